@@ -1,0 +1,3 @@
+"""Run Kedro pipelines on Apache Airflow and Kubernetes."""
+
+__version__ = "1.0.0"
