@@ -1,0 +1,1 @@
+"""What runs in the pod. Imports nothing outside the standard library and Kedro's hook marker."""

@@ -1,0 +1,40 @@
+"""Kedro hooks that act in a pod of the plugin's DAG and do nothing anywhere else."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+POD_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
+"""Set by the DAG to the Airflow task id, in every pod that runs Kedro nodes."""
+
+
+class TaskTerminated(Exception):
+    """Kubernetes asked the pod to stop, for instance because Airflow killed its task."""
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    # Only the first request interrupts: hooks that clean up after the error must not be cut off.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise TaskTerminated(f"The pod was asked to stop ({signal.Signals(signum).name}).")
+
+
+class PodHooks:
+    """Makes `kedro run` stop when the pod is deleted.
+
+    In a container Kedro is process 1, and Linux gives process 1 no default action for SIGTERM: without
+    a handler the run would go on for the whole grace period after Airflow has given the task up.
+    """
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Turn SIGTERM into an error, so that `on_pipeline_error` hooks run and the exit code is 1."""
+        if POD_VARIABLE in os.environ:
+            signal.signal(signal.SIGTERM, _stop)
+
+
+hooks = PodHooks()
