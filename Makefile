@@ -1,0 +1,162 @@
+# Everything a developer runs. Needs only python3 (3.10 to 3.13) and make: the environments are
+# made here, from the lock files in requirements/, and a second run finds them ready.
+#
+#   make test ARGS="-k upload -x"     arguments for pytest
+#   make test PYTHON=python3.12       another interpreter
+
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ARGS ?=
+# `make test REQUIRE_AIRFLOW2=1` fails where Airflow 2.11 cannot be had, instead of saying so.
+REQUIRE_AIRFLOW2 ?=
+
+# Without byte code every start of Kedro and Airflow takes several times as long.
+unexport PYTHONDONTWRITEBYTECODE
+# An activated environment of the caller is not ours.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export UV_PYTHON_DOWNLOADS := never
+export KEDRO_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+
+PYTHONS := 3.10 3.11 3.12 3.13
+PYTHONS2 := 3.10 3.11 3.12
+
+# An interpreter is run to learn its version: a pyenv shim may be on PATH and still not work.
+VERSION_CODE := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+EXECUTABLE_CODE := -c 'import sys; print(sys.executable)'
+VERSION := $(shell $(PYTHON) $(VERSION_CODE) 2>/dev/null)
+
+# Airflow 2.11 supports Python up to 3.12: with a newer python3 an older one beside it is used.
+ifneq ($(filter $(VERSION),$(PYTHONS2)),)
+PYTHON2 := $(PYTHON)
+else
+PYTHON2 := $(shell for p in python3.12 python3.11 python3.10; do \
+	$$p $(VERSION_CODE) >/dev/null 2>&1 && echo $$p && break; done)
+endif
+VERSION2 := $(if $(PYTHON2),$(shell $(PYTHON2) $(VERSION_CODE)))
+
+UV := .venv-tools/bin/uv
+RUN := .venv/bin/python
+RUN2 := .venv-airflow2/bin/python
+# The version is in the stamp's name, so another PYTHON remakes the environment.
+TOOLS := .venv-tools/.ready
+READY := .venv/.ready-$(VERSION)
+READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
+
+PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadgroup
+# What `make lint` looks at, as far as it exists.
+CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
+TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
+
+.PHONY: help demo test nightly lint fmt bench golden schema lock clean .venv .venv-airflow2 \
+	check-airflow2 say-airflow2
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z.0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## compile examples/spaceflights and run it in the sandbox, on this machine alone
+	@cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s sandbox run
+	@echo
+	@echo "That was a Kedro pipeline, compiled to a DAG and run as pods by a real Airflow. Next:"
+	@echo "  less examples/spaceflights/dags/*.py                 the DAG that ran"
+	@echo "  cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s compile --help"
+	@echo "  README.md                                            the same for your own project"
+
+test: check-airflow2 $(READY) $(READY2) ## run the tests, on Airflow 3 and Airflow 2.11
+	$(PYTEST) $(ARGS)
+	@$(MAKE) --no-print-directory say-airflow2
+
+nightly: check-airflow2 $(READY) $(READY2) ## run the tests with many more generated examples
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
+	@$(MAKE) --no-print-directory say-airflow2
+
+lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/mypy $(TYPED)
+	.venv/bin/lint-imports
+	.venv/bin/shellcheck .ci/run
+	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
+	.venv/bin/zizmor --offline --pedantic --quiet .github
+
+fmt: $(READY) ## format the code and mend what ruff can mend
+	.venv/bin/ruff check --fix-only $(CODE)
+	.venv/bin/ruff format $(CODE)
+
+bench: $(READY) ## measure against the budgets, into benchmarks/RESULTS.md
+	$(RUN) -m benchmarks $(ARGS)
+
+golden: $(READY) ## write the golden DAGs in examples/ anew
+	$(RUN) scripts/regenerate_golden.py $(ARGS)
+
+schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
+	$(RUN) -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json.new
+	mv kedro_airflow_k8s/airflow-k8s.schema.json.new kedro_airflow_k8s/airflow-k8s.schema.json
+
+# Keeps what is locked unless the inputs forbid it; ARGS=--upgrade takes the newest of everything,
+# ARGS="--upgrade-package ruff" of one.
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(ARGS)
+
+lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
+	$(LOCK) requirements/tools.in -o requirements/tools.txt
+	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/airflow3.in -o requirements/airflow3.txt
+	$(LOCK) requirements/airflow2.in -o requirements/airflow2.txt
+
+clean: ## remove the environments and everything built or cached
+	rm -rf .venv .venv-airflow2 .venv-tools build dist *.egg-info .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find kedro_airflow_k8s tests benchmarks scripts examples -name __pycache__ -prune \
+		-exec rm -rf {} + 2>/dev/null || true
+
+.venv: $(READY) ## the environment of everything: the plugin, Airflow 3, tests and tools
+.venv-airflow2: check-airflow2 $(READY2) ## Airflow 2.11 and its Kubernetes provider, nothing else
+
+# 1: the wanted version, 2: the interpreter, 3: the environment
+define make_environment
+	@$(3)/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(1)")' 2>/dev/null \
+		|| $(UV) venv --quiet --clear --python "$$($(2) $(EXECUTABLE_CODE))" $(3)
+endef
+INSTALL := --quiet --strict --compile-bytecode --python
+SYNC := $(UV) pip sync --require-hashes $(INSTALL)
+
+$(READY): requirements/airflow3.txt setup.cfg pyproject.toml | $(TOOLS)
+	@$(CHECK_PYTHON)
+	@echo "Making .venv (Airflow 3, Python $(VERSION)): a minute the first time"
+	$(call make_environment,$(VERSION),$(PYTHON),.venv)
+	$(SYNC) .venv requirements/airflow3.txt
+	$(UV) pip install --no-deps --no-build-isolation $(INSTALL) .venv --editable .
+	@rm -f .venv/.ready-* && touch $@
+
+ifneq ($(READY2),)
+$(READY2): requirements/airflow2.txt | $(TOOLS)
+	@echo "Making .venv-airflow2 (Airflow 2.11, Python $(VERSION2))"
+	$(call make_environment,$(VERSION2),$(PYTHON2),.venv-airflow2)
+	$(SYNC) .venv-airflow2 requirements/airflow2.txt
+	@rm -f .venv-airflow2/.ready-* && touch $@
+endif
+
+$(TOOLS): requirements/tools.txt
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv." >&2; \
+		echo "Or name another interpreter: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv-tools
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/tools.txt
+	@touch $@
+
+CHECK_PYTHON = $(if $(filter $(VERSION),$(PYTHONS)),:,{ \
+	echo "$(PYTHON) is $(if $(VERSION),Python $(VERSION),not an interpreter that runs); needed is one of $(PYTHONS)." >&2; \
+	echo "Name one: make PYTHON=python3.12" >&2; exit 1; })
+
+check-airflow2: say-airflow2
+	@$(if $(READY2),:,$(if $(REQUIRE_AIRFLOW2),echo "REQUIRE_AIRFLOW2 is set." >&2; exit 1,:))
+
+say-airflow2:
+	@$(if $(READY2),:,echo "NOTE: Airflow 2.11 is left out and its tests are skipped: it needs \
+	one of Python $(PYTHONS2), $(PYTHON) is $(VERSION), and PATH has no other.")
