@@ -1,0 +1,259 @@
+"""Turns what pydantic finds wrong into one message for a person editing a YAML file.
+
+Every line: the path of the key, what was found, what is allowed, and the nearest valid name.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+_PROBLEMS = "problems"
+_NOTHING = object()
+_LONGEST_SHOWN = 80
+_KEY_MARK = "[key]"  # pydantic's last step of the path when a mapping's key is at fault
+_BOUNDS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+}
+
+Path = tuple[Any, ...]
+
+
+def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
+    """An error for a validator that found several things: path below its value, to reason."""
+    return PydanticCustomError(
+        _PROBLEMS, "several problems", {_PROBLEMS: dict(problems)}
+    )
+
+
+def refusal(
+    error: ValidationError, model: type[BaseModel], data: Any, source: str
+) -> str:
+    """The whole message: what `model` refuses in `data`, which was read from `source`."""
+    if not data and isinstance(data, Mapping | None):
+        return (
+            f"{source} is empty: it needs at least `run_config:` with the image to run"
+        )
+    lines = [
+        line
+        for found in error.errors(include_url=False)
+        for line in _lines(found, model, data)
+    ]
+    count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    return "\n  ".join([f"{source} has {count}:", *lines])
+
+
+def shown_path(path: Sequence[Any]) -> str:
+    """The way to a key as a person would write it: `run_config.secrets[0].key`."""
+    text = ""
+    for step in path:
+        if (
+            isinstance(step, str)
+            and re.fullmatch(r"[\w-]+", step)
+            and step.isprintable()
+        ):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{_shortened(repr(step)) if isinstance(step, str) else step}]"
+    return text
+
+
+def _lines(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[str]:
+    path: Path = error["loc"]
+    if error["type"] == _PROBLEMS:
+        for rest, reason in error["ctx"][_PROBLEMS].items():
+            yield _line((*path, *rest), reason, data)
+    elif error["type"] == "extra_forbidden":
+        yield f"{shown_path(path)}: {_unknown_key(path, model)}"
+    elif error["type"] == "invalid_key" or path[-1:] == (_KEY_MARK,):
+        yield _bad_key(error)
+    elif not path:
+        yield f"the whole file: found {_shown(data)}; allowed are keys with values, such as `host: ...`"
+    else:
+        yield _line(path, _reason(error, path, model), data)
+
+
+def _line(path: Path, reason: str, data: Any) -> str:
+    found = _at(path, data)
+    if found is _NOTHING:
+        return f"{shown_path(path)}: {reason}"
+    return f"{shown_path(path)}: found {_shown(found)}; {reason}"
+
+
+def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "missing":
+        section = _section_of(path[:-1], model)
+        return f"is missing. It is: {section.model_fields[str(path[-1])].description}"
+    if kind == "literal_error":
+        return _choice(re.findall(r"'([^']*)'", context["expected"]), value)
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return f"must be {words} {context[bound]}"
+    if kind == "string_type":
+        plain = isinstance(value, bool | int | float) or hasattr(value, "isoformat")
+        return "must be a text" + (": put it in quotes" if plain else "")
+    if kind == "bool_type":
+        return "must be true or false" + (
+            ", without quotes" if isinstance(value, str) else ""
+        )
+    if kind == "int_type":
+        return "must be a whole number" + (
+            ", without quotes" if isinstance(value, str) else ""
+        )
+    if kind == "tuple_type":
+        single = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)
+        return "must be a list" + (f": write [{value}]" if single else "")
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return _keys_wanted(path, model)
+    return str(error["msg"])
+
+
+def _choice(allowed: Sequence[str], value: Any) -> str:
+    text = f"must be one of {', '.join(allowed)}"
+    folded = {name.lower(): name for name in allowed}
+    near = (
+        get_close_matches(str(value).lower(), folded, 1)
+        if isinstance(value, str)
+        else []
+    )
+    return f"{text}. Did you mean {folded[near[0]]}?" if near else text
+
+
+def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
+    section = _section_at(path, model)
+    if section is None:
+        return "must be keys with values, indented below it"
+    return f"must be keys with values, indented below it, out of: {', '.join(section.model_fields)}"
+
+
+def _unknown_key(path: Path, model: type[BaseModel]) -> str:
+    section, key = _section_of(path[:-1], model), str(path[-1])
+    names = {
+        alias: name for name in section.model_fields for alias in _names(section, name)
+    }
+    if key in names:
+        others = " and ".join(alias for alias in names if names[alias] == names[key])
+        return f"{others} are two names of one thing: keep one of them"
+    text = "unknown key"
+    near = get_close_matches(key, names, 1) or get_close_matches(key.lower(), names, 1)
+    places = [place for place in _places(key, model, ()) if place[:-1] != path[:-1]]
+    if near:
+        text += f". Did you mean {near[0]}?"
+    elif places:
+        where = " or ".join(shown_path(place) for place in places)
+        text += f". Its place is {where}: check the indentation"
+    return f"{text} Allowed here: {', '.join(section.model_fields)}".replace(
+        "key Allowed", "key. Allowed"
+    )
+
+
+def _bad_key(error: ErrorDetails) -> str:
+    steps = [step for step in error["loc"] if step != _KEY_MARK]
+    where = shown_path(steps[:-1])
+    found = f"{where or 'the whole file'}: found the key {_shown(error['input'])}"
+    if isinstance(error["input"], str):
+        return f"{found}; a key here {_reason(error, (), BaseModel)}"
+    return f"{found}; a key must be a text: put it in quotes"
+
+
+def _names(section: type[BaseModel], field: str) -> list[str]:
+    alias = section.model_fields[field].validation_alias
+    return (
+        [str(name) for name in alias.choices]
+        if isinstance(alias, AliasChoices)
+        else [field]
+    )
+
+
+def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The section that a field holds, and whether it holds many (a list or a mapping of them)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    for inner in get_args(annotation):
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner, True
+    return None, False
+
+
+def _section_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
+    """The section whose keys stand below `path`; None for a free mapping such as labels."""
+    section: type[BaseModel] | None = model
+    steps = iter(path)
+    for step in steps:
+        field = section.model_fields.get(str(step)) if section else None
+        section, many = _nested(field.annotation) if field else (None, False)
+        if many and next(steps, None) is None:
+            return None
+    return section
+
+
+def _section_of(path: Path, model: type[BaseModel]) -> type[BaseModel]:
+    return _section_at(path, model) or model
+
+
+def _places(key: str, section: type[BaseModel], path: Path) -> Iterator[Path]:
+    for name, field in section.model_fields.items():
+        if key in _names(section, name):
+            yield (*path, key)
+        inner, many = _nested(field.annotation)
+        if inner is not None:
+            step = (
+                (name, "<name>")
+                if many and "dict" in str(field.annotation)
+                else (name,)
+            )
+            yield from _places(key, inner, (*path, *step))
+
+
+def _at(path: Path, data: Any) -> Any:
+    for step in path:
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+        elif (
+            isinstance(data, list | tuple)
+            and isinstance(step, int)
+            and step < len(data)
+        ):
+            data = data[step]
+        else:
+            return _NOTHING
+    return data
+
+
+def _shown(value: Any) -> str:
+    """A value as the author of the file would recognise it, in few characters."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return (
+            f"the number {value}"
+            if abs(value) < 10**30
+            else "a number of over 30 digits"
+        )
+    if isinstance(value, float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        without_password = re.sub(r"//[^/@\s]*@", "//***@", value)
+        return f"the text {_shortened(repr(without_password))}"
+    if isinstance(value, Mapping):
+        keys = _shortened(
+            ", ".join(str(key) for key in list(value)[:5] if isinstance(key, str))
+        )
+        return f"a mapping with the keys {keys!r}" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return f"{type(value).__name__} {_shortened(repr(value))}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 5]} ..."
