@@ -1,0 +1,3 @@
+"""Counts the words of a letter, to have something to run."""
+
+__version__ = "1.0"

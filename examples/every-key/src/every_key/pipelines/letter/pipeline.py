@@ -1,0 +1,35 @@
+"""The pipeline that reads a letter."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import count_words, measure_words, split_words, write_report
+
+
+def create_pipeline() -> Pipeline:
+    """Two nodes look at the words, in a namespace of their own; one needs a huge machine."""
+    statistics = Pipeline(
+        [
+            Node(count_words, "words", "counts", name="count", tags=["resources.huge_machines"]),
+            Node(measure_words, "words", "lengths", name="measure"),
+        ],
+        namespace="statistics",
+        inputs={"words"},
+    )
+    return Pipeline(
+        [
+            Node(split_words, "letter", "words", name="split_words"),
+            statistics,
+            Node(
+                write_report,
+                [
+                    "statistics.counts",
+                    "statistics.lengths",
+                    "params:env",
+                    "params:ds",
+                    "params:prev_ds",
+                ],
+                "report",
+                name="write_report",
+            ),
+        ]
+    )

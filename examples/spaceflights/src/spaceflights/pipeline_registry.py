@@ -1,0 +1,15 @@
+"""The pipelines of the project."""
+
+from kedro.framework.project import find_pipelines
+from kedro.pipeline import Pipeline
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Register each module of `pipelines` under its name, and all of them as `__default__`.
+
+    A module that cannot be imported stops everything: a smaller pipeline that nobody asked for
+    would be worse.
+    """
+    pipelines = find_pipelines(raise_errors=True)
+    pipelines["__default__"] = sum(pipelines.values(), start=Pipeline([]))
+    return pipelines
