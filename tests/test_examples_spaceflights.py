@@ -116,10 +116,10 @@ def test_two_runs_of_spaceflights_end_with_the_same_metrics(tmp_path: Path) -> N
 
 
 def test_the_pipelines_of_spaceflights_run_one_process_each(tmp_path: Path) -> None:
-    """Pods share nothing but files, and import only the pipeline their node is in."""
+    """Pods share nothing but files. (`--pipelines` would do too, but Kedro has it from 1.2 on.)"""
     project = copy_of("spaceflights", tmp_path)
     for part in ("data_processing", "data_science", "reporting"):
-        run_python(project, "-m", "kedro", "run", f"--pipelines={part}", "--params=ds=2026-02-03")
+        run_python(project, "-m", "kedro", "run", f"--namespaces={part}", "--params=ds=2026-02-03")
     summary = json.loads((project / "data" / "08_reporting" / "summary.json").read_text())
     assert summary["day"] == "2026-02-03"
     assert len(summary["by_type"]) == 5
