@@ -4,7 +4,7 @@ Every line: the path of the key, what was found, what is allowed, and the neares
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -26,23 +26,15 @@ Path = tuple[Any, ...]
 
 def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
     """An error for a validator that found several things: path below its value, to reason."""
-    return PydanticCustomError(
-        _PROBLEMS, "several problems", {_PROBLEMS: dict(problems)}
-    )
+    return PydanticCustomError(_PROBLEMS, "several problems", {_PROBLEMS: dict(problems)})
 
 
-def refusal(
-    error: ValidationError, model: type[BaseModel], data: Any, source: str
-) -> str:
+def refusal(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> str:
     """The whole message: what `model` refuses in `data`, which was read from `source`."""
     if not data and isinstance(data, Mapping | None):
-        return (
-            f"{source} is empty: it needs at least `run_config:` with the image to run"
-        )
+        return f"{source} is empty: it needs at least `run_config:` with the image to run"
     lines = [
-        line
-        for found in error.errors(include_url=False)
-        for line in _lines(found, model, data)
+        line for found in error.errors(include_url=False) for line in _lines(found, model, data)
     ]
     count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return "\n  ".join([f"{source} has {count}:", *lines])
@@ -52,11 +44,7 @@ def shown_path(path: Sequence[Any]) -> str:
     """The way to a key as a person would write it: `run_config.secrets[0].key`."""
     text = ""
     for step in path:
-        if (
-            isinstance(step, str)
-            and re.fullmatch(r"[\w-]+", step)
-            and step.isprintable()
-        ):
+        if isinstance(step, str) and re.fullmatch(r"[\w-]+", step) and step.isprintable():
             text += f".{step}" if text else step
         else:
             text += f"[{_shortened(repr(step)) if isinstance(step, str) else step}]"
@@ -91,7 +79,7 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         return str(context["error"])
     if kind == "missing":
         section = _section_of(path[:-1], model)
-        return f"is missing. It is: {section.model_fields[str(path[-1])].description}"
+        return f"a value is required. {section.model_fields[str(path[-1])].description}"
     if kind == "literal_error":
         return _choice(re.findall(r"'([^']*)'", context["expected"]), value)
     if kind in _BOUNDS:
@@ -101,13 +89,9 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         plain = isinstance(value, bool | int | float) or hasattr(value, "isoformat")
         return "must be a text" + (": put it in quotes" if plain else "")
     if kind == "bool_type":
-        return "must be true or false" + (
-            ", without quotes" if isinstance(value, str) else ""
-        )
+        return "must be true or false" + (", without quotes" if isinstance(value, str) else "")
     if kind == "int_type":
-        return "must be a whole number" + (
-            ", without quotes" if isinstance(value, str) else ""
-        )
+        return "must be a whole number" + (", without quotes" if isinstance(value, str) else "")
     if kind == "tuple_type":
         single = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)
         return "must be a list" + (f": write [{value}]" if single else "")
@@ -119,11 +103,7 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
 def _choice(allowed: Sequence[str], value: Any) -> str:
     text = f"must be one of {', '.join(allowed)}"
     folded = {name.lower(): name for name in allowed}
-    near = (
-        get_close_matches(str(value).lower(), folded, 1)
-        if isinstance(value, str)
-        else []
-    )
+    near = get_close_matches(value.lower(), folded, 1) if isinstance(value, str) else []
     return f"{text}. Did you mean {folded[near[0]]}?" if near else text
 
 
@@ -136,41 +116,40 @@ def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
 
 def _unknown_key(path: Path, model: type[BaseModel]) -> str:
     section, key = _section_of(path[:-1], model), str(path[-1])
-    names = {
-        alias: name for name in section.model_fields for alias in _names(section, name)
-    }
+    names = {alias: name for name in section.model_fields for alias in _names(section, name)}
     if key in names:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
         return f"{others} are two names of one thing: keep one of them"
-    text = "unknown key"
-    near = get_close_matches(key, names, 1) or get_close_matches(key.lower(), names, 1)
-    places = [place for place in _places(key, model, ()) if place[:-1] != path[:-1]]
+    allowed = f"allowed here: {', '.join(section.model_fields)}"
+    near = _nearest(key, names)
     if near:
-        text += f". Did you mean {near[0]}?"
-    elif places:
-        where = " or ".join(shown_path(place) for place in places)
-        text += f". Its place is {where}: check the indentation"
-    return f"{text} Allowed here: {', '.join(section.model_fields)}".replace(
-        "key Allowed", "key. Allowed"
-    )
+        return f"unknown key. Did you mean {near}? ({allowed})"
+    places = dict(_places(model, ()))
+    exact = [shown_path(place) for place, name in places.items() if name == key]
+    if exact:
+        return f"unknown key. It belongs at {' or '.join(exact)}: check the indentation ({allowed})"
+    near = _nearest(key, places.values())
+    where = next((shown_path(place) for place, name in places.items() if name == near), None)
+    return f"unknown key{f'. Did you mean {where}?' if where else ''} ({allowed})"
+
+
+def _nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name most like `word`, whatever the case and the dashes."""
+    folded = {name.lower(): name for name in names}
+    near = get_close_matches(word.lower().replace("-", "_").replace(" ", "_"), folded, 1, 0.7)
+    return folded[near[0]] if near else None
 
 
 def _bad_key(error: ErrorDetails) -> str:
-    steps = [step for step in error["loc"] if step != _KEY_MARK]
-    where = shown_path(steps[:-1])
-    found = f"{where or 'the whole file'}: found the key {_shown(error['input'])}"
-    if isinstance(error["input"], str):
-        return f"{found}; a key here {_reason(error, (), BaseModel)}"
-    return f"{found}; a key must be a text: put it in quotes"
+    steps, key = [step for step in error["loc"] if step != _KEY_MARK], error["input"]
+    if not isinstance(key, str):
+        return f"{shown_path(steps)}: the key is {_shown(key)}, not a text: put it in quotes"
+    return f"{shown_path(steps)}: the key {_reason(error, (), BaseModel)}"
 
 
 def _names(section: type[BaseModel], field: str) -> list[str]:
     alias = section.model_fields[field].validation_alias
-    return (
-        [str(name) for name in alias.choices]
-        if isinstance(alias, AliasChoices)
-        else [field]
-    )
+    return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field]
 
 
 def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
@@ -199,32 +178,24 @@ def _section_of(path: Path, model: type[BaseModel]) -> type[BaseModel]:
     return _section_at(path, model) or model
 
 
-def _places(key: str, section: type[BaseModel], path: Path) -> Iterator[Path]:
+def _places(section: type[BaseModel], path: Path) -> Iterator[tuple[Path, str]]:
+    """Every key of the file: where it stands, and its name."""
     for name, field in section.model_fields.items():
-        if key in _names(section, name):
-            yield (*path, key)
+        for alias in _names(section, name):
+            yield (*path, alias), alias
         inner, many = _nested(field.annotation)
         if inner is not None:
-            step = (
-                (name, "<name>")
-                if many and "dict" in str(field.annotation)
-                else (name,)
-            )
-            yield from _places(key, inner, (*path, *step))
+            yield from _places(inner, (*path, f"{name}[]" if many else name))
 
 
 def _at(path: Path, data: Any) -> Any:
     for step in path:
         if isinstance(data, Mapping) and step in data:
             data = data[step]
-        elif (
-            isinstance(data, list | tuple)
-            and isinstance(step, int)
-            and step < len(data)
-        ):
-            data = data[step]
-        else:
+            continue
+        if not isinstance(data, list | tuple) or not isinstance(step, int) or step >= len(data):
             return _NOTHING
+        data = data[step]
     return data
 
 
@@ -235,20 +206,14 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return (
-            f"the number {value}"
-            if abs(value) < 10**30
-            else "a number of over 30 digits"
-        )
+        return f"the number {value}" if abs(value) < 10**30 else "a number of over 30 digits"
     if isinstance(value, float):
         return f"the number {value}"
     if isinstance(value, str):
         without_password = re.sub(r"//[^/@\s]*@", "//***@", value)
         return f"the text {_shortened(repr(without_password))}"
     if isinstance(value, Mapping):
-        keys = _shortened(
-            ", ".join(str(key) for key in list(value)[:5] if isinstance(key, str))
-        )
+        keys = _shortened(", ".join(str(key) for key in list(value)[:5] if isinstance(key, str)))
         return f"a mapping with the keys {keys!r}" if value else "an empty mapping"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"

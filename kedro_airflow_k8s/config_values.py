@@ -92,7 +92,9 @@ def _host_reason(text: str) -> str | None:
 def _image_reason(text: str) -> str | None:
     if _IMAGE.fullmatch(text) and len(text) <= 1024:
         return None
-    allowed = "must be an image as `docker pull` takes it, such as registry.example.com/team/app:1.0"
+    allowed = (
+        "must be an image as `docker pull` takes it, such as registry.example.com/team/app:1.0"
+    )
     if "://" in text:
         return f"{allowed}: without {text.partition('://')[0]}://"
     if any(character.isspace() for character in text):
@@ -108,9 +110,7 @@ def cron_reason(text: str) -> str | None:
         return None
     presets = f"a preset ({', '.join(CRON_PRESETS)})"
     if text.strip().startswith("@"):
-        return (
-            f"must be {presets} or a cron expression of five fields such as `0 6 * * *`"
-        )
+        return f"must be {presets} or a cron expression of five fields such as `0 6 * * *`"
     fields = text.split()
     if len(fields) != 5:
         return (
@@ -133,20 +133,18 @@ def cron_reason(text: str) -> str | None:
 def _day(value: Any) -> date:
     allowed = 'must be a date, written "20210721" or "2021-07-21"'
     if isinstance(value, datetime):
-        raise ValueError(f"{allowed}, without a time of day")
+        raise ValueError(f"{allowed}, without a time of day")  # noqa: TRY004 - pydantic's protocol
     if isinstance(value, date):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(allowed)
-    match = _DAY.fullmatch(value if isinstance(value, str) else _digits(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = _digits(value)
+    match = _DAY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(allowed)
     try:
         return date(int(match[1]), int(match[3]), int(match[4]))
     except ValueError as error:
-        raise ValueError(
-            f"{allowed}: the calendar has no such day ({error})"
-        ) from error
+        raise ValueError(f"{allowed}; the calendar has no such day ({error})") from error
 
 
 def _digits(number: int) -> str:
@@ -164,17 +162,13 @@ def _number_as_text(value: Any) -> Any:
 
 
 def _split_at_commas(value: Any) -> Any:
-    return (
-        [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-    )
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 def _without_twins(items: tuple[_T, ...]) -> tuple[_T, ...]:
     twins = sorted({str(item) for item in items if items.count(item) > 1})
     if twins:
-        raise ValueError(
-            f"must name everything once: {', '.join(twins)} stands there twice"
-        )
+        raise ValueError(f"must name everything once: {', '.join(twins)} stands there twice")
     return items
 
 
@@ -202,9 +196,7 @@ def _pattern(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
 
 
-Text = Annotated[
-    str, _unless(_blank_reason), WithJsonSchema({"type": "string", "minLength": 1})
-]
+Text = Annotated[str, _unless(_blank_reason), WithJsonSchema({"type": "string", "minLength": 1})]
 RunName = Annotated[
     str, _unless(_run_name_reason), WithJsonSchema({"type": "string", "minLength": 1})
 ]
@@ -246,29 +238,19 @@ Day = Annotated[
     ),
 ]
 DnsLabel = Annotated[str, _unless(k8s.dns_label_reason), _pattern(k8s.LABEL_PATTERN)]
-DnsName = Annotated[
-    str, _unless(k8s.dns_subdomain_reason), _pattern(k8s.SUBDOMAIN_PATTERN)
-]
+DnsName = Annotated[str, _unless(k8s.dns_subdomain_reason), _pattern(k8s.SUBDOMAIN_PATTERN)]
 SecretKey = Annotated[str, _unless(k8s.secret_key_reason), _pattern(r"[-._a-zA-Z0-9]+")]
-EnvName = Annotated[
-    str, _unless(k8s.env_name_reason), _pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-]
+EnvName = Annotated[str, _unless(k8s.env_name_reason), _pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")]
 MountPath = Annotated[str, _unless(k8s.mount_path_reason), _pattern(r"(/[^/:]+)+")]
 Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),
-    WithJsonSchema(
-        {"type": ["string", "number"], "pattern": f"^({k8s.QUANTITY_PATTERN})$"}
-    ),
+    WithJsonSchema({"type": ["string", "number"], "pattern": f"^({k8s.QUANTITY_PATTERN})$"}),
 ]
 Size = Annotated[Quantity, _unless(_size_reason)]
 Macro = Annotated[
     str,
-    _unless(
-        _fits(
-            _MACRO, "must be the dotted name of a macro, such as ds or dag_run.run_id"
-        )
-    ),
+    _unless(_fits(_MACRO, "must be the dotted name of a macro, such as ds or dag_run.run_id")),
     _pattern(_MACRO.pattern),
 ]
 AirflowId = Annotated[
@@ -283,12 +265,26 @@ AirflowId = Annotated[
 ]
 ConnectionId = Annotated[
     str,
-    _unless(
-        _fits(_CONNECTION_ID, "must be the id of an Airflow connection, without blanks")
-    ),
+    _unless(_fits(_CONNECTION_ID, "must be the id of an Airflow connection, without blanks")),
     _pattern(_CONNECTION_ID.pattern.replace("#", "\\#")),
 ]
 Distinct = AfterValidator(_without_twins)
 AccessModes = AfterValidator(_access_modes)
-NamesOrText = BeforeValidator(_split_at_commas)
+Names = Annotated[
+    tuple[DnsName, ...],
+    BeforeValidator(_split_at_commas),
+    AfterValidator(_without_twins),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": f"^({k8s.SUBDOMAIN_PATTERN})$"},
+                    "uniqueItems": True,
+                },
+                {"type": "string", "minLength": 1},
+            ]
+        }
+    ),
+]
 LONGEST_MINUTES = timedelta(days=36_500) // timedelta(minutes=1)

@@ -6,6 +6,7 @@ what is allowed ("must be ..."). Names in parentheses are pages of the Kubernete
 
 import re
 from decimal import Decimal
+from difflib import get_close_matches
 
 LABEL_PATTERN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN_PATTERN = rf"{LABEL_PATTERN}(\.{LABEL_PATTERN})*"
@@ -14,9 +15,7 @@ _SUBDOMAIN = re.compile(SUBDOMAIN_PATTERN)
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-QUANTITY_PATTERN = (
-    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?"
-)
+QUANTITY_PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]+))?",
@@ -95,12 +94,7 @@ def label_value_reason(text: str) -> str | None:
 
 def secret_key_reason(text: str) -> str | None:
     """Whether `text` can be a key inside a Secret (Secrets: Constraints on Secret names and data)."""
-    if (
-        len(text) <= 253
-        and _SECRET_KEY.fullmatch(text)
-        and text != "."
-        and text[:2] != ".."
-    ):
+    if len(text) <= 253 and _SECRET_KEY.fullmatch(text) and text != "." and text[:2] != "..":
         return None
     return (
         "must be letters, digits, `-`, `_` and `.`, at most 253 characters, "
@@ -124,9 +118,7 @@ def mount_path_reason(text: str) -> str | None:
     if parts[0] != "" or text == "/":
         return "must be an absolute path below `/`, such as /home/kedro_docker/data"
     if any(part in ("", ".", "..") for part in parts[1:]):
-        return (
-            "must be written without `.`, `..`, doubled slashes and a slash at the end"
-        )
+        return "must be written without `.`, `..`, doubled slashes and a slash at the end"
     return None
 
 
@@ -150,13 +142,9 @@ def parse_quantity(text: str) -> Decimal:
         amount *= _SUFFIXES[match["suffix"]]
     elif amount and match["exponent"]:
         exponent = int(match["exponent"])
-        amount = amount.scaleb(
-            max(-_LONGEST_QUANTITY, min(exponent, _LONGEST_QUANTITY))
-        )
+        amount = amount.scaleb(max(-_LONGEST_QUANTITY, min(exponent, _LONGEST_QUANTITY)))
     if abs(amount) > _LARGEST_QUANTITY:
-        raise ValueError(
-            "must not exceed 2^63-1, the largest amount Kubernetes can hold"
-        )
+        raise ValueError("must not exceed 2^63-1, the largest amount Kubernetes can hold")
     return amount
 
 
@@ -176,9 +164,11 @@ def resource_reason(name: str, amount: str) -> str | None:
     if "/" not in name:
         known = name in RESOURCE_NAMES or name.startswith("hugepages-")
         if not known:
+            near = get_close_matches(name, RESOURCE_NAMES, 1)
             return (
-                "is no resource that Kubernetes knows: use cpu, memory, ephemeral-storage, "
-                "hugepages-<size> or the full name of a device such as nvidia.com/gpu"
+                "is no resource of a container; these are cpu, memory, ephemeral-storage, "
+                "hugepages-<size> and full names of devices such as nvidia.com/gpu"
+                + (f". Did you mean {near[0]}?" if near else "")
             )
         return quantity_reason(amount)
     reason = label_key_reason(name) or quantity_reason(amount)
@@ -199,14 +189,10 @@ def toleration_problems(
     if key:
         problems["key"] = label_key_reason(key)
     elif operator != "Exists":
-        problems["key"] = (
-            "is missing; only `operator: Exists` goes without a key: all taints"
-        )
+        problems["key"] = "is missing; only `operator: Exists` goes without a key: all taints"
     if operator == "Exists":
         if value:
-            problems["value"] = (
-                "must be left out, because `operator: Exists` compares no value"
-            )
+            problems["value"] = "must be left out, because `operator: Exists` compares no value"
     else:
         problems["value"] = label_value_reason(value or "")
     if seconds is not None and effect != "NoExecute":

@@ -1,0 +1,61 @@
+"""What all sections of `airflow-k8s.yaml` share."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+_NULL = {"type": "null"}
+
+
+class Section(BaseModel):
+    """A part of the file: keys that it does not know are refused; it never changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    also_named: ClassVar[Mapping[str, str]] = {}
+    """Other names of a field, to its name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_value_means_default(cls, data: Any) -> Any:
+        """YAML says null where everything below a key is commented out."""
+        if data is None:
+            return {}
+        if not isinstance(data, Mapping):
+            return data
+        known = {**cls.model_fields, **cls.also_named}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Adds what the validators above accept: other names, and keys without a value."""
+        reference = handler(core_schema)
+        section = handler.resolve_ref_schema(reference)
+        keys = section["properties"]
+        for name in keys:
+            keys[name] = _described(keys[name], required=name in section.get("required", ()))
+        for alias, name in cls.also_named.items():
+            keys[alias] = {**keys[name], "description": f"Another name of `{name}`."}
+        if cls.also_named:
+            section["allOf"] = [
+                {"not": {"required": list(pair)}} for pair in cls.also_named.items()
+            ]
+        return reference
+
+
+def _described(schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """The schema of a key without a title; unless it is required, it may have no value."""
+    schema = {key: part for key, part in schema.items() if key != "title"}
+    entries = schema.get("additionalProperties")
+    if isinstance(entries, dict) and "$ref" in entries:
+        schema["additionalProperties"] = {"anyOf": [entries, _NULL]}
+    if required:
+        return schema
+    notes: dict[str, Any] = {
+        key: schema.pop(key) for key in ("description", "default") if key in schema
+    }
+    options = schema.get("anyOf", [schema])
+    return {**notes, "anyOf": options if _NULL in options else [*options, _NULL]}
