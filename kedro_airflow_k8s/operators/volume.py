@@ -1,0 +1,194 @@
+"""The PersistentVolumeClaim that one DAG run owns."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from airflow.exceptions import AirflowException
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+from airflow.providers.common.compat.sdk import BaseOperator, Context
+from kubernetes.client.exceptions import ApiException
+
+
+def volume_name(dag_id: str, run_id: str) -> str:
+    """The name of a run's claim: readable, a valid DNS label, and different for every run."""
+    readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:40].rstrip("-")
+    digest = hashlib.sha256(f"{dag_id}/{run_id}".encode()).hexdigest()[:12]
+    return f"{readable or 'dag'}-{digest}"
+
+
+class VolumeOperator(BaseOperator):
+    """What creating and deleting a volume share: where it is, and whose it is."""
+
+    template_fields: Sequence[str] = ("volume_name", "namespace")
+    owner_annotations = ("kedro-airflow-k8s/dag-id", "kedro-airflow-k8s/run-id")
+
+    def __init__(
+        self,
+        *,
+        volume_name: str,
+        namespace: str | None = None,
+        kubernetes_conn_id: str | None = "kubernetes_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.volume_name = volume_name
+        self.namespace = namespace
+        self.kubernetes_conn_id = kubernetes_conn_id
+
+    def connect(self) -> tuple[Any, str]:
+        """The API client and the namespace, found as KubernetesPodOperator finds them."""
+        hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
+        namespace = self.namespace or hook.get_namespace() or incluster_namespace() or "default"
+        return hook.core_v1_client, namespace
+
+    def owner(self, context: Context) -> dict[str, str]:
+        """The annotations that say which run a claim belongs to."""
+        run = context["dag_run"]
+        return dict(zip(self.owner_annotations, (run.dag_id, run.run_id), strict=True))
+
+    def find(self, client: Any, namespace: str, owner: dict[str, str]) -> Any | None:
+        """The run's claim, or None if there is none.
+
+        Raises:
+            AirflowException: If a claim of that name belongs to somebody else.
+        """
+        try:
+            claim = client.read_namespaced_persistent_volume_claim(self.volume_name, namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        found = claim.metadata.annotations or {}
+        if any(found.get(key) != value for key, value in owner.items()):
+            raise AirflowException(
+                f"Volume {self.volume_name} in namespace {namespace} does not belong to this DAG run:"
+                " it is left alone. Delete or rename it, then clear this task."
+            )
+        return claim
+
+    def delete(self, client: Any, namespace: str) -> bool:
+        """Delete the claim; False if it was gone already."""
+        try:
+            client.delete_namespaced_persistent_volume_claim(self.volume_name, namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+
+class CreateVolumeOperator(VolumeOperator):
+    """Creates the volume of a DAG run; one that this run has already is used again."""
+
+    def __init__(
+        self,
+        *,
+        size: str,
+        access_modes: Sequence[str],
+        storage_class: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+        self.access_modes = list(access_modes)
+        self.storage_class = storage_class
+
+    def execute(self, context: Context) -> str:
+        """Create the claim and return its name."""
+        client, namespace = self.connect()
+        owner = self.owner(context)
+        claim = self.find(client, namespace, owner)
+        if claim is not None and claim.metadata.deletion_timestamp:
+            self.log.info("Volume %s is being deleted: waiting for its end.", self.volume_name)
+            wait_until(lambda: self.find(client, namespace, owner) is None, seconds=120)
+            claim = None
+        if claim is not None:
+            self.log.info("Volume %s in %s exists: used again.", self.volume_name, namespace)
+            return self.volume_name
+        self.log.info(
+            "Creating volume %s in namespace %s: %s, %s, storage class %s.",
+            self.volume_name,
+            namespace,
+            self.size,
+            "/".join(self.access_modes),
+            self.storage_class or "of the cluster's default",
+        )
+        try:
+            client.create_namespaced_persistent_volume_claim(namespace, self.manifest(owner))
+        except ApiException as error:
+            if error.status == 409 and self.find(client, namespace, owner) is not None:
+                return self.volume_name
+            self.remove_leftover(client, namespace, owner)
+            raise
+        except Exception:
+            # The answer was lost, the claim may be there: no teardown follows a failed setup.
+            self.remove_leftover(client, namespace, owner)
+            raise
+        return self.volume_name
+
+    def manifest(self, owner: dict[str, str]) -> dict[str, Any]:
+        """The claim as Kubernetes wants it."""
+        spec: dict[str, Any] = {
+            "accessModes": self.access_modes,
+            "resources": {"requests": {"storage": self.size}},
+        }
+        if self.storage_class is not None:
+            spec["storageClassName"] = self.storage_class
+        return {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {
+                "name": self.volume_name,
+                "labels": {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"},
+                "annotations": owner,
+            },
+            "spec": spec,
+        }
+
+    def remove_leftover(self, client: Any, namespace: str, owner: dict[str, str]) -> None:
+        """Delete what a failed creation may have left; what goes wrong here is only logged."""
+        try:
+            if self.find(client, namespace, owner) is not None:
+                self.delete(client, namespace)
+        except Exception as error:
+            self.log.warning("Volume %s may be left behind: %s", self.volume_name, error)
+
+
+class DeleteVolumeOperator(VolumeOperator):
+    """Deletes the volume of a DAG run; one that is gone already is fine."""
+
+    def execute(self, context: Context) -> None:
+        """Delete the claim."""
+        client, namespace = self.connect()
+        claim = self.find(client, namespace, self.owner(context))
+        if claim is not None and self.delete(client, namespace):
+            self.log.info("Deleted volume %s in namespace %s.", self.volume_name, namespace)
+        else:
+            self.log.info("Volume %s in %s is gone already.", self.volume_name, namespace)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Ask every two seconds until the condition holds.
+
+    Raises:
+        AirflowException: If it does not hold in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AirflowException(f"Waited for {seconds:.0f} seconds in vain.")
+        time.sleep(2)
+
+
+def incluster_namespace() -> str | None:
+    """The namespace of the pod that Airflow runs in, or None outside a cluster."""
+    try:
+        with open("/var/run/secrets/kubernetes.io/serviceaccount/namespace") as file:
+            return file.read().strip()
+    except OSError:
+        return None

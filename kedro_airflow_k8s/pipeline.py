@@ -1,0 +1,56 @@
+"""What the plan needs to know of a Kedro project, read by `project` and free of Kedro's own classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_PIPELINE = "__default__"
+"""Kedro's name of the pipeline that `kedro run` takes when none is named."""
+
+
+@dataclass(frozen=True)
+class PipelineNode:
+    """A Kedro node.
+
+    Attributes:
+        name: The full name, namespace included.
+        namespace: The namespace with dots between its levels, or None.
+        inputs: Names of the datasets and parameters it takes, in the order of the node's definition.
+        outputs: Names of the datasets it makes, in the order of the node's definition.
+        tags: The node's tags, sorted.
+        function: The name of its function, for a person to read.
+        doc: The docstring of its function, without indentation; empty if it has none.
+        upstream: Names of the nodes that must have run before it, sorted.
+    """
+
+    name: str
+    namespace: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    function: str = ""
+    doc: str = ""
+    upstream: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Kedro project and the pipeline to compile.
+
+    Attributes:
+        package_name: The project's Python package.
+        env: The configuration environment its pods run with.
+        is_default_env: Whether that is the one `kedro run` takes when none is named.
+        pipeline: The registered name of the pipeline.
+        nodes: The pipeline's nodes in topological order.
+        commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
+        pipeline_option: The option of `kedro run` that names a pipeline in the project's Kedro version.
+    """
+
+    package_name: str
+    env: str
+    is_default_env: bool
+    pipeline: str
+    nodes: tuple[PipelineNode, ...]
+    commit: str
+    pipeline_option: str = "--pipelines"

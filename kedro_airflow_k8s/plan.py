@@ -1,0 +1,337 @@
+"""Everything a DAG will say, decided before any text is made.
+
+Pure: the same project and configuration give the same plan, and nothing is read or written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from kedro_airflow_k8s import __version__, names
+from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig, RunConfig
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
+from kedro_airflow_k8s.pod_spec import pod_template, resource_arguments, untemplated
+from kedro_airflow_k8s.task_groups import Group, places, tree
+
+RESOURCES_TAG = "resources:"
+"""A node tagged `resources:big` gets the entry `big` of `run_config.resources`."""
+
+TAG_VERSION = "generated_with_kedro_airflow_k8s"
+TAG_COMMIT = "commit_sha"
+TAG_EXPERIMENT = "experiment_name"
+
+DEFAULT_START_DATE = date(2021, 1, 1)
+"""In the past and fixed. Without catch-up it means what `days_ago(2)` meant: run at the next tick.
+
+A date that moves with the clock would give a new DAG at every parse.
+"""
+
+VOLUME_TASKS = ("create_volume", "data_volume_init", "delete_volume")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One Airflow task, that is one pod, that runs one or more Kedro nodes.
+
+    Attributes:
+        task_id: The whole id, with the ids of its groups in front.
+        label: The id within its group.
+        variable: The Python variable that holds it in the DAG file.
+        nodes: Names of its Kedro nodes in topological order.
+        inputs: The datasets and parameters that it takes from outside.
+        outputs: The datasets that it makes.
+        function: The name of its function.
+        doc: What its function does: the docstring.
+        resources: The entry of `run_config.resources` that its pod gets.
+    """
+
+    task_id: str
+    label: str
+    variable: str
+    nodes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    function: str
+    doc: str
+    resources: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Tasks that run after others, each side as variables of the DAG file."""
+
+    upstream: tuple[str, ...]
+    downstream: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The PersistentVolumeClaim that each run of the DAG owns."""
+
+    size: str
+    access_modes: tuple[str, ...]
+    storage_class: str | None
+    mount_path: str
+    fill: bool
+    fill_path: str = "/mnt/kedro-data"
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A wait for another DAG, or a task of it. Times are in minutes."""
+
+    task_id: str
+    variable: str
+    dag_id: str
+    external_task_id: str | None
+    timeout: int
+    check_existence: bool
+    execution_delta: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A DAG, complete but for its text. The fingerprint tag is added when the text is there."""
+
+    dag_id: str
+    description: str | None
+    schedule: str | None
+    start_date: date
+    tags: tuple[str, ...]
+    project: str
+    pipeline: str
+    env: str
+    image: str
+    image_pull_policy: str
+    namespace: str | None
+    kubernetes_conn_id: str
+    startup_timeout: int
+    kedro_run: tuple[str, ...]
+    pod: dict[str, Any]
+    volume: Volume | None
+    resources: dict[str, dict[str, Any]]
+    tasks: tuple[Task, ...]
+    tree: Group[Task]
+    edges: tuple[Edge, ...]
+    sensors: tuple[Sensor, ...]
+    macros: tuple[str, ...]
+    operators: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+def build_plan(project: Project, config: PluginConfig) -> Plan:
+    """Decide what the DAG of a pipeline says.
+
+    Raises:
+        PlanError: If there is no image, a tag names resources that the configuration does not have,
+            or the pipeline has no nodes.
+    """
+    run = config.run_config
+    if run.image is None:
+        raise PlanError(
+            "No image to run the pods with: set run_config.image in airflow-k8s.yaml, or give one"
+            " with --image."
+        )
+    if not project.nodes:
+        raise PlanError(
+            f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another one"
+            " with --pipeline."
+        )
+    variables = set(names.RESERVED_VARIABLES)
+    grouped, tasks = _tasks(project.nodes, run, variables)
+    sensors = _sensors(run, {task.task_id for task in tasks}, variables)
+    volume = _volume(run)
+    resources = {
+        name: resource_arguments(run.resources[name])
+        for name in sorted(({task.resources for task in tasks} | {RESOURCES_DEFAULT}) & set(run.resources))
+    }
+    macros = ["volume_name"] if volume else []
+    operators = ["volume"] if volume else []
+    if run.macro_params or run.variables_params:
+        macros.append("kedro_params")
+        operators.append("parameters")
+    return Plan(
+        dag_id=plan_dag_id(project, run),
+        description=run.description,
+        schedule=run.cron_expression,
+        start_date=run.start_date or DEFAULT_START_DATE,
+        tags=(
+            names.tag(TAG_VERSION, __version__),
+            names.tag(TAG_COMMIT, project.commit),
+            names.tag(TAG_EXPERIMENT, run.experiment_name or project.package_name),
+        ),
+        project=project.package_name,
+        pipeline=project.pipeline,
+        env=project.env,
+        image=run.image,
+        image_pull_policy=run.image_pull_policy,
+        namespace=run.namespace,
+        kubernetes_conn_id=run.kubernetes_conn_id,
+        startup_timeout=run.startup_time,
+        kedro_run=_kedro_run(project, run),
+        pod=pod_template(run),
+        volume=volume,
+        resources=resources,
+        tasks=tasks,
+        tree=grouped,
+        edges=_edges(project.nodes, tasks, volume, sensors),
+        sensors=sensors,
+        macros=tuple(macros),
+        operators=tuple(operators),
+        imports=_imports(
+            volume is not None, bool(grouped.groups), bool(sensors), any(r for r in resources.values())
+        ),
+    )
+
+
+def plan_dag_id(project: Project, run: RunConfig) -> str:
+    """The DAG id of a pipeline: the run name, with environment and pipeline where not the default.
+
+    Raises:
+        PlanError: If the run name cannot be part of a DAG id.
+    """
+    return names.dag_id(
+        run.run_name or project.package_name,
+        env=None if project.is_default_env else project.env,
+        pipeline=None if project.pipeline == DEFAULT_PIPELINE else project.pipeline,
+    )
+
+
+def _tasks(
+    nodes: tuple[PipelineNode, ...], run: RunConfig, variables: set[str]
+) -> tuple[Group[Task], tuple[Task, ...]]:
+    """A task for each node, in groups after the nodes' namespaces."""
+    found = places(nodes, reserved=VOLUME_TASKS)
+    tasks = tuple(
+        Task(
+            task_id=place.task_id,
+            label=place.label,
+            variable=names.variable_name(place.task_id, variables),
+            nodes=(node.name,),
+            inputs=node.inputs,
+            outputs=node.outputs,
+            function=node.function,
+            doc=node.doc,
+            resources=_resources_of(node, run),
+        )
+        for node, place in zip(nodes, found, strict=True)
+    )
+    return tree(found, tasks), tasks
+
+
+def _resources_of(node: PipelineNode, run: RunConfig) -> str:
+    wanted = [tag.removeprefix(RESOURCES_TAG) for tag in node.tags if tag.startswith(RESOURCES_TAG)]
+    if len(wanted) > 1:
+        raise PlanError(
+            f"Node {node.name!r} has several resources tags: {', '.join(wanted)}. Leave one."
+        )
+    if not wanted:
+        return RESOURCES_DEFAULT
+    if wanted[0] not in run.resources and wanted[0] != RESOURCES_DEFAULT:
+        known = ", ".join(sorted(run.resources)) or "none"
+        raise PlanError(
+            f"Node {node.name!r} is tagged {RESOURCES_TAG}{wanted[0]}, but run_config.resources in"
+            f" airflow-k8s.yaml has no entry {wanted[0]!r} (it has: {known}). Add the entry or change"
+            " the tag."
+        )
+    return wanted[0]
+
+
+def _edges(
+    nodes: tuple[PipelineNode, ...],
+    tasks: tuple[Task, ...],
+    volume: Volume | None,
+    sensors: tuple[Sensor, ...],
+) -> tuple[Edge, ...]:
+    """What runs after what: sensors, then the storage, then the nodes as in Kedro, then the clean-up."""
+    variable_of = {node.name: task.variable for node, task in zip(nodes, tasks, strict=True)}
+    position = {node.name: index for index, node in enumerate(nodes)}
+    followed = {name for node in nodes for name in node.upstream}
+    roots = tuple(variable_of[node.name] for node in nodes if not node.upstream)
+    leaves = tuple(variable_of[node.name] for node in nodes if node.name not in followed)
+
+    steps: list[tuple[str, ...]] = [roots]
+    if volume:
+        steps = [("create_volume",), ("data_volume_init",), roots] if volume.fill else [("create_volume",), roots]
+    if sensors:
+        steps.insert(0, tuple(sensor.variable for sensor in sensors))
+    edges = []
+    for upstream, downstream in pairwise(steps):
+        # Airflow joins one task to a list of tasks, not a list to a list.
+        ends = [downstream] if len(upstream) == 1 else [(variable,) for variable in downstream]
+        edges += [Edge(upstream, end) for end in ends]
+    for node in nodes:
+        if node.upstream:
+            before = sorted(node.upstream, key=position.__getitem__)
+            edges.append(Edge(tuple(variable_of[name] for name in before), (variable_of[node.name],)))
+    if volume:
+        edges.append(Edge(leaves, ("delete_volume",)))
+    return tuple(edges)
+
+
+def _imports(volume: bool, groups: bool, sensors: bool, resources: bool) -> tuple[str, ...]:
+    """What the file imports for this plan, beside what every DAG and the operators need."""
+    imports = []
+    if volume or sensors:
+        imports.append("from datetime import timedelta")
+    if groups:
+        imports.append("from airflow.providers.common.compat.sdk import TaskGroup")
+    if resources:
+        imports.append("from kubernetes.client import models as k8s")
+    return tuple(imports)
+
+
+def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
+    """The command of every task, but for its nodes."""
+    command = [
+        "kedro",
+        "run",
+        f"--env={untemplated(project.env)}",
+        f"{project.pipeline_option}={untemplated(project.pipeline)}",
+    ]
+    if run.macro_params or run.variables_params:
+        arguments = [
+            f"{key}={list(values)!r}"
+            for key, values in (("macros", run.macro_params), ("variables", run.variables_params))
+            if values
+        ]
+        command.append(f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}")
+    return tuple(command)
+
+
+def _volume(run: RunConfig) -> Volume | None:
+    volume = run.volume
+    if volume.disabled:
+        return None
+    return Volume(
+        size=volume.size,
+        access_modes=volume.access_modes,
+        storage_class=volume.storageclass,
+        mount_path=volume.mount_path,
+        fill=not volume.skip_init,
+    )
+
+
+def _sensors(run: RunConfig, task_ids: set[str], variables: set[str]) -> tuple[Sensor, ...]:
+    taken = set(task_ids) | set(VOLUME_TASKS)
+    sensors = []
+    for dependency in run.external_dependencies:
+        target = ".".join(part for part in (dependency.dag_id, dependency.task_id) if part)
+        label = f"wait_for_{names.identifier(target, limit=200, dots=True)}"
+        task_id = names.unique(label, f"{target}/{dependency.execution_delta}", taken)
+        sensors.append(
+            Sensor(
+                task_id=task_id,
+                variable=names.variable_name(task_id, variables),
+                dag_id=dependency.dag_id,
+                external_task_id=dependency.task_id,
+                timeout=dependency.timeout,
+                check_existence=dependency.check_existence,
+                execution_delta=dependency.execution_delta,
+            )
+        )
+    return tuple(sensors)

@@ -1,0 +1,33 @@
+"""Copies the data folder of the image to the fresh volume.
+
+The DAG holds this file's text and runs it with the image's Python, so it must work alone and on any
+Python 3. Usage: fill_volume.py SOURCE DESTINATION
+"""
+
+import os
+import shutil
+import sys
+
+
+def fill_volume(source, destination):  # type: ignore[no-untyped-def]
+    """Copy all files below source, hidden ones too; may be repeated."""
+    files = size = 0
+    for folder, subfolders, names in os.walk(source):
+        target = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
+        os.makedirs(target, exist_ok=True)
+        for name in [n for n in subfolders if os.path.islink(os.path.join(folder, n))] + names:
+            path, copy = os.path.join(folder, name), os.path.join(target, name)
+            if os.path.islink(path):
+                if os.path.lexists(copy):
+                    os.remove(copy)
+                os.symlink(os.readlink(path), copy)
+            else:
+                # Content only: the volume's user may not own the files, so times and owners cannot be set.
+                shutil.copyfile(path, copy)
+                size += os.path.getsize(copy)
+            files += 1
+    print("Copied %d files, %d bytes, from %s to %s." % (files, size, source, destination))  # noqa: UP031
+
+
+if __name__ == "__main__":
+    fill_volume(*sys.argv[1:])

@@ -1,0 +1,102 @@
+"""What `run_config` says of the pods, in Kubernetes' own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from kedro_airflow_k8s.config import ResourcesConfig, RunConfig, SecretConfig
+from kedro_airflow_k8s.literals import Call, Expression
+
+TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
+"""Tells the plugin's hooks, and whoever reads the pod's environment, that this is a task of a DAG."""
+
+CLAIM = "{{ volume_name(dag.dag_id, run_id) }}"
+"""The claim of a DAG run, as a template that Airflow renders with the DAG file's own function."""
+
+MOUNT_PATH = Expression("mount_path")
+"""Where a pod mounts the volume: the argument of the DAG file's function that makes the pod."""
+
+LOG_COLUMNS = "220"
+"""Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to read and search."""
+
+
+def untemplated(text: str) -> str:
+    """The text so that Airflow's Jinja renders exactly it."""
+    if re.search(r"\{[{%#]|\n\Z", text):
+        return f"{{{{ {json.dumps(text)} }}}}"
+    return text
+
+
+def pod_template(run: RunConfig) -> dict[str, Any]:
+    """What every pod of the DAG has, as a Kubernetes Pod."""
+    container: dict[str, Any] = {"name": "base", "env": _environment(run)}
+    whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
+    if whole:
+        container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
+    mounts: list[dict[str, Any]] = []
+    volumes: list[dict[str, Any]] = []
+    spec: dict[str, Any] = {"containers": [container]}
+    for index, secret in enumerate(s for s in run.secrets if s.deploy_type == "volume"):
+        name = f"secret-{index}"
+        mounts.append({"name": name, "mountPath": secret.deploy_target, "readOnly": True})
+        volumes.append({"name": name, "secret": _secret_source(secret)})
+    if not run.volume.disabled:
+        mounts.append({"name": "data", "mountPath": MOUNT_PATH})
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}})
+        spec["securityContext"] = {"fsGroup": run.volume.owner}
+    if mounts:
+        container["volumeMounts"] = mounts
+        spec["volumes"] = volumes
+    if run.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in run.image_pull_secrets]
+    if run.service_account_name:
+        spec["serviceAccountName"] = run.service_account_name
+    return {"apiVersion": "v1", "kind": "Pod", "spec": spec}
+
+
+def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
+    """What an entry of `run_config.resources` gives a task, by argument of KubernetesPodOperator."""
+    amounts = {
+        kind: dict(values)
+        for kind, values in (("requests", resources.requests), ("limits", resources.limits))
+        if values
+    }
+    tolerations = [
+        Call("k8s.V1Toleration", toleration.model_dump(exclude_none=True))
+        for toleration in resources.tolerations
+    ]
+    arguments = {
+        "labels": dict(resources.labels),
+        "annotations": dict(resources.annotations),
+        "node_selector": dict(resources.node_selectors),
+        "tolerations": tolerations,
+        "container_resources": Call("k8s.V1ResourceRequirements", amounts) if amounts else None,
+    }
+    return {name: value for name, value in arguments.items() if value}
+
+
+def _environment(run: RunConfig) -> list[dict[str, Any]]:
+    plain = {
+        "COLUMNS": LOG_COLUMNS,
+        # kedro-telemetry waits ten seconds for an answer where pods have no way out.
+        "DO_NOT_TRACK": "1",
+        **run.env_vars,
+        TASK_VARIABLE: "{{ ti.task_id }}",
+    }
+    return [{"name": name, "value": value} for name, value in plain.items()] + [
+        {
+            "name": secret.deploy_target,
+            "valueFrom": {"secretKeyRef": {"name": secret.secret, "key": secret.key}},
+        }
+        for secret in run.secrets
+        if secret.deploy_type == "env" and secret.key
+    ]
+
+
+def _secret_source(secret: SecretConfig) -> dict[str, Any]:
+    source: dict[str, Any] = {"secretName": secret.secret}
+    if secret.key:
+        source["items"] = [{"key": secret.key, "path": secret.key}]
+    return source

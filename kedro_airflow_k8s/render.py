@@ -1,0 +1,192 @@
+"""A plan as the source of an Airflow DAG."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kedro_airflow_k8s import __version__, names
+from kedro_airflow_k8s.config import RESOURCES_DEFAULT
+from kedro_airflow_k8s.errors import AirflowK8sError
+from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
+from kedro_airflow_k8s.plan import Edge, Plan, Sensor, Task
+from kedro_airflow_k8s.pod_spec import CLAIM, untemplated
+from kedro_airflow_k8s.task_groups import Group
+
+TAG_FINGERPRINT = "fingerprint"
+"""Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
+
+BASE_IMPORTS = """
+from datetime import datetime, timezone
+from typing import Any
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.common.compat.sdk import DAG
+"""
+
+
+def render_dag(plan: Plan) -> str:
+    """The DAG file's text: valid Python, and always the same for the same plan.
+
+    Raises:
+        AirflowK8sError: If the text is not Python, which would be an error of this plugin.
+    """
+    environment = Environment(
+        loader=PackageLoader("kedro_airflow_k8s"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the result is Python, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        py=literal, comment=_comment, sensor_call=_sensor_call, edge_line=_edge_line
+    )
+    docs = _shared_docs(plan.tasks)
+    imports, operators = _embedded(plan)
+    # Random, so that no value of the user's can be taken for it; the result does not hold it.
+    placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
+    text = environment.get_template("dag.py.j2").render(
+        plan=plan,
+        version=__version__,
+        imports=imports,
+        operators=operators,
+        docs=[(name, doc) for doc, name in docs.items()],
+        fill_volume=_source("pod", "fill_volume.py") if plan.volume and plan.volume.fill else "",
+        default_resources=RESOURCES_DEFAULT,
+        tags=[*plan.tags, placeholder],
+        macros={name: Expression(name) for name in plan.macros},
+        claim=CLAIM,
+        tasks=list(_group_lines(plan.tree, 1, docs)),
+    )
+    fingerprint = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
+    text = text.replace(placeholder, f"{TAG_FINGERPRINT}:{fingerprint}")
+    try:
+        compile(text, f"{plan.dag_id}.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise AirflowK8sError(
+            f"The DAG made of pipeline {plan.pipeline!r} is not valid Python ({error}). This is an"
+            " error of kedro-airflow-k8s: please report it with the names of the nodes."
+        ) from error
+    return text
+
+
+def _comment(text: str) -> str:
+    """Text for the docstring of the file: nothing in it can end the docstring."""
+    return re.sub(r"[^\w .:/+@-]", "?", text, flags=re.ASCII)
+
+
+def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """A constant for each text that several tasks have: docstring to name."""
+    counts = Counter(task.doc for task in tasks if task.doc)
+    taken: set[str] = set()
+    return {
+        task.doc: names.variable_name(f"doc_{task.function}", taken).upper()
+        for task in {task.doc: task for task in reversed(tasks)}.values()
+        if counts[task.doc] > 1
+    }
+
+
+def _group_lines(group: Group[Task], depth: int, docs: dict[str, str]) -> Iterator[str]:
+    indent = INDENT * depth
+    for task in group.tasks:
+        start = f"{indent}{task.variable} = "
+        yield start + literal(_task_call(task, docs), depth, len(start))
+    for inner in group.groups:
+        yield f"{indent}with TaskGroup({literal(inner.label)}):"
+        yield from _group_lines(inner, depth + 1, docs)
+
+
+def _task_call(task: Task, docs: dict[str, str]) -> Call:
+    (node,) = task.nodes
+    positional: list[Any] = [node, list(task.inputs), list(task.outputs)]
+    if task.doc:
+        positional.append(Expression(docs[task.doc]) if task.doc in docs else task.doc)
+    keywords = {}
+    if task.label != node.rpartition(".")[2]:
+        keywords["task_id"] = task.label
+    if task.resources != RESOURCES_DEFAULT:
+        keywords["resources"] = task.resources
+    if untemplated(node) != node:
+        keywords["argument"] = untemplated(node)
+    return Call("kedro_task", keywords, tuple(positional))
+
+
+def _sensor_call(sensor: Sensor) -> Call:
+    return Call(
+        "ExternalTaskSensor",
+        {
+            "task_id": sensor.task_id,
+            "external_dag_id": sensor.dag_id,
+            "external_task_id": sensor.external_task_id,
+            "check_existence": sensor.check_existence,
+            "execution_delta": Call("timedelta", {"minutes": sensor.execution_delta}),
+            "timeout": sensor.timeout * 60,
+            "failed_states": ["failed", "upstream_failed"],
+            "mode": "reschedule",
+        },
+    )
+
+
+def _edge_line(edge: Edge) -> str:
+    """One line where it fits, as for one task before or after a few others."""
+    sides = [
+        Expression(side[0]) if len(side) == 1 else [Expression(variable) for variable in side]
+        for side in (edge.upstream, edge.downstream)
+    ]
+    line = " >> ".join(literal(side, before=-WIDTH * 10**6) for side in sides)
+    if len(line) + len(INDENT) <= WIDTH:
+        return line
+    return f"{literal(sides[0], 1, 9)} >> {literal(sides[1], 1, 9)}"
+
+
+def _embedded(plan: Plan) -> tuple[str, list[str]]:
+    """The import statements of the file, and the text of the operator modules without theirs."""
+    trees = [ast.parse(BASE_IMPORTS + "\n".join(plan.imports))]
+    bodies = []
+    for module in plan.operators:
+        source = _source("operators", f"{module}.py")
+        tree = ast.parse(source)
+        trees.append(tree)
+        header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        last_line = max(node.end_lineno or 0 for node in header)
+        bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
+    return _merged_imports(trees), bodies
+
+
+def _merged_imports(trees: list[ast.Module]) -> str:
+    """One statement a module, the standard library's first."""
+    plain: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for node in (node for tree in trees for node in tree.body):
+        if isinstance(node, ast.Import):
+            plain.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
+            members.setdefault(node.module or "", set()).update(aliases)
+    future = members.pop("__future__", set())
+    lines = {name: f"import {name}" for name in sorted(plain)}
+    for module in sorted(members):
+        line = f"from {module} import {', '.join(sorted(members[module], key=str.lower))}"
+        if len(line) > WIDTH:
+            inside = "".join(f"{INDENT}{name},\n" for name in sorted(members[module], key=str.lower))
+            line = f"from {module} import (\n{inside})"
+        lines[module] = line
+    third_party = ("airflow", "jinja2", "kubernetes")
+    blocks = [
+        [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
+        [line for name, line in lines.items() if name.split(".")[0] not in third_party],
+        [line for name, line in lines.items() if name.split(".")[0] in third_party],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _source(package: str, name: str) -> str:
+    return files(f"kedro_airflow_k8s.{package}").joinpath(name).read_text(encoding="utf-8")
