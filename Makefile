@@ -45,6 +45,8 @@ RUN2 := .venv-airflow2/bin/python
 # The version is in the stamp's name, so another PYTHON remakes the environment.
 TOOLS := .venv-tools/.ready
 READY := .venv/.ready-$(VERSION)
+# `make demo` makes do with the part of .venv that it needs, and `make test` completes it.
+READY_DEMO := $(if $(or $(wildcard $(READY)),$(filter-out demo,$(MAKECMDGOALS))),$(READY),.venv/.ready-demo-$(VERSION))
 READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
 
 PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadgroup
@@ -53,12 +55,12 @@ CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
 
 .PHONY: help demo test nightly lint fmt bench golden schema lock clean .venv .venv-airflow2 \
-	check-airflow2 say-airflow2
+	check-python check-airflow2 say-airflow2
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z.0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## compile examples/spaceflights and run it in the sandbox, on this machine alone
+demo: $(READY_DEMO) ## compile examples/spaceflights and run it in the sandbox, on this machine alone
 	@cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s sandbox run
 	@echo
 	@echo "That was a Kedro pipeline, compiled to a DAG and run as pods by a real Airflow. Next:"
@@ -105,6 +107,8 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.10 --generate-ha
 lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 	$(LOCK) requirements/tools.in -o requirements/tools.txt
 	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/airflow3.in -o requirements/airflow3.txt
+	$(LOCK) --no-emit-package kedro-airflow-k8s --constraints requirements/airflow3.txt \
+		requirements/demo.in -o requirements/demo.txt
 	$(LOCK) requirements/airflow2.in -o requirements/airflow2.txt
 
 clean: ## remove the environments and everything built or cached
@@ -124,17 +128,27 @@ endef
 INSTALL := --quiet --strict --compile-bytecode --python
 SYNC := $(UV) pip sync --require-hashes $(INSTALL)
 
-$(READY): requirements/airflow3.txt setup.cfg pyproject.toml | $(TOOLS)
+# 1: the lock file
+define make_venv
 	@$(CHECK_PYTHON)
-	@echo "Making .venv (Airflow 3, Python $(VERSION)): a minute the first time"
+	@echo "Making .venv from $(1), Python $(VERSION)"
 	$(call make_environment,$(VERSION),$(PYTHON),.venv)
-	$(SYNC) .venv requirements/airflow3.txt
+	$(SYNC) .venv $(1)
 	$(UV) pip install --no-deps --no-build-isolation $(INSTALL) .venv --editable .
 	@rm -f .venv/.ready-* && touch $@
+endef
+
+$(READY): requirements/airflow3.txt setup.cfg pyproject.toml | $(TOOLS)
+	$(call make_venv,requirements/airflow3.txt)
+
+ifneq ($(READY_DEMO),$(READY))
+$(READY_DEMO): requirements/demo.txt setup.cfg pyproject.toml | $(TOOLS)
+	$(call make_venv,requirements/demo.txt)
+endif
 
 ifneq ($(READY2),)
 $(READY2): requirements/airflow2.txt | $(TOOLS)
-	@echo "Making .venv-airflow2 (Airflow 2.11, Python $(VERSION2))"
+	@echo "Making .venv-airflow2 from requirements/airflow2.txt, Python $(VERSION2)"
 	$(call make_environment,$(VERSION2),$(PYTHON2),.venv-airflow2)
 	$(SYNC) .venv-airflow2 requirements/airflow2.txt
 	@rm -f .venv-airflow2/.ready-* && touch $@
@@ -153,6 +167,9 @@ $(TOOLS): requirements/tools.txt
 CHECK_PYTHON = $(if $(filter $(VERSION),$(PYTHONS)),:,{ \
 	echo "$(PYTHON) is $(if $(VERSION),Python $(VERSION),not an interpreter that runs); needed is one of $(PYTHONS)." >&2; \
 	echo "Name one: make PYTHON=python3.12" >&2; exit 1; })
+
+check-python:
+	@$(CHECK_PYTHON)
 
 check-airflow2: say-airflow2
 	@$(if $(READY2),:,$(if $(REQUIRE_AIRFLOW2),echo "REQUIRE_AIRFLOW2 is set." >&2; exit 1,:))
