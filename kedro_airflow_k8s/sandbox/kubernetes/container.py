@@ -1,0 +1,138 @@
+"""One running container: a process of this machine behind `container_init`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, cast
+
+from kedro_airflow_k8s.sandbox.kubernetes.logs import ContainerLog
+
+_INIT = Path(__file__).with_name("container_init.py")
+
+
+class StartFailed(Exception):
+    """The command cannot be executed, for instance because there is no such program."""
+
+
+class ContainerProcess:
+    """A command with everything it starts. Its output goes to the log."""
+
+    def __init__(
+        self, command: list[str], variables: dict[str, str], folder: Path, log: ContainerLog
+    ) -> None:
+        """Start it.
+
+        Raises:
+            StartFailed: There is no way to hand such a command or environment to a process.
+        """
+        reader, writer = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_INIT), str(os.getpid()), str(writer), *command],
+                env=variables,
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(writer,),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # for instance: argument list too long, null byte
+            os.close(reader)
+            raise StartFailed(str(error)) from None
+        finally:
+            os.close(writer)
+        self._status = reader
+        self._output = cast(IO[bytes], self._process.stdout).fileno()
+        self._orders = cast(IO[bytes], self._process.stdin)
+        self._log = log
+        self._order = threading.Lock()
+
+    def stop(self, grace: float) -> None:
+        """Ask the command to stop; kill all of it `grace` seconds later. For any thread."""
+        with self._order:
+            if self._orders.closed:
+                return
+            try:
+                os.write(self._orders.fileno(), f"{grace}\n".encode())
+            except BrokenPipeError:
+                return  # it has just ended
+
+    def run(self, started: Callable[[], None], deadline: float | None = None) -> int | None:
+        """Wait for the end of the command.
+
+        Args:
+            started: Called when the command runs.
+            deadline: The moment of `time.monotonic` at which it is killed.
+
+        Returns:
+            The exit code, 128 + n after signal n; None when the deadline ended it.
+
+        Raises:
+            StartFailed: The command cannot be executed.
+        """
+        try:
+            report, late = self._follow(started, deadline)
+        finally:
+            self._finish()
+        return self._result(report.decode(errors="replace"), late)
+
+    def _follow(self, started: Callable[[], None], deadline: float | None) -> tuple[bytes, bool]:
+        """Pass output on until the end; what the init process reported, and if the deadline hit."""
+        report, late = b"", False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._output, selectors.EVENT_READ)
+            selector.register(self._status, selectors.EVENT_READ)
+            while True:
+                left = None if deadline is None or late else max(0.0, deadline - time.monotonic())
+                ready = [key.fd for key, _ in selector.select(left)]
+                if not ready:
+                    late = True
+                    self.stop(0)
+                if self._output in ready and not self._pump():
+                    selector.unregister(self._output)
+                if self._status in ready:
+                    news = os.read(self._status, 4096)
+                    if not news:
+                        return report, late
+                    if b"started" not in report and b"started" in report + news:
+                        started()
+                    report += news
+
+    def _pump(self) -> bool:
+        data = os.read(self._output, 1 << 16)
+        self._log.write(data)
+        return bool(data)
+
+    def _finish(self) -> None:
+        with self._order:
+            self._orders.close()  # kills what is left, if the end has not come by itself
+        self._process.wait()
+        os.close(self._status)
+        # Everything written is in the pipe by now; its end may never come where a process escaped.
+        os.set_blocking(self._output, False)
+        with contextlib.suppress(BlockingIOError):
+            while self._pump():
+                pass
+        cast(IO[bytes], self._process.stdout).close()
+
+    def _result(self, report: str, late: bool) -> int | None:
+        lines = dict(line.partition(" ")[::2] for line in report.splitlines())
+        if "failed" in lines:
+            raise StartFailed(lines["failed"])
+        if "exit" in lines:
+            return None if late else int(lines["exit"])
+        if "started" in lines:
+            # Somebody killed the init process; on a cluster that ends the container as well.
+            with contextlib.suppress(ProcessLookupError):  # it has ended on its own
+                os.killpg(int(lines["started"]), signal.SIGKILL)
+        return 128 + signal.SIGKILL
