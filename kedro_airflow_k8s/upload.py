@@ -146,13 +146,12 @@ def _split_output(output: str) -> tuple[str, str]:
 
 
 def _local_folder(path: str) -> Path:
-    if path.startswith("~"):
-        expanded = os.path.expanduser(path)
-        if expanded.startswith("~"):
-            raise UploadError(f"Cannot upload to {path}: there is no such user on this machine.")
-        path = expanded
+    try:
+        folder = Path(path).expanduser()
+    except RuntimeError as error:
+        raise UploadError(f"Cannot upload to {path}: there is no such user here.") from error
     # Not resolve(): the user recognises the path that was given, symbolic links included.
-    return Path.cwd() / path
+    return Path.cwd() / folder
 
 
 def _write_local(data: bytes, folder: Path, file_name: str) -> Path:
@@ -183,8 +182,7 @@ def _replace(data: bytes, target: Path) -> None:
     previous = target.stat() if target.exists() else None
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.uploading")
     try:
-        # 0o666 less the umask (or the default ACL of the folder): what any new file gets there.
-        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as file:
+        with temporary.open("xb") as file:  # mode 0o666 less the umask, like any new file
             file.write(data)
             file.flush()
             # Without it a crash of the machine may leave the new name on an empty file.
@@ -192,7 +190,7 @@ def _replace(data: bytes, target: Path) -> None:
         if previous is not None:
             _keep_owner_and_mode(temporary, previous)
         _remove_leftovers(target, temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:  # KeyboardInterrupt too leaves nothing behind
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -206,7 +204,8 @@ def _keep_owner_and_mode(path: Path, previous: os.stat_result) -> None:
         # Only root may give a file away; others keep their own, as `mv` does.
         with contextlib.suppress(PermissionError):
             os.chown(path, previous.st_uid, previous.st_gid)
-    os.chmod(path, stat.S_IMODE(previous.st_mode))
+    if stat.S_IMODE(path.stat().st_mode) != stat.S_IMODE(previous.st_mode):
+        path.chmod(stat.S_IMODE(previous.st_mode))
 
 
 def _remove_leftovers(target: Path, temporary: Path) -> None:
@@ -215,10 +214,11 @@ def _remove_leftovers(target: Path, temporary: Path) -> None:
     Ages are taken against our own new file: both times come from the clock of the file server.
     """
     ours = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{16}\.uploading")
-    old = temporary.stat().st_mtime - LEFTOVER_SECONDS
-    for path in target.parent.iterdir():
-        # Someone else may clean at the same time, or the file may be another user's.
-        with contextlib.suppress(OSError):
+    # Tidying up must not fail an upload that works: the folder may not be ours to list, a file
+    # not ours to remove, and someone else may tidy at the same time.
+    with contextlib.suppress(OSError):
+        old = temporary.stat().st_mtime - LEFTOVER_SECONDS
+        for path in target.parent.iterdir():
             if ours.fullmatch(path.name) and path.lstat().st_mtime < old:
                 path.unlink()
 
@@ -253,10 +253,10 @@ def _remote_target(protocol: str, rest: str, file_name: str) -> _Target:
         )
     # Never echo more of such an address than the protocol: signatures and passwords live there.
     secret_free = "Take it out: credentials come from the environment."
-    if "?" in rest or "#" in rest:
+    if re.search(r"[?#]|::", rest):  # "::" chains two filesystems in fsspec
         raise UploadError(
-            f"Cannot upload: the output location {protocol}://... has a query string or "
-            f"fragment. {secret_free}"
+            f"Cannot upload: the output location {protocol}://... has a query string, a fragment "
+            f"or '::'. {secret_free}"
         )
     authority, _, prefix = rest.partition("/")
     store = _STORES.get(protocol)
@@ -285,11 +285,15 @@ def _remote_target(protocol: str, rest: str, file_name: str) -> _Target:
 
 def _write_remote(data: bytes, target: _Target) -> None:
     def write() -> None:
-        filesystem = _filesystem(target)
-        path = filesystem._strip_protocol(target.url)
+        filesystem, path = _filesystem(target)
         if target.store is None:
-            filesystem.makedirs(filesystem._parent(path), exist_ok=True)
-        filesystem.pipe_file(path, data)
+            filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        # Azure's client waits at least 15 s before each of three more tries.
+        options = {"retry_total": 1} if target.store is _AZURE else {}
+        filesystem.pipe_file(path, data, **options)
+        # Some implementations in fsspec take a write and do nothing with it.
+        if target.store is None and filesystem.cat_file(path) != data:
+            raise OSError("what is there now is not what was written")
 
     try:
         with _quiet("gcsfs"):
@@ -298,29 +302,32 @@ def _write_remote(data: bytes, target: _Target) -> None:
         raise _remote_failure(error, target) from error
 
 
-def _filesystem(target: _Target) -> Any:
-    """Builds the filesystem with bounded retries, leaving what the user configured as it is."""
-    if target.store is _GCS:
-        # The class registered for gs:// asks by gRPC for the kind of bucket before it writes,
-        # which no emulator or proxy answers, and writes zonal buckets piece by piece. The core
-        # class is what it hands every other bucket to.
-        cls = import_module("gcsfs.core").GCSFileSystem
-    else:
-        cls = import_module("fsspec").get_filesystem_class(target.protocol)
-    # A cached instance may hold credentials that expired or changed.
-    filesystem = cls(skip_instance_cache=True, **cls._get_kwargs_from_urls(target.url))
-    if target.store is _GCS:
-        filesystem.requests_timeout = filesystem.requests_timeout or 20
-        # gcsfs sleeps up to 36 s over six tries and offers no setting; three take at most 5 s.
-        once = getattr(cls._request, "__wrapped__", None)
-        if once is not None:
-            retry_request = import_module("gcsfs.retry").retry_request
-            filesystem._request = retry_request(once, 3).__get__(filesystem)
-    elif target.store is _S3:
-        # Tries multiply: s3fs 5 times botocore 5, each with a time-out of 5 s to connect.
-        filesystem.config_kwargs.setdefault("retries", {"total_max_attempts": 2})
-        filesystem.retries = 2
-    return filesystem
+def _filesystem(target: _Target) -> tuple[Any, str]:
+    """Gives the filesystem, with bounded retries, and the path in it.
+
+    What the user configured for the client library stays. No cached instance: it may hold
+    credentials that expired or changed.
+    """
+    if target.store is not _GCS:
+        url_to_fs = import_module("fsspec.core").url_to_fs
+        filesystem, path = url_to_fs(target.url, skip_instance_cache=True)
+        if target.store is _S3:
+            # Tries multiply: s3fs 5 times botocore 5, each waiting up to 5 s for a connection.
+            filesystem.config_kwargs.setdefault("retries", {"total_max_attempts": 2})
+            filesystem.retries = 2
+        return filesystem, path
+    # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
+    # no emulator or proxy answers, and writes zonal buckets piece by piece. The core class is
+    # what it hands every other bucket to.
+    cls = import_module("gcsfs.core").GCSFileSystem
+    filesystem = cls(skip_instance_cache=True)
+    filesystem.requests_timeout = filesystem.requests_timeout or 20
+    # gcsfs sleeps up to 36 s over six tries and offers no setting; three take at most 5 s.
+    once = getattr(cls._request, "__wrapped__", None)
+    if once is not None:
+        retry_request = import_module("gcsfs.retry").retry_request
+        filesystem._request = retry_request(once, 3).__get__(filesystem)
+    return filesystem, target.url.removeprefix("gs://")
 
 
 class _NoAnswerError(Exception):
@@ -339,7 +346,7 @@ def _within_deadline(call: Callable[[], None]) -> None:
         try:
             call()
             done.set_result(None)
-        except BaseException as error:  # handed to the waiting thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="upload").start()
@@ -392,7 +399,7 @@ def _remote_failure(error: Exception, target: _Target) -> UploadError:
     if isinstance(error, ImportError):
         install = f"pip install 'kedro-airflow-k8s[{store.extra}]' " if store else ""
         return UploadError(f"{where}: a package is missing. {install}({words}).{untouched}")
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) or re.search("(?i)read.only", words):
         return UploadError(f"{where}: {name} cannot be written to. `output` may be {_KNOWN}.")
     causes = list(_causes(error))
     names = {base.__name__ for cause in causes for base in type(cause).__mro__}
@@ -411,7 +418,7 @@ def _remote_failure(error: Exception, target: _Target) -> UploadError:
     if _is_login(error, causes, status):
         advice = store.login if store else "check the user and the rights"
         return UploadError(
-            f"{where}: {name} refused it ({words}). To be let in: {advice}.{untouched}"
+            f"{where}: {name} gives no access ({words}). To get it: {advice}.{untouched}"
         )
     if status >= 500:
         return UploadError(

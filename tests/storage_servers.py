@@ -76,12 +76,12 @@ class Gcs:
 class S3:
     """A moto server, looked at through plain HTTP and not through fsspec."""
 
-    # moto wants a signature on private objects and believes any.
-    scope = "someone/20200101/us-east-1/s3/aws4_request"
-    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host"}
-
     def __init__(self, url: str) -> None:
         self.url = url
+        # moto wants a signature on private objects and believes any.
+        scope = "someone/20200101/us-east-1/s3/aws4_request"
+        signature = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host"
+        self.signed = {"Authorization": signature}
 
     def make_bucket(self, bucket: str) -> None:
         requests.put(f"{self.url}/{bucket}", timeout=30).raise_for_status()
@@ -131,7 +131,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
     """Takes a request, lets a real server have the first half of its body, and fails.
 
     Args:
-        status: HTTP status to answer with; None hangs up without an answer.
+        status: HTTP status to answer with (2xx lies); None hangs up without an answer.
         body: what to answer with.
         upstream: URL of the real server that gets half; None when there is none.
     """
