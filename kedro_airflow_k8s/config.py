@@ -1,10 +1,12 @@
 """What the rest of the plugin needs of `airflow-k8s.yaml`: load it, warn about it, describe it.
 
-`python -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json` writes the committed
-JSON Schema anew.
+The committed JSON Schema is written anew by
+`python -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json`.
 """
 
 import json
+import re
+import sys
 from difflib import get_close_matches
 from typing import Any
 
@@ -69,11 +71,6 @@ def config_warnings(config: PluginConfig) -> list[str]:
         found += [f"run_config.volume.{key}: has no effect, the volume is disabled" for key in idle]
     elif values.is_suspiciously_small(run.volume.size):
         found.append(_smallness("run_config.volume.size", run.volume.size))
-    for index, secret in enumerate(run.secrets):
-        target = secret.deploy_target or ""
-        if secret.deploy_type == "env" and target != target.upper():
-            path = f"run_config.secrets[{index}].deploy_target"
-            found.append(f"{path}: Airflow names the variable {target.upper()}, in upper case")
     for name, resources in run.resources.items():
         found += _resource_warnings(name, resources)
     return found
@@ -87,9 +84,15 @@ def _resource_warnings(name: str, resources: ResourcesConfig) -> list[str]:
             f"{shown_path(at)}: looks like {RESOURCES_DEFAULT}, but only that exact name serves "
             "nodes without a tag"
         )
+    if not re.fullmatch(r"[\w.-]+", name):
+        found.append(
+            f"{shown_path(at)}: no node can choose it: Kedro's tags hold only letters, digits, "
+            "`-`, `_` and `.`"
+        )
     for field in ("node_selectors", "labels", "annotations"):
         for key, value in getattr(resources, field).items():
-            reason = k8s.label_key_reason(key)
+            # Kubernetes compares the keys of annotations in lower case.
+            reason = k8s.label_key_reason(key.lower() if field == "annotations" else key)
             if reason:
                 path = shown_path((*at, field, key))
                 found.append(f"{path}: Kubernetes will refuse this key: {reason}")
@@ -109,7 +112,7 @@ def _smallness(path: str, amount: str) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of `airflow-k8s.yaml`, by which editors complete and check it.
+    """The JSON Schema (draft 2020-12) by which editors complete and check `airflow-k8s.yaml`.
 
     It accepts whatever the model accepts, save the values under a disabled volume.
     """
@@ -120,4 +123,4 @@ def json_schema() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(json_schema(), indent=2))
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")

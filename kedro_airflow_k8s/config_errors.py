@@ -55,22 +55,21 @@ def _lines(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[s
     path: Path = error["loc"]
     if error["type"] == _PROBLEMS:
         for rest, reason in error["ctx"][_PROBLEMS].items():
-            yield _line((*path, *rest), reason, data)
+            yield _line((*path, *rest), _at((*path, *rest), data), reason)
     elif error["type"] == "extra_forbidden":
         yield f"{shown_path(path)}: {_unknown_key(path, model)}"
     elif error["type"] == "invalid_key" or path[-1:] == (_KEY_MARK,):
         yield _bad_key(error)
     elif not path:
-        yield f"the whole file: found {_shown(data)}; allowed are keys with values, such as `host: ...`"
+        yield f"the whole file: found {_shown(data)}; must be keys with values, like `output: x`"
+    elif error["type"] == "missing":
+        yield _line(path, _at(path, data), _reason(error, path, model))
     else:
-        yield _line(path, _reason(error, path, model), data)
+        yield _line(path, error["input"], _reason(error, path, model))
 
 
-def _line(path: Path, reason: str, data: Any) -> str:
-    found = _at(path, data)
-    if found is _NOTHING:
-        return f"{shown_path(path)}: {reason}"
-    return f"{shown_path(path)}: found {_shown(found)}; {reason}"
+def _line(path: Path, found: Any, reason: str) -> str:
+    return f"{shown_path(path)}: {'' if found is _NOTHING else f'found {_shown(found)}; '}{reason}"
 
 
 def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
@@ -124,12 +123,12 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
     near = _nearest(key, names)
     if near:
         return f"unknown key. Did you mean {near}? ({allowed})"
-    places = dict(_places(model, ()))
-    exact = [shown_path(place) for place, name in places.items() if name == key]
+    places = dict(_places(model, ""))
+    exact = [place for place, name in places.items() if name == key]
     if exact:
         return f"unknown key. It belongs at {' or '.join(exact)}: check the indentation ({allowed})"
     near = _nearest(key, places.values())
-    where = next((shown_path(place) for place, name in places.items() if name == near), None)
+    where = next((place for place, name in places.items() if name == near), None)
     return f"unknown key{f'. Did you mean {where}?' if where else ''} ({allowed})"
 
 
@@ -178,14 +177,14 @@ def _section_of(path: Path, model: type[BaseModel]) -> type[BaseModel]:
     return _section_at(path, model) or model
 
 
-def _places(section: type[BaseModel], path: Path) -> Iterator[tuple[Path, str]]:
+def _places(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
     """Every key of the file: where it stands, and its name."""
     for name, field in section.model_fields.items():
         for alias in _names(section, name):
-            yield (*path, alias), alias
+            yield prefix + alias, alias
         inner, many = _nested(field.annotation)
         if inner is not None:
-            yield from _places(inner, (*path, f"{name}[]" if many else name))
+            yield from _places(inner, f"{prefix}{name}{'[]' if many else ''}.")
 
 
 def _at(path: Path, data: Any) -> Any:

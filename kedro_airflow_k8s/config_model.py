@@ -47,7 +47,7 @@ class VolumeConfig(Section):
     )
     skip_init: StrictBool = Field(
         default=False,
-        description="Leave the fresh volume empty instead of copying the image's data folder to it.",
+        description="Leave the fresh volume empty: do not copy the image's data folder to it.",
     )
     owner: StrictInt = Field(
         default=0,
@@ -73,10 +73,11 @@ class VolumeConfig(Section):
         if not isinstance(data, Mapping) or data.get("disabled") is not True:
             volume: VolumeConfig = handler(data)
             return volume
-        given = {key for key in data if key in cls.model_fields}
-        handler({key: data[key] for key in data if key not in given})  # refuses unknown keys
+        others = cls.model_fields.keys() - {"disabled"}
+        disabled: VolumeConfig = handler({key: data[key] for key in data if key not in others})
         # What was given stays known, for the warning that it has no effect.
-        return cls.model_construct(_fields_set=given, disabled=True)
+        disabled.model_fields_set.update(key for key in others if data.get(key) is not None)
+        return disabled
 
 
 class SecretConfig(Section):
@@ -143,7 +144,7 @@ class Toleration(Section):
         ge=-(2**63),
         le=2**63 - 1,
         validation_alias=AliasChoices("toleration_seconds", "tolerationSeconds"),
-        description="With `NoExecute`: seconds after which the pod has to leave. Without it, never.",
+        description="With `NoExecute`: seconds until the pod has to leave. Without it, never.",
     )
 
     @field_validator("key", "operator", "effect", mode="before")
@@ -279,6 +280,11 @@ class RunConfig(Section):
         default=VolumeConfig(),
         description="The volume that hands intermediate data from pod to pod.",
     )
+    env_vars: dict[values.EnvName, str] = Field(
+        default={},
+        description="Environment variables of every pod. They stand in the DAG for all to "
+        "read: passwords belong under `secrets`.",
+    )
     secrets: tuple[SecretConfig, ...] = Field(
         default=(), description="Kubernetes Secrets that every pod sees."
     )
@@ -292,15 +298,10 @@ class RunConfig(Section):
         json_schema_extra={"uniqueItems": True},
         description="Airflow variables that become Kedro parameters of the same names.",
     )
-    env_vars: dict[values.EnvName, str] = Field(
-        default={},
-        description="Environment variables of every pod. They stand in the DAG for all to "
-        "read: passwords belong under `secrets`.",
-    )
     resources: dict[values.Text, ResourcesConfig] = Field(
         default={},
         description="What pods need, by name. Nodes choose an entry by the tag "
-        f"`resources:<name>`; those that choose none have {RESOURCES_DEFAULT}.",
+        f"`resources.<name>`; those that choose none have {RESOURCES_DEFAULT}.",
     )
     external_dependencies: tuple[ExternalDependency, ...] = Field(
         default=(), description="What has to finish before this pipeline starts."
@@ -311,9 +312,8 @@ class RunConfig(Section):
     def _parameters_once(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         both = [name for name in names if name in info.data.get("macro_params", ())]
         if both:
-            raise ValueError(
-                f"must not repeat macro_params, because both become parameters: {', '.join(both)}"
-            )
+            reason = f"must not repeat macro_params, both become parameters: {', '.join(both)}"
+            raise ValueError(reason)
         return names
 
     @field_validator("secrets")
@@ -322,17 +322,15 @@ class RunConfig(Section):
         cls, secrets: tuple[SecretConfig, ...], info: ValidationInfo
     ) -> tuple[SecretConfig, ...]:
         volume = info.data.get("volume")
-        taken = {volume.mount_path: "volume.mount_path"} if volume and not volume.disabled else {}
+        taken = {name: f"env_vars.{name}" for name in info.data.get("env_vars", ())}
+        if volume and not volume.disabled:
+            taken[volume.mount_path] = "volume.mount_path"
         problems = {}
-        for index, secret in enumerate(secrets):
-            if secret.deploy_target is None:
-                continue
-            # Airflow writes the variable in upper case.
-            target = secret.deploy_target
-            target = target.upper() if secret.deploy_type == "env" else target
+        for index, target in enumerate(secret.deploy_target for secret in secrets):
             if target in taken:
-                problems[(index, "deploy_target")] = f"is the target of {taken[target]} already"
-            taken.setdefault(target, f"secrets[{index}]")
+                problems[index, "deploy_target"] = f"must differ from run_config.{taken[target]}"
+            if target is not None:
+                taken.setdefault(target, f"secrets[{index}].deploy_target")
         if problems:
             raise problems_error(problems)
         return secrets

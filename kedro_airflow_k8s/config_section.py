@@ -52,6 +52,8 @@ def _described(schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
     entries = schema.get("additionalProperties")
     if isinstance(entries, dict) and "$ref" in entries:
         schema["additionalProperties"] = {"anyOf": [entries, _NULL]}
+    if "patternProperties" in schema:
+        schema["additionalProperties"] = False
     if required:
         return schema
     notes: dict[str, Any] = {

@@ -33,7 +33,8 @@ _DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 # The grammar of the distribution project's package `reference`, which container engines share.
 _IMAGE_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE_HOST = r"([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
+_HOST_PART = r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+_IMAGE_HOST = rf"({_HOST_PART}(\.{_HOST_PART})*|\[[0-9a-fA-F:]+\])"
 _IMAGE = re.compile(
     rf"({_IMAGE_HOST}(:[0-9]+)?/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
@@ -133,7 +134,8 @@ def cron_reason(text: str) -> str | None:
 def _day(value: Any) -> date:
     allowed = 'must be a date, written "20210721" or "2021-07-21"'
     if isinstance(value, datetime):
-        raise ValueError(f"{allowed}, without a time of day")  # noqa: TRY004 - pydantic's protocol
+        # pydantic collects ValueErrors only
+        raise ValueError(allowed + ", without a time of day")  # noqa: TRY004
     if isinstance(value, date):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -144,7 +146,8 @@ def _day(value: Any) -> date:
     try:
         return date(int(match[1]), int(match[3]), int(match[4]))
     except ValueError as error:
-        raise ValueError(f"{allowed}; the calendar has no such day ({error})") from error
+        reason = f"{allowed}; the calendar has no such day ({error})"
+        raise ValueError(reason) from error
 
 
 def _digits(number: int) -> str:
@@ -168,7 +171,8 @@ def _split_at_commas(value: Any) -> Any:
 def _without_twins(items: tuple[_T, ...]) -> tuple[_T, ...]:
     twins = sorted({str(item) for item in items if items.count(item) > 1})
     if twins:
-        raise ValueError(f"must name everything once: {', '.join(twins)} stands there twice")
+        reason = f"must name everything once: {', '.join(twins)} stands there twice"
+        raise ValueError(reason)
     return items
 
 

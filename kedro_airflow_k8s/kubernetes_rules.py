@@ -1,7 +1,7 @@
 """What Kubernetes accepts as a name, label, quantity or toleration, checked by syntax alone.
 
 Every `*_reason` function answers with None when the text is fine, else with a phrase that says
-what is allowed ("must be ..."). Names in parentheses are pages of the Kubernetes documentation.
+what is allowed ("must be ..."). The sources are pages of the Kubernetes documentation.
 """
 
 import re
@@ -34,7 +34,10 @@ RESOURCE_NAMES = ("cpu", "memory", "ephemeral-storage")
 
 
 def dns_label_reason(text: str) -> str | None:
-    """Whether `text` can name a namespace (Object Names and IDs: RFC 1123 Label Names)."""
+    """Whether `text` can name a namespace.
+
+    Source: Object Names and IDs, RFC 1123 Label Names.
+    """
     if len(text) <= 63 and _LABEL.fullmatch(text):
         return None
     return (
@@ -44,8 +47,10 @@ def dns_label_reason(text: str) -> str | None:
 
 
 def dns_subdomain_reason(text: str) -> str | None:
-    """Whether `text` can name a Secret, a storage class or a service account
-    (Object Names and IDs: DNS Subdomain Names)."""
+    """Whether `text` can name a Secret, a storage class or a service account.
+
+    Source: Object Names and IDs, DNS Subdomain Names.
+    """
     if len(text) <= 253 and _SUBDOMAIN.fullmatch(text):
         return None
     return (
@@ -65,8 +70,10 @@ def is_dns_subdomain(text: str) -> bool:
 
 
 def label_key_reason(text: str) -> str | None:
-    """Whether `text` can be the key of a label, an annotation, a node selector or a toleration
-    (Labels and Selectors: Syntax and character set)."""
+    """Whether `text` can be the key of a label, an annotation, a node selector or a toleration.
+
+    Source: Labels and Selectors, Syntax and character set.
+    """
     prefix, slash, name = text.rpartition("/")
     if slash and not is_dns_subdomain(prefix):
         return (
@@ -82,8 +89,10 @@ def label_key_reason(text: str) -> str | None:
 
 
 def label_value_reason(text: str) -> str | None:
-    """Whether `text` can be the value of a label, a node selector or a toleration
-    (Labels and Selectors: Syntax and character set)."""
+    """Whether `text` can be the value of a label, a node selector or a toleration.
+
+    Source: Labels and Selectors, Syntax and character set.
+    """
     if text == "" or (len(text) <= 63 and _QUALIFIED.fullmatch(text)):
         return None
     return (
@@ -93,7 +102,10 @@ def label_value_reason(text: str) -> str | None:
 
 
 def secret_key_reason(text: str) -> str | None:
-    """Whether `text` can be a key inside a Secret (Secrets: Constraints on Secret names and data)."""
+    """Whether `text` can be a key inside a Secret.
+
+    Source: Secrets, Constraints on Secret names and data.
+    """
     if len(text) <= 253 and _SECRET_KEY.fullmatch(text) and text != "." and text[:2] != "..":
         return None
     return (
@@ -103,21 +115,25 @@ def secret_key_reason(text: str) -> str | None:
 
 
 def env_name_reason(text: str) -> str | None:
-    """Whether `text` can name an environment variable on every supported Kubernetes
-    (Define Environment Variables for a Container; newer servers allow more)."""
+    """Whether `text` can name an environment variable on every supported Kubernetes.
+
+    Source: Define Environment Variables for a Container. Newer servers allow more.
+    """
     if _ENV_NAME.fullmatch(text) and text != "." and text[:2] != "..":
         return None
     return "must be letters, digits, `_`, `-` and `.`, and must not begin with a digit or with `..`"
 
 
 def mount_path_reason(text: str) -> str | None:
-    """Whether a volume can be mounted at `text` (Volumes; the API reference of VolumeMount)."""
+    """Whether a volume can be mounted at `text`.
+
+    Source: Volumes, and the API reference of VolumeMount.
+    """
     if ":" in text or any(not character.isprintable() for character in text):
         return "must be a path without `:` and without control characters"
-    parts = text.split("/")
-    if parts[0] != "" or text == "/":
+    if not text.startswith("/") or text == "/":
         return "must be an absolute path below `/`, such as /home/kedro_docker/data"
-    if any(part in ("", ".", "..") for part in parts[1:]):
+    if any(part in ("", ".", "..") for part in text[1:].split("/")):
         return "must be written without `.`, `..`, doubled slashes and a slash at the end"
     return None
 
@@ -149,8 +165,10 @@ def parse_quantity(text: str) -> Decimal:
 
 
 def quantity_reason(text: str) -> str | None:
-    """Whether `text` can be requested: a quantity that is not negative
-    (Resource Management for Pods and Containers)."""
+    """Whether `text` can be requested: a quantity that is not negative.
+
+    Source: Resource Management for Pods and Containers.
+    """
     try:
         amount = parse_quantity(text)
     except ValueError as error:
@@ -159,8 +177,10 @@ def quantity_reason(text: str) -> str | None:
 
 
 def resource_reason(name: str, amount: str) -> str | None:
-    """Whether a container can request `amount` of the resource `name`
-    (Resource Management for Pods and Containers; Extended resources are whole numbers)."""
+    """Whether a container can request `amount` of the resource `name`.
+
+    Source: Resource Management for Pods and Containers; its extended resources are whole numbers.
+    """
     if "/" not in name:
         known = name in RESOURCE_NAMES or name.startswith("hugepages-")
         if not known:
@@ -184,7 +204,10 @@ def toleration_problems(
     effect: str | None,
     seconds: int | None,
 ) -> dict[str, str]:
-    """What Kubernetes would refuse in a toleration, by field (Taints and Tolerations)."""
+    """What Kubernetes would refuse in a toleration: field to reason.
+
+    Source: Taints and Tolerations.
+    """
     problems: dict[str, str | None] = {}
     if key:
         problems["key"] = label_key_reason(key)
