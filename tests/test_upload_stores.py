@@ -206,11 +206,11 @@ def test_a_failure_prints_nothing_but_its_one_message(store: Store) -> None:
         "    print(error)\n"
     )
     store.point_clients_at(f"http://127.0.0.1:{free_port()}")
+    output = f"{store.protocol}://{store.bucket}"
 
     done = subprocess.run(
         # Google's libraries announce this way which Python they will drop next.
-        [sys.executable, "-W", "ignore::FutureWarning", "-c", script]
-        + [f"{store.protocol}://{store.bucket}"],
+        [sys.executable, "-W", "ignore::FutureWarning", "-c", script, output],
         env={**os.environ, "FSSPEC_GS_TOKEN": "anon"},
         capture_output=True,
         text=True,
