@@ -138,11 +138,11 @@ define make_venv
 	@rm -f .venv/.ready-* && touch $@
 endef
 
-$(READY): requirements/airflow3.txt setup.cfg pyproject.toml | $(TOOLS)
+$(READY): requirements/airflow3.txt setup.cfg | $(TOOLS)
 	$(call make_venv,requirements/airflow3.txt)
 
 ifneq ($(READY_DEMO),$(READY))
-$(READY_DEMO): requirements/demo.txt setup.cfg pyproject.toml | $(TOOLS)
+$(READY_DEMO): requirements/demo.txt setup.cfg | $(TOOLS)
 	$(call make_venv,requirements/demo.txt)
 endif
 
