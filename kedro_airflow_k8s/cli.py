@@ -81,3 +81,97 @@ def airflow_k8s(ctx: click.Context, env: str | None, pipeline: str | None) -> No
     """Run the project's pipelines on Apache Airflow and Kubernetes."""
     ctx.meta[_ENV] = env
     ctx.meta[_PIPELINE] = pipeline
+
+
+def image_option(command: F) -> F:
+    """The option that names the image in place of the configuration."""
+    return click.option("-i", "--image", help="Image of the pods, in place of run_config.image.")(command)
+
+
+@airflow_k8s.command("compile")
+@with_project
+@image_option
+@click.option(
+    "-t",
+    "--target-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder to write to.  [default: dags]",
+)
+@click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
+def compile_command(project: Any, pipeline: str, image: str | None, target_path: Path | None, every: bool) -> None:
+    """Write the DAG of a pipeline to dags/<dag_id>.py.
+
+    \b
+    Example:
+        kedro airflow-k8s compile --image registry.example.com/project:1.0
+    """
+    from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.upload import upload_dag
+
+    folder = target_path or project.path / "dags"
+    names = project.pipeline_names() if every else [pipeline]
+    for dag in compile_pipelines(project, names, image=image, output=folder, warn=_warn):
+        path = upload_dag(dag.source, dag.file_name, str(folder))
+        click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")
+
+
+@airflow_k8s.command("upload-pipeline")
+@with_project
+@image_option
+@click.option("-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration.")
+def upload_pipeline(project: Any, pipeline: str, image: str | None, output: str | None) -> None:
+    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+
+    \b
+    Example:
+        kedro airflow-k8s upload-pipeline --output gs://bucket/dags
+    """
+    from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.errors import UploadError
+    from kedro_airflow_k8s.upload import upload_dag
+
+    output = output or project.config().output
+    if not output:
+        raise UploadError(
+            "Where should the DAG go? Set output in airflow-k8s.yaml, or give --output: a folder,"
+            " gs://bucket/folder, s3://bucket/folder or abfs://container/folder."
+        )
+    for dag in compile_pipelines(project, [pipeline], image=image, warn=_warn):
+        click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
+
+
+def _warn(message: str) -> None:
+    click.secho(f"Warning: {message}", fg="yellow", err=True)
+
+
+@airflow_k8s.group("sandbox")
+def sandbox() -> None:
+    """Try a pipeline on this machine: real Airflow, and a small Kubernetes whose pods are processes."""
+
+
+@sandbox.command("run")
+@with_project
+@click.option("--keep", is_flag=True, help="Leave the files of the volume, and say where they are.")
+@click.option(
+    "--airflow-python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Python of an environment that has Airflow, if not the one that runs Kedro.",
+)
+@click.option(
+    "--secrets",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file with Kubernetes Secrets for the pods, as for kubectl apply.",
+)
+def sandbox_run(
+    project: Any, pipeline: str, keep: bool, airflow_python: Path | None, secrets: Path | None
+) -> None:
+    """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
+
+    \b
+    Example:
+        kedro airflow-k8s sandbox run --pipeline data_processing --keep
+    """
+    from kedro_airflow_k8s.sandbox.command import run_pipeline
+
+    run_pipeline(project, pipeline, keep=keep, airflow_python=airflow_python, secrets=secrets, warn=_warn)

@@ -5,6 +5,7 @@ Pure: the same project and configuration give the same plan, and nothing is read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -13,12 +14,16 @@ from typing import Any
 from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig, RunConfig
 from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.literals import Call
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
 from kedro_airflow_k8s.pod_spec import pod_template, resource_arguments, untemplated
 from kedro_airflow_k8s.task_groups import Group, places, tree
 
-RESOURCES_TAG = "resources:"
-"""A node tagged `resources:big` gets the entry `big` of `run_config.resources`."""
+RESOURCES_TAG = re.compile(r"resources[.:](.+)", re.DOTALL)
+"""A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
+
+Kedro 1 refuses a colon in a tag, which is how the tag was written in Kedro 0.16 and 0.17.
+"""
 
 TAG_VERSION = "generated_with_kedro_airflow_k8s"
 TAG_COMMIT = "commit_sha"
@@ -91,6 +96,7 @@ class Sensor:
     timeout: int
     check_existence: bool
     execution_delta: int
+    failed_states: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,15 @@ class Plan:
     operators: tuple[str, ...]
     imports: tuple[str, ...]
 
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """The ids of all tasks, in an order in which they can run."""
+        before = [sensor.task_id for sensor in self.sensors]
+        if self.volume:
+            before += ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
+        after = ["delete_volume"] if self.volume else []
+        return (*before, *(task.task_id for task in self.tasks), *after)
+
 
 def build_plan(project: Project, config: PluginConfig) -> Plan:
     """Decide what the DAG of a pipeline says.
@@ -136,6 +151,8 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
             "No image to run the pods with: set run_config.image in airflow-k8s.yaml, or give one"
             " with --image."
         )
+    for node in project.nodes:
+        _check_nameable(node)
     if not project.nodes:
         raise PlanError(
             f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another one"
@@ -154,6 +171,8 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
     if run.macro_params or run.variables_params:
         macros.append("kedro_params")
         operators.append("parameters")
+    if sensors:
+        operators.append("external")
     return Plan(
         dag_id=plan_dag_id(project, run),
         description=run.description,
@@ -183,7 +202,7 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         macros=tuple(macros),
         operators=tuple(operators),
         imports=_imports(
-            volume is not None, bool(grouped.groups), bool(sensors), any(r for r in resources.values())
+            volume is not None, bool(grouped.groups), bool(sensors), any(isinstance(v, Call) or isinstance(v, list) for r in resources.values() for v in r.values())
         ),
     )
 
@@ -223,22 +242,42 @@ def _tasks(
     return tree(found, tasks), tasks
 
 
+def _check_nameable(node: PipelineNode) -> None:
+    """Refuse names that `kedro run --nodes=` would not find again.
+
+    It splits at commas outside square brackets and strips blanks (kedro: `split_node_names`).
+    """
+    depth = 0
+    for letter in node.name:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "\0" or (letter == "," and depth == 0):
+            break
+    else:
+        if depth == 0 and node.name == node.name.strip():
+            return
+    raise PlanError(
+        f"Node {node.name!r} cannot be named on the command line of `kedro run`: a name or namespace"
+        " with a comma, blanks at its ends, or an open bracket is not found again. Rename it."
+    )
+
+
 def _resources_of(node: PipelineNode, run: RunConfig) -> str:
-    wanted = [tag.removeprefix(RESOURCES_TAG) for tag in node.tags if tag.startswith(RESOURCES_TAG)]
-    if len(wanted) > 1:
-        raise PlanError(
-            f"Node {node.name!r} has several resources tags: {', '.join(wanted)}. Leave one."
-        )
-    if not wanted:
+    tags = [match for tag in node.tags if (match := RESOURCES_TAG.fullmatch(tag))]
+    if not tags:
         return RESOURCES_DEFAULT
-    if wanted[0] not in run.resources and wanted[0] != RESOURCES_DEFAULT:
-        known = ", ".join(sorted(run.resources)) or "none"
+    if len(tags) > 1:
         raise PlanError(
-            f"Node {node.name!r} is tagged {RESOURCES_TAG}{wanted[0]}, but run_config.resources in"
-            f" airflow-k8s.yaml has no entry {wanted[0]!r} (it has: {known}). Add the entry or change"
-            " the tag."
+            f"Node {node.name!r} has several tags for resources, {', '.join(t[0] for t in tags)}:"
+            " leave one."
         )
-    return wanted[0]
+    tag, name = tags[0][0], tags[0][1]
+    if name not in run.resources and name != RESOURCES_DEFAULT:
+        raise PlanError(
+            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has no"
+            f" entry {name!r}: add it, or change the tag. Entries:"
+            f" {', '.join(sorted(run.resources)) or 'none'}."
+        )
+    return name
 
 
 def _edges(
@@ -254,11 +293,14 @@ def _edges(
     roots = tuple(variable_of[node.name] for node in nodes if not node.upstream)
     leaves = tuple(variable_of[node.name] for node in nodes if node.name not in followed)
 
-    steps: list[tuple[str, ...]] = [roots]
-    if volume:
-        steps = [("create_volume",), ("data_volume_init",), roots] if volume.fill else [("create_volume",), roots]
+    steps: list[tuple[str, ...]] = []
     if sensors:
-        steps.insert(0, tuple(sensor.variable for sensor in sensors))
+        steps.append(tuple(sensor.variable for sensor in sensors))
+    if volume:
+        steps.append(("create_volume",))
+    if volume and volume.fill:
+        steps.append(("data_volume_init",))
+    steps.append(roots)
     edges = []
     for upstream, downstream in pairwise(steps):
         # Airflow joins one task to a list of tasks, not a list to a list.
@@ -332,6 +374,8 @@ def _sensors(run: RunConfig, task_ids: set[str], variables: set[str]) -> tuple[S
                 timeout=dependency.timeout,
                 check_existence=dependency.check_existence,
                 execution_delta=dependency.execution_delta,
+                # Airflow refuses the second of a whole DAG, which has no such state.
+                failed_states=("failed", "upstream_failed") if dependency.task_id else ("failed",),
             )
         )
     return tuple(sensors)

@@ -18,6 +18,11 @@ CLAIM = "{{ volume_name(dag.dag_id, run_id) }}"
 MOUNT_PATH = Expression("mount_path")
 """Where a pod mounts the volume: the argument of the DAG file's function that makes the pod."""
 
+TASK_ID = "{{ ti.task_id }}"
+
+TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
+"""On every pod: the id of its Airflow task, whole, where a label could only hold a part."""
+
 LOG_COLUMNS = "220"
 """Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to read and search."""
 
@@ -53,7 +58,8 @@ def pod_template(run: RunConfig) -> dict[str, Any]:
         spec["imagePullSecrets"] = [{"name": name} for name in run.image_pull_secrets]
     if run.service_account_name:
         spec["serviceAccountName"] = run.service_account_name
-    return {"apiVersion": "v1", "kind": "Pod", "spec": spec}
+    metadata = {"annotations": {TASK_ANNOTATION: TASK_ID}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
@@ -83,7 +89,7 @@ def _environment(run: RunConfig) -> list[dict[str, Any]]:
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
         "DO_NOT_TRACK": "1",
         **run.env_vars,
-        TASK_VARIABLE: "{{ ti.task_id }}",
+        TASK_VARIABLE: TASK_ID,
     }
     return [{"name": name, "value": value} for name, value in plain.items()] + [
         {

@@ -6,7 +6,8 @@ import difflib
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,10 @@ class KedroProject:
         self.path = Path(metadata.project_path)
         self.package_name = str(metadata.package_name)
         self.conf_path = self.path / settings.CONF_SOURCE
-        self._loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
-            conf_source=str(self.conf_path), env=env, **settings.CONFIG_LOADER_ARGS
-        )
+        with _without_kedros_own_warnings():
+            self._loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+                conf_source=str(self.conf_path), env=env, **settings.CONFIG_LOADER_ARGS
+            )
         self.default_env = str(getattr(self._loader, "default_run_env", None) or "local")
         self.base_env = str(getattr(self._loader, "base_env", None) or "base")
         self.env = env or self.default_env
@@ -65,7 +67,8 @@ class KedroProject:
             loader.merge_strategy.setdefault(CONFIG_NAME, "soft")
         source = f"{CONFIG_NAME}.yaml (environment {self.env!r})"
         try:
-            data = loader[CONFIG_NAME]
+            with _without_kedros_own_warnings():
+                data = loader[CONFIG_NAME]
         except MissingConfigException:
             data = {}
         except Exception as error:
@@ -167,6 +170,14 @@ def pipeline_option(version: str) -> str:
     """The option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
     major, minor = (int(part) for part in version.split(".")[:2])
     return "--pipelines" if (major, minor) >= (1, 2) else "--pipeline"
+
+
+@contextmanager
+def _without_kedros_own_warnings() -> Iterator[None]:
+    """Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
+        yield
 
 
 def _innermost(node: Node) -> Callable[..., Any]:

@@ -120,6 +120,7 @@ def _task_call(task: Task, docs: dict[str, str]) -> Call:
 
 
 def _sensor_call(sensor: Sensor) -> Call:
+    delta = Call("timedelta", {"minutes": sensor.execution_delta})
     return Call(
         "ExternalTaskSensor",
         {
@@ -127,9 +128,9 @@ def _sensor_call(sensor: Sensor) -> Call:
             "external_dag_id": sensor.dag_id,
             "external_task_id": sensor.external_task_id,
             "check_existence": sensor.check_existence,
-            "execution_delta": Call("timedelta", {"minutes": sensor.execution_delta}),
+            "execution_delta": delta if sensor.execution_delta else None,
             "timeout": sensor.timeout * 60,
-            "failed_states": ["failed", "upstream_failed"],
+            "failed_states": list(sensor.failed_states),
             "mode": "reschedule",
         },
     )
@@ -155,7 +156,7 @@ def _embedded(plan: Plan) -> tuple[str, list[str]]:
         source = _source("operators", f"{module}.py")
         tree = ast.parse(source)
         trees.append(tree)
-        header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom | ast.Expr)]
         last_line = max(node.end_lineno or 0 for node in header)
         bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
     return _merged_imports(trees), bodies

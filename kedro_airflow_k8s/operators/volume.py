@@ -25,7 +25,7 @@ class VolumeOperator(BaseOperator):
     """What creating and deleting a volume share: where it is, and whose it is."""
 
     template_fields: Sequence[str] = ("volume_name", "namespace")
-    owner_annotations = ("kedro-airflow-k8s/dag-id", "kedro-airflow-k8s/run-id")
+    annotation_keys = ("kedro-airflow-k8s/dag-id", "kedro-airflow-k8s/run-id")
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class VolumeOperator(BaseOperator):
         namespace = self.namespace or hook.get_namespace() or incluster_namespace() or "default"
         return hook.core_v1_client, namespace
 
-    def owner(self, context: Context) -> dict[str, str]:
+    def run_annotations(self, context: Context) -> dict[str, str]:
         """The annotations that say which run a claim belongs to."""
         run = context["dag_run"]
-        return dict(zip(self.owner_annotations, (run.dag_id, run.run_id), strict=True))
+        return dict(zip(self.annotation_keys, (run.dag_id, run.run_id), strict=True))
 
-    def find(self, client: Any, namespace: str, owner: dict[str, str]) -> Any | None:
+    def find_claim(self, client: Any, namespace: str, run: dict[str, str]) -> Any | None:
         """The run's claim, or None if there is none.
 
         Raises:
@@ -64,14 +64,14 @@ class VolumeOperator(BaseOperator):
                 return None
             raise
         found = claim.metadata.annotations or {}
-        if any(found.get(key) != value for key, value in owner.items()):
+        if any(found.get(key) != value for key, value in run.items()):
             raise AirflowException(
                 f"Volume {self.volume_name} in namespace {namespace} does not belong to this DAG run:"
                 " it is left alone. Delete or rename it, then clear this task."
             )
         return claim
 
-    def delete(self, client: Any, namespace: str) -> bool:
+    def delete_claim(self, client: Any, namespace: str) -> bool:
         """Delete the claim; False if it was gone already."""
         try:
             client.delete_namespaced_persistent_volume_claim(self.volume_name, namespace)
@@ -101,11 +101,11 @@ class CreateVolumeOperator(VolumeOperator):
     def execute(self, context: Context) -> str:
         """Create the claim and return its name."""
         client, namespace = self.connect()
-        owner = self.owner(context)
-        claim = self.find(client, namespace, owner)
+        run = self.run_annotations(context)
+        claim = self.find_claim(client, namespace, run)
         if claim is not None and claim.metadata.deletion_timestamp:
             self.log.info("Volume %s is being deleted: waiting for its end.", self.volume_name)
-            wait_until(lambda: self.find(client, namespace, owner) is None, seconds=120)
+            wait_until(lambda: self.find_claim(client, namespace, run) is None, seconds=120)
             claim = None
         if claim is not None:
             self.log.info("Volume %s in %s exists: used again.", self.volume_name, namespace)
@@ -119,19 +119,19 @@ class CreateVolumeOperator(VolumeOperator):
             self.storage_class or "of the cluster's default",
         )
         try:
-            client.create_namespaced_persistent_volume_claim(namespace, self.manifest(owner))
+            client.create_namespaced_persistent_volume_claim(namespace, self.claim_manifest(run))
         except ApiException as error:
-            if error.status == 409 and self.find(client, namespace, owner) is not None:
+            if error.status == 409 and self.find_claim(client, namespace, run) is not None:
                 return self.volume_name
-            self.remove_leftover(client, namespace, owner)
+            self.remove_leftover(client, namespace, run)
             raise
         except Exception:
             # The answer was lost, the claim may be there: no teardown follows a failed setup.
-            self.remove_leftover(client, namespace, owner)
+            self.remove_leftover(client, namespace, run)
             raise
         return self.volume_name
 
-    def manifest(self, owner: dict[str, str]) -> dict[str, Any]:
+    def claim_manifest(self, run: dict[str, str]) -> dict[str, Any]:
         """The claim as Kubernetes wants it."""
         spec: dict[str, Any] = {
             "accessModes": self.access_modes,
@@ -145,16 +145,16 @@ class CreateVolumeOperator(VolumeOperator):
             "metadata": {
                 "name": self.volume_name,
                 "labels": {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"},
-                "annotations": owner,
+                "annotations": run,
             },
             "spec": spec,
         }
 
-    def remove_leftover(self, client: Any, namespace: str, owner: dict[str, str]) -> None:
+    def remove_leftover(self, client: Any, namespace: str, run: dict[str, str]) -> None:
         """Delete what a failed creation may have left; what goes wrong here is only logged."""
         try:
-            if self.find(client, namespace, owner) is not None:
-                self.delete(client, namespace)
+            if self.find_claim(client, namespace, run) is not None:
+                self.delete_claim(client, namespace)
         except Exception as error:
             self.log.warning("Volume %s may be left behind: %s", self.volume_name, error)
 
@@ -165,8 +165,8 @@ class DeleteVolumeOperator(VolumeOperator):
     def execute(self, context: Context) -> None:
         """Delete the claim."""
         client, namespace = self.connect()
-        claim = self.find(client, namespace, self.owner(context))
-        if claim is not None and self.delete(client, namespace):
+        claim = self.find_claim(client, namespace, self.run_annotations(context))
+        if claim is not None and self.delete_claim(client, namespace):
             self.log.info("Deleted volume %s in namespace %s.", self.volume_name, namespace)
         else:
             self.log.info("Volume %s in %s is gone already.", self.volume_name, namespace)

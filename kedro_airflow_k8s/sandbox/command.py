@@ -1,0 +1,126 @@
+"""What `kedro airflow-k8s sandbox run` does and shows."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from types import FrameType
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+
+from kedro_airflow_k8s.compilation import compile_pipelines
+from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.sandbox.display import TaskTable
+from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
+
+LOCAL_IMAGE = "sandbox"
+"""Where the configuration names no image: the sandbox's pods are copies of the project anyway."""
+
+FILES_SHOWN = 20
+
+
+def run_pipeline(
+    project: KedroProject,
+    pipeline: str,
+    *,
+    keep: bool,
+    airflow_python: Path | None,
+    secrets: Path | None,
+    warn: Callable[[str], None],
+) -> None:
+    """Compile a pipeline, run its DAG in the sandbox, and show how it goes.
+
+    Raises:
+        AirflowK8sError: If it does not compile, the sandbox cannot start, or the run fails.
+    """
+    run = project.config().run_config
+    image = None if run.image else LOCAL_IMAGE
+    (dag,) = compile_pipelines(project, [pipeline], image=image, warn=warn)
+    options = SandboxOptions(
+        project=project.path,
+        home=PurePosixPath(run.volume.mount_path).parent,
+        airflow_python=airflow_python or Path(sys.executable),
+        bin_folder=Path(sys.executable).parent,
+        secrets=read_secrets(secrets, run.namespace or "default") if secrets else {},
+        keep=keep,
+    )
+    console = Console()
+    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
+    if dag.sensor_ids:
+        console.print("Other DAGs are not in the sandbox: nothing waits for them.")
+    signal.signal(signal.SIGTERM, _interrupt)
+    with TaskTable(console, "Tasks", dag.task_ids) as table:
+        result = run_in_sandbox(dag, options, console.print, table.update)
+    _summary(console, result)
+    if not result.succeeded:
+        failed = [task_id for task_id, task in result.tasks.items() if task.state == "failed"]
+        raise SandboxError(f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}.")
+
+
+def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str]]:
+    """The Secrets of a file of Kubernetes manifests; other kinds are refused.
+
+    Args:
+        file: YAML, one or more documents.
+        namespace: For those that name none.
+
+    Raises:
+        SandboxError: If it is not YAML or holds something else. Values are never shown.
+    """
+    try:
+        documents = [d for d in yaml.safe_load_all(file.read_text()) if d is not None]
+        return {_secret_name(d, namespace): _secret_values(d) for d in documents}
+    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError, AttributeError):
+        # Their texts could show a value.
+        raise SandboxError(
+            f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret, metadata.name,"
+            " and its values as text under stringData, or in base64 under data."
+        ) from None
+
+
+def _secret_name(document: Any, namespace: str) -> tuple[str, str]:
+    if document["kind"] != "Secret":
+        raise ValueError
+    metadata = document["metadata"]
+    return str(metadata.get("namespace") or namespace), str(metadata["name"])
+
+
+def _secret_values(document: Any) -> dict[str, str]:
+    encoded, plain = document.get("data") or {}, document.get("stringData") or {}
+    values = {key: base64.b64decode(value, validate=True).decode() for key, value in encoded.items()}
+    if not all(isinstance(value, str) for value in plain.values()):
+        raise ValueError
+    return {**values, **plain}
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _summary(console: Console, result: SandboxResult) -> None:
+    for task_id, log in result.logs.items():
+        console.rule(f"Log of {escape(task_id)}", align="left")
+        console.print(log, markup=False, highlight=False, soft_wrap=True)
+    console.rule(align="left")
+    ended = [task for task in result.tasks.values() if task.state == "success"]
+    console.print(
+        f"{'[green]success' if result.succeeded else '[red]failed'}[/]:"
+        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran."
+    )
+    if result.files:
+        total = decimal(sum(result.files.values()))
+        console.print(f"On the volume: {len(result.files)} files, {total}")
+        for path, size in list(result.files.items())[:FILES_SHOWN]:
+            console.print(f"  {path}  {decimal(size)}", markup=False, highlight=False, soft_wrap=True)
+        if len(result.files) > FILES_SHOWN:
+            console.print(f"  and {len(result.files) - FILES_SHOWN} more")
+    if result.volume is not None:
+        console.print(f"Kept in {result.volume}", soft_wrap=True)
