@@ -288,7 +288,7 @@ def _write_remote(data: bytes, target: _Target) -> None:
         filesystem, path = _filesystem(target)
         if target.store is None:
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-        # Azure's client waits at least 15 s before each of three more tries.
+        # Azure's client tries three times more and waits about 15 s or longer before each.
         options = {"retry_total": 1} if target.store is _AZURE else {}
         filesystem.pipe_file(path, data, **options)
         # Some implementations in fsspec take a write and do nothing with it.
@@ -317,7 +317,7 @@ def _filesystem(target: _Target) -> tuple[Any, str]:
             filesystem.retries = 2
         return filesystem, path
     # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
-    # no emulator or proxy answers, and writes zonal buckets piece by piece. The core class is
+    # emulators do not answer, and writes zonal buckets piece by piece. The core class is
     # what it hands every other bucket to.
     cls = import_module("gcsfs.core").GCSFileSystem
     filesystem = cls(skip_instance_cache=True)

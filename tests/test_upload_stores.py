@@ -151,7 +151,7 @@ def test_a_server_that_never_answers_does_not_hold_the_command(
 def test_a_refusal_by_google_gives_its_words_and_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The emulator lets everyone in, so the refusal is a recorded answer of the real service.
+    # The emulator lets everyone in, so the refusal is written here in the shape Google uses.
     monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
     with faulty(403, GCS_DENIED) as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
