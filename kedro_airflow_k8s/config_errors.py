@@ -6,7 +6,7 @@ Every line: the path of the key, what was found, what is allowed, and the neares
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -153,11 +153,12 @@ def _names(section: type[BaseModel], field: str) -> list[str]:
 
 def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The section that a field holds, and whether it holds many (a list or a mapping of them)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
-    for inner in get_args(annotation):
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return inner, True
+    inner = get_args(annotation)
+    for candidate in inner or (annotation,):
+        # On Python 3.10, dict[str, str] passes for a type.
+        plain = get_origin(candidate) is None and isinstance(candidate, type)
+        if plain and issubclass(candidate, BaseModel):
+            return candidate, bool(inner)
     return None, False
 
 

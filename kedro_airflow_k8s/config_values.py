@@ -91,7 +91,7 @@ def _host_reason(text: str) -> str | None:
 
 
 def _image_reason(text: str) -> str | None:
-    if _IMAGE.fullmatch(text) and len(text) <= 1024:
+    if len(text) <= 1024 and _IMAGE.fullmatch(text):
         return None
     allowed = (
         "must be an image as `docker pull` takes it, such as registry.example.com/team/app:1.0"
