@@ -1,6 +1,6 @@
-"""The commands of `kedro airflow-k8s`: they parse options, call the rest in order, and print.
+"""The commands of `kedro airflow-k8s`: they parse options, call the rest, and print.
 
-Nothing heavy is imported here before a command runs: Kedro loads this module for every `kedro` call.
+Nothing heavy is imported before a command runs: Kedro loads this module for every `kedro` call.
 """
 
 from __future__ import annotations
@@ -38,11 +38,14 @@ class PluginGroup(click.Group):
 def project_options(command: F) -> F:
     """The options that the document has after the group's name, and people type after a command."""
     for option in (
-        click.option("-p", "--pipeline", help="Registered pipeline to take.  [default: __default__]"),
+        click.option(
+            "-p", "--pipeline", help="Registered pipeline to take.  [default: __default__]"
+        ),
         click.option(
             "-e",
             "--env",
-            help="Configuration environment, also of the pods.  [default: KEDRO_ENV, else Kedro's default]",
+            help="Configuration environment, also of the pods."
+            "  [default: KEDRO_ENV, else Kedro's default]",
         ),
     ):
         command = option(command)
@@ -85,7 +88,9 @@ def airflow_k8s(ctx: click.Context, env: str | None, pipeline: str | None) -> No
 
 def image_option(command: F) -> F:
     """The option that names the image in place of the configuration."""
-    return click.option("-i", "--image", help="Image of the pods, in place of run_config.image.")(command)
+    return click.option("-i", "--image", help="Image of the pods, in place of run_config.image.")(
+        command
+    )
 
 
 @airflow_k8s.command("compile")
@@ -99,8 +104,10 @@ def image_option(command: F) -> F:
     help="Folder to write to.  [default: dags]",
 )
 @click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
-def compile_command(project: Any, pipeline: str, image: str | None, target_path: Path | None, every: bool) -> None:
-    """Write the DAG of a pipeline to dags/<dag_id>.py.
+def compile_command(
+    project: Any, pipeline: str, image: str | None, target_path: Path | None, every: bool
+) -> None:
+    r"""Write the DAG of a pipeline to dags/<dag_id>.py.
 
     \b
     Example:
@@ -119,9 +126,11 @@ def compile_command(project: Any, pipeline: str, image: str | None, target_path:
 @airflow_k8s.command("upload-pipeline")
 @with_project
 @image_option
-@click.option("-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration.")
+@click.option(
+    "-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration."
+)
 def upload_pipeline(project: Any, pipeline: str, image: str | None, output: str | None) -> None:
-    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+    r"""Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
 
     \b
     Example:
@@ -147,7 +156,7 @@ def _warn(message: str) -> None:
 
 @airflow_k8s.group("sandbox")
 def sandbox() -> None:
-    """Try a pipeline on this machine: real Airflow, and a small Kubernetes whose pods are processes."""
+    """Try a pipeline here: real Airflow, and a small Kubernetes whose pods are processes."""
 
 
 @sandbox.command("run")
@@ -166,7 +175,7 @@ def sandbox() -> None:
 def sandbox_run(
     project: Any, pipeline: str, keep: bool, airflow_python: Path | None, secrets: Path | None
 ) -> None:
-    """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
+    r"""Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
 
     \b
     Example:
@@ -174,4 +183,6 @@ def sandbox_run(
     """
     from kedro_airflow_k8s.sandbox.command import run_pipeline
 
-    run_pipeline(project, pipeline, keep=keep, airflow_python=airflow_python, secrets=secrets, warn=_warn)
+    run_pipeline(
+        project, pipeline, keep=keep, airflow_python=airflow_python, secrets=secrets, warn=_warn
+    )

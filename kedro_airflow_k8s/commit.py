@@ -46,7 +46,9 @@ def _reservations(repo: Repo, project_path: Path, output: Path | None) -> Iterat
 
     paths = [str(project_path)]
     if output is not None and output.resolve().is_relative_to(project_path.resolve()):
-        paths.append(f":(exclude,top){output.resolve().relative_to(Path(repo.working_dir).resolve())}")
+        paths.append(
+            f":(exclude,top){output.resolve().relative_to(Path(repo.working_dir).resolve())}"
+        )
     try:
         if repo.git.status("--porcelain", "--", *paths):
             yield "dirty"

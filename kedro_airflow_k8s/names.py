@@ -1,8 +1,9 @@
 """Names that Airflow and Kubernetes accept, made from names that Kedro accepts.
 
-Kedro takes any Unicode letter, dots, `<lambda>` and `partial(f)`; a namespace may hold anything. Airflow
-takes ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name that Airflow accepts stays as it is.
-Any other is spelled in ASCII and gets a hash of the original, so that it is stable, readable and unique.
+Kedro takes any Unicode letter, dots, `<lambda>` and `partial(f)`; a namespace may hold anything.
+Airflow takes ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name that Airflow accepts
+stays as it is. Any other is spelled in ASCII and gets a hash of the original, so that it is stable,
+readable and unique.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ ENV_SEPARATOR = "--"
 """Between run name and environment in a DAG id. No part may hold it."""
 
 RESERVED_VARIABLES = frozenset(
-    "annotations dag data_volume_init create_volume delete_volume datetime hashlib kedro_literal"
-    " kedro_params kedro_task incluster_namespace logging macro_value pass_context re time timedelta"
-    " timezone volume_name wait_until warnings".split()
+    {
+        *("annotations", "dag", "datetime", "hashlib", "k8s", "logging", "pass_context", "re"),
+        *("time", "timedelta", "timezone", "warnings"),
+        *("create_volume", "data_volume_init", "delete_volume"),
+        *("incluster_namespace", "kedro_literal", "kedro_params", "kedro_task", "macro_value"),
+        *("pod_task", "pod_template", "volume_name", "wait_until"),
+    }
 )
-"""Lower-case names that the generated file has of its own, so that no task's variable hides them."""
+"""Lower-case names of the generated file itself, which no task's variable may hide."""
 
 # Those of functions only: all others have a capital letter, which no variable of a task has.
 _BUILTINS = frozenset(name for name in dir(builtins) if name.islower())
@@ -92,10 +97,10 @@ def variable_name(task_id: str, taken: set[str]) -> str:
 
 
 def dag_id(run_name: str, env: str | None, pipeline: str | None) -> str:
-    """The DAG id `run_name[--env][.pipeline]`; env and pipeline are None where they are the default.
+    """The DAG id `run_name[--env][.pipeline]`; a default env or pipeline is given as None.
 
-    Within a project it is different for each pair of environment and pipeline, whatever their names:
-    the parts after the run name hold no separator, so that they can be read back from the end.
+    Within a project it is different for each pair of environment and pipeline, whatever their
+    names: the parts after the run name hold no separator, so they can be read back from the end.
 
     Raises:
         PlanError: If the run name holds the separator of environments.

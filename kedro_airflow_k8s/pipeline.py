@@ -1,4 +1,4 @@
-"""What the plan needs to know of a Kedro project, read by `project` and free of Kedro's own classes."""
+"""What the plan needs to know of a Kedro project, free of Kedro's own classes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class PipelineNode:
     Attributes:
         name: The full name, namespace included.
         namespace: The namespace with dots between its levels, or None.
-        inputs: Names of the datasets and parameters it takes, in the order of the node's definition.
-        outputs: Names of the datasets it makes, in the order of the node's definition.
+        inputs: Names of the datasets and parameters it takes, in the order of its definition.
+        outputs: Names of the datasets it makes, in the order of its definition.
         tags: The node's tags, sorted.
         function: The name of its function, for a person to read.
         doc: The docstring of its function, without indentation; empty if it has none.
@@ -44,7 +44,7 @@ class Project:
         pipeline: The registered name of the pipeline.
         nodes: The pipeline's nodes in topological order.
         commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
-        pipeline_option: The option of `kedro run` that names a pipeline in the project's Kedro version.
+        pipeline_option: The option that names a pipeline in the project's version of Kedro.
     """
 
     package_name: str

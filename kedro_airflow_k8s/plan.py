@@ -107,6 +107,7 @@ class Plan:
     description: str | None
     schedule: str | None
     start_date: date
+    max_active_runs: int | None
     tags: tuple[str, ...]
     project: str
     pipeline: str
@@ -133,7 +134,9 @@ class Plan:
         """The ids of all tasks, in an order in which they can run."""
         before = [sensor.task_id for sensor in self.sensors]
         if self.volume:
-            before += ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
+            before += (
+                ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
+            )
         after = ["delete_volume"] if self.volume else []
         return (*before, *(task.task_id for task in self.tasks), *after)
 
@@ -155,8 +158,8 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         _check_nameable(node)
     if not project.nodes:
         raise PlanError(
-            f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another one"
-            " with --pipeline."
+            f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another"
+            " one with --pipeline."
         )
     variables = set(names.RESERVED_VARIABLES)
     grouped, tasks = _tasks(project.nodes, run, variables)
@@ -164,7 +167,9 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
     volume = _volume(run)
     resources = {
         name: resource_arguments(run.resources[name])
-        for name in sorted(({task.resources for task in tasks} | {RESOURCES_DEFAULT}) & set(run.resources))
+        for name in sorted(
+            ({task.resources for task in tasks} | {RESOURCES_DEFAULT}) & set(run.resources)
+        )
     }
     macros = ["volume_name"] if volume else []
     operators = ["volume"] if volume else []
@@ -178,6 +183,8 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         description=run.description,
         schedule=run.cron_expression,
         start_date=run.start_date or DEFAULT_START_DATE,
+        # Airflow refuses a continuous DAG whose runs could overlap.
+        max_active_runs=1 if run.cron_expression == "@continuous" else None,
         tags=(
             names.tag(TAG_VERSION, __version__),
             names.tag(TAG_COMMIT, project.commit),
@@ -202,7 +209,14 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         macros=tuple(macros),
         operators=tuple(operators),
         imports=_imports(
-            volume is not None, bool(grouped.groups), bool(sensors), any(isinstance(v, Call) or isinstance(v, list) for r in resources.values() for v in r.values())
+            volume is not None,
+            bool(grouped.groups),
+            bool(sensors),
+            any(
+                isinstance(v, Call) or isinstance(v, list)
+                for r in resources.values()
+                for v in r.values()
+            ),
         ),
     )
 
@@ -256,8 +270,8 @@ def _check_nameable(node: PipelineNode) -> None:
         if depth == 0 and node.name == node.name.strip():
             return
     raise PlanError(
-        f"Node {node.name!r} cannot be named on the command line of `kedro run`: a name or namespace"
-        " with a comma, blanks at its ends, or an open bracket is not found again. Rename it."
+        f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does not find"
+        " a name or namespace with a comma, blanks at its ends, or an open bracket. Rename it."
     )
 
 
@@ -273,8 +287,8 @@ def _resources_of(node: PipelineNode, run: RunConfig) -> str:
     tag, name = tags[0][0], tags[0][1]
     if name not in run.resources and name != RESOURCES_DEFAULT:
         raise PlanError(
-            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has no"
-            f" entry {name!r}: add it, or change the tag. Entries:"
+            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has"
+            f" no entry {name!r}: add it, or change the tag. Entries:"
             f" {', '.join(sorted(run.resources)) or 'none'}."
         )
     return name
@@ -286,7 +300,7 @@ def _edges(
     volume: Volume | None,
     sensors: tuple[Sensor, ...],
 ) -> tuple[Edge, ...]:
-    """What runs after what: sensors, then the storage, then the nodes as in Kedro, then the clean-up."""
+    """What runs after what: sensors, the storage, the nodes as in Kedro, the clean-up."""
     variable_of = {node.name: task.variable for node, task in zip(nodes, tasks, strict=True)}
     position = {node.name: index for index, node in enumerate(nodes)}
     followed = {name for node in nodes for name in node.upstream}
@@ -309,7 +323,9 @@ def _edges(
     for node in nodes:
         if node.upstream:
             before = sorted(node.upstream, key=position.__getitem__)
-            edges.append(Edge(tuple(variable_of[name] for name in before), (variable_of[node.name],)))
+            edges.append(
+                Edge(tuple(variable_of[name] for name in before), (variable_of[node.name],))
+            )
     if volume:
         edges.append(Edge(leaves, ("delete_volume",)))
     return tuple(edges)

@@ -10,7 +10,7 @@ from kedro_airflow_k8s.config import ResourcesConfig, RunConfig, SecretConfig
 from kedro_airflow_k8s.literals import Call, Expression
 
 TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
-"""Tells the plugin's hooks, and whoever reads the pod's environment, that this is a task of a DAG."""
+"""Tells the plugin's hooks, and readers of the pod's environment, that this is a task of a DAG."""
 
 CLAIM = "{{ volume_name(dag.dag_id, run_id) }}"
 """The claim of a DAG run, as a template that Airflow renders with the DAG file's own function."""
@@ -24,7 +24,7 @@ TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
 """On every pod: the id of its Airflow task, whole, where a label could only hold a part."""
 
 LOG_COLUMNS = "220"
-"""Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to read and search."""
+"""Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to search."""
 
 
 def untemplated(text: str) -> str:
@@ -63,7 +63,7 @@ def pod_template(run: RunConfig) -> dict[str, Any]:
 
 
 def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
-    """What an entry of `run_config.resources` gives a task, by argument of KubernetesPodOperator."""
+    """What an entry of `run_config.resources` gives KubernetesPodOperator, by argument."""
     amounts = {
         kind: dict(values)
         for kind, values in (("requests", resources.requests), ("limits", resources.limits))

@@ -28,7 +28,9 @@ CONFIG_NAME = "airflow-k8s"
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 
 # How Kedro's find_pipelines begins its warning of a module that it leaves out.
-_MODULE_LEFT_OUT = r"An error occurred while importing the|The '.*' module does not|Expected the 'create_"
+_MODULE_LEFT_OUT = (
+    r"An error occurred while importing the|The '.*' module does not|Expected the 'create_"
+)
 
 
 class KedroProject:
@@ -58,7 +60,9 @@ class KedroProject:
             ConfigError: If a file cannot be read or says something impossible.
         """
         self._check_files()
-        patterns = [f"{where}{CONFIG_NAME}{end}" for where in ("", "**/") for end in CONFIG_SUFFIXES]
+        patterns = [
+            f"{where}{CONFIG_NAME}{end}" for where in ("", "**/") for end in CONFIG_SUFFIXES
+        ]
         loader: Any = self._loader
         if hasattr(loader, "config_patterns"):
             loader.config_patterns.setdefault(CONFIG_NAME, patterns)

@@ -177,10 +177,12 @@ def _merged_imports(trees: list[ast.Module]) -> str:
     for module in sorted(members):
         line = f"from {module} import {', '.join(sorted(members[module], key=str.lower))}"
         if len(line) > WIDTH:
-            inside = "".join(f"{INDENT}{name},\n" for name in sorted(members[module], key=str.lower))
+            inside = "".join(
+                f"{INDENT}{name},\n" for name in sorted(members[module], key=str.lower)
+            )
             line = f"from {module} import (\n{inside})"
         lines[module] = line
-    third_party = ("airflow", "jinja2", "kubernetes")
+    third_party = ("airflow", "jinja2", "kubernetes", "urllib3")
     blocks = [
         [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
         [line for name, line in lines.items() if name.split(".")[0] not in third_party],

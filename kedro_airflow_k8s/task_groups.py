@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Group(Generic[T]):
-    """A task group: its own tasks, and the groups inside it, each in the order of first appearance."""
+    """A task group: its own tasks and the groups inside it, in the order of first appearance."""
 
     label: str
     tasks: tuple[T, ...]

@@ -6,12 +6,13 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from airflow.exceptions import AirflowException
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 
 def volume_name(dag_id: str, run_id: str) -> str:
@@ -55,7 +56,7 @@ class VolumeOperator(BaseOperator):
         """The run's claim, or None if there is none.
 
         Raises:
-            AirflowException: If a claim of that name belongs to somebody else.
+            RuntimeError: If a claim of that name belongs to somebody else.
         """
         try:
             claim = client.read_namespaced_persistent_volume_claim(self.volume_name, namespace)
@@ -65,9 +66,9 @@ class VolumeOperator(BaseOperator):
             raise
         found = claim.metadata.annotations or {}
         if any(found.get(key) != value for key, value in run.items()):
-            raise AirflowException(
-                f"Volume {self.volume_name} in namespace {namespace} does not belong to this DAG run:"
-                " it is left alone. Delete or rename it, then clear this task."
+            raise RuntimeError(
+                f"Volume {self.volume_name} in namespace {namespace} does not belong to this DAG"
+                " run: it is left alone. Delete or rename it, then clear this task."
             )
         return claim
 
@@ -155,7 +156,7 @@ class CreateVolumeOperator(VolumeOperator):
         try:
             if self.find_claim(client, namespace, run) is not None:
                 self.delete_claim(client, namespace)
-        except Exception as error:
+        except (ApiException, HTTPError, RuntimeError) as error:
             self.log.warning("Volume %s may be left behind: %s", self.volume_name, error)
 
 
@@ -176,19 +177,18 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     """Ask every two seconds until the condition holds.
 
     Raises:
-        AirflowException: If it does not hold in time.
+        RuntimeError: If it does not hold in time.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise AirflowException(f"Waited for {seconds:.0f} seconds in vain.")
+            raise RuntimeError(f"Waited for {seconds:.0f} seconds in vain.")
         time.sleep(2)
 
 
 def incluster_namespace() -> str | None:
     """The namespace of the pod that Airflow runs in, or None outside a cluster."""
     try:
-        with open("/var/run/secrets/kubernetes.io/serviceaccount/namespace") as file:
-            return file.read().strip()
+        return Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
     except OSError:
         return None

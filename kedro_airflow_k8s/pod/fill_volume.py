@@ -9,7 +9,7 @@ import shutil
 import sys
 
 
-def fill_volume(source, destination):  # type: ignore[no-untyped-def]
+def fill_volume(source: str, destination: str) -> None:
     """Copy all files below source, hidden ones too; may be repeated."""
     files = size = 0
     for folder, subfolders, names in os.walk(source):
@@ -22,11 +22,11 @@ def fill_volume(source, destination):  # type: ignore[no-untyped-def]
                     os.remove(copy)
                 os.symlink(os.readlink(path), copy)
             else:
-                # Content only: the volume's user may not own the files, so times and owners cannot be set.
+                # Content only: the user may not own the volume's files, so may not set times.
                 shutil.copyfile(path, copy)
                 size += os.path.getsize(copy)
             files += 1
-    print("Copied %d files, %d bytes, from %s to %s." % (files, size, source, destination))  # noqa: UP031
+    print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from types import FrameType
-from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
@@ -26,13 +25,13 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 class PodHooks:
     """Makes `kedro run` stop when the pod is deleted.
 
-    In a container Kedro is process 1, and Linux gives process 1 no default action for SIGTERM: without
-    a handler the run would go on for the whole grace period after Airflow has given the task up.
+    In a container Kedro is process 1, and Linux gives process 1 no default action for SIGTERM:
+    without a handler the run would go on for the whole grace period after Airflow has given up.
     """
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Turn SIGTERM into an error, so that `on_pipeline_error` hooks run and the exit code is 1."""
+    def before_pipeline_run(self) -> None:
+        """Make SIGTERM an error, so that `on_pipeline_error` hooks run and the exit code is 1."""
         if POD_VARIABLE in os.environ:
             signal.signal(signal.SIGTERM, _stop)
 

@@ -1,4 +1,4 @@
-"""An Airflow of its own for the sandbox: home folder, SQLite database, and one DAG run at a time."""
+"""An Airflow of its own for the sandbox: home folder, SQLite database, one DAG run at a time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
@@ -25,6 +25,9 @@ import importlib.metadata as m, json
 found = {{d.metadata["Name"].lower(): d.version for d in m.distributions() if d.metadata["Name"]}}
 print(json.dumps([found.get("apache-airflow"), found.get("{KUBERNETES_PROVIDER}")]))
 """
+ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
+"""The states in which a task stays."""
+
 # What a user's Airflow settings would change of the sandbox must not reach it; variables and
 # connections are the user's input.
 _KEPT_AIRFLOW_VARIABLES = ("AIRFLOW_VAR_", "AIRFLOW_CONN_")
@@ -36,14 +39,14 @@ class TaskState:
 
     Attributes:
         state: Airflow's word, such as `running` or `up_for_retry`; None before it is scheduled.
-        start: When its last attempt began.
-        end: When its last attempt ended.
+        start: When its last attempt began, in seconds since 1970.
+        end: When its last attempt ended, likewise.
         attempt: The number of its last attempt, from 1.
     """
 
     state: str | None
-    start: datetime | None
-    end: datetime | None
+    start: float | None
+    end: float | None
     attempt: int
 
     @property
@@ -51,7 +54,7 @@ class TaskState:
         """How long the last attempt has run so far."""
         if self.start is None:
             return None
-        return ((self.end or datetime.now(timezone.utc)) - self.start).total_seconds()
+        return (self.end or time.time()) - self.start
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class SandboxAirflow:
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
                     file.write(self._database.read_bytes())
-                os.replace(file.name, cached)
+                Path(file.name).replace(cached)
         else:
             shutil.copyfile(cached, self._database)
 
@@ -126,7 +129,7 @@ class SandboxAirflow:
         script = shutil.copy(_RUNNER, self.home)
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [self.python, script, dag_id, skip, self._result, self.logs],
+                [self.python, script, dag_id, skip, self._result, self.logs, self._events],
                 env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -170,22 +173,42 @@ class SandboxAirflow:
 
     def task_states(self, dag_id: str) -> dict[str, TaskState]:
         """How each task stands, by task id; empty until the run has begun."""
-        query = (
-            "SELECT task_id, state, start_date, end_date, try_number FROM task_instance"
-            " WHERE dag_id = ?"
-        )
-        # Airflow's own API would need a server of its own; these columns are the same in 2.11 and 3.
+        query = "SELECT task_id, state, try_number FROM task_instance WHERE dag_id = ?"
+        # Airflow's own API would need a server; these columns are the same in Airflow 2.11 and 3.
         with contextlib.closing(
             sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)
         ) as database:
-            return {
-                task_id: TaskState(state, _time(start), _time(end), attempt or 0)
-                for task_id, state, start, end, attempt in database.execute(query, (dag_id,))
-            }
+            rows = database.execute(query, (dag_id,)).fetchall()
+        begun, ended = self._read_events()
+        states = {}
+        for task_id, state, attempt in rows:
+            start, end = begun.get(task_id), ended.get(task_id)
+            runs = start is not None and end is None and state not in ENDS
+            states[task_id] = TaskState("running" if runs else state, start, end, attempt or 0)
+        return states
+
+    def _read_events(self) -> tuple[dict[str, float], dict[str, float]]:
+        """When the last attempt of each task began, and when it ended if it has."""
+        begun: dict[str, float] = {}
+        ended: dict[str, float] = {}
+        if self._events.exists():
+            for line in self._events.read_text().splitlines():
+                with contextlib.suppress(ValueError):  # The last line may not be whole yet.
+                    task_id, event, moment = json.loads(line)
+                    if event == "running":
+                        begun[task_id] = moment
+                        ended.pop(task_id, None)
+                    else:
+                        ended[task_id] = moment
+        return begun, ended
 
     @property
     def _database(self) -> Path:
         return self.home / "airflow.db"
+
+    @property
+    def _events(self) -> Path:
+        return self.home / "events.jsonl"
 
     @property
     def _result(self) -> Path:
@@ -249,8 +272,8 @@ def airflow_versions(python: Path) -> tuple[str, str]:
         missing = "apache-airflow" if airflow is None else KUBERNETES_PROVIDER
         raise SandboxError(
             f"The sandbox needs Airflow with its Kubernetes provider; {python} has no {missing}."
-            " Install it with pip install 'kedro-airflow-k8s[sandbox]', or name the Python of another"
-            " environment with --airflow-python."
+            " Install it with pip install 'kedro-airflow-k8s[sandbox]', or name the Python of"
+            " another environment with --airflow-python."
         )
     return airflow, provider
 
@@ -265,8 +288,3 @@ def tail(file: Path, lines: int = 20) -> str:
 def _cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "kedro-airflow-k8s"
-
-
-def _time(text: str | None) -> datetime | None:
-    """A time as SQLite holds it for Airflow: in UTC, and without saying so."""
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) if text else None

@@ -1,9 +1,10 @@
-"""Runs a DAG with `dag.test()`. Airflow's own Python executes this file, which has no plugin and no Kedro.
+"""Runs a DAG with `dag.test()`, in Airflow's own Python, which has no plugin and no Kedro.
 
-Usage: airflow_run.py DAG_ID SKIP RESULT LOGS
+Usage: airflow_run.py DAG_ID SKIP RESULT LOGS EVENTS
     SKIP: a pattern of the tasks to mark as successful without running them, or nothing.
     RESULT: the file that gets the outcome, as JSON.
     LOGS: the folder that gets a file for each task with what Airflow says while the task runs.
+    EVENTS: the file that gets a line of JSON for each task that begins or ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +22,44 @@ from airflow.models import DagBag
 try:
     from airflow.sdk.listener import get_listener_manager
 except ImportError:  # Airflow 2, and 3.0 to 3.2
-    from airflow.listeners.listener import get_listener_manager
+    from airflow.listeners.listener import get_listener_manager  # type: ignore[assignment]
 
 hookimpl = pluggy.HookimplMarker("airflow")
 
 
-class LogPerTask:
-    """Sends what this process writes to a file of the task that is running."""
+class TaskListener:
+    """Tells when tasks begin and end, and gives each a log file of its own.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Airflow 2 does not write that into its database while `dag.test()` runs.
+    """
+
+    def __init__(self, logs: Path, events: Path) -> None:
+        self.logs = logs
+        self.events = events.open("a", buffering=1)
         self.outside = os.dup(1)
 
     @hookimpl
     def on_task_instance_running(self, task_instance: Any) -> None:
         """Begin or go on with the task's file."""
-        name = f"{task_instance.task_id}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        task_log = os.open(self.folder / name, flags, 0o600)
-        self.redirect(task_log)
-        os.close(task_log)
+        path = self.logs / f"{task_instance.task_id}.log"
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.redirect(log)
+        os.close(log)
+        self.tell(task_instance, "running")
 
     @hookimpl
-    def on_task_instance_success(self) -> None:
-        """End the task's file."""
-        self.redirect(self.outside)
+    def on_task_instance_success(self, task_instance: Any) -> None:
+        """Note the end."""
+        self.tell(task_instance, "success")
+
+    @hookimpl
+    def on_task_instance_failed(self, task_instance: Any) -> None:
+        """Note the end; whether there will be another attempt is Airflow's to say."""
+        self.tell(task_instance, "failed")
+
+    def tell(self, task_instance: Any, event: str) -> None:
+        """Write an event."""
+        self.events.write(json.dumps([task_instance.task_id, event, time.time()]) + "\n")
 
     def redirect(self, target: int) -> None:
         """Make a file descriptor this process's output."""
@@ -54,17 +69,17 @@ class LogPerTask:
         os.dup2(target, 2)
 
 
-def main(dag_id: str, skip: str, result: str, logs: str) -> None:
+def main(dag_id: str, skip: str, result: str, logs: str, events: str) -> None:
     """Run the DAG and write how it went."""
     bag = DagBag()
     outcome: dict[str, Any] = {"import_errors": dict(bag.import_errors), "state": None}
     if dag_id in bag.dags:
-        log = LogPerTask(Path(logs))
-        get_listener_manager().add_listener(log)
+        listener = TaskListener(Path(logs), Path(events))
+        get_listener_manager().add_listener(listener)  # type: ignore[no-untyped-call]
         try:
             run = bag.dags[dag_id].test(mark_success_pattern=skip or None)
         finally:
-            log.redirect(log.outside)
+            listener.redirect(listener.outside)
         outcome["state"] = str(getattr(run.state, "value", run.state))
     Path(result).write_text(json.dumps(outcome))
 

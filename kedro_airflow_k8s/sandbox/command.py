@@ -62,7 +62,9 @@ def run_pipeline(
     _summary(console, result)
     if not result.succeeded:
         failed = [task_id for task_id, task in result.tasks.items() if task.state == "failed"]
-        raise SandboxError(f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}.")
+        raise SandboxError(
+            f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}."
+        )
 
 
 def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str]]:
@@ -81,8 +83,8 @@ def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, 
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError, AttributeError):
         # Their texts could show a value.
         raise SandboxError(
-            f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret, metadata.name,"
-            " and its values as text under stringData, or in base64 under data."
+            f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret,"
+            " metadata.name, and its values as text under stringData, or in base64 under data."
         ) from None
 
 
@@ -95,7 +97,9 @@ def _secret_name(document: Any, namespace: str) -> tuple[str, str]:
 
 def _secret_values(document: Any) -> dict[str, str]:
     encoded, plain = document.get("data") or {}, document.get("stringData") or {}
-    values = {key: base64.b64decode(value, validate=True).decode() for key, value in encoded.items()}
+    values = {
+        key: base64.b64decode(value, validate=True).decode() for key, value in encoded.items()
+    }
     if not all(isinstance(value, str) for value in plain.values()):
         raise ValueError
     return {**values, **plain}
@@ -119,7 +123,9 @@ def _summary(console: Console, result: SandboxResult) -> None:
         total = decimal(sum(result.files.values()))
         console.print(f"On the volume: {len(result.files)} files, {total}")
         for path, size in list(result.files.items())[:FILES_SHOWN]:
-            console.print(f"  {path}  {decimal(size)}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"  {path}  {decimal(size)}", markup=False, highlight=False, soft_wrap=True
+            )
         if len(result.files) > FILES_SHOWN:
             console.print(f"  and {len(result.files) - FILES_SHOWN} more")
     if result.volume is not None:

@@ -58,7 +58,11 @@ class TaskTable:
             return
         for task_id in self._task_ids:
             task = tasks.get(task_id)
-            if task and task.state and self._shown.get(task_id) != (task.state, task.attempt):
+            if (
+                task
+                and task.state in _COLOURS
+                and self._shown.get(task_id) != (task.state, task.attempt)
+            ):
                 self._shown[task_id] = (task.state, task.attempt)
                 self._console.print(
                     f"{task_id}: {task.state}{_duration(task)}{_attempt(task)}", markup=False
@@ -83,7 +87,11 @@ class TaskTable:
 
     def _rows(self, tasks: Mapping[str, TaskState], height: int) -> Sequence[str]:
         """The tasks that fit on the screen: those around the last one that has begun."""
-        begun = [i for i, task_id in enumerate(self._task_ids) if task_id in tasks and tasks[task_id].start]
+        begun = [
+            i
+            for i, task_id in enumerate(self._task_ids)
+            if task_id in tasks and tasks[task_id].start
+        ]
         end = max(height, min(len(self._task_ids), (begun[-1] if begun else 0) + height // 2))
         return self._task_ids[max(0, end - height) : end]
 
@@ -94,4 +102,3 @@ def _duration(task: TaskState) -> str:
 
 def _attempt(task: TaskState) -> str:
     return f", attempt {task.attempt}" if task.attempt > 1 else ""
-

@@ -30,7 +30,7 @@ class DockerIgnore:
         self.rules: Sequence[Rule] = tuple(rule for line in lines if (rule := _rule(line)))
 
     def ignores(self, path: str) -> bool:
-        """Whether the image lacks a file: the last rule that matches it, or a folder of it, decides.
+        """Whether the image lacks a file: the last rule that matches it or its folder decides.
 
         Args:
             path: Relative to the project, with slashes.

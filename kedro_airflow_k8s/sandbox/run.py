@@ -1,4 +1,4 @@
-"""`kedro airflow-k8s sandbox run`: a compiled DAG, a real Airflow, and pods, all on this machine."""
+"""A compiled DAG, a real Airflow, and pods, all on this machine."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def run_in_sandbox(
                 airflow.stop()
             tasks = airflow.task_states(dag.dag_id)
             watch(tasks)
-            result = _result(dag, airflow, cluster, tasks, options.keep)
+            result = _result(airflow, cluster, tasks, options.keep)
             keep = result.volume is not None
         return result
     finally:
@@ -114,7 +114,6 @@ def skipped_tasks(dag: CompiledDag) -> str:
 
 
 def _result(
-    dag: CompiledDag,
     airflow: SandboxAirflow,
     cluster: LocalCluster,
     tasks: Mapping[str, TaskState],
