@@ -34,7 +34,8 @@ _RANDOM = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_GENERATED = 58
 _WATCH_SECONDS = 1800.0
 _WATCH_CHECK_SECONDS = 1.0
-_KEPT_METADATA = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp")
+_SERVER_METADATA = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_IDENTITY = ("name", "namespace", "uid")
 _PATH = re.compile(
     r"/api/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?"
@@ -257,9 +258,14 @@ class Api:
                 raise bad_request("the patch takes the metadata away")
             if new.get("resourceVersion") != old["resourceVersion"]:
                 raise conflict(plural, name, "the object has been modified")
+            # As an API server does: what is not the client's to set stays as it is.
             patched["status"] = item["status"]
+            for key in _SERVER_METADATA:
+                new.pop(key, None)
+                if key in old:
+                    new[key] = old[key]
             self._check(plural, patched)
-            changed = [key for key in _KEPT_METADATA if new.get(key) != old.get(key)]
+            changed = [key for key in _IDENTITY if new.get(key) != old.get(key)]
             fields = [f"metadata.{key}" for key in changed]
             fields += ["spec"] if patched.get("spec") != item["spec"] else []
             if fields:

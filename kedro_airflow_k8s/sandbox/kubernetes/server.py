@@ -19,6 +19,7 @@ from kedro_airflow_k8s.sandbox.kubernetes.status import StatusError, bad_request
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 3 << 20  # as an API server with its default settings
 _STOP_SECONDS = 10.0
+_STOP_CHECK_SECONDS = 0.05
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -39,7 +40,9 @@ class ApiServer(ThreadingHTTPServer):
         self._token = token
         self._guard = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
-        self._acceptor = threading.Thread(target=self.serve_forever, name="kubernetes api")
+        self._acceptor = threading.Thread(
+            target=self.serve_forever, args=(_STOP_CHECK_SECONDS,), name="kubernetes api"
+        )
 
     def server_bind(self) -> None:
         """Bind without asking a name server for this machine's name, which may take seconds."""

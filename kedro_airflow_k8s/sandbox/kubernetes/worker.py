@@ -156,6 +156,7 @@ class PodWorker:
         except ConfigMissing as error:
             self._event("FailedMount", f"MountVolume.SetUp failed: {error}", bad=True)
             self._wait_for_ever()
+        self._admit_read_only(containers)
         for container in containers:
             outcome = self._run_container(container)
             last = container is containers[-1] or outcome.code != 0
@@ -164,6 +165,12 @@ class PodWorker:
                 self.logs[container["name"]].close()
             if last:
                 return
+
+    def _admit_read_only(self, containers: list[Object]) -> None:
+        mounts = [mount for container in containers for mount in container.get("volumeMounts") or []]
+        for place in sorted({mount["mountPath"] for mount in mounts if mount.get("readOnly")}):
+            text = f"The mount at {place} can be written to: the sandbox has no read-only mounts"
+            self._event("ReadOnlyIgnored", text, bad=True)
 
     def _schedule(self) -> None:
         """Wait for the claims; with them the machine takes the pod."""

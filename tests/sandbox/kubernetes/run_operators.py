@@ -1,0 +1,111 @@
+"""Executes KubernetesPodOperator against the cluster of KUBECONFIG, without a scheduler.
+
+A program, because Airflow wants a process of its own. Prints one line per case: `CASE name result`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
+from kubernetes.client import ApiException
+
+
+def context_of(operator: Any) -> dict[str, Any]:
+    """As much of a task's context as the operator reads."""
+    run = SimpleNamespace(dag_id="demo", run_id="manual__1", logical_date=None, clear_number=0)
+    instance = SimpleNamespace(
+        dag_id=run.dag_id,
+        task_id=operator.task_id,
+        run_id=run.run_id,
+        dag_run=run,
+        execution_date=None,
+        try_number=1,
+        map_index=-1,
+        xcom_push=lambda **_: None,
+        xcom_pull=lambda **_: None,
+    )
+    return {
+        "ti": instance,
+        "task_instance": instance,
+        "dag_run": run,
+        "run_id": run.run_id,
+        "task": operator,
+        "dag": SimpleNamespace(dag_id=run.dag_id, is_subdag=False),
+        "params": {},
+    }
+
+
+async def _first_event(trigger: Any) -> Any:
+    async for event in trigger.run():
+        return event.payload
+
+
+def execute(operator: Any) -> None:
+    """Run the operator, and its trigger if it defers, as worker and triggerer do."""
+    context = context_of(operator)
+    try:
+        operator.execute(context)
+    except TaskDeferred as deferred:
+        event = asyncio.run(_first_event(deferred.trigger))
+        resume = getattr(operator, deferred.method_name)
+        resume(context, event=event, **(deferred.kwargs or {}))
+
+
+def kill_once_it_runs(operator: Any) -> None:
+    """Kill the operator's pod as soon as there is one, as Airflow does when a task is cleared."""
+    ended = threading.Event()
+
+    def kill() -> None:
+        while operator.pod is None and not ended.wait(0.01):
+            pass
+        operator.on_kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        execute(operator)
+    finally:
+        ended.set()
+        killer.join()
+
+
+def main() -> None:
+    """Run every case."""
+    cases: dict[str, dict[str, Any]] = {
+        "success": {"arguments": ["echo", "out of the pod"]},
+        "failure": {"cmds": ["sh", "-c", "echo on the way; exit 3"], "log_events_on_failure": True},
+        "kept": {"cmds": ["false"], "on_finish_action": "keep_pod"},
+        "silent": {"arguments": ["true"], "get_logs": False},
+        "deferred": {"arguments": ["echo", "deferred"], "deferrable": True},
+        "deferred-failure": {"arguments": ["false"], "deferrable": True},
+        "unpullable": {"image": "Bad:1"},
+        "killed": {"arguments": ["sleep", "1000"], "get_logs": False},
+    }
+    for name, options in cases.items():
+        options.setdefault("image", "example.com/project:1")
+        operator = KubernetesPodOperator(
+            task_id=name,
+            name=name,
+            namespace="team",
+            labels={"case": name},
+            base_container_status_polling_interval=0.05,
+            poll_interval=0.05,
+            **options,
+        )
+        try:
+            (kill_once_it_runs if name == "killed" else execute)(operator)
+        except (AirflowException, ApiException) as error:
+            print("CASE", name, "failed", str(error).splitlines()[0])
+        else:
+            print("CASE", name, "succeeded")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

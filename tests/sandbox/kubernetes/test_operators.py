@@ -1,0 +1,85 @@
+"""The provider's KubernetesPodOperator, as it is, works against the sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodRecord
+
+PROGRAM = Path(__file__).with_name("run_operators.py")
+
+
+def _run(python: str, cluster: LocalCluster, folder: Path) -> str:
+    cluster.write_kubeconfig(folder / "kubeconfig")
+    variables = {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": "kubernetes://",
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [python, str(PROGRAM)],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(
+    params=["airflow 3", pytest.param("airflow 2", marks=pytest.mark.airflow2)], name="python"
+)
+def _python(request: Any) -> str:
+    if request.param == "airflow 2":
+        found = os.environ.get("AIRFLOW2_PYTHON")
+        return found or pytest.skip("AIRFLOW2_PYTHON names no Python with Airflow 2.11")
+    if find_spec("airflow") is None:
+        pytest.skip("Airflow is not installed")
+    return sys.executable
+
+
+def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
+    python: str, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    output = _run(python, cluster, tmp_path)
+
+    results = [line.split(maxsplit=3) for line in output.splitlines() if line.startswith("CASE ")]
+    assert {result[1]: result[2] for result in results} == {
+        "success": "succeeded",
+        "failure": "failed",
+        "kept": "failed",
+        "silent": "succeeded",
+        "deferred": "succeeded",
+        "deferred-failure": "failed",
+        "unpullable": "failed",
+        "killed": "failed",
+    }, output
+    for line in ("[base] out of the pod", "[base] on the way", "[base] logs: deferred"):
+        assert line in output
+    assert "Started container base" in output  # the events of the pod that failed
+    pods: dict[str, PodRecord] = {pod.labels["case"]: pod for pod in cluster.pods()}
+    assert {case: pod.exit_code for case, pod in pods.items()} == {
+        "success": 0,
+        "failure": 3,
+        "kept": 1,
+        "silent": 0,
+        "deferred": 0,
+        "deferred-failure": 1,
+        "unpullable": None,
+        "killed": 143,
+    }
+    assert [case for case, pod in pods.items() if not pod.deleted] == ["kept"]
+    assert pods["kept"].labels["already_checked"] == "True"
+    assert pods["failure"].log() == "on the way\n"
+    assert pods["unpullable"].reason == "InvalidImageName"
