@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -26,14 +24,13 @@ from kedro_airflow_k8s.sandbox.kubernetes.status import (
     invalid,
     not_found,
 )
-from kedro_airflow_k8s.sandbox.kubernetes.store import Change, Store, timestamp
+from kedro_airflow_k8s.sandbox.kubernetes.store import Store, timestamp
 from kedro_airflow_k8s.sandbox.kubernetes.volumes import CLAIMS, Volumes
+from kedro_airflow_k8s.sandbox.kubernetes.watches import Watch
 from kedro_airflow_k8s.sandbox.kubernetes.worker import Machine
 
 _RANDOM = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_GENERATED = 58
-_WATCH_SECONDS = 1800.0
-_WATCH_CHECK_SECONDS = 1.0
 _SERVER_METADATA = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _IDENTITY = ("name", "namespace", "uid")
 _PATH = re.compile(
@@ -149,10 +146,10 @@ class Api:
             return Response(201, self._create(plural, str(namespace), request.body))
         matches = _matcher(request, plural)
         if request.method == "GET" and request.flag("watch"):
-            version = request.number("resourceVersion")
-            limit = request.number("timeoutSeconds")
-            pieces = self._watch(plural, namespace, matches, version, limit, request.gone)
-            return Stream("application/json", pieces)
+            watch = Watch(self._store, plural, namespace, matches)
+            version = request.number("resourceVersion") or 0
+            seconds = request.number("timeoutSeconds")
+            return Stream("application/json", watch.events(version, seconds, request.gone))
         with self._store.changed:
             items = [item for item in self._store.all(plural, namespace) if matches(item)]
             version = self._store.version
@@ -198,43 +195,6 @@ class Api:
                 f' {place[0]}/{name}: serviceaccount "{name}" not found'
             )
             raise StatusError(403, "Forbidden", message, {"name": metadata["name"], "kind": "pods"})
-
-    def _watch(
-        self,
-        plural: str,
-        namespace: str | None,
-        matches: Matcher,
-        version: int | None,
-        limit: int | None,
-        gone: Callable[[], bool],
-    ) -> Iterator[bytes]:
-        end = time.monotonic() + (_WATCH_SECONDS if limit is None else limit)
-
-        def watched(item: Object | None) -> bool:
-            return (
-                item is not None
-                and namespace in (None, item["metadata"]["namespace"])
-                and matches(item)
-            )
-
-        if not version:
-            with self._store.changed:
-                version = self._store.version
-                present = [item for item in self._store.all(plural, namespace) if matches(item)]
-            yield b"".join(_event("ADDED", item) for item in present)
-        while (left := end - time.monotonic()) > 0 and not gone():
-            try:
-                with self._store.changed:
-                    news = self._store.since(version)
-                    if not news:
-                        self._store.changed.wait(min(left, _WATCH_CHECK_SECONDS))
-            except StatusError as error:
-                yield _event("ERROR", error.body())
-                return
-            for change in news:
-                version = change.version
-                if change.plural == plural:
-                    yield _change_event(change, watched(change.before), watched(change.after))
 
     # --- one object
 
@@ -311,6 +271,8 @@ class Api:
         name = request.query.get("container") or spec["containers"][0]["name"]
         if name not in names:
             raise bad_request(f"container {name} is not valid for pod {pod_name}")
+        if request.query.get("limitBytes"):
+            raise bad_request("the sandbox does not cut logs by bytes (limitBytes)")
         if request.flag("previous"):
             text = f'previous terminated container "{name}" in pod "{pod_name}" not found'
             raise bad_request(text)
@@ -403,14 +365,3 @@ def _since(request: Request) -> datetime | None:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
     except ValueError:
         raise bad_request(f"sinceTime must be an RFC 3339 time, found {text!r}") from None
-
-
-def _event(kind: str, item: Object) -> bytes:
-    return json.dumps({"type": kind, "object": item}).encode() + b"\n"
-
-
-def _change_event(change: Change, before: bool, after: bool) -> bytes:
-    """A change as a watcher sees it, to whom objects appear and vanish with the selector."""
-    if after and change.after is not None:
-        return _event("MODIFIED" if before else "ADDED", change.after)
-    return _event("DELETED", change.before) if before and change.before is not None else b""

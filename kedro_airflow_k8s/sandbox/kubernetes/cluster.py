@@ -12,7 +12,7 @@ from types import TracebackType
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.kubernetes.api import Api
-from kedro_airflow_k8s.sandbox.kubernetes.files import PodImage, remove_tree
+from kedro_airflow_k8s.sandbox.kubernetes.files import PodImage, discard, remove_tree
 from kedro_airflow_k8s.sandbox.kubernetes.logs import ContainerLog
 from kedro_airflow_k8s.sandbox.kubernetes.node import Node
 from kedro_airflow_k8s.sandbox.kubernetes.server import ApiServer
@@ -178,7 +178,7 @@ class LocalCluster:
         self._server.stop()
         self._server = None
         for name in ("pods", "tmp", *(() if self._keep_volumes else ("volumes",))):
-            remove_tree(self._directory / name)
+            discard(self._directory / name)
 
     def __enter__(self) -> LocalCluster:
         self.start()

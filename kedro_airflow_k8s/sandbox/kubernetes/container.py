@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,6 +22,14 @@ _INIT = Path(__file__).with_name("container_init.py")
 
 class StartFailed(Exception):
     """The command cannot be executed, for instance because there is no such program."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The moment (of `time.monotonic`) to stop a command, and the seconds until it is killed."""
+
+    moment: float
+    grace: float
 
 
 class ContainerProcess:
@@ -67,37 +76,37 @@ class ContainerProcess:
             except BrokenPipeError:
                 return  # it has just ended
 
-    def run(self, started: Callable[[], None], deadline: float | None = None) -> int | None:
+    def run(self, started: Callable[[], None], limit: Limit | None = None) -> tuple[int, bool]:
         """Wait for the end of the command.
 
         Args:
             started: Called when the command runs.
-            deadline: The moment of `time.monotonic` at which it is killed.
+            limit: When to stop it.
 
         Returns:
-            The exit code, 128 + n after signal n; None when the deadline ended it.
+            The exit code, 128 + n after signal n, and whether the limit was reached.
 
         Raises:
             StartFailed: The command cannot be executed.
         """
         try:
-            report, late = self._follow(started, deadline)
+            report, late = self._follow(started, limit)
         finally:
             self._finish()
-        return self._result(report.decode(errors="replace"), late)
+        return self._exit_code(report.decode(errors="replace")), late
 
-    def _follow(self, started: Callable[[], None], deadline: float | None) -> tuple[bytes, bool]:
-        """Pass output on until the end; what the init process reported, and if the deadline hit."""
+    def _follow(self, started: Callable[[], None], limit: Limit | None) -> tuple[bytes, bool]:
+        """Pass output on until the end; what the init process reported, and whether it is late."""
         report, late = b"", False
         with selectors.DefaultSelector() as selector:
             selector.register(self._output, selectors.EVENT_READ)
             selector.register(self._status, selectors.EVENT_READ)
             while True:
-                left = None if deadline is None or late else max(0.0, deadline - time.monotonic())
+                left = None if limit is None else max(0.0, limit.moment - time.monotonic())
                 ready = [key.fd for key, _ in selector.select(left)]
-                if not ready:
-                    late = True
-                    self.stop(0)
+                if not ready and limit is not None:
+                    self.stop(limit.grace)
+                    limit, late = None, True
                 if self._output in ready and not self._pump():
                     selector.unregister(self._output)
                 if self._status in ready:
@@ -125,12 +134,12 @@ class ContainerProcess:
                 pass
         cast(IO[bytes], self._process.stdout).close()
 
-    def _result(self, report: str, late: bool) -> int | None:
+    def _exit_code(self, report: str) -> int:
         lines = dict(line.partition(" ")[::2] for line in report.splitlines())
         if "failed" in lines:
             raise StartFailed(lines["failed"])
         if "exit" in lines:
-            return None if late else int(lines["exit"])
+            return int(lines["exit"])
         if "started" in lines:
             # Somebody killed the init process; on a cluster that ends the container as well.
             with contextlib.suppress(ProcessLookupError):  # it has ended on its own

@@ -9,10 +9,9 @@ from kedro_airflow_k8s.sandbox.kubernetes import pod_status
 from kedro_airflow_k8s.sandbox.kubernetes.logs import ContainerLog
 from kedro_airflow_k8s.sandbox.kubernetes.status import Object, StatusError
 from kedro_airflow_k8s.sandbox.kubernetes.store import timestamp
-from kedro_airflow_k8s.sandbox.kubernetes.worker import Machine, PodWorker
+from kedro_airflow_k8s.sandbox.kubernetes.worker import GRACE_SECONDS, Machine, PodWorker
 
 _LOG = logging.getLogger(__name__)
-_GRACE_SECONDS = 30
 _START_SECONDS = 30.0
 _KILL_SECONDS = 10.0
 
@@ -70,7 +69,7 @@ class Node:
         with self._store.changed:
             pod = self._store.get("pods", namespace, name)
             if grace is None:
-                grace = pod["spec"].get("terminationGracePeriodSeconds", _GRACE_SECONDS)
+                grace = pod["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS)
             again = "deletionTimestamp" in pod["metadata"]
             pod = self._store.update("pods", namespace, name, _marked(grace))
             worker = self._workers[pod["metadata"]["uid"]]

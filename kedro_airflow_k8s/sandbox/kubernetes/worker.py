@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kedro_airflow_k8s.sandbox.kubernetes import pod_status
-from kedro_airflow_k8s.sandbox.kubernetes.container import ContainerProcess, StartFailed
+from kedro_airflow_k8s.sandbox.kubernetes.container import ContainerProcess, Limit, StartFailed
 from kedro_airflow_k8s.sandbox.kubernetes.environment import ConfigMissing, expand, variables_of
 from kedro_airflow_k8s.sandbox.kubernetes.events import record_event
 from kedro_airflow_k8s.sandbox.kubernetes.files import (
@@ -28,9 +28,9 @@ from kedro_airflow_k8s.sandbox.kubernetes.status import Object
 from kedro_airflow_k8s.sandbox.kubernetes.store import Store
 from kedro_airflow_k8s.sandbox.kubernetes.volumes import CLAIMS, Volumes, claims_of
 
+GRACE_SECONDS = 30
 _LOG = logging.getLogger(__name__)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KILLED = 137
 _TOO_LATE = ("DeadlineExceeded", "Pod was active longer than its activeDeadlineSeconds")
 _CANNOT_START = 128  # what containerd reports for a command that cannot be executed
 _REPOSITORY = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
@@ -121,8 +121,9 @@ class PodWorker:
         """Ask the pod to end, and kill it `grace` seconds later. Returns at once."""
         with self._store.changed:
             self._grace = grace
-            if self._process is not None:
-                self._process.stop(grace)
+            process = self._process
+            if process is not None:
+                process.stop(grace)
             self._store.changed.notify_all()
 
     def clean(self) -> None:
@@ -159,7 +160,7 @@ class PodWorker:
         self._admit_read_only(containers)
         for container in containers:
             outcome = self._run_container(container)
-            last = container is containers[-1] or outcome.code != 0
+            last = container is containers[-1] or outcome.code != 0 or outcome.late
             self._update(lambda pod, o=outcome, end=last: o.write(pod, end=end))  # type: ignore[misc]
             if container["name"] in self.logs:
                 self.logs[container["name"]].close()
@@ -167,7 +168,9 @@ class PodWorker:
                 return
 
     def _admit_read_only(self, containers: list[Object]) -> None:
-        mounts = [mount for container in containers for mount in container.get("volumeMounts") or []]
+        mounts = [
+            mount for container in containers for mount in container.get("volumeMounts") or []
+        ]
         for place in sorted({mount["mountPath"] for mount in mounts if mount.get("readOnly")}):
             text = f"The mount at {place} can be written to: the sandbox has no read-only mounts"
             self._event("ReadOnlyIgnored", text, bad=True)
@@ -221,6 +224,8 @@ class PodWorker:
         name = container["name"]
         metadata = self.pod["metadata"]
         folder = self._machine.folder / "logs" / metadata["namespace"] / metadata["name"]
+        grace = self.pod["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS)
+        limit = None if self._deadline is None else Limit(self._deadline, grace)
         log = self.logs[name] = ContainerLog(folder / metadata["uid"] / f"{name}.log")
         try:
             paths = self._files.prepare_container(container)
@@ -230,7 +235,7 @@ class PodWorker:
             with self._store.changed:
                 self._check_stopped()
                 self._process = ContainerProcess(command, variables, working, log)
-            code = self._process.run(lambda: self._started(container), self._deadline)
+            code, late = self._process.run(lambda: self._started(container), limit)
         except ConfigMissing as error:
             self._hold_back(container, "CreateContainerConfigError", str(error))
             self._wait_for_ever()
@@ -240,9 +245,7 @@ class PodWorker:
             return _Outcome(name, _CANNOT_START, "StartError", text)
         finally:
             self._process = None
-        if code is None:
-            return _Outcome(name, _KILLED, "Error", late=True)
-        return _Outcome(name, code, "Completed" if code == 0 else "Error")
+        return _Outcome(name, code, "Completed" if code == 0 else "Error", late=late)
 
     def _variables(self, container: Object, paths: PathMap) -> dict[str, str]:
         image = self._machine.image

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import pytest
+
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster
 
 kubernetes = pytest.importorskip("kubernetes")

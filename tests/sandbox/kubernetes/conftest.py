@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 
+from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 from tests.sandbox.kubernetes.cluster_client import HOME, NAMESPACE, Client, connect
 
 

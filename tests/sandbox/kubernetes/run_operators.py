@@ -42,8 +42,8 @@ def context_of(operator: Any) -> dict[str, Any]:
 
 
 async def _first_event(trigger: Any) -> Any:
-    async for event in trigger.run():
-        return event.payload
+    event = await anext(trigger.run())
+    return event.payload
 
 
 def execute(operator: Any) -> None:
@@ -101,9 +101,10 @@ def main() -> None:
         try:
             (kill_once_it_runs if name == "killed" else execute)(operator)
         except (AirflowException, ApiException) as error:
-            print("CASE", name, "failed", str(error).splitlines()[0])
+            result = f"failed {str(error).splitlines()[0]}"
         else:
-            print("CASE", name, "succeeded")
+            result = "succeeded"
+        sys.stdout.write(f"CASE {name} {result}\n")
         sys.stdout.flush()
 
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 
+from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 from tests.sandbox.kubernetes.cluster_client import (
     NAMESPACE,
     Client,
@@ -373,9 +373,12 @@ def test_a_body_of_the_wrong_shape_is_a_bad_request(quiet: Client, pod: Any) -> 
 
 
 FIELDS = st.sampled_from(
-    ["metadata", "spec", "name", "containers", "initContainers", "env", "value", "valueFrom"]
-    + ["volumes", "volumeMounts", "mountPath", "emptyDir", "secret", "resources", "limits"]
-    + ["secretKeyRef", "envFrom", "tolerations", "labels", "args", "restartPolicy", "items"]
+    [
+        *("metadata", "spec", "name", "labels", "containers", "initContainers", "command", "args"),
+        *("env", "value", "valueFrom", "envFrom", "secretKeyRef", "volumes", "volumeMounts"),
+        *("mountPath", "subPath", "emptyDir", "secret", "items", "resources", "limits"),
+        *("tolerations", "imagePullSecrets"),
+    ]
 )
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 
+from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 from tests.sandbox.kubernetes.cluster_client import (
     NAMESPACE,
     Client,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodRecord
 
 PROGRAM = Path(__file__).with_name("run_operators.py")

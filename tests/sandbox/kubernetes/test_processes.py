@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
-
 from tests.sandbox.kubernetes.cluster_client import Client, connect, pod_of, wait_for, with_claim
 
 kubernetes = pytest.importorskip("kubernetes")
@@ -97,6 +97,16 @@ def test_a_pod_is_gone_at_once_when_its_grace_period_is_zero(client: Client) -> 
 
     assert client.is_gone()
     assert client.cluster.pods()[0].exit_code == 137
+
+
+def test_a_pod_that_kills_its_init_process_is_ended_by_that(client: Client) -> None:
+    client.run(pod_of("sh", "-c", "echo $$$$; sleep 1000 & echo $!; kill -KILL $PPID; wait"))
+
+    pod = client.ended()
+
+    assert pod.status.container_statuses[0].state.terminated.exit_code == 137
+    pids = [int(line) for line in client.log().splitlines()]
+    wait_for(lambda: not [pid for pid in pids if _is_alive(pid)])
 
 
 OWNER = """
