@@ -1,0 +1,205 @@
+"""`kedro airflow-k8s sandbox run` as a person types it, on Airflow 3 and on Airflow 2.11."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
+
+HOSTILE = 'a,b ${x} {{ ds }} "q" \\ 0123 %'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the small example, with Airflow's variable and the secrets it needs."""
+    return copy_of("every-key", tmp_path)
+
+
+def copy_of(example: str, folder: Path) -> Path:
+    return Path(
+        shutil.copytree(
+            EXAMPLES / example,
+            folder / "project",
+            ignore=shutil.ignore_patterns("__pycache__", "dags"),
+        )
+    )
+
+
+def environment(project: Path) -> dict[str, str]:
+    temporary = project.parent / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "KEDRO_DISABLE_TELEMETRY": "1",
+        "AIRFLOW_VAR_ENV": HOSTILE,
+        "COLUMNS": "200",
+    }
+
+
+def command(*arguments: str | Path) -> list[str | Path]:
+    return [sys.executable, "-m", "kedro", "airflow-k8s", "sandbox", "run", *arguments]
+
+
+def sandbox_run(project: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=project,
+        env=environment(project),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def leftovers(project: Path) -> list[str]:
+    """What a run has left in the temporary folder, and the processes it has left."""
+    temporary = project.parent / "tmp"
+    files = [path.name for path in temporary.iterdir() if path.name.startswith("kedro-airflow")]
+    marker = f"{temporary}/kedro-airflow-k8s-".encode()
+    processes = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It has ended, or is not ours to see.
+            if marker in (process / "environ").read_bytes():
+                processes.append((process / "cmdline").read_bytes().decode(errors="replace"))
+    return files + processes
+
+
+def replace_node(project: Path, function: str, statement: str) -> None:
+    """Let a node's function do something else."""
+    nodes = project / "src/every_key/pipelines/letter/nodes.py"
+    assert f"def {function}(" in nodes.read_text()
+    with nodes.open("a") as file:
+        file.write(f"\n\ndef {function}(*inputs):\n    {statement}\n")
+
+
+def final_states(output: str) -> dict[str, str]:
+    """The last state that was printed of each task."""
+    return dict(re.findall(r"^([\w.-]+): ([a-z_]+)(?: \(|$|,)", output, re.MULTILINE))
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_the_example_with_every_key_runs_to_success(project: Path, python: Path) -> None:
+    ran = sandbox_run(
+        project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml", "--keep"
+    )
+
+    assert ran.returncode == 0, ran.stdout
+    assert set(final_states(ran.stdout).values()) == {"success"}
+    assert "9 of 9 tasks succeeded, 5 pods ran" in ran.stdout
+    kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
+    assert kept is not None
+    (report,) = Path(kept[1]).rglob("report.txt")
+    # The Airflow variable reached the node as it is, and so did the day of the run.
+    assert HOSTILE in report.read_text()
+    assert re.search(r"\d{4}-\d{2}-\d{2}", report.read_text())
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_spaceflights_gives_the_metrics_of_a_plain_kedro_run(tmp_path: Path, python: Path) -> None:
+    project = copy_of("spaceflights", tmp_path)
+    plain = copy_of("spaceflights", tmp_path / "plain")
+    subprocess.run(
+        [sys.executable, "-m", "kedro", "run"],
+        cwd=plain,
+        env=environment(project),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+    ran = sandbox_run(project, "--airflow-python", python, "--keep")
+
+    assert ran.returncode == 0, ran.stdout
+    kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
+    assert kept is not None
+    (expected,) = plain.glob("data/**/metrics.json")
+    (metrics,) = Path(kept[1]).rglob("metrics.json")
+    assert json.loads(metrics.read_text()) == json.loads(expected.read_text())
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_gone(
+    project: Path, python: Path
+) -> None:
+    replace_node(project, "find_lengths", 'raise RuntimeError("no ruler")')
+
+    ran = sandbox_run(project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 1, ran.stdout
+    states = final_states(ran.stdout)
+    assert states["statistics.measure"] == "failed"
+    assert states["write_report"] == "upstream_failed"
+    assert states["delete_volume"] == "success"
+    assert "RuntimeError: no ruler" in ran.stdout
+    assert "Error: The run failed: statistics.measure." in ran.stdout
+    assert "Traceback" not in ran.stdout.rpartition("RuntimeError: no ruler")[2]
+    assert leftovers(project) == []
+
+
+def test_a_secret_that_does_not_exist_fails_the_run_and_is_named(project: Path) -> None:
+    config = project / "conf/base/airflow-k8s.yaml"
+    # Seconds instead of ten minutes until Airflow gives the waiting pod up.
+    config.write_text(config.read_text().replace("startup_time: 600", "startup_time: 1"))
+
+    ran = sandbox_run(project)
+
+    assert ran.returncode == 1, ran.stdout
+    assert "airflow-secrets" in ran.stdout
+    assert final_states(ran.stdout)["delete_volume"] == "success"
+
+
+def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
+    # Were it not for the interruption, the test would hang.
+    replace_node(project, "split_words", '__import__("subprocess").run(["sleep", "600"])')
+    with subprocess.Popen(
+        command("--secrets", "sandbox-secrets.yaml"),
+        cwd=project,
+        env=environment(project),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as ran:
+        assert ran.stdout is not None
+        for line in ran.stdout:
+            if line.startswith("split_words: running"):
+                break
+        ran.send_signal(signal.SIGINT)
+        rest = ran.stdout.read()
+
+    assert ran.returncode == 1, rest
+    assert "Aborted!" in rest
+    assert leftovers(project) == []
+
+
+def test_a_python_without_airflow_says_what_to_install(project: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+
+    ran = sandbox_run(project, "--airflow-python", tmp_path / "bare/bin/python")
+
+    assert ran.returncode == 1
+    assert "has no apache-airflow" in ran.stdout
+    assert "pip install 'kedro-airflow-k8s[sandbox]'" in ran.stdout
+    assert leftovers(project) == []
+
+
+def test_a_file_of_secrets_that_is_not_one_is_refused_without_showing_it(project: Path) -> None:
+    (project / "wrong.yaml").write_text("kind: Secret\nmetadata: {name: x}\ndata: {k: hunter2!}\n")
+
+    ran = sandbox_run(project, "--secrets", "wrong.yaml")
+
+    assert ran.returncode == 1
+    assert "does not hold Kubernetes Secrets" in ran.stdout
+    assert "hunter2" not in ran.stdout
