@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from kedro_airflow_k8s.sandbox.kubernetes.logs import ContainerLog
 
+_KILL_CHECK_SECONDS = 0.01
 _INIT = Path(__file__).with_name("container_init.py")
 
 
@@ -40,6 +41,12 @@ class ContainerProcess:
     ) -> None:
         """Start it.
 
+        Args:
+            command: The program and its arguments.
+            variables: All its environment, with a TMPDIR that no other container has.
+            folder: Its working directory.
+            log: Takes its output.
+
         Raises:
             StartFailed: There is no way to hand such a command or environment to a process.
         """
@@ -61,6 +68,8 @@ class ContainerProcess:
         finally:
             os.close(writer)
         self._status = reader
+        # One of its own in each pod, and inherited by everything the command starts.
+        self._mark = f"TMPDIR={variables['TMPDIR']}".encode()
         self._output = cast(IO[bytes], self._process.stdout).fileno()
         self._orders = cast(IO[bytes], self._process.stdin)
         self._log = log
@@ -140,8 +149,29 @@ class ContainerProcess:
             raise StartFailed(lines["failed"])
         if "exit" in lines:
             return int(lines["exit"])
-        if "started" in lines:
-            # Somebody killed the init process; on a cluster that ends the container as well.
-            with contextlib.suppress(ProcessLookupError):  # it has ended on its own
-                os.killpg(int(lines["started"]), signal.SIGKILL)
+        # Somebody killed the init process; on a cluster that ends the container as well.
+        _kill_all_with(self._mark)
         return 128 + signal.SIGKILL
+
+
+def _kill_all_with(variable: bytes) -> None:
+    """SIGKILL for every process that was started with a certain environment variable (Linux)."""
+    while True:
+        found = [pid for pid in _processes() if variable in _environment(pid)]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_KILL_CHECK_SECONDS)
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []  # it has ended, or is another user's

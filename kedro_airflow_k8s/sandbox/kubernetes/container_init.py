@@ -9,7 +9,7 @@ environment and folder of the command. It does for the pod what a PID namespace 
   many seconds until SIGKILL;
 - the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything.
 
-On STATUS_FD it writes `started PID` or `failed REASON`, and at the end `exit CODE`.
+On STATUS_FD it writes `started` or `failed REASON`, and at the end `exit CODE`.
 """
 # pathlib would double the time that this program takes to start.
 # ruff: noqa: PTH112, PTH123, PTH208
@@ -133,7 +133,7 @@ def main(owner: int, status: int, command: list[str]) -> None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         os.write(status, f"failed {command[0]}: {reason}\n".encode())
         return
-    os.write(status, f"started {container.process.pid}\n".encode())
+    os.write(status, b"started\n")
     os.write(status, f"exit {container.run()}\n".encode())
 
 

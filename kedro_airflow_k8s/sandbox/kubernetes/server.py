@@ -18,6 +18,7 @@ from kedro_airflow_k8s.sandbox.kubernetes.status import StatusError, bad_request
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 3 << 20  # as an API server with its default settings
+_LONGEST_LINE = 1 << 16
 _STOP_SECONDS = 10.0
 _STOP_CHECK_SECONDS = 0.05
 
@@ -131,15 +132,36 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_stream(answer)
 
     def _read_body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding"):
-            self.close_connection = True
-            raise bad_request("the body must come with its length")
+        if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
+            return self._read_chunks()
         length = self.headers.get("Content-Length") or "0"
         if not length.isdigit() or int(length) > _LARGEST_BODY:
-            self.close_connection = True
-            message = f"the body must have at most {_LARGEST_BODY} bytes"
-            raise StatusError(413, "RequestEntityTooLarge", message)
+            raise self._too_large()
         return self.rfile.read(int(length))
+
+    def _read_chunks(self) -> bytes:
+        body = b""
+        while size := self._chunk_size():
+            if len(body) + size > _LARGEST_BODY:
+                raise self._too_large()
+            body += self.rfile.read(size)
+            self.rfile.readline(_LONGEST_LINE)
+        while self.rfile.readline(_LONGEST_LINE).strip():
+            pass  # trailing headers
+        return body
+
+    def _chunk_size(self) -> int:
+        line = self.rfile.readline(_LONGEST_LINE).partition(b";")[0].strip()
+        try:
+            return int(line, 16)
+        except ValueError:
+            self.close_connection = True
+            raise bad_request("the body is not in chunks") from None
+
+    def _too_large(self) -> StatusError:
+        self.close_connection = True
+        message = f"the body must have at most {_LARGEST_BODY} bytes"
+        return StatusError(413, "RequestEntityTooLarge", message)
 
     def _answer(self, body: bytes) -> Response | Stream:
         if not self.server.is_allowed(self.headers.get("Authorization") or ""):
