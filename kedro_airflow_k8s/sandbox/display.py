@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from kedro_airflow_k8s.sandbox.airflow_home import TaskState
 
@@ -78,7 +79,7 @@ class TaskTable:
             colour = _COLOURS.get(task.state or "", "dim")
             seconds = f"{task.seconds:.1f}" if task.seconds is not None else ""
             table.add_row(
-                task_id,
+                Text(task_id),
                 f"[{colour}]{task.state or 'waiting'}[/]",
                 seconds,
                 str(task.attempt or ""),

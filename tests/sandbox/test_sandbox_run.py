@@ -133,7 +133,7 @@ def test_spaceflights_gives_the_metrics_of_a_plain_kedro_run(tmp_path: Path, pyt
 def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_gone(
     project: Path, python: Path
 ) -> None:
-    replace_node(project, "find_lengths", 'raise RuntimeError("no ruler")')
+    replace_node(project, "measure_words", 'raise RuntimeError("no ruler")')
 
     ran = sandbox_run(project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml")
 
