@@ -52,7 +52,7 @@ def kedro_params(
                 " run_config.variables_params in airflow-k8s.yaml."
             )
         params[name] = str(value)
-    return ",".join(f"{name}={kedro_literal(value)}" for name, value in params.items())
+    return ",".join(f"{name}={kedro_literal(value, name)}" for name, value in params.items())
 
 
 def macro_value(context: JinjaContext, name: str) -> str | None:
@@ -73,12 +73,19 @@ def macro_value(context: JinjaContext, name: str) -> str | None:
         return str(value)
 
 
-def kedro_literal(text: str) -> str:
-    """Any text as a value of `kedro run --params`.
+def kedro_literal(text: str, name: str = "value") -> str:
+    """Any text as a value of `kedro run --params`; name is the parameter's, for the error.
 
     Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it:
     a double-quoted YAML string with everything unusual escaped comes through all three.
+
+    Raises:
+        ValueError: If it cannot: to OmegaConf `???` is no value, and YAML has no lone surrogates.
     """
+    if text == "???" or re.search(r"[\ud800-\udfff]", text):
+        raise ValueError(
+            f"Kedro cannot take the value of {name!r} as a parameter: it is ???, or not Unicode."
+        )
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return '"' + re.sub(r"[^\w .:/+-]", _yaml_escape, text, flags=re.ASCII) + '"'
 

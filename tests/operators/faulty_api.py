@@ -1,0 +1,96 @@
+"""Faults of a Kubernetes API that do not happen on demand: a proxy before the sandbox's."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to requests of a verb.
+
+    Attributes:
+        status: The answer's status; None: the connection is dropped without an answer.
+        carried_out: Whether the cluster does what was asked, before the answer goes wrong.
+    """
+
+    status: int | None
+    carried_out: bool = False
+
+
+class FaultyApi:
+    """Passes requests on to a Kubernetes API, but for those that are to go wrong.
+
+    Args:
+        url: Where that API is.
+        faults: What goes wrong, by verb.
+        seen: Called with each verb before its request is passed on.
+    """
+
+    def __init__(
+        self, url: str, faults: dict[str, Fault], seen: Callable[[str], None] = lambda _: None
+    ) -> None:
+        target = urlsplit(url).netloc
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                seen(self.command)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                fault = faults.get(self.command)
+                status, answer = 0, b""
+                if fault is None or fault.carried_out:
+                    status, answer = self.forward(body)
+                if fault is not None:
+                    if fault.status is None:
+                        self.close_connection = True
+                        return
+                    status, answer = fault.status, _status(fault.status)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def forward(self, body: bytes) -> tuple[int, bytes]:
+                connection = http.client.HTTPConnection(target)
+                headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+                connection.request(self.command, self.path, body, headers)
+                response = connection.getresponse()
+                answer = response.status, response.read()
+                connection.close()
+                return answer
+
+            do_GET = do_POST = do_DELETE = do_PATCH = handle_any  # noqa: N815
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+
+    @property
+    def url(self) -> str:
+        """Where the proxy listens."""
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> FaultyApi:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()
+
+
+def _status(code: int) -> bytes:
+    message = "the server says no"
+    return json.dumps({"kind": "Status", "code": code, "message": message}).encode()
