@@ -221,7 +221,8 @@ class SandboxAirflow:
             if not name.startswith("AIRFLOW") or name.startswith(_KEPT_AIRFLOW_VARIABLES)
         }
         # The variables of the environment that runs the plugin would mislead another Python.
-        for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+        # Inside a pod, Airflow would take that pod's own cluster for the sandbox's.
+        for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "KUBERNETES_SERVICE_HOST"):
             inherited.pop(name, None)
         return {
             **inherited,

@@ -56,7 +56,8 @@ def run_pipeline(
     console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
     if dag.sensor_ids:
         console.print("Other DAGs are not in the sandbox: nothing waits for them.")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for request in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(request, _interrupt)
     with TaskTable(console, "Tasks", dag.task_ids) as table:
         result = run_in_sandbox(dag, options, console.print, table.update)
     _summary(console, result)

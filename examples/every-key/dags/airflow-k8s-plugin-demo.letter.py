@@ -11,7 +11,7 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -52,16 +52,27 @@ class VolumeOperator(BaseOperator):
         self.namespace = namespace
         self.kubernetes_conn_id = kubernetes_conn_id
 
-    def connect(self) -> tuple[Any, str]:
-        """The API client and the namespace, found as KubernetesPodOperator finds them."""
+    def execute(self, context: Context) -> Any:
+        """Find the cluster and the namespace as KubernetesPodOperator finds them, and act there.
+
+        Raises:
+            RuntimeError: If Kubernetes refuses, or the claim belongs to somebody else.
+        """
         hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
         namespace = self.namespace or hook.get_namespace() or incluster_namespace() or "default"
-        return hook.core_v1_client, namespace
-
-    def run_annotations(self, context: Context) -> dict[str, str]:
-        """The annotations that say which run a claim belongs to."""
         run = context["dag_run"]
-        return dict(zip(self.annotation_keys, (run.dag_id, run.run_id), strict=True))
+        annotations = dict(zip(self.annotation_keys, (run.dag_id, run.run_id), strict=True))
+        try:
+            return self.act(hook.core_v1_client, namespace, annotations)
+        except ApiException as error:
+            raise RuntimeError(
+                f"Kubernetes refused work on volume {self.volume_name} in namespace {namespace}:"
+                f" {error.status} {error.reason} {error.body or ''}"
+            ) from error
+
+    def act(self, client: Any, namespace: str, run: dict[str, str]) -> Any:
+        """Do the operator's work; `run` holds the annotations that say whose a claim is."""
+        raise NotImplementedError
 
     def find_claim(self, client: Any, namespace: str, run: dict[str, str]) -> Any | None:
         """The run's claim, or None if there is none.
@@ -97,6 +108,8 @@ class VolumeOperator(BaseOperator):
 class CreateVolumeOperator(VolumeOperator):
     """Creates the volume of a DAG run; one that this run has already is used again."""
 
+    deletion_seconds = 120
+
     def __init__(
         self,
         *,
@@ -110,14 +123,11 @@ class CreateVolumeOperator(VolumeOperator):
         self.access_modes = list(access_modes)
         self.storage_class = storage_class
 
-    def execute(self, context: Context) -> str:
+    def act(self, client: Any, namespace: str, run: dict[str, str]) -> str:
         """Create the claim and return its name."""
-        client, namespace = self.connect()
-        run = self.run_annotations(context)
         claim = self.find_claim(client, namespace, run)
         if claim is not None and claim.metadata.deletion_timestamp:
-            self.log.info("Volume %s is being deleted: waiting for its end.", self.volume_name)
-            wait_until(lambda: self.find_claim(client, namespace, run) is None, seconds=120)
+            self.wait_for_deletion(client, namespace, run)
             claim = None
         if claim is not None:
             self.log.info("Volume %s in %s exists: used again.", self.volume_name, namespace)
@@ -137,11 +147,28 @@ class CreateVolumeOperator(VolumeOperator):
                 return self.volume_name
             self.remove_leftover(client, namespace, run)
             raise
-        except Exception:
+        except BaseException:
             # The answer was lost, the claim may be there: no teardown follows a failed setup.
             self.remove_leftover(client, namespace, run)
             raise
         return self.volume_name
+
+    def wait_for_deletion(self, client: Any, namespace: str, run: dict[str, str]) -> None:
+        """Wait until a claim that is being deleted is gone.
+
+        Raises:
+            RuntimeError: If it is not gone in time.
+        """
+        self.log.info("Volume %s is being deleted: waiting for its end.", self.volume_name)
+        deadline = time.monotonic() + self.deletion_seconds
+        while self.find_claim(client, namespace, run) is not None:
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"Volume {self.volume_name} in namespace {namespace} is still being deleted"
+                    f" after {self.deletion_seconds} seconds: a pod that uses it keeps it alive."
+                    " Delete that pod, then clear this task."
+                )
+            time.sleep(2)
 
     def claim_manifest(self, run: dict[str, str]) -> dict[str, Any]:
         """The claim as Kubernetes wants it."""
@@ -174,27 +201,13 @@ class CreateVolumeOperator(VolumeOperator):
 class DeleteVolumeOperator(VolumeOperator):
     """Deletes the volume of a DAG run; one that is gone already is fine."""
 
-    def execute(self, context: Context) -> None:
+    def act(self, client: Any, namespace: str, run: dict[str, str]) -> None:
         """Delete the claim."""
-        client, namespace = self.connect()
-        claim = self.find_claim(client, namespace, self.run_annotations(context))
+        claim = self.find_claim(client, namespace, run)
         if claim is not None and self.delete_claim(client, namespace):
             self.log.info("Deleted volume %s in namespace %s.", self.volume_name, namespace)
         else:
             self.log.info("Volume %s in %s is gone already.", self.volume_name, namespace)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Ask every two seconds until the condition holds.
-
-    Raises:
-        RuntimeError: If it does not hold in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"Waited for {seconds:.0f} seconds in vain.")
-        time.sleep(2)
 
 
 def incluster_namespace() -> str | None:
@@ -244,7 +257,7 @@ def kedro_params(
                 " run_config.variables_params in airflow-k8s.yaml."
             )
         params[name] = str(value)
-    return ",".join(f"{name}={kedro_literal(value)}" for name, value in params.items())
+    return ",".join(f"{name}={kedro_literal(value, name)}" for name, value in params.items())
 
 
 def macro_value(context: JinjaContext, name: str) -> str | None:
@@ -265,18 +278,26 @@ def macro_value(context: JinjaContext, name: str) -> str | None:
         return str(value)
 
 
-def kedro_literal(text: str) -> str:
-    """Any text as a value of `kedro run --params`.
+def kedro_literal(text: str, name: str = "value") -> str:
+    """Any text as a value of `kedro run --params`; name is the parameter's, for the error.
 
     Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it:
     a double-quoted YAML string with everything unusual escaped comes through all three.
+
+    Raises:
+        ValueError: If it cannot: to OmegaConf `???` is no value, and YAML has no lone surrogates.
     """
+    if text == "???" or re.search(r"[\ud800-\udfff]", text):
+        raise ValueError(
+            f"Kedro cannot take the value of {name!r} as a parameter: it is ???, or not Unicode."
+        )
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return '"' + re.sub(r"[^\w .:/+-]", _yaml_escape, text, flags=re.ASCII) + '"'
 
 
 def _yaml_escape(match: re.Match[str]) -> str:
-    return f"\\U{ord(match[0]):08x}"
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\U{code:08x}"
 
 
 try:
@@ -451,7 +472,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Airflow K8S Plugin Demo",
-        "fingerprint:bad19343671c",
+        "fingerprint:bc5e0689ad9d",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -510,7 +531,7 @@ with DAG(
     )
     write_report = kedro_task(
         "write_report",
-        ["statistics.counts", "statistics.lengths", "params:env", "params:ds", "params:prev_ds"],
+        ["word_counts", "word_lengths", "params:env", "params:ds", "params:prev_ds"],
         ["report"],
         (
             "Tell the most frequent word, and what Airflow said about the run.\n"
@@ -527,14 +548,14 @@ with DAG(
         statistics_count = kedro_task(
             "statistics.count",
             ["words"],
-            ["statistics.counts"],
+            ["word_counts"],
             "Count how often each word comes.",
             resources="huge_machines",
         )
         statistics_measure = kedro_task(
             "statistics.measure",
             ["words"],
-            ["statistics.lengths"],
+            ["word_lengths"],
             "Find the length of the shortest and of the longest word.",
         )
 

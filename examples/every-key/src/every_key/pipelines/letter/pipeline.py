@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
         ],
         namespace="statistics",
         inputs={"words"},
+        outputs={"counts": "word_counts", "lengths": "word_lengths"},
     )
     return Pipeline(
         [
@@ -21,13 +22,7 @@ def create_pipeline() -> Pipeline:
             statistics,
             Node(
                 write_report,
-                [
-                    "statistics.counts",
-                    "statistics.lengths",
-                    "params:env",
-                    "params:ds",
-                    "params:prev_ds",
-                ],
+                ["word_counts", "word_lengths", "params:env", "params:ds", "params:prev_ds"],
                 "report",
                 name="write_report",
             ),

@@ -19,6 +19,7 @@ def _candidate(name: str, train: Callable[..., Any], tags: Iterable[str] = ()) -
         ],
         namespace=name,
         inputs={"x_train", "y_train", "x_test", "y_test"},
+        outputs={"model": f"{name}_model", "metrics": f"{name}_metrics"},
     )
 
 
@@ -40,12 +41,12 @@ def create_pipeline() -> Pipeline:
             _candidate("forest", train_forest, tags=["resources.huge"]),
             Node(
                 choose_model,
-                ["linear.model", "linear.metrics", "forest.model", "forest.metrics"],
+                ["linear_model", "linear_metrics", "forest_model", "forest_metrics"],
                 ["best_model", "metrics"],
                 name="choose_model",
             ),
         ],
         namespace="data_science",
         inputs={"model_input_table"},
-        outputs={"best_model", "metrics"},
+        outputs={"x_test", "y_test", "best_model", "metrics"},
     )
