@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from rich.console import Console
+from rich.bar import Bar
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from kedro_airflow_k8s.sandbox.airflow_home import TaskState
 
-_COLOURS = {
-    "success": "green",
-    "failed": "red",
-    "upstream_failed": "orange3",
-    "running": "cyan",
-    "up_for_retry": "yellow",
-    "skipped": "magenta",
+# Of the states that are worth a line: their mark and colour.
+_LOOKS = {
+    "success": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "upstream_failed": ("✗", "dark_orange"),
+    "running": ("●", "cyan"),
+    "up_for_retry": ("↻", "yellow"),
+    "skipped": ("»", "magenta"),
 }
+TIMELINE_WIDTH = 90
+"""Columns that a terminal needs for the line that shows which task ran when."""
+
+_WAITING = ("○", "bright_black")
+_NOT_BEGUN = TaskState(None, None, None, 0)
 
 
 class TaskTable:
@@ -27,7 +34,7 @@ class TaskTable:
 
     Args:
         console: Where to write.
-        title: Above the table.
+        title: Above the column of the tasks.
         task_ids: The tasks in the order of the rows.
     """
 
@@ -61,7 +68,7 @@ class TaskTable:
             task = tasks.get(task_id)
             if (
                 task
-                and task.state in _COLOURS
+                and task.state in _LOOKS
                 and self._shown.get(task_id) != (task.state, task.attempt)
             ):
                 self._shown[task_id] = (task.state, task.attempt)
@@ -70,24 +77,44 @@ class TaskTable:
                 )
 
     def _table(self, tasks: Mapping[str, TaskState]) -> Table:
-        table = Table(title=self._title, title_justify="left", box=None)
-        for name in ("Task", "State", "Seconds", "Attempt"):
-            table.add_column(name, justify="right" if name in ("Seconds", "Attempt") else "left")
-        height = max(self._console.height - 4, 5)
-        for task_id in self._rows(tasks, height):
-            task = tasks.get(task_id, TaskState(None, None, None, 0))
-            colour = _COLOURS.get(task.state or "", "dim")
-            seconds = f"{task.seconds:.1f}" if task.seconds is not None else ""
-            table.add_row(
-                Text(task_id),
-                f"[{colour}]{task.state or 'waiting'}[/]",
-                seconds,
+        spans = [
+            (task.start, task.start + task.seconds)
+            for task in tasks.values()
+            if task.start and task.seconds
+        ]
+        first = min((start for start, _ in spans), default=0.0)
+        total = max((end for _, end in spans), default=first) - first
+        timeline = self._console.width >= TIMELINE_WIDTH
+        table = Table(box=None, expand=timeline, pad_edge=False)
+        table.add_column(self._title, no_wrap=True)
+        table.add_column("State", no_wrap=True)
+        table.add_column("Attempt", justify="right")
+        table.add_column("Seconds", justify="right")
+        if timeline:
+            table.add_column(f"{total:.0f} s", justify="right", ratio=1)
+        rows = self._rows(tasks)
+        for task_id in rows:
+            task = tasks.get(task_id, _NOT_BEGUN)
+            mark, colour = _LOOKS.get(task.state or "", _WAITING)
+            group, dot, label = task_id.rpartition(".")
+            cells: list[RenderableType] = [
+                Text.assemble((group + dot, "bright_black"), label),
+                Text(f"{mark} {task.state or 'waiting'}", style=colour),
                 str(task.attempt or ""),
-            )
+                "" if task.seconds is None else f"{task.seconds:.1f}",
+            ]
+            if timeline:
+                begin = (task.start or first) - first
+                cells.append(Bar(total or 1, begin, begin + (task.seconds or 0), color=colour))
+            table.add_row(*cells)
+        hidden = len(self._task_ids) - len(rows)
+        if hidden:
+            table.add_row(Text(f"and {hidden} that do not fit here", style="bright_black"))
         return table
 
-    def _rows(self, tasks: Mapping[str, TaskState], height: int) -> Sequence[str]:
+    def _rows(self, tasks: Mapping[str, TaskState]) -> Sequence[str]:
         """The tasks that fit on the screen: those around the last one that has begun."""
+        height = max(self._console.height - 4, 5)
         begun = [
             i
             for i, task_id in enumerate(self._task_ids)
