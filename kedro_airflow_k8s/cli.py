@@ -99,24 +99,31 @@ def image_option(command: F) -> F:
 @click.option(
     "-t",
     "--target-path",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=click.Path(file_okay=False),
     help="Folder to write to.  [default: dags]",
 )
 @click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
 def compile_command(
-    project: Any, pipeline: str, image: str | None, target_path: Path | None, every: bool
+    project: Any, pipeline: str, image: str | None, target_path: str | None, every: bool
 ) -> None:
-    r"""Write the DAG of a pipeline to dags/<dag_id>.py.
+    """Write the DAG of a pipeline to dags/<dag_id>.py.
 
     \b
     Example:
         kedro airflow-k8s compile --image registry.example.com/project:1.0
-    """
+    """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
     from kedro_airflow_k8s.upload import upload_dag
 
-    folder = target_path or project.path / "dags"
+    if every and pipeline != DEFAULT_PIPELINE:
+        raise click.UsageError("Give --all or --pipeline, not both.")
+    if target_path and "://" in target_path:
+        raise click.UsageError(
+            "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
+            f" kedro airflow-k8s upload-pipeline --output {target_path}"
+        )
+    folder = Path(target_path) if target_path else project.dags_path
     names = project.pipeline_names() if every else [pipeline]
     for dag in compile_pipelines(project, names, image=image, output=folder, warn=_warn):
         path = upload_dag(dag.source, dag.file_name, str(folder))
@@ -130,23 +137,23 @@ def compile_command(
     "-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration."
 )
 def upload_pipeline(project: Any, pipeline: str, image: str | None, output: str | None) -> None:
-    r"""Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
 
     \b
     Example:
         kedro airflow-k8s upload-pipeline --output gs://bucket/dags
-    """
+    """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
     from kedro_airflow_k8s.errors import UploadError
     from kedro_airflow_k8s.upload import upload_dag
 
-    output = output or project.config().output
+    output = output or project.config(image).output
     if not output:
         raise UploadError(
             "Where should the DAG go? Set output in airflow-k8s.yaml, or give --output: a folder,"
             " gs://bucket/folder, s3://bucket/folder or abfs://container/folder."
         )
-    for dag in compile_pipelines(project, [pipeline], image=image, warn=_warn):
+    for dag in compile_pipelines(project, [pipeline], image=image, output=Path(output), warn=_warn):
         click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
 
 
@@ -175,12 +182,12 @@ def sandbox() -> None:
 def sandbox_run(
     project: Any, pipeline: str, keep: bool, airflow_python: Path | None, secrets: Path | None
 ) -> None:
-    r"""Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
+    """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
 
     \b
     Example:
         kedro airflow-k8s sandbox run --pipeline data_processing --keep
-    """
+    """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.sandbox.command import run_pipeline
 
     run_pipeline(

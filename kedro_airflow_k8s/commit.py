@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,46 +17,89 @@ NO_REPOSITORY = "none"
 NO_COMMIT = "no-commit"
 """Of a repository that has no commit yet."""
 
+UNREADABLE = "unreadable"
+"""Of a repository that is broken, or that git refuses to read."""
 
-def describe_commit(project_path: Path, output: Path | None = None) -> str:
+
+def describe_commit(project_path: Path, *dag_folders: Path) -> str:
     """The commit's full hash, with what keeps it from being the whole truth.
 
-    `-dirty`: the project has changes, or files git does not know, that are not committed.
+    `-dirty`: the project has changes, or files that git neither knows nor ignores.
     `-unchecked`: git would not tell whether it has. `-detached`: no branch is checked out.
     `-shallow`: the clone has no history.
 
     Args:
         project_path: The Kedro project, which may be a folder of a larger repository.
-        output: A folder whose files do not make the project dirty: that of the DAGs themselves.
+        dag_folders: Where DAGs are written: these do not make the project dirty themselves.
     """
     try:
         from git import Repo
-        from git.exc import InvalidGitRepositoryError, NoSuchPathError
+        from git.exc import GitError, InvalidGitRepositoryError, NoSuchPathError
     except ImportError:  # GitPython wants the git program at import.
         return NO_REPOSITORY
     try:
-        with Repo(project_path, search_parent_directories=True) as repo:
-            if not repo.head.is_valid():
+        with Repo(project_path, search_parent_directories=True, expand_vars=False) as repo:
+            commit = _head(repo)
+            if not commit:
                 return NO_COMMIT
-            return "-".join((repo.head.commit.hexsha, *_reservations(repo, project_path, output)))
+            return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
     except (InvalidGitRepositoryError, NoSuchPathError):
         return NO_REPOSITORY
+    except (GitError, ConfigParserError, OSError, ValueError):
+        return UNREADABLE
 
 
-def _reservations(repo: Repo, project_path: Path, output: Path | None) -> Iterator[str]:
+def _head(repo: Repo) -> str:
+    """The hash of the commit that is checked out, empty if there is none yet.
+
+    Raises:
+        GitError: If git does not tell.
+    """
     from git.exc import GitCommandError
+    from git.refs import SymbolicReference
+
+    try:
+        # From the files: git itself refuses to read a repository of another user.
+        return str(SymbolicReference.dereference_recursive(repo, "HEAD"))
+    except ValueError:  # No commit yet, or a format that GitPython does not know, such as SHA-256.
+        try:
+            return str(repo.git.rev_parse("--verify", "--quiet", "HEAD"))
+        except GitCommandError as error:
+            if error.status == 1:
+                return ""
+            raise
+
+
+def _reservations(repo: Repo, project_path: Path, dag_folders: tuple[Path, ...]) -> Iterator[str]:
+    from git.exc import CommandError
 
     paths = [str(project_path)]
-    if output is not None and output.resolve().is_relative_to(project_path.resolve()):
-        paths.append(
-            f":(exclude,top){output.resolve().relative_to(Path(repo.working_dir).resolve())}"
-        )
+    for folder in dag_folders:
+        paths += _dags(repo, folder)
     try:
-        if repo.git.status("--porcelain", "--", *paths):
+        # The user's status.showUntrackedFiles may hide what is not committed.
+        if repo.git.status("--porcelain", "--untracked-files=normal", "--", *paths):
             yield "dirty"
-    except GitCommandError:  # For instance a repository of another user.
+    except CommandError:  # For instance a repository of another user.
         yield "unchecked"
-    if repo.head.is_detached:
+    if _is_detached(repo):
         yield "detached"
     if Path(repo.common_dir, "shallow").exists():
         yield "shallow"
+
+
+def _dags(repo: Repo, folder: Path) -> Iterator[str]:
+    """Git's patterns that leave out DAG files, whole and half-written, directly in a folder."""
+    root = Path(repo.working_dir).resolve()
+    if not folder.resolve().is_relative_to(root):
+        return
+    place = re.sub(r"([*?\[\\])", r"\\\1", folder.resolve().relative_to(root).as_posix())
+    for pattern in ("*.py", ".*.uploading"):
+        yield f":(exclude,top,glob){'' if place == '.' else f'{place}/'}{pattern}"
+
+
+def _is_detached(repo: Repo) -> bool:
+    try:
+        return repo.head.is_detached
+    except ValueError:  # A hash that GitPython does not know as one.
+        return True

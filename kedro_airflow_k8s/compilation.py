@@ -49,19 +49,15 @@ def compile_pipelines(
         project: The Kedro project.
         pipelines: Registered names.
         image: In place of the image in the configuration.
-        output: Where in the project the files will be written, if they will be: these files do not
-            count as uncommitted changes.
+        output: Where the DAGs will be written: there they do not count as uncommitted changes.
         warn: Called with each doubt about the configuration.
 
     Raises:
         AirflowK8sError: If the project, its configuration or a plan is wrong.
     """
-    config = project.config()
+    config = project.config(image)
     for message in config_warnings(config):
         warn(message)
-    if image is not None:
-        run = config.run_config.model_copy(update={"image": image})
-        config = config.model_copy(update={"run_config": run})
     compiled: dict[str, CompiledDag] = {}
     for name in pipelines:
         read = project.read(name, output)
@@ -77,4 +73,6 @@ def compile_pipelines(
             task_ids=plan.task_ids,
             sensor_ids=tuple(sensor.task_id for sensor in plan.sensors),
         )
+    if not compiled:
+        raise PlanError("No pipeline has nodes, so there is nothing to compile.")
     return list(compiled.values())

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from kedro import __version__ as kedro_version
-from kedro.config import AbstractConfigLoader, MissingConfigException
-from kedro.framework.project import pipelines, settings
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import pipelines, settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from yaml import MarkedYAMLError
 
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
@@ -25,7 +27,10 @@ from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
 
 CONFIG_NAME = "airflow-k8s"
-CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
+CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
+
+# What people mean to be one of these files, and Kedro passes over in silence.
+_MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
 
 # How Kedro's find_pipelines begins its warning of a module that it leaves out.
 _MODULE_LEFT_OUT = (
@@ -43,41 +48,45 @@ class KedroProject:
 
     def __init__(self, metadata: ProjectMetadata, env: str | None = None) -> None:
         self.path = Path(metadata.project_path)
+        self.dags_path = self.path / "dags"
         self.package_name = str(metadata.package_name)
+        try:
+            # Kedro takes the defaults in silence if an import in settings.py fails.
+            validate_settings()
+        except Exception as error:
+            raise ProjectError(_not_imported("settings.py", error, self.path)) from error
         self.conf_path = self.path / settings.CONF_SOURCE
-        with _without_kedros_own_warnings():
-            self._loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
-                conf_source=str(self.conf_path), env=env, **settings.CONFIG_LOADER_ARGS
-            )
-        self.default_env = str(getattr(self._loader, "default_run_env", None) or "local")
-        self.base_env = str(getattr(self._loader, "base_env", None) or "base")
+        self._loader = self._config_loader(env)
+        # Empty where a project has all its configuration in one folder.
+        self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
+        self.base_env = str(getattr(self._loader, "base_env", "base") or "")
         self.env = env or self.default_env
 
-    def config(self) -> PluginConfig:
+    def config(self, image: str | None = None) -> PluginConfig:
         """The plugin's configuration: base and environment merged key by key.
+
+        Args:
+            image: In place of the image in the files, which need not exist then.
 
         Raises:
             ConfigError: If a file cannot be read or says something impossible.
         """
-        self._check_files()
-        patterns = [
-            f"{where}{CONFIG_NAME}{end}" for where in ("", "**/") for end in CONFIG_SUFFIXES
-        ]
-        loader: Any = self._loader
-        if hasattr(loader, "config_patterns"):
-            loader.config_patterns.setdefault(CONFIG_NAME, patterns)
-        if hasattr(loader, "merge_strategy"):
-            # Kedro's default replaces a whole top-level key, here all of run_config.
-            loader.merge_strategy.setdefault(CONFIG_NAME, "soft")
-        source = f"{CONFIG_NAME}.yaml (environment {self.env!r})"
-        try:
-            with _without_kedros_own_warnings():
-                data = loader[CONFIG_NAME]
-        except MissingConfigException:
-            data = {}
-        except Exception as error:
-            # YAML, OmegaConf and each loader have errors of their own.
-            raise ConfigError(f"{source} cannot be read: {error}") from error
+        files = ", ".join(str(file.relative_to(self.conf_path)) for file in self._config_files())
+        source = files or f"{CONFIG_NAME}.yaml"
+        if self.env:
+            source += f" (environment {self.env!r})"
+        data = self._config_data(source)
+        if image is not None:
+            source += ", --image"
+            if data is None or isinstance(data, dict):
+                run = (data or {}).get("run_config") or {}
+                if isinstance(run, dict):
+                    data = {**(data or {}), "run_config": {**run, "image": image}}
+        if data is None:
+            raise ConfigError(
+                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it,"
+                " with at least run_config and its image, or give --image."
+            )
         return load_config(data, source)
 
     def pipeline_names(self) -> list[str]:
@@ -86,75 +95,144 @@ class KedroProject:
         Raises:
             ProjectError: If a pipeline module does not import.
         """
-        return sorted(self._pipelines())
+        return sorted(self._pipelines)
 
     def read(self, pipeline: str, output: Path | None = None) -> Project:
         """What the plan needs to know.
 
         Args:
             pipeline: The registered name of a pipeline.
-            output: A folder in the project whose files do not count as uncommitted changes.
+            output: Where DAGs are written besides `dags_path`. In neither place do they count as
+                uncommitted changes.
 
         Raises:
             ProjectError: If the pipeline is unknown, or a pipeline module does not import.
         """
-        registered = self._pipelines()
+        registered = self._pipelines
         if pipeline not in registered:
             names = ", ".join(sorted(registered)) or "none"
             near = difflib.get_close_matches(pipeline, registered, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ProjectError(f"There is no pipeline {pipeline!r}.{hint} Registered: {names}.")
+        # Kedro splits the option's value at commas, and takes no value for its default.
+        if [part.strip() for part in pipeline.split(",")] != [pipeline] or not pipeline:
+            raise ProjectError(
+                f"Pipeline {pipeline!r} cannot be named on the command line of `kedro run`: it has"
+                " a comma, blanks at its ends, or no letter at all. Rename it."
+            )
         return Project(
             package_name=self.package_name,
             env=self.env,
             is_default_env=self.env == self.default_env,
             pipeline=pipeline,
             nodes=pipeline_nodes(registered[pipeline]),
-            commit=describe_commit(self.path, output),
+            commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
         )
 
+    @cached_property
     def _pipelines(self) -> dict[str, Pipeline]:
         """The registered pipelines; one that Kedro would leave out with a warning is an error."""
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
-                return dict(pipelines)
+                registered: dict[Any, Any] = dict(pipelines)
         except UserWarning as warning:
-            raise ProjectError(_left_out(warning)) from warning
-        except Exception as error:
-            raise ProjectError(_not_imported(error, self.path)) from error
+            raise ProjectError(_left_out(warning, self.path)) from warning
+        except (Exception, SystemExit) as error:
+            raise ProjectError(_not_imported("the pipelines", error, self.path)) from error
+        for name, pipeline in registered.items():
+            if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
+                raise ProjectError(
+                    f"register_pipelines returns {type(pipeline).__name__} for {name!r}: it must"
+                    " return a dictionary of names to Pipeline objects."
+                )
+        return registered
 
-    def _check_files(self) -> None:
-        """Refuse what Kedro's loader passes over in silence, or refuses with too few words."""
+    def _config_loader(self, env: str | None) -> AbstractConfigLoader:
+        """The project's loader, made as Kedro's session makes it."""
+        try:
+            with _without_kedros_own_warnings():
+                loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+                    conf_source=str(self.conf_path),
+                    env=env,
+                    runtime_params=None,
+                    **settings.CONFIG_LOADER_ARGS,
+                )
+        except Exception as error:
+            # It reads files of its own, and CONFIG_LOADER_ARGS may be anything.
+            raise ConfigError(
+                f"The project's config loader does not start: {_config_problem(error)}"
+            ) from error
+        if isinstance(loader, OmegaConfigLoader):
+            loader.config_patterns.setdefault(
+                CONFIG_NAME, [f"{where}{name}" for where in ("", "**/") for name in CONFIG_FILES]
+            )
+            # Kedro's default replaces a whole top-level key, here all of run_config.
+            loader.merge_strategy.setdefault(CONFIG_NAME, "soft")
+        return loader
+
+    def _config_data(self, source: str) -> Any:
+        """What the files say, or None where there are none."""
+        try:
+            with _without_kedros_own_warnings():
+                return self._loader[CONFIG_NAME]
+        except (MissingConfigException, KeyError) as error:
+            # Loaders of other kinds know what they know; Kedro's own has the pattern from us.
+            unread = sorted(self.conf_path.rglob(f"{CONFIG_NAME}.*"))
+            if unread and not isinstance(self._loader, OmegaConfigLoader):
+                raise ConfigError(
+                    f"The project's config loader, {type(self._loader).__name__}, has nothing under"
+                    f" {CONFIG_NAME!r}, so {unread[0]} would not be read. Teach it that name."
+                ) from error
+            return None
+        except Exception as error:
+            # YAML, OmegaConf and each loader have errors of their own.
+            raise ConfigError(f"{source} cannot be read: {_config_problem(error)}") from error
+
+    def _config_files(self) -> list[Path]:
+        """The files that Kedro's loader will read.
+
+        Raises:
+            ConfigError: Of what the loader passes over in silence, or refuses with too few words.
+        """
+        # A loader of another kind, or an archive, is nothing we could look into.
+        if not isinstance(self._loader, OmegaConfigLoader) or self.conf_path.is_file():
+            return []
+        found = []
         for env in dict.fromkeys((self.base_env, self.env)):
             folder = self.conf_path / env
-            if not folder.is_dir():
-                found = sorted(p.name for p in self.conf_path.glob("*") if p.is_dir())
+            # An environment such as `..` or `/` would be a folder, but none of the configuration.
+            inside = "/".join(part for part in env.split("/") if part not in ("", ".", ".."))
+            if inside != env or not folder.is_dir():
+                others = sorted(p.name for p in self.conf_path.glob("*") if p.is_dir())
                 raise ConfigError(
-                    f"The configuration environment {env!r} does not exist: there is no folder"
-                    f" {folder}. Create it, or name another with --env. There are:"
-                    f" {', '.join(found) or 'none'}."
+                    f"There is no configuration environment {env!r}: it would be a folder of that"
+                    f" name in {self.conf_path}. Create it, or name another with --env. There are:"
+                    f" {', '.join(others) or 'none'}."
                 )
-            for file in sorted(folder.glob("*")):
-                named = file.stem.lower() == CONFIG_NAME
-                if named and file.is_file() and file.suffix not in CONFIG_SUFFIXES:
+            for file in sorted(folder.rglob("*")):
+                if file.name in CONFIG_FILES:
+                    found.append(file)
+                elif _MISNAMED.fullmatch(file.name) and file.is_file():
                     raise ConfigError(
-                        f"{file} would not be read: the configuration's suffix must be"
-                        f" {', '.join(CONFIG_SUFFIXES)}, in lower case. Rename it."
+                        f"{file} would not be read: the configuration is in {CONFIG_FILES[0]}"
+                        f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
                     )
+        return found
 
 
 def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
     """The nodes of a Kedro pipeline in topological order."""
-    described: dict[Any, tuple[str, str]] = {}
+    described: dict[int, tuple[str, str]] = {}
     dependencies = pipeline.node_dependencies
     nodes = []
     for node in pipeline.nodes:
         function = _innermost(node)
-        if function not in described:
-            described[function] = _description(function)
-        name, doc = described[function]
+        # Not every callable has a hash.
+        if id(function) not in described:
+            described[id(function)] = _description(function)
+        name, doc = described[id(function)]
         nodes.append(
             PipelineNode(
                 name=node.name,
@@ -197,24 +275,40 @@ def _description(function: Callable[..., Any]) -> tuple[str, str]:
     return str(name), inspect.cleandoc(doc) if isinstance(doc, str) else ""
 
 
-def _left_out(warning: UserWarning) -> str:
-    """The cause in Kedro's warning, which holds a whole traceback as text."""
-    lines = [line for line in str(warning).splitlines() if line.strip()]
-    cause = f" {lines[-1]}" if len(lines) > 1 else ""
-    return f"{lines[0]}{cause}\nThe DAG would lack its nodes: mend the module first."
+def _config_problem(error: Exception) -> str:
+    """What is wrong with a file, in more words than those of Kedro and OmegaConf."""
+    if isinstance(error.__cause__, MarkedYAMLError):
+        # Kedro names the file, but counts its lines from 0.
+        return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
+    if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
+        return f"its top must be keys such as run_config ({str(error).splitlines()[0]})"
+    return str(error) or type(error).__name__
 
 
-def _not_imported(error: Exception, project_path: Path) -> str:
-    """The first cause, and the last line of the project's own that led to it."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(project_path)
-    ]
-    place = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
+def _left_out(warning: UserWarning, project_path: Path) -> str:
+    """Kedro's warning, which holds a whole traceback as text, in one line and with its cause."""
+    said = str(warning).partition("\n")[0]
+    if warning.__context__ is not None:
+        said += f" {_cause(warning.__context__, project_path)}"
+    return f"{said}\nThe DAG would lack its nodes: mend the module first."
+
+
+def _not_imported(what: str, error: BaseException, project_path: Path) -> str:
     return (
-        f"The project's pipelines cannot be read: {type(error).__name__}: {error}{place}\n"
+        f"The project cannot be read: {what}: {_cause(error, project_path)}\n"
         "Mend it first: `kedro registry list` shows the whole traceback."
     )
+
+
+def _cause(error: BaseException, project_path: Path) -> str:
+    """The first cause of an error, and the last line of the project's own that led to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+    text = str(error)
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+        text = error.msg
+    own = [frame for frame in frames if Path(frame[0]).is_relative_to(project_path)]
+    place = f" at {own[-1][0]}:{own[-1][1]}" if own else ""
+    return f"{type(error).__name__}: {text}{place}"
