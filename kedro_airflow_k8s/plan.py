@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig, RunConfig
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.literals import Call
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
-from kedro_airflow_k8s.pod_spec import pod_template, resource_arguments, untemplated
+from kedro_airflow_k8s.pod_spec import container_argument, pod_template, resource_arguments
 from kedro_airflow_k8s.task_groups import Group, places, tree
 
 RESOURCES_TAG = re.compile(r"resources[.:](.+)", re.DOTALL)
@@ -146,7 +145,7 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
 
     Raises:
         PlanError: If there is no image, a tag names resources that the configuration does not have,
-            or the pipeline has no nodes.
+            the pipeline has no nodes, or it or a node has a name that `kedro run` cannot be given.
     """
     run = config.run_config
     if run.image is None:
@@ -154,16 +153,16 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
             "No image to run the pods with: set run_config.image in airflow-k8s.yaml, or give one"
             " with --image."
         )
-    for node in project.nodes:
-        _check_nameable(node)
+    _check_nameable(project)
     if not project.nodes:
         raise PlanError(
             f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another"
             " one with --pipeline."
         )
     variables = set(names.RESERVED_VARIABLES)
-    grouped, tasks = _tasks(project.nodes, run, variables)
-    sensors = _sensors(run, {task.task_id for task in tasks}, variables)
+    sensors = _sensors(run, variables)
+    waits = {sensor.task_id for sensor in sensors}
+    grouped, tasks = _tasks(project.nodes, run, variables, reserved=waits.union(VOLUME_TASKS))
     volume = _volume(run)
     resources = {
         name: resource_arguments(run.resources[name])
@@ -208,16 +207,7 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         sensors=sensors,
         macros=tuple(macros),
         operators=tuple(operators),
-        imports=_imports(
-            volume is not None,
-            bool(grouped.groups),
-            bool(sensors),
-            any(
-                isinstance(v, Call) or isinstance(v, list)
-                for r in resources.values()
-                for v in r.values()
-            ),
-        ),
+        imports=_imports(volume, grouped, sensors, resources),
     )
 
 
@@ -235,10 +225,10 @@ def plan_dag_id(project: Project, run: RunConfig) -> str:
 
 
 def _tasks(
-    nodes: tuple[PipelineNode, ...], run: RunConfig, variables: set[str]
+    nodes: tuple[PipelineNode, ...], run: RunConfig, variables: set[str], reserved: set[str]
 ) -> tuple[Group[Task], tuple[Task, ...]]:
     """A task for each node, in groups after the nodes' namespaces."""
-    found = places(nodes, reserved=VOLUME_TASKS)
+    found = places(nodes, reserved)
     tasks = tuple(
         Task(
             task_id=place.task_id,
@@ -256,23 +246,32 @@ def _tasks(
     return tree(found, tasks), tasks
 
 
-def _check_nameable(node: PipelineNode) -> None:
-    """Refuse names that `kedro run --nodes=` would not find again.
+def _check_nameable(project: Project) -> None:
+    """Refuse names that `kedro run` would not find again.
 
-    It splits at commas outside square brackets and strips blanks (kedro: `split_node_names`).
+    It splits at commas and strips blanks (kedro: `split_string`), of nodes only at commas outside
+    square brackets (kedro: `split_node_names`).
     """
-    depth = 0
-    for letter in node.name:
-        depth += (letter == "[") - (letter == "]")
-        if letter == "\0" or (letter == "," and depth == 0):
-            break
-    else:
-        if depth == 0 and node.name == node.name.strip():
-            return
-    raise PlanError(
-        f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does not find"
-        " a name or namespace with a comma, blanks at its ends, or an open bracket. Rename it."
-    )
+    if _no_argument(project.pipeline) or "," in project.pipeline:
+        raise PlanError(
+            f"Pipeline {project.pipeline!r} cannot be named on the command line of `kedro run`,"
+            " which does not find a name that is empty, or has a comma or blanks at its ends."
+            " Rename it."
+        )
+    for node in project.nodes:
+        depths = list(accumulate((c == "[") - (c == "]") for c in node.name))
+        split = any(c == "," and not depth for c, depth in zip(node.name, depths, strict=True))
+        if _no_argument(node.name) or split or depths[-1]:
+            raise PlanError(
+                f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does"
+                " not find a name or namespace with a comma, blanks at its ends, or an open"
+                " bracket. Rename it."
+            )
+
+
+def _no_argument(name: str) -> bool:
+    """Whether a command line loses a name or a part of it."""
+    return not name or name != name.strip() or bool(re.search(r"[\0\ud800-\udfff]", name))
 
 
 def _resources_of(node: PipelineNode, run: RunConfig) -> str:
@@ -331,14 +330,19 @@ def _edges(
     return tuple(edges)
 
 
-def _imports(volume: bool, groups: bool, sensors: bool, resources: bool) -> tuple[str, ...]:
+def _imports(
+    volume: Volume | None,
+    tree: Group[Task],
+    sensors: tuple[Sensor, ...],
+    resources: dict[str, dict[str, Any]],
+) -> tuple[str, ...]:
     """What the file imports for this plan, beside what every DAG and the operators need."""
     imports = []
-    if volume or sensors:
+    if volume or any(sensor.execution_delta for sensor in sensors):
         imports.append("from datetime import timedelta")
-    if groups:
+    if tree.groups:
         imports.append("from airflow.providers.common.compat.sdk import TaskGroup")
-    if resources:
+    if any({"tolerations", "container_resources"} & set(entry) for entry in resources.values()):
         imports.append("from kubernetes.client import models as k8s")
     return tuple(imports)
 
@@ -348,8 +352,8 @@ def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
     command = [
         "kedro",
         "run",
-        f"--env={untemplated(project.env)}",
-        f"{project.pipeline_option}={untemplated(project.pipeline)}",
+        f"--env={container_argument(project.env)}",
+        f"{project.pipeline_option}={container_argument(project.pipeline)}",
     ]
     if run.macro_params or run.variables_params:
         arguments = [
@@ -374,8 +378,8 @@ def _volume(run: RunConfig) -> Volume | None:
     )
 
 
-def _sensors(run: RunConfig, task_ids: set[str], variables: set[str]) -> tuple[Sensor, ...]:
-    taken = set(task_ids) | set(VOLUME_TASKS)
+def _sensors(run: RunConfig, variables: set[str]) -> tuple[Sensor, ...]:
+    taken = set(VOLUME_TASKS)
     sensors = []
     for dependency in run.external_dependencies:
         target = ".".join(part for part in (dependency.dag_id, dependency.task_id) if part)

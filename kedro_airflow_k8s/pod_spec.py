@@ -27,10 +27,16 @@ LOG_COLUMNS = "220"
 """Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to search."""
 
 
-def untemplated(text: str) -> str:
-    """The text so that Airflow's Jinja renders exactly it."""
-    if re.search(r"\{[{%#]|\n\Z", text):
-        return f"{{{{ {json.dumps(text)} }}}}"
+def container_argument(text: str) -> str:
+    """The text so that a container gets exactly it, after Airflow's Jinja and the kubelet.
+
+    The kubelet puts environment variables for `$(NAME)` and a dollar sign for `$$`. Jinja makes one
+    kind of line end of all kinds, drops the last one, and reads a string's escapes as Python does,
+    to which JSON's escape of an emoji would be two characters.
+    """
+    text = text.replace("$", "$$")
+    if re.search(r"\{[{%#]|\r|\n\Z", text):
+        return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
     return text
 
 

@@ -8,17 +8,18 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
 from kedro_airflow_k8s.plan import Edge, Plan, Sensor, Task
-from kedro_airflow_k8s.pod_spec import CLAIM, untemplated
+from kedro_airflow_k8s.pod_spec import CLAIM, container_argument
 from kedro_airflow_k8s.task_groups import Group
 
 TAG_FINGERPRINT = "fingerprint"
@@ -38,22 +39,11 @@ def render_dag(plan: Plan) -> str:
     Raises:
         AirflowK8sError: If the text is not Python, which would be an error of this plugin.
     """
-    environment = Environment(
-        loader=PackageLoader("kedro_airflow_k8s"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - the result is Python, not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        py=literal, comment=_comment, sensor_call=_sensor_call, edge_line=_edge_line
-    )
     docs = _shared_docs(plan.tasks)
     imports, operators = _embedded(plan)
     # Random, so that no value of the user's can be taken for it; the result does not hold it.
     placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
-    text = environment.get_template("dag.py.j2").render(
+    text = _template().render(
         plan=plan,
         version=__version__,
         imports=imports,
@@ -76,6 +66,23 @@ def render_dag(plan: Plan) -> str:
             " error of kedro-airflow-k8s: please report it with the names of the nodes."
         ) from error
     return text
+
+
+@cache
+def _template() -> Template:
+    """The template of all DAGs, which takes longer to load than to fill."""
+    environment = Environment(
+        loader=PackageLoader("kedro_airflow_k8s"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the result is Python, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        py=literal, comment=_comment, sensor_call=_sensor_call, edge_line=_edge_line
+    )
+    return environment.get_template("dag.py.j2")
 
 
 def _comment(text: str) -> str:
@@ -114,8 +121,9 @@ def _task_call(task: Task, docs: dict[str, str]) -> Call:
         keywords["task_id"] = task.label
     if task.resources != RESOURCES_DEFAULT:
         keywords["resources"] = task.resources
-    if untemplated(node) != node:
-        keywords["argument"] = untemplated(node)
+    argument = container_argument(node)
+    if argument != node:
+        keywords["argument"] = argument
     return Call("kedro_task", keywords, tuple(positional))
 
 

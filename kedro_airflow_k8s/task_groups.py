@@ -91,4 +91,6 @@ def _grown(parent: tuple[str, ...], path: tuple[str, ...], taken: set[str]) -> t
     if len(full) > GROUPS_LENGTH or len(parent) == GROUPS_DEPTH:
         return parent
     full = names.unique(full, ".".join(path), taken)
+    # Airflow's own, for the edges of a group.
+    taken.update((f"{full}.upstream_join_id", f"{full}.downstream_join_id"))
     return (*parent, full.removeprefix("".join(f"{part}." for part in parent)))

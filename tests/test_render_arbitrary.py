@@ -1,0 +1,380 @@
+"""Whatever a project and its configuration hold, the DAG says exactly that and does no more."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import event, example, given
+from jinja2 import Template
+from jinja2.sandbox import SandboxedEnvironment
+from kedro.framework.cli.utils import split_node_names, split_string
+
+from kedro_airflow_k8s import names
+from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.literals import Call, Expression
+from kedro_airflow_k8s.pipeline import PipelineNode, Project
+from kedro_airflow_k8s.plan import DEFAULT_START_DATE, Plan, build_plan
+from kedro_airflow_k8s.render import render_dag
+from tests.dag_source import bound, called, imported, statements
+from tests.recorded_dag import Model, RecordedDag, operator_trees, run_dag_file
+from tests.strategies import (
+    IMAGE,
+    config_of,
+    findable,
+    kedro_finds_node,
+    kedro_finds_pipeline,
+    plain_nodes,
+    projects,
+)
+
+OWN_FUNCTIONS = frozenset(["kedro_task", "pod_task", "pod_template"])
+CALLED = OWN_FUNCTIONS | {
+    "CreateVolumeOperator",
+    "DAG",
+    "DeleteVolumeOperator",
+    "ExternalTaskSensor",
+    "KubernetesPodOperator",
+    "RESOURCES.get",
+    "TaskGroup",
+    "datetime",
+    "k8s.V1ResourceRequirements",
+    "k8s.V1Toleration",
+    "timedelta",
+    # In the functions above.
+    "', '.join",
+    "node.rpartition",
+    # On what was just made.
+    ".as_setup",
+    ".as_teardown",
+}
+"""All that a DAG calls, beside what the operators that it holds call themselves."""
+
+STATEMENTS = (ast.Assign, ast.Expr, ast.With)
+"""What stands below `with DAG`: a task in a variable, the order of tasks, a group."""
+
+
+CALLED_BY_OPERATORS = frozenset().union(*(called(ast.walk(tree)) for tree in operator_trees()))
+BOUND_BY_OPERATORS = frozenset(name for tree in operator_trees() for name in bound(tree))
+
+
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    """What a kubelet makes of an argument.
+
+    Written after the rule in the API reference of Container: `$(NAME)` is the variable if there is
+    one, `$$` is a dollar sign, and everything else stays.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else variables.get(found[1], found[0])
+
+    return re.sub(r"\$\$|\$\(([^)]*)\)", value, text)
+
+
+@lru_cache
+def template(text: str) -> Template:
+    return SandboxedEnvironment().from_string(text)
+
+
+def in_the_pod(argument: str, macros: Mapping[str, Any]) -> str:
+    """What Kedro gets of an argument in the DAG, after Airflow and the kubelet."""
+    rendered = template(argument).render(**macros)
+    return expanded(rendered, {"HOME": "/root", "COLUMNS": "220"})
+
+
+def as_recorded(value: Any, mount_path: str | None) -> Any:
+    """A value of the plan as the file's code makes it."""
+    if isinstance(value, Expression):
+        assert value.code == "mount_path"
+        return mount_path
+    if isinstance(value, Call):
+        keywords = {key: as_recorded(item, mount_path) for key, item in value.keywords.items()}
+        return Model(value.name.removeprefix("k8s."), keywords)
+    if isinstance(value, dict):
+        return {key: as_recorded(item, mount_path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_recorded(item, mount_path) for item in value]
+    return value
+
+
+def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: RecordedDag) -> str:
+    """The task of a node is exactly the node; gives its id."""
+    (task,) = (task for task in plan.tasks if task.nodes == (node.name,))
+    recorded = dag.variables[task.variable]
+    assert recorded.task_id == task.task_id
+    keywords = dict(recorded.keywords)
+    arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
+    run = config.run_config
+    assert keywords == {
+        "task_id": task.label,
+        "image": IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "namespace": run.namespace,
+        "kubernetes_conn_id": "kubernetes_default",
+        "startup_timeout_seconds": 600,
+        "log_events_on_failure": True,
+        "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
+        **as_recorded(plan.resources.get(task.resources, {}), None),
+    }
+    asked: list[tuple[list[str], list[str]]] = []
+
+    def kedro_params(macros: list[str] | None = None, variables: list[str] | None = None) -> str:
+        asked.append((macros or [], variables or []))
+        return "params"
+
+    argv = [in_the_pod(argument, {"kedro_params": kedro_params}) for argument in arguments]
+    if run.macro_params or run.variables_params:
+        assert asked == [(list(run.macro_params), list(run.variables_params))]
+        assert argv.pop(-2) == "--params=params"
+    assert argv[:2] == ["kedro", "run"]
+    assert argv[2:] == [
+        f"--env={plan.env}",
+        f"--pipelines={plan.pipeline}",
+        f"--nodes={node.name}",
+    ]
+    assert split_node_names(None, None, node.name) == [node.name]  # type: ignore[arg-type]
+    assert split_string(None, None, plan.pipeline) == [plan.pipeline]  # type: ignore[arg-type]
+    assert doc.startswith(f"Kedro node `{node.name}`\n\n{node.doc}\n")
+    for dataset in (*node.inputs, *node.outputs):
+        assert f"`{dataset}`" in doc
+    return str(recorded.task_id)
+
+
+def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag) -> None:
+    """The order of tasks is that of Kedro, after sensors and volume and before the clean-up."""
+    expected = {
+        (task_ids[before], task_ids[node.name])
+        for node in project.nodes
+        for before in node.upstream
+    }
+    roots = {task_ids[node.name] for node in project.nodes if not node.upstream}
+    leaves = set(task_ids.values()) - {upstream for upstream, _ in expected}
+    steps = [
+        {sensor.task_id for sensor in plan.sensors},
+        {"create_volume"} & set(dag.tasks),
+        {"data_volume_init"} & set(dag.tasks),
+        roots,
+    ]
+    steps = [step for step in steps if step]
+    for earlier, later in pairwise(steps):
+        expected |= {(a, b) for a in earlier for b in later}
+    if plan.volume:
+        expected |= {(leaf, "delete_volume") for leaf in leaves}
+    assert dag.edges == expected
+
+
+def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
+    run = config.run_config
+    start = run.start_date or DEFAULT_START_DATE
+    keywords = dict(dag.keywords)
+    *tags, fingerprint = keywords.pop("tags")
+    macros = keywords.pop("user_defined_macros", {})
+    assert keywords == {
+        "dag_id": plan.dag_id,
+        **({"description": run.description} if run.description else {}),
+        "schedule": run.cron_expression,
+        "start_date": datetime(start.year, start.month, start.day, tzinfo=timezone.utc),
+        "catchup": False,
+        **({"max_active_runs": 1} if run.cron_expression == "@continuous" else {}),
+    }
+    assert tags == list(plan.tags)
+    assert re.fullmatch("fingerprint:[0-9a-f]{12}", fingerprint)
+    assert macros == {name: dag.variables[name] for name in plan.macros}
+    for sensor in plan.sensors:
+        delta = timedelta(minutes=sensor.execution_delta) if sensor.execution_delta else None
+        assert dag.variables[sensor.variable].keywords == {
+            "task_id": sensor.task_id,
+            "external_dag_id": sensor.dag_id,
+            "external_task_id": sensor.external_task_id,
+            "check_existence": sensor.check_existence,
+            "execution_delta": delta,
+            "timeout": sensor.timeout * 60,
+            "failed_states": list(sensor.failed_states),
+            "mode": "reschedule",
+        }
+
+
+def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
+    """Free texts of the configuration are in the pod and the resources as they were given."""
+    run = config.run_config
+    pod = dag.variables["POD"]
+    env = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
+    assert run.env_vars.items() <= env.items()
+    for name, arguments in dag.variables["RESOURCES"].items():
+        wanted = run.resources[name]
+        assert arguments.get("labels", {}) == wanted.labels
+        assert arguments.get("annotations", {}) == wanted.annotations
+        assert arguments.get("node_selector", {}) == wanted.node_selectors
+
+
+def check_source(source: str, plan: Plan) -> None:
+    """The text holds nothing but imports, the operators, constants and the tasks."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    assert called(nodes) <= CALLED | CALLED_BY_OPERATORS
+    inside = next(statement for statement in tree.body if isinstance(statement, ast.With))
+    assert {type(statement) for statement in statements(inside.body)} <= set(STATEMENTS)
+    inner = list(ast.walk(inside))
+    assert called(inner) <= CALLED
+
+    variables = [name for name in bound(tree) if name != "ExternalTaskSensor"]
+    assert len(variables) == len(set(variables))
+    own = {task.variable for task in plan.tasks} | {sensor.variable for sensor in plan.sensors}
+    assert not own & set(dir(builtins))
+    # No variable of a task begins with an underscore.
+    lower = {name for name in variables if name.islower() and name[0] != "_"}
+    assert lower - own <= names.RESERVED_VARIABLES
+    loaded = {node.id for node in inner if isinstance(node, ast.Name)}
+    assert loaded <= set(variables) | {"ExternalTaskSensor"}
+    # The only names that users have a say in, and those of constants for texts of several tasks.
+    assert set(variables) - own <= {
+        *names.RESERVED_VARIABLES,
+        *(name for name in variables if name.startswith("DOC")),
+        *(name for name in variables if re.fullmatch("[A-Z_]*[A-Z]", name)),
+        *BOUND_BY_OPERATORS,
+        *("Any", "KubernetesPodOperator", "DAG", "TaskGroup"),
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert set(imported(nodes)) <= used | {"annotations"}
+
+
+def check_ids(plan: Plan, dag: RecordedDag) -> None:
+    """Ids that Airflow takes (`validate_key`, `validate_group_key`), and none twice."""
+    assert len(dag.ids) == len(set(dag.ids))
+    assert plan.task_ids == tuple(sorted(dag.tasks, key=plan.task_ids.index))
+    for task_id in [plan.dag_id, *dag.tasks]:
+        assert re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", task_id)
+    for group in dag.group_ids:
+        assert len(group) <= 200
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in group.split("."))
+
+
+def check(project: Project, config: PluginConfig) -> None:
+    plan = build_plan(project, config)
+    source = render_dag(plan)
+    check_source(source, plan)
+    dag = run_dag_file(source)
+    task_ids = {node.name: check_node(node, plan, config, dag) for node in project.nodes}
+    check_edges(project, plan, task_ids, dag)
+    check_dag(plan, config, dag)
+    check_pod(config, dag)
+    check_ids(plan, dag)
+
+
+@given(projects())
+def test_whatever_kedro_accepts_is_in_the_dag_exactly_and_nothing_else_runs(
+    given_: tuple[Project, PluginConfig],
+) -> None:
+    project, config = given_
+    unnameable = [node.name for node in project.nodes if not kedro_finds_node(node.name)]
+    if unnameable or not kedro_finds_pipeline(project.pipeline):
+        with pytest.raises(PlanError, match="cannot be named"):
+            build_plan(project, config)
+        event("refused: Kedro's command line cannot name it")
+        project = findable(project)
+    if project.nodes:
+        check(project, config)
+
+
+def project_of(*nodes: PipelineNode, pipeline: str = "__default__") -> Project:
+    return Project("my_package", "local", True, pipeline, nodes, "0a1b2c")
+
+
+PLAIN = config_of({"image": IMAGE})
+
+
+@given(plain_nodes())
+@example((PipelineNode("pod_task"), PipelineNode("kedro_task"), PipelineNode("other")))
+@example((PipelineNode("pod_template"), PipelineNode("k8s"), PipelineNode("KubernetesPodOperator")))
+@example((PipelineNode("a.upstream_join_id", "a"), PipelineNode("a", None)))
+@example((PipelineNode("a.b", None), PipelineNode("a.b.c", "a.b"), PipelineNode("a", None)))
+@example((PipelineNode("{{😀.n", "{{😀"),))
+@example((PipelineNode("a\rb.n", "a\rb"), PipelineNode("a\r\nb.n", "a\r\nb")))
+@example((PipelineNode("$(HOME)$$.n", "$(HOME)$$"),))
+@example((PipelineNode("{{ $(HOME) }}\\.n", "{{ $(HOME) }}\\"),))
+def test_any_names_and_namespaces_make_distinct_tasks_that_run_exactly_their_nodes(
+    nodes: tuple[PipelineNode, ...],
+) -> None:
+    project = findable(project_of(*nodes))
+    if project.nodes:
+        check(project, PLAIN)
+
+
+@pytest.mark.parametrize("name", ["a,b", " a", "a ", "", "a\n", "\x00", "\ud800"])
+def test_a_pipeline_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
+    with pytest.raises(PlanError, match="cannot be named"):
+        build_plan(project_of(PipelineNode("n"), pipeline=name), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["a,b", " a", "a\n", "[a", "a]", "\x00", "\ud800"])
+def test_a_node_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
+    assert not kedro_finds_node(name)
+    with pytest.raises(PlanError, match="cannot be named"):
+        build_plan(project_of(PipelineNode(name)), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["[a,b]", "]a[", "a],b[", "a b", "a[1]", "--x", "{a}", "$(A)"])
+def test_a_node_that_kedros_command_line_can_name_is_not_refused(name: str) -> None:
+    assert kedro_finds_node(name)
+    check(project_of(PipelineNode(name)), PLAIN)
+
+
+def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
+    config = config_of(
+        {"image": IMAGE, "external_dependencies": [{"dag_id": "up"}, {"dag_id": "up"}]}
+    )
+    nodes = PipelineNode("wait_for_up.n", "wait_for_up"), PipelineNode("wait_for_up")
+    check(project_of(*nodes), config)
+
+
+def test_every_lower_case_name_of_a_dag_with_everything_is_reserved() -> None:
+    config = config_of(
+        {
+            "image": IMAGE,
+            "macro_params": ["ds"],
+            "external_dependencies": [{"dag_id": "up", "execution_delta": 1}],
+            "resources": {RESOURCES_DEFAULT: {"limits": {"cpu": "1"}}},
+        }
+    )
+    plan = build_plan(project_of(PipelineNode("a.n", "a")), config)
+    tree = ast.parse(render_dag(plan))
+    own = {task.variable for task in plan.tasks} | {sensor.variable for sensor in plan.sensors}
+    lower = {name for name in bound(tree) if name.lower() == name and name[0] != "_"}
+    assert {"dag", "k8s", "pod_task"} <= lower
+    assert lower - own <= names.RESERVED_VARIABLES
+
+
+def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
+    for more in ("import os", "open('f')", "eval('1')", "from airflow.configuration import conf"):
+        with pytest.raises((ImportError, NameError)):
+            run_dag_file(f"{source}\n{more}\n")
+    assert "print" in called(ast.walk(ast.parse("print(1)")))
+    with pytest.raises(AssertionError):
+        check_source(f"{source}\nprint(1)\n", build_plan(project_of(PipelineNode("n")), PLAIN))
+
+
+def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
+    with pytest.raises(ValueError, match="Two tasks"):
+        run_dag_file(
+            source.replace(
+                'n = kedro_task("n"', 'm = n = kedro_task("n", [], [])\n    n = kedro_task("n"'
+            )
+        )
+
+
+def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:
+    nodes = [PipelineNode(name, function="f", doc='Says "it" {{ x }}\n😀') for name in "abc"]
+    source = render_dag(build_plan(project_of(*nodes), PLAIN))
+    assert source.count("{{ x }}") == 1
+    assert run_dag_file(source).variables["DOC_F"] == nodes[0].doc
+    check(project_of(*nodes), PLAIN)
