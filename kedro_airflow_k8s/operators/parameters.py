@@ -39,7 +39,11 @@ def kedro_params(
     log = logging.getLogger("airflow.task.kedro_params")
     params: dict[str, str] = {}
     for name in macros:
-        value = macro_value(context, name)
+        value = None
+        try:
+            value = macro_value(context, name)
+        except Exception:
+            log.warning("Airflow macro %r cannot be read.", name, exc_info=True)
         if value is None:
             log.warning("Airflow macro %r has no value in this run: left out of --params.", name)
         else:
@@ -57,20 +61,22 @@ def kedro_params(
 
 def macro_value(context: JinjaContext, name: str) -> str | None:
     """The text of a macro such as `ds` or `dag_run.run_id`, or None where there is none."""
-    name, days, form = MACRO_SUCCESSORS.get(name, (name, 0, None))
-    root, *attributes = name.split(".")
+    ways: list[tuple[str, int, str | None]] = [(name, 0, None)]
+    if name in MACRO_SUCCESSORS:
+        ways.append(MACRO_SUCCESSORS[name])
     with warnings.catch_warnings():
-        # Airflow 2 still has `prev_ds`, and warns of it.
+        # Airflow 2 still has what Airflow 3 no longer has, and warns of it.
         warnings.simplefilter("ignore")
-        value: Any = context.resolve(root)
-        for attribute in attributes:
-            if not isinstance(value, Undefined):
-                value = context.environment.getattr(value, attribute)
-        if value is None or isinstance(value, Undefined):
-            return None
-        if form is not None:
-            value = (value + timedelta(days=days)).strftime(form)
-        return str(value)
+        for path, days, form in ways:
+            root, *attributes = path.split(".")
+            value: Any = context.resolve(root)
+            for attribute in attributes:
+                if not isinstance(value, Undefined):
+                    value = context.environment.getattr(value, attribute)
+            # Airflow wraps some values in proxies: one around None is not None, but of its type.
+            if not isinstance(value, (type(None), Undefined)):
+                return str(value) if form is None else f"{value + timedelta(days=days):{form}}"
+    return None
 
 
 def kedro_literal(text: str, name: str = "value") -> str:
@@ -91,4 +97,5 @@ def kedro_literal(text: str, name: str = "value") -> str:
 
 
 def _yaml_escape(match: re.Match[str]) -> str:
-    return f"\\U{ord(match[0]):08x}"
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\U{code:08x}"

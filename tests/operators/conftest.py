@@ -14,7 +14,13 @@ from tests.operators.airflow_process import AirflowWorker
 
 @pytest.fixture(
     scope="session",
-    params=["airflow3", pytest.param("airflow2", marks=pytest.mark.airflow2)],
+    params=[
+        pytest.param("airflow3", marks=pytest.mark.xdist_group("operators on airflow3")),
+        pytest.param(
+            "airflow2",
+            marks=[pytest.mark.airflow2, pytest.mark.xdist_group("operators on airflow2")],
+        ),
+    ],
 )
 def airflow_python(request: pytest.FixtureRequest) -> Path:
     """A Python that has Airflow; `make test` says aloud when there is none with 2.11."""
