@@ -12,7 +12,10 @@ import sys
 def fill_volume(source: str, destination: str) -> None:
     """Copy all files below source, hidden ones too; may be repeated."""
     files = size = 0
-    for folder, subfolders, names in os.walk(source):
+    if not os.path.lexists(source):
+        print("The image has no %s: the volume stays as it is." % source)  # noqa: UP031
+        return
+    for folder, subfolders, names in os.walk(source, onerror=give_up):
         target = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
         os.makedirs(target, exist_ok=True)
         for name in [n for n in subfolders if os.path.islink(os.path.join(folder, n))] + names:
@@ -27,6 +30,11 @@ def fill_volume(source: str, destination: str) -> None:
                 size += os.path.getsize(copy)
             files += 1
     print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
+
+
+def give_up(error):  # type: ignore[no-untyped-def]
+    """Fail for a folder that cannot be listed: os.walk would leave it out."""
+    raise error
 
 
 if __name__ == "__main__":
