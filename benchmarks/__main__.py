@@ -1,0 +1,103 @@
+"""`python -m benchmarks`: measure everything and write RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.commands import compile_section, overhead_section
+from benchmarks.dags import dag_section
+from benchmarks.environments import Environments, make_environments
+from benchmarks.errors import BenchmarkError
+from benchmarks.results import Section, report
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+# Rounds by the number of nodes: enough for a steady median, and ten minutes for everything.
+COMPILE_ROUNDS = {10: 20, 100: 20, 1000: 12, 5000: 8}
+QUICK_ROUNDS = {10: 3, 100: 3}
+OVERHEAD_ROUNDS, QUICK_OVERHEAD_ROUNDS = 25, 3
+DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few rounds, small projects, and the report to the terminal only",
+    )
+    quick = parser.parse_args().quick
+    console = Console(stderr=True)
+    start = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
+            sections, versions = _measure(Path(folder), quick, console)
+    except BenchmarkError as error:
+        console.print(str(error), style="red", markup=False)
+        raise SystemExit(1) from None
+    text = report(sections, versions, (time.monotonic() - start) / 60, ", --quick" if quick else "")
+    if quick:
+        print(text)
+    else:
+        RESULTS.write_text(text, encoding="utf-8")
+    for verdict in (verdict for section in sections for verdict in section.verdicts):
+        console.print(f"{verdict.what}: {verdict.text.replace('*', '')}", highlight=False)
+
+
+def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+    compile_rounds = QUICK_ROUNDS if quick else COMPILE_ROUNDS
+    overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
+    dag_rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        setting_up = progress.add_task("environments", total=1)
+        made = make_environments(folder)
+        progress.advance(setting_up)
+        total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
+        compiling = progress.add_task("compile", total=total)
+        overhead = progress.add_task("help and run", total=6 * (overhead_rounds + 1))
+        importing = progress.add_task("DAG in Airflow", total=1)
+        sections = [
+            compile_section(
+                made, folder / "projects", compile_rounds, lambda: progress.advance(compiling)
+            ),
+            overhead_section(
+                made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
+            ),
+            dag_section(made, folder / "dag", dag_rounds, lambda: progress.advance(importing)),
+        ]
+    return sections, _versions(made)
+
+
+def _versions(made: Environments) -> str:
+    code = (
+        "from importlib.metadata import version; import sys;"
+        "print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))"
+    )
+    found = [
+        subprocess.run(
+            [str(python), "-c", code, *names], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for python, names in (
+            (
+                made.plugin / "bin" / "python",
+                ["kedro", "kedro-airflow-k8s", "pydantic", "gitpython"],
+            ),
+            (made.kedro_airflow / "bin" / "python", ["kedro-airflow"]),
+            (sys.executable, ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]),
+        )
+    ]
+    return f"Python {platform.python_version()}, {', '.join(found)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Whole `kedro` commands: compile against its rivals, and what the plugin adds to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+from benchmarks.environments import Environments, child_environment
+from benchmarks.projects import nodes, write_project
+from benchmarks.results import Section, Verdict, milliseconds
+from benchmarks.timing import Command, Rounds, differences, interleave, ratios
+
+FLOOR, RIVAL, OURS = "registry list", "airflow create", "airflow-k8s compile"
+BARE, REQUIREMENTS, PLUGIN = "Kedro alone", "with its requirements", "with the plugin"
+
+NEVER_SLOWER, FASTER = 1.0, 0.9
+FASTER_FROM = 1000
+OVER_FLOOR = {100: 0.15, 5000: 0.5}
+"""Seconds, by number of nodes."""
+OVER_HELP, OVER_RUN = 0.020, 0.030
+"""Seconds."""
+
+UNITS = "Milliseconds: best and median by the clock / median in CPU time."
+COMPILE_NOTE = (
+    f"{UNITS} `registry list` and `compile` run in the environment with the plugin, `airflow"
+    " create` in the one with kedro-airflow. Ratios and differences: the clock / CPU time."
+)
+OVERHEAD_NOTE = (
+    f"{UNITS} A project of 10 nodes. What stands in the column of the requirements comes from their"
+    " being installed, whoever asked for them: Kedro itself imports pydantic where it finds it."
+    " Differences: the clock / CPU time."
+)
+
+
+def compile_section(
+    made: Environments, folder: Path, rounds: Mapping[int, int], advance: Callable[[], None]
+) -> Section:
+    """`compile` against `registry list` and `airflow create`, by number of nodes."""
+    rows, verdicts = [], []
+    for count, times in rounds.items():
+        project = write_project(folder, count)
+        commands = [
+            _kedro(FLOOR, made.plugin, project, ["registry", "list"]),
+            _kedro(RIVAL, made.kedro_airflow, project, ["airflow", "create"]),
+            _kedro(OURS, made.plugin, project, ["airflow-k8s", "compile"]),
+        ]
+        costs = interleave(commands, times, advance)
+        ratio, ratio_cpu = (ratios(costs, OURS, RIVAL, clock).median for clock in ("wall", "cpu"))
+        over, over_cpu = (
+            differences(costs, OURS, FLOOR, clock).median for clock in ("wall", "cpu")
+        )
+        rows.append(
+            [
+                str(count),
+                *(_both(costs, name) for name in (FLOOR, RIVAL, OURS)),
+                f"{ratio:.2f} / {ratio_cpu:.2f}",
+                f"{milliseconds(over)} / {milliseconds(over_cpu)}",
+                str(times),
+            ]
+        )
+        limit = FASTER if count >= FASTER_FROM else NEVER_SLOWER
+        what = f"compile / `airflow create`, {count} nodes"
+        verdicts.append(Verdict(what, ratio, limit, "of it", ratio_cpu))
+        if count in OVER_FLOOR:
+            what = f"compile - `registry list`, {count} nodes"
+            verdicts.append(Verdict(what, over, OVER_FLOOR[count], "s", over_cpu))
+    header = ["nodes", FLOOR, RIVAL, OURS, "compile / create", "compile - list", "rounds"]
+    return Section("`kedro airflow-k8s compile`", [COMPILE_NOTE], header, rows, verdicts)
+
+
+def overhead_section(
+    made: Environments, folder: Path, rounds: int, advance: Callable[[], None]
+) -> Section:
+    """What the plugin adds to `kedro --help`, and to `kedro run` of one node in a pod."""
+    project = write_project(folder, 10)
+    node = nodes(10)[0].name
+    run = ["run", "--env=local", "--pipelines=__default__", f"--nodes={node}"]
+    rows, verdicts = [], []
+    for title, arguments, limit in (
+        ("`kedro --help` in a project", ["--help"], OVER_HELP),
+        ("`kedro run` of one node, as in a pod", run, OVER_RUN),
+    ):
+        environments = {BARE: made.kedro, REQUIREMENTS: made.requirements, PLUGIN: made.plugin}
+        commands = [_kedro(name, where, project, arguments) for name, where in environments.items()]
+        costs = interleave(commands, rounds, advance)
+        more, more_cpu = (differences(costs, PLUGIN, BARE, clock) for clock in ("wall", "cpu"))
+        own, own_cpu = (
+            differences(costs, PLUGIN, REQUIREMENTS, clock) for clock in ("wall", "cpu")
+        )
+        rows.append(
+            [
+                title,
+                *(_both(costs, name) for name in environments),
+                f"{milliseconds(more.median)} / {milliseconds(more_cpu.median)}",
+                f"{milliseconds(own.median)} / {milliseconds(own_cpu.median)}",
+                str(rounds),
+            ]
+        )
+        what = f"{title}, with the plugin - Kedro alone"
+        found, found_cpu = more.median * 1000, more_cpu.median * 1000
+        verdicts.append(Verdict(what, found, limit * 1000, "ms", found_cpu))
+    header = ["command", BARE, REQUIREMENTS, PLUGIN, "plugin - alone", "plugin - requirements"]
+    title = "What the plugin adds to other commands"
+    return Section(title, [OVERHEAD_NOTE], [*header, "rounds"], rows, verdicts)
+
+
+def _kedro(name: str, environment: Path, project: Path, arguments: list[str]) -> Command:
+    program = str(environment / "bin" / "kedro")
+    # The variable that says "this is a pod" changes nothing but what the plugin's hooks do.
+    variables = child_environment(KEDRO_AIRFLOW_K8S_TASK="benchmark")
+    return Command(name, (program, *arguments), project, variables)
+
+
+def _both(costs: Rounds, name: str) -> str:
+    wall, cpu = [cost.wall for cost in costs[name]], [cost.cpu for cost in costs[name]]
+    return f"{milliseconds(min(wall))}, {milliseconds(median(wall))} / {milliseconds(median(cpu))}"
