@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import yaml
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
+from rich.text import Text
 
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.errors import SandboxError
@@ -52,8 +54,11 @@ def run_pipeline(
         secrets=read_secrets(secrets, run.namespace or "default") if secrets else {},
         keep=keep,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names and marks that the terminal's encoding lacks must not end the run.
+        sys.stdout.reconfigure(errors="replace")
     console = Console()
-    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
+    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks", highlight=False)
     if dag.sensor_ids:
         console.print("Other DAGs are not in the sandbox: nothing waits for them.")
     for request in (signal.SIGTERM, signal.SIGHUP):
@@ -114,19 +119,21 @@ def _summary(console: Console, result: SandboxResult) -> None:
     for task_id, log in result.logs.items():
         console.rule(f"Log of {escape(task_id)}", align="left")
         console.print(log, markup=False, highlight=False, soft_wrap=True)
-    console.rule(align="left")
+    console.rule(align="left", style="bright_black")
     ended = [task for task in result.tasks.values() if task.state == "success"]
     console.print(
-        f"{'[green]success' if result.succeeded else '[red]failed'}[/]:"
-        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran."
+        f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
+        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran.",
+        highlight=False,
     )
     if result.files:
         total = decimal(sum(result.files.values()))
-        console.print(f"On the volume: {len(result.files)} files, {total}")
-        for path, size in list(result.files.items())[:FILES_SHOWN]:
-            console.print(
-                f"  {path}  {decimal(size)}", markup=False, highlight=False, soft_wrap=True
-            )
+        console.print(f"On the volume: {len(result.files)} files, {total}", highlight=False)
+        shown = [(path, decimal(size)) for path, size in list(result.files.items())[:FILES_SHOWN]]
+        width = max(len(size) for _, size in shown)
+        for path, size in shown:
+            line = Text.assemble(f"  {size:>{width}}  ", (path, "cyan"))
+            console.print(line, highlight=False, soft_wrap=True)
         if len(result.files) > FILES_SHOWN:
             console.print(f"  and {len(result.files) - FILES_SHOWN} more")
     if result.volume is not None:
