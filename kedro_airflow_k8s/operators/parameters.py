@@ -83,8 +83,8 @@ def kedro_literal(text: str, name: str = "value") -> str:
     """Any text as a value of `kedro run --params`; name is the parameter's, for the error.
 
     Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it:
-    a double-quoted YAML string with everything unusual escaped comes through all three. Kedro before
-    1.3 resolves what it does not use, and leaves a backslash before each `${` of the value.
+    a double-quoted YAML string with everything unusual escaped comes through all three. (Before 1.3
+    Kedro resolves a copy and uses the original: a backslash stays before each `${` of the value.)
 
     Raises:
         ValueError: If it cannot: to OmegaConf `???` is no value, and YAML has no lone surrogates.
