@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,9 +80,9 @@ def _items(value: Any) -> tuple[list[tuple[str, Any]], str, str]:
     if isinstance(value, Call):
         keywords = [(f"{name}=", item) for name, item in value.keywords.items()]
         return [*(("", item) for item in value.positional), *keywords], f"{value.name}(", ")"
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return [(f"{_string(key)}: ", item) for key, item in value.items()], "{", "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list | tuple):
         brackets = "()" if isinstance(value, tuple) else "[]"
         return [("", item) for item in value], brackets[0], brackets[1]
     if isinstance(value, str) or value is None or isinstance(value, int | Expression):

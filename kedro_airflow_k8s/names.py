@@ -40,6 +40,7 @@ _BUILTINS = frozenset(name for name in dir(builtins) if name.islower())
 
 _PART = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*", re.ASCII)
 _HASH_LENGTH = 6
+_VARIABLE_LENGTH = 60
 
 
 def digest(text: str, length: int = _HASH_LENGTH) -> str:
@@ -86,7 +87,10 @@ def unique(name: str, original: str, taken: set[str]) -> str:
 
 def variable_name(task_id: str, taken: set[str]) -> str:
     """A Python variable for a task, not yet in `taken`, to which it is added."""
-    name = re.sub(r"\W+", "_", task_id, flags=re.ASCII)[:60].strip("_").lower() or "task"
+    name = re.sub(r"\W+", "_", task_id, flags=re.ASCII).strip("_").lower() or "task"
+    if len(name) > _VARIABLE_LENGTH:
+        # Long names often begin alike; numbering thousands of them takes seconds.
+        name = f"{name[:_VARIABLE_LENGTH]}_{digest(task_id)}"
     if name[0].isdigit() or keyword.iskeyword(name) or name in _BUILTINS:
         name = f"task_{name}"
     candidate, number = name, 2
