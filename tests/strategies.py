@@ -4,6 +4,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -73,6 +74,7 @@ NAMES = (
 """Node names that are legal in Kedro and clash with something, or with one another, elsewhere."""
 
 
+@cache
 def texts(surrogates: bool = False) -> st.SearchStrategy[str]:
     """Any text, and pieces of mischief in any order; with lone surrogates only if wanted."""
     characters = st.characters() if surrogates else st.characters(codec="utf-8")
@@ -84,10 +86,12 @@ def texts(surrogates: bool = False) -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def filled_texts() -> st.SearchStrategy[str]:
     return texts().filter(lambda text: bool(text.strip()))
 
 
+@cache
 def variants(name: str) -> st.SearchStrategy[str]:
     """The name, or one that differs from it in case or punctuation only."""
     changes: tuple[Callable[[str], str], ...] = (
@@ -103,6 +107,7 @@ def variants(name: str) -> st.SearchStrategy[str]:
     return st.sampled_from(changes).map(lambda change: change(name))
 
 
+@cache
 def node_names() -> st.SearchStrategy[str]:
     """Names that Kedro takes for a node."""
     letters = st.one_of(
@@ -116,6 +121,7 @@ def node_names() -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def namespaces() -> st.SearchStrategy[str | None]:
     """Kedro does not check them: any text, from which dots make levels."""
     level = st.one_of(
@@ -124,6 +130,7 @@ def namespaces() -> st.SearchStrategy[str | None]:
     return st.one_of(st.none(), st.lists(level, max_size=4).map(".".join))
 
 
+@cache
 def functions() -> st.SearchStrategy[Callable[..., Any]]:
     def made(name: str, doc: str | None) -> Callable[..., Any]:
         def function(*arguments: object) -> object:

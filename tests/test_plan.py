@@ -1,0 +1,376 @@
+"""What a pipeline and its configuration make of the DAG, before any text."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.config import PluginConfig
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.literals import Call
+from kedro_airflow_k8s.pipeline import PipelineNode, Project
+from kedro_airflow_k8s.plan import Edge, Plan, build_plan
+from tests.strategies import IMAGE, config_of, findable, projects
+
+ONE = PipelineNode("one", outputs=("x",))
+TWO = PipelineNode("two", inputs=("x",), upstream=("one",))
+THREE = PipelineNode("three", inputs=("x",), upstream=("one",))
+LAST = PipelineNode("last", upstream=("three", "two"))
+
+
+def planned(
+    *nodes: PipelineNode,
+    env: str | None = None,
+    pipeline: str = "__default__",
+    pipeline_option: str = "--pipelines",
+    **run_config: Any,
+) -> Plan:
+    project = Project(
+        package_name="flights",
+        env=env or "local",
+        is_default_env=env is None,
+        pipeline=pipeline,
+        nodes=nodes or (ONE,),
+        commit="0a1b2c-dirty",
+        pipeline_option=pipeline_option,
+    )
+    return build_plan(project, config_of({"image": IMAGE, **run_config}))
+
+
+def pairs(plan: Plan) -> set[tuple[str, str]]:
+    return {(a, b) for edge in plan.edges for a in edge.upstream for b in edge.downstream}
+
+
+NO_VOLUME = {"disabled": True}
+
+
+# What is refused.
+
+
+def test_without_an_image_the_message_says_where_to_put_one() -> None:
+    project = Project("flights", "local", True, "__default__", (ONE,), "0a1b2c")
+    with pytest.raises(PlanError, match=r"run_config\.image.*--image"):
+        build_plan(project, config_of({}))
+
+
+def test_a_pipeline_without_nodes_is_refused_by_its_name() -> None:
+    project = Project("flights", "local", True, "train", (), "0a1b2c")
+    with pytest.raises(PlanError, match="'train' has no nodes"):
+        build_plan(project, config_of({"image": IMAGE}))
+
+
+@pytest.mark.parametrize("tag", ["resources.huge", "resources:huge"])
+def test_a_tag_of_resources_that_do_not_exist_is_refused_with_those_that_do(tag: str) -> None:
+    node = PipelineNode("train", tags=("other", tag))
+    with pytest.raises(PlanError) as refused:
+        planned(node, resources={"small": {}, "__default__": {}})
+    for part in ("'train'", tag, "run_config.resources", "'huge'", "__default__, small"):
+        assert part in str(refused.value)
+
+
+def test_a_tag_of_resources_where_none_are_configured_says_so() -> None:
+    with pytest.raises(PlanError, match="Entries: none"):
+        planned(PipelineNode("train", tags=("resources.huge",)))
+
+
+def test_two_tags_of_resources_on_a_node_are_refused() -> None:
+    node = PipelineNode("train", tags=("resources.a", "resources.b"))
+    with pytest.raises(PlanError, match=r"'train' has several.*resources\.a, resources\.b"):
+        planned(node, resources={"a": {}, "b": {}})
+
+
+# Resources.
+
+
+def test_a_node_has_the_resources_of_its_tag_and_of_default_without_one() -> None:
+    plan = planned(
+        PipelineNode("a", tags=("resources.big",)),
+        PipelineNode("b", tags=("resources:big",)),
+        PipelineNode("c", tags=("big", "my.resources.big", "resources")),
+        PipelineNode("d", tags=("resources.__default__",)),
+        resources={"big": {"labels": {"size": "big"}}, "idle": {"labels": {"size": "none"}}},
+    )
+    assert [task.resources for task in plan.tasks] == ["big", "big", "__default__", "__default__"]
+    assert plan.resources == {"big": {"labels": {"size": "big"}}}
+
+
+def test_default_resources_are_there_even_if_every_node_has_others() -> None:
+    plan = planned(
+        PipelineNode("a", tags=("resources.big",)),
+        resources={"__default__": {"labels": {"of": "storage tasks"}}, "big": {}},
+    )
+    assert plan.resources == {"__default__": {"labels": {"of": "storage tasks"}}, "big": {}}
+
+
+def test_everything_of_an_entry_reaches_the_operator() -> None:
+    entry = {
+        "node_selectors": {"disk": "ssd"},
+        "labels": {"team": "a"},
+        "annotations": {"note": "{{ run_id }}"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
+        ],
+        "requests": {"cpu": "500m", "memory": "1Gi"},
+        "limits": {"nvidia.com/gpu": 1},
+    }
+    plan = planned(ONE, resources={"__default__": entry})
+    assert plan.resources["__default__"] == {
+        "node_selector": {"disk": "ssd"},
+        "labels": {"team": "a"},
+        "annotations": {"note": "{{ run_id }}"},
+        "tolerations": [
+            Call(
+                "k8s.V1Toleration",
+                {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
+            ),
+            Call(
+                "k8s.V1Toleration",
+                {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
+            ),
+        ],
+        "container_resources": Call(
+            "k8s.V1ResourceRequirements",
+            {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"nvidia.com/gpu": "1"}},
+        ),
+    }
+
+
+# The DAG.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dag_id"),
+    [
+        ({}, "flights"),
+        ({"run_name": "Prices"}, "Prices"),
+        ({"env": "prod"}, "flights--prod"),
+        ({"pipeline": "train"}, "flights.train"),
+        ({"run_name": "Prices", "env": "prod", "pipeline": "train"}, "Prices--prod.train"),
+    ],
+)
+def test_the_dag_id_names_project_or_run_then_environment_and_pipeline(
+    arguments: dict[str, Any], dag_id: str
+) -> None:
+    assert planned(**arguments).dag_id == dag_id
+
+
+@pytest.mark.parametrize("schedule", [None, "@daily", "@once", "0 6 * * 1-5"])
+def test_a_schedule_is_handed_on_as_it_is(schedule: str | None) -> None:
+    plan = planned(cron_expression=schedule)
+    assert (plan.schedule, plan.max_active_runs) == (schedule, None)
+
+
+def test_a_continuous_dag_has_one_run_at_a_time_as_airflow_demands() -> None:
+    plan = planned(cron_expression="@continuous")
+    assert (plan.schedule, plan.max_active_runs) == ("@continuous", 1)
+
+
+def test_the_start_date_is_the_given_day_or_a_fixed_one_in_the_past() -> None:
+    assert planned(start_date="20260721").start_date == date(2026, 7, 21)
+    assert planned().start_date == date(2021, 1, 1)
+
+
+def test_tags_say_version_commit_and_experiment() -> None:
+    version, commit = f"generated_with_kedro_airflow_k8s:{__version__}", "commit_sha:0a1b2c-dirty"
+    assert planned().tags == (version, commit, "experiment_name:flights")
+    assert planned(experiment_name="Prices").tags == (version, commit, "experiment_name:Prices")
+
+
+def test_settings_of_all_pods_are_those_of_the_configuration() -> None:
+    plan = planned(
+        description='Says "hello"',
+        image_pull_policy="Always",
+        startup_time=30,
+        namespace="team",
+        kubernetes_conn_id="cluster",
+    )
+    found = (
+        plan.image,
+        plan.description,
+        plan.image_pull_policy,
+        plan.startup_timeout,
+        plan.namespace,
+        plan.kubernetes_conn_id,
+    )
+    assert found == (IMAGE, 'Says "hello"', "Always", 30, "team", "cluster")
+
+
+# The command.
+
+
+def test_a_task_runs_its_node_in_the_environment_and_pipeline() -> None:
+    assert planned(env="prod", pipeline="train").kedro_run == (
+        "kedro",
+        "run",
+        "--env=prod",
+        "--pipelines=train",
+    )
+    assert planned(pipeline_option="--pipeline").kedro_run[-1] == "--pipeline=__default__"
+
+
+def test_macros_and_variables_become_parameters() -> None:
+    plan = planned(macro_params=["ds", "dag_run.run_id"], variables_params=["it's"])
+    call = "kedro_params(macros=['ds', 'dag_run.run_id'], variables=[\"it's\"])"
+    assert plan.kedro_run[-1] == f"--params={{{{ {call} }}}}"
+    assert "kedro_params" in plan.macros
+    assert "parameters" in plan.operators
+    only = planned(variables_params=["v"])
+    assert only.kedro_run[-1] == "--params={{ kedro_params(variables=['v']) }}"
+
+
+def test_without_macros_and_variables_there_are_no_parameters() -> None:
+    plan = planned(volume=NO_VOLUME)
+    assert (plan.macros, plan.operators, len(plan.kedro_run)) == ((), (), 4)
+
+
+def test_a_task_knows_its_node_for_a_reader() -> None:
+    node = PipelineNode("ns.n", "ns", ("a", "params:b"), ("c",), (), "clean", "Cleans.")
+    (task,) = planned(node).tasks
+    assert (task.task_id, task.label, task.nodes) == ("ns.n", "n", ("ns.n",))
+    assert (task.inputs, task.outputs) == (("a", "params:b"), ("c",))
+    assert (task.function, task.doc) == ("clean", "Cleans.")
+
+
+# The volume and the order of tasks.
+
+
+def test_the_volume_is_first_and_deleted_last_whatever_the_pipeline() -> None:
+    plan = planned(ONE, TWO, THREE, LAST)
+    assert plan.edges == (
+        Edge(("create_volume",), ("data_volume_init",)),
+        Edge(("data_volume_init",), ("one",)),
+        Edge(("one",), ("two",)),
+        Edge(("one",), ("three",)),
+        Edge(("two", "three"), ("last",)),
+        Edge(("last",), ("delete_volume",)),
+    )
+    assert plan.task_ids == (
+        *("create_volume", "data_volume_init", "one", "two", "three", "last", "delete_volume"),
+    )
+
+
+def test_a_pipeline_of_several_beginnings_and_ends_is_between_the_same_two_tasks() -> None:
+    plan = planned(ONE, TWO, THREE, PipelineNode("alone"))
+    assert Edge(("data_volume_init",), ("one", "alone")) in plan.edges
+    assert Edge(("two", "three", "alone"), ("delete_volume",)) in plan.edges
+
+
+def test_a_volume_that_stays_empty_has_no_task_that_fills_it() -> None:
+    plan = planned(ONE, volume={"skip_init": True})
+    assert plan.volume is not None
+    assert not plan.volume.fill
+    assert pairs(plan) == {("create_volume", "one"), ("one", "delete_volume")}
+    assert plan.task_ids == ("create_volume", "one", "delete_volume")
+
+
+def test_without_a_volume_there_are_only_the_nodes() -> None:
+    plan = planned(ONE, TWO, volume=NO_VOLUME)
+    assert plan.volume is None
+    assert pairs(plan) == {("one", "two")}
+    assert plan.task_ids == ("one", "two")
+    assert not {"volume_name", "volume"} & {*plan.macros, *plan.operators}
+
+
+def test_the_volume_is_as_configured() -> None:
+    plan = planned(
+        volume={
+            "storageclass": "fast",
+            "size": "5Gi",
+            "access_modes": ["ReadWriteMany"],
+            "mount_path": "/data",
+        }
+    )
+    assert plan.volume is not None
+    assert (plan.volume.storage_class, plan.volume.size) == ("fast", "5Gi")
+    assert (plan.volume.access_modes, plan.volume.mount_path) == (("ReadWriteMany",), "/data")
+
+
+def closure(edges: set[tuple[str, str]]) -> dict[str, set[str]]:
+    """What runs before each task, directly or not."""
+    before: dict[str, set[str]] = {}
+
+    def of(task: str) -> set[str]:
+        if task not in before:
+            direct = {a for a, b in edges if b == task}
+            before[task] = direct.union(*(of(earlier) for earlier in direct))
+        return before[task]
+
+    for _, task in edges:
+        of(task)
+    return before
+
+
+@given(projects())
+def test_each_dependency_of_kedro_is_an_edge_and_the_volume_is_around_everything(
+    given_: tuple[Project, PluginConfig],
+) -> None:
+    project, config = findable(given_[0]), given_[1]
+    if not project.nodes:
+        return
+    plan = build_plan(project, config)
+    variables = {task.nodes[0]: task.variable for task in plan.tasks}
+    edges = pairs(plan)
+    for node in project.nodes:
+        assert {a for a, b in edges if b == variables[node.name]} >= {
+            variables[name] for name in node.upstream
+        }
+    before = closure(edges)
+    first = {"create_volume"} if plan.volume else set()
+    first |= {"data_volume_init"} if plan.volume and plan.volume.fill else set()
+    first |= {sensor.variable for sensor in plan.sensors}
+    for variable in variables.values():
+        assert before.get(variable, set()) >= first
+    if plan.volume:
+        assert before["delete_volume"] == first | set(variables.values())
+    assert all(len(e.upstream) == 1 or len(e.downstream) == 1 for e in plan.edges)
+
+
+# Waiting for others.
+
+
+def test_a_dependency_on_a_dag_waits_before_anything_else_is_made() -> None:
+    plan = planned(ONE, external_dependencies=[{"dag_id": "up"}])
+    (sensor,) = plan.sensors
+    assert (sensor.task_id, sensor.variable, sensor.dag_id) == ("wait_for_up", "wait_for_up", "up")
+    assert (sensor.external_task_id, sensor.timeout, sensor.execution_delta) == (None, 1440, 0)
+    assert sensor.check_existence
+    assert sensor.failed_states == ("failed",)
+    assert plan.edges[0] == Edge(("wait_for_up",), ("create_volume",))
+    assert plan.task_ids[0] == "wait_for_up"
+
+
+def test_a_dependency_on_a_task_notices_that_it_will_never_run() -> None:
+    plan = planned(
+        external_dependencies=[
+            {
+                "dag_id": "up",
+                "task_id": "group.task",
+                "timeout": 5,
+                "check_existence": False,
+                "execution_delta": 30,
+            }
+        ]
+    )
+    (sensor,) = plan.sensors
+    assert (sensor.task_id, sensor.external_task_id) == ("wait_for_up.group.task", "group.task")
+    assert (sensor.timeout, sensor.execution_delta, sensor.check_existence) == (5, 30, False)
+    assert sensor.failed_states == ("failed", "upstream_failed")
+
+
+def test_several_dependencies_come_before_every_beginning_of_a_pipeline_without_a_volume() -> None:
+    dependencies = [{"dag_id": "a"}, {"dag_id": "b"}]
+    plan = planned(ONE, PipelineNode("n"), volume=NO_VOLUME, external_dependencies=dependencies)
+    waits = "wait_for_a", "wait_for_b"
+    assert plan.edges == (Edge(waits, ("one",)), Edge(waits, ("n",)))
+
+
+def test_the_same_dependency_at_different_times_is_two_tasks() -> None:
+    dependencies = [{"dag_id": "up", "execution_delta": minutes} for minutes in (0, 60, 60)]
+    plan = planned(external_dependencies=dependencies)
+    assert len({sensor.task_id for sensor in plan.sensors}) == 3
+    assert len({sensor.variable for sensor in plan.sensors}) == 3
