@@ -170,6 +170,24 @@ def make_project(path: Path) -> ProjectFolder:
     return project
 
 
+def refused(result: Result, *words: str, code: int = 1) -> str:
+    """The message of a command that failed as it should: in words, and with no traceback."""
+    assert result.exit_code == code, result.output + result.stderr
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output + result.stderr
+    assert [line[:7] for line in result.stderr.splitlines()].count("Error: ") == 1
+    for word in words:
+        assert word in result.stderr
+    return result.stderr
+
+
+def compiled(project: ProjectFolder, *arguments: str) -> str:
+    """The text of the project's only DAG, after a compile that went well."""
+    result = project.compile(*arguments)
+    assert result.exit_code == 0, result.output + result.stderr
+    return project.dag()
+
+
 @pytest.fixture(name="project")
 def project_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProjectFolder:
     """A tiny Kedro project, and an environment that says nothing of Kedro or git."""

@@ -22,6 +22,7 @@ from tests.kedro_projects import (
     SALES,
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
+    refused,
 )
 
 NO_NODES = """
@@ -32,16 +33,6 @@ def create_pipeline():
 """
 COMMANDS = (["compile"], ["upload-pipeline"], ["sandbox", "run"])
 SAMPLE = Path(__file__).parent / "data" / "document_sample.yaml"
-
-
-def refused(result: Result, *words: str, code: int = 1) -> str:
-    """The message of a command that failed as it should: in words, and with no traceback."""
-    assert result.exit_code == code, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert "Traceback" not in result.output
-    for word in words:
-        assert word in result.stderr
-    return result.stderr
 
 
 def done(result: Result) -> str:
