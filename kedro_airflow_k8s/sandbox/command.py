@@ -57,8 +57,8 @@ def run_pipeline(
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names and marks that the terminal's encoding lacks must not end the run.
         sys.stdout.reconfigure(errors="replace")
-    console = Console()
-    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks", highlight=False)
+    console = Console(highlight=False)
+    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
     if dag.sensor_ids:
         console.print("Other DAGs are not in the sandbox: nothing waits for them.")
     for request in (signal.SIGTERM, signal.SIGHUP):
@@ -118,22 +118,21 @@ def _interrupt(_signum: int, _frame: FrameType | None) -> None:
 def _summary(console: Console, result: SandboxResult) -> None:
     for task_id, log in result.logs.items():
         console.rule(f"Log of {escape(task_id)}", align="left")
-        console.print(log, markup=False, highlight=False, soft_wrap=True)
+        console.print(log, markup=False, soft_wrap=True)
     console.rule(align="left", style="bright_black")
     ended = [task for task in result.tasks.values() if task.state == "success"]
     console.print(
         f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
         f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran.",
-        highlight=False,
     )
     if result.files:
         total = decimal(sum(result.files.values()))
-        console.print(f"On the volume: {len(result.files)} files, {total}", highlight=False)
+        console.print(f"On the volume: {len(result.files)} files, {total}")
         shown = [(path, decimal(size)) for path, size in list(result.files.items())[:FILES_SHOWN]]
         width = max(len(size) for _, size in shown)
         for path, size in shown:
             line = Text.assemble(f"  {size:>{width}}  ", (path, "cyan"))
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
         if len(result.files) > FILES_SHOWN:
             console.print(f"  and {len(result.files) - FILES_SHOWN} more")
     if result.volume is not None:

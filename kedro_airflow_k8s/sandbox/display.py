@@ -87,7 +87,8 @@ class TaskTable:
         timeline = self._console.width >= TIMELINE_WIDTH
         table = Table(box=None, expand=timeline, pad_edge=False)
         table.add_column(self._title, no_wrap=True)
-        table.add_column("State", no_wrap=True)
+        # Wide enough for what tasks go through, so that the columns stay where they are.
+        table.add_column("State", no_wrap=True, min_width=len("● scheduled"))
         table.add_column("Attempt", justify="right")
         table.add_column("Seconds", justify="right")
         if timeline:
