@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,12 +31,17 @@ class FaultyApi:
 
     Args:
         url: Where that API is.
-        faults: What goes wrong, by verb.
+        faults: What goes wrong, by verb or by verb and beginning of the path.
         seen: Called with each verb before its request is passed on.
+        tls: With which to listen, if at all.
     """
 
     def __init__(
-        self, url: str, faults: dict[str, Fault], seen: Callable[[str], None] = lambda _: None
+        self,
+        url: str,
+        faults: dict[str, Fault],
+        seen: Callable[[str], None] = lambda _: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         target = urlsplit(url).netloc
 
@@ -43,7 +49,8 @@ class FaultyApi:
             def handle_any(self) -> None:
                 seen(self.command)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fault = faults.get(self.command)
+                request = f"{self.command} {self.path}"
+                fault = next((f for start, f in faults.items() if request.startswith(start)), None)
                 status, answer = 0, b""
                 if fault is None or fault.carried_out:
                     status, answer = self.forward(body)
@@ -60,7 +67,11 @@ class FaultyApi:
 
             def forward(self, body: bytes) -> tuple[int, bytes]:
                 connection = http.client.HTTPConnection(target)
-                headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+                own = ("host", "authorization")
+                headers = {k: v for k, v in self.headers.items() if k.lower() not in own}
+                # In a cluster the client writes the scheme small, which HTTP leaves to it.
+                token = (self.headers["Authorization"] or "").split()[-1:]
+                headers["Authorization"] = " ".join(["Bearer", *token])
                 connection.request(self.command, self.path, body, headers)
                 response = connection.getresponse()
                 answer = response.status, response.read()
@@ -74,6 +85,8 @@ class FaultyApi:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
     @property
