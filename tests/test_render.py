@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import os
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
 from kedro_airflow_k8s.plan import build_plan
 from kedro_airflow_k8s.render import render_dag
+from tests.dag_source import bound, imported
 from tests.recorded_dag import run_dag_file
 from tests.strategies import IMAGE, config_of
 
@@ -24,6 +29,7 @@ EXAMPLE = ROOT / "examples" / "spaceflights"
 COMPILE = """
 import sys
 from pathlib import Path
+from typing import TypeGuard
 from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.project import KedroProject
@@ -149,6 +155,33 @@ def test_the_file_says_what_it_is_and_how_to_change_it() -> None:
     assert first == ('"""Airflow DAG of the Kedro pipeline train??? ? ?? x ?? of project flights.')
     assert "environment prod" in rest[1]
     assert "compile again" in rest[2]
+
+
+FEATURES: tuple[dict[str, object], ...] = (
+    {"volume": {"disabled": True}},
+    {"macro_params": ["ds"]},
+    {"external_dependencies": [{"dag_id": "up"}]},
+    {"external_dependencies": [{"dag_id": "up", "execution_delta": 5}]},
+    {"resources": {"__default__": {"labels": {"a": "b"}}}},
+    {"resources": {"__default__": {"limits": {"cpu": "1"}}}},
+)
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_dag_imports_what_it_uses_and_nothing_more(count: int) -> None:
+    for features in combinations(FEATURES, count):
+        run_config = {key: value for feature in features for key, value in feature.items()}
+        for nodes in (NODES, NODES[:1]):
+            tree = ast.parse(rendered(project_of(*nodes), **run_config))
+            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            assert set(imported(ast.walk(tree))) <= used | {"annotations"}
+            top = [node for node in tree.body if isinstance(node, ast.Assign | ast.With)]
+            loaded = {node.id for part in top for node in ast.walk(part) if is_name(node)}
+            assert loaded <= {*bound(tree), *dir(builtins)}
+
+
+def is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
 
 
 def test_lines_fit_the_page() -> None:
