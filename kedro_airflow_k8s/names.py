@@ -30,7 +30,7 @@ RESERVED_VARIABLES = frozenset(
         *("time", "timedelta", "timezone", "warnings"),
         *("create_volume", "data_volume_init", "delete_volume"),
         *("incluster_namespace", "kedro_literal", "kedro_params", "kedro_task", "macro_value"),
-        *("pod_task", "pod_template", "volume_name", "wait_until"),
+        *("pod_task", "pod_template", "volume_name"),
     }
 )
 """Lower-case names of the generated file itself, which no task's variable may hide."""

@@ -163,7 +163,6 @@ def test_a_module_that_fails_is_an_error_with_its_cause_and_place(
 @pytest.mark.parametrize(
     ("module", "cause"),
     [
-        ("", "does not expose a 'create_pipeline' function"),
         ("def create_pipeline():\n    pass\n", "got 'NoneType' instead"),
         ("def create_pipeline():\n    return [1]\n", "got 'list' instead"),
     ],
@@ -175,6 +174,12 @@ def test_a_module_that_makes_no_pipeline_is_an_error(
     project.pipeline("broken", module)
     refused(project.compile("-p", "sales"), "shop.pipelines.broken", cause)
     assert project.dags() == {}
+
+
+def test_a_folder_of_helpers_beside_the_pipelines_does_no_harm(project: ProjectFolder) -> None:
+    project.registry(REGISTRY)
+    project.pipeline("helpers", "def shared():\n    pass\n")
+    assert compiled(project, "-p", "sales")
 
 
 def test_a_cause_deep_in_the_project_is_named_with_its_own_last_line(
