@@ -16,6 +16,9 @@ from kedro_airflow_k8s.pipeline import PipelineNode, Project
 from kedro_airflow_k8s.plan import Edge, Plan, build_plan
 from tests.strategies import IMAGE, config_of, findable, projects
 
+# Kedro warns of such namespaces and takes them.
+pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
+
 ONE = PipelineNode("one", outputs=("x",))
 TWO = PipelineNode("two", inputs=("x",), upstream=("one",))
 THREE = PipelineNode("three", inputs=("x",), upstream=("one",))

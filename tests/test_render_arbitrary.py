@@ -36,6 +36,9 @@ from tests.strategies import (
     projects,
 )
 
+# Kedro warns of such namespaces and takes them.
+pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
+
 OWN_FUNCTIONS = frozenset(["kedro_task", "pod_task", "pod_template"])
 CALLED = OWN_FUNCTIONS | {
     "CreateVolumeOperator",
