@@ -49,7 +49,7 @@ READY := .venv/.ready-$(VERSION)
 READY_DEMO := $(if $(or $(wildcard $(READY)),$(filter-out demo,$(MAKECMDGOALS))),$(READY),.venv/.ready-demo-$(VERSION))
 READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
 
-PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadgroup
+PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadfile
 # What `make lint` looks at, as far as it exists.
 CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)

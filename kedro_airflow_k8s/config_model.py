@@ -293,7 +293,7 @@ class RunConfig(Section):
         json_schema_extra={"uniqueItems": True},
         description="Airflow macros that become Kedro parameters of the same names.",
     )
-    variables_params: Annotated[tuple[values.Text, ...], values.Distinct] = Field(
+    variables_params: Annotated[tuple[values.Variable, ...], values.Distinct] = Field(
         default=(),
         json_schema_extra={"uniqueItems": True},
         description="Airflow variables that become Kedro parameters of the same names.",
@@ -307,13 +307,22 @@ class RunConfig(Section):
         default=(), description="What has to finish before this pipeline starts."
     )
 
-    @field_validator("variables_params")
+    @field_validator("macro_params", "variables_params")
     @classmethod
     def _parameters_once(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        both = [name for name in names if name in info.data.get("macro_params", ())]
+        earlier = info.data.get("macro_params", ())
+        both = [name for name in names if name in earlier]
         if both:
             reason = f"must not repeat macro_params, both become parameters: {', '.join(both)}"
             raise ValueError(reason)
+        for name in names:
+            if any(other.startswith(f"{name}.") for other in (*earlier, *names)):
+                reason = f"must not have {name} beside one below it: a parameter has one value"
+                raise ValueError(reason)
+            above = [other for other in earlier if name.startswith(f"{other}.")]
+            if above:
+                reason = f"must not have {name} below {above[0]}: a parameter has one value"
+                raise ValueError(reason)
         return names
 
     @field_validator("secrets")

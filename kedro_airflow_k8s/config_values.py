@@ -31,6 +31,8 @@ CRON_PRESETS = (
 )
 _DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+# What Kedro's command line takes for the key of a parameter; dots make it a nested one.
+_VARIABLE = re.compile(r"[^,=\[\].\s]+(\.[^,=\[\].\s]+)*")
 # The grammar of the distribution project's package `reference`, which container engines share.
 _IMAGE_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _HOST_PART = r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
@@ -256,6 +258,17 @@ Macro = Annotated[
     str,
     _unless(_fits(_MACRO, "must be the dotted name of a macro, such as ds or dag_run.run_id")),
     _pattern(_MACRO.pattern),
+]
+Variable = Annotated[
+    str,
+    _unless(
+        _fits(
+            _VARIABLE,
+            "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `[`, `]`, and"
+            " without dots at its ends or side by side",
+        )
+    ),
+    _pattern(_VARIABLE.pattern),
 ]
 AirflowId = Annotated[
     str,

@@ -270,7 +270,11 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
                 "start_date": st.dates(),
                 "env_vars": st.dictionaries(_keys(), texts(), max_size=2),
                 "macro_params": st.just(["ds", "dag_run.run_id"]),
-                "variables_params": st.lists(filled_texts(), max_size=2, unique=True),
+                "variables_params": st.lists(
+                    filled_texts().map(lambda text: re.sub(r"[,=\[\].\s]", "_", text)),
+                    max_size=2,
+                    unique=True,
+                ),
                 "external_dependencies": sensors,
                 "service_account_name": st.just("robot"),
                 "image_pull_secrets": st.just(["pull"]),

@@ -194,7 +194,9 @@ run_configs = keyed(
     ),
     secrets=st.lists(secrets, max_size=3, unique_by=lambda secret: secret.get("deploy_target", "")),
     macro_params=st.lists(identifiers.map("macro_{}".format), unique=True, max_size=3),
-    variables_params=st.lists(texts.map("v{}".format), unique=True, max_size=3),
+    variables_params=st.lists(
+        st.from_regex(r"v[^,=\[\].\s]*", fullmatch=True), unique=True, max_size=3
+    ),
     env_vars=st.dictionaries(identifiers.map("E_{}".format), st.text(), max_size=3),
     resources=st.dictionaries(
         st.one_of(st.just(RESOURCES_DEFAULT), texts),

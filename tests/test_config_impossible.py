@@ -185,6 +185,34 @@ def test_one_name_for_a_macro_and_a_variable_is_refused() -> None:
     assert line.endswith("must not repeat macro_params, both become parameters: ds")
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"macro_params": ["dag_run.run_id", "dag_run"]},
+        {"variables_params": ["team", "team.env"]},
+        {"macro_params": ["dag_run.run_id"], "variables_params": ["dag_run"]},
+        {"macro_params": ["dag_run"], "variables_params": ["dag_run.run_id"]},
+    ],
+)
+def test_a_parameter_with_a_value_and_with_parts_of_its_own_is_refused(
+    keys: dict[str, Any],
+) -> None:
+    assert in_run(**keys).endswith("a parameter has one value")
+
+
+@pytest.mark.parametrize("name", ["a,b", "a=b", "a[0]", "a..b", ".a", "a.", " a", "a b", ""])
+def test_a_variable_whose_name_cannot_be_a_kedro_parameter_is_refused(name: str) -> None:
+    line = in_run(variables_params=[name])
+
+    assert line.startswith("run_config.variables_params[0]: ")
+
+
+def test_variables_may_have_any_other_name() -> None:
+    names = ["env", "my-env", "team.env", "zmienna_ś", "a:b"]
+    config = load_config({"run_config": {"variables_params": names}}, "f")
+    assert config.run_config.variables_params == tuple(names)
+
+
 @pytest.mark.parametrize("key", ["requests", "limits"])
 @pytest.mark.parametrize(
     ("name", "amount", "reason"),

@@ -63,7 +63,8 @@ def blocks(section: str) -> list[Block]:
     body = README.split(f"\n{section}\n")[1]
     body = re.split(rf"^#{{1,{len(level)}}} ", re.sub(r"^# ", "", body), flags=re.MULTILINE)[0]
     fences = re.finditer(
-        r"(?:<!-- (?P<comment>[^\n]*) -->\n)?(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?\n) *```",
+        r"(?:<!-- (?P<comment>[^\n]*) -->\n)?(?P<indent> *)```(?P<language>\w+)\n"
+        r"(?P<text>.*?\n) *```",
         body,
         re.DOTALL,
     )

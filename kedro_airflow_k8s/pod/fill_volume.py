@@ -1,7 +1,7 @@
 """Copies the data folder of the image to the fresh volume.
 
 The DAG holds this file's text and runs it with the image's Python, so it must work alone and on any
-Python 3. Usage: fill_volume.py SOURCE DESTINATION
+Python from 3.6 on. Usage: fill_volume.py SOURCE DESTINATION
 """
 
 import os
@@ -13,7 +13,7 @@ def fill_volume(source: str, destination: str) -> None:
     """Copy all files below source, hidden ones too; may be repeated."""
     files = size = 0
     if not os.path.lexists(source):
-        print("The image has no %s: the volume stays as it is." % source)  # noqa: UP031
+        print(f"The image has no {source}: the volume stays as it is.")
         return
     for folder, subfolders, names in os.walk(source, onerror=give_up):
         target = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
@@ -32,7 +32,7 @@ def fill_volume(source: str, destination: str) -> None:
     print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
 
 
-def give_up(error):  # type: ignore[no-untyped-def]
+def give_up(error: OSError) -> None:
     """Fail for a folder that cannot be listed: os.walk would leave it out."""
     raise error
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,80 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
-
-HOSTILE = 'a,b ${x} {{ ds }} "q" \\ 0123 %'
+from tests.airflow_environments import AIRFLOW_PYTHONS
+from tests.sandbox.sandbox_runs import (
+    HOSTILE,
+    command,
+    copy_of,
+    environment,
+    final_states,
+    leftovers,
+    replace_node,
+    sandbox_run,
+)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the small example, with Airflow's variable and the secrets it needs."""
     return copy_of("every-key", tmp_path)
-
-
-def copy_of(example: str, folder: Path) -> Path:
-    return Path(
-        shutil.copytree(
-            EXAMPLES / example,
-            folder / "project",
-            ignore=shutil.ignore_patterns("__pycache__", "dags"),
-        )
-    )
-
-
-def environment(project: Path) -> dict[str, str]:
-    temporary = project.parent / "tmp"
-    temporary.mkdir(exist_ok=True)
-    return {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "KEDRO_DISABLE_TELEMETRY": "1",
-        "AIRFLOW_VAR_ENV": HOSTILE,
-        "COLUMNS": "200",
-    }
-
-
-def command(*arguments: str | Path) -> list[str | Path]:
-    return [sys.executable, "-m", "kedro", "airflow-k8s", "sandbox", "run", *arguments]
-
-
-def sandbox_run(project: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=project,
-        env=environment(project),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def leftovers(project: Path) -> list[str]:
-    """What a run has left in the temporary folder, and the processes it has left."""
-    temporary = project.parent / "tmp"
-    files = [path.name for path in temporary.iterdir() if path.name.startswith("kedro-airflow")]
-    marker = f"{temporary}/kedro-airflow-k8s-".encode()
-    processes = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # It has ended, or is not ours to see.
-            if marker in (process / "environ").read_bytes():
-                processes.append((process / "cmdline").read_bytes().decode(errors="replace"))
-    return files + processes
-
-
-def replace_node(project: Path, function: str, statement: str) -> None:
-    """Let a node's function do something else."""
-    nodes = project / "src/every_key/pipelines/letter/nodes.py"
-    assert f"def {function}(" in nodes.read_text()
-    with nodes.open("a") as file:
-        file.write(f"\n\ndef {function}(*inputs):\n    {statement}\n")
-
-
-def final_states(output: str) -> dict[str, str]:
-    """The last state that was printed of each task."""
-    return dict(re.findall(r"^([\w.-]+): ([a-z_]+)(?: \(|$|,)", output, re.MULTILINE))
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
@@ -105,28 +44,6 @@ def test_the_example_with_every_key_runs_to_success(project: Path, python: Path)
     # The Airflow variable reached the node as it is, and so did the day of the run.
     assert HOSTILE in report.read_text()
     assert re.search(r"\d{4}-\d{2}-\d{2}", report.read_text())
-
-
-@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
-def test_spaceflights_gives_the_metrics_of_a_plain_kedro_run(tmp_path: Path, python: Path) -> None:
-    project = copy_of("spaceflights", tmp_path)
-    plain = copy_of("spaceflights", tmp_path / "plain")
-    subprocess.run(
-        [sys.executable, "-m", "kedro", "run"],
-        cwd=plain,
-        env=environment(project),
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-
-    ran = sandbox_run(project, "--airflow-python", python, "--keep")
-
-    assert ran.returncode == 0, ran.stdout
-    kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
-    assert kept is not None
-    (expected,) = plain.glob("data/**/metrics.json")
-    (metrics,) = Path(kept[1]).rglob("metrics.json")
-    assert json.loads(metrics.read_text()) == json.loads(expected.read_text())
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)

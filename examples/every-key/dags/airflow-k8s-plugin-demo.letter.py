@@ -244,7 +244,11 @@ def kedro_params(
     log = logging.getLogger("airflow.task.kedro_params")
     params: dict[str, str] = {}
     for name in macros:
-        value = macro_value(context, name)
+        value = None
+        try:
+            value = macro_value(context, name)
+        except Exception:
+            log.warning("Airflow macro %r cannot be read.", name, exc_info=True)
         if value is None:
             log.warning("Airflow macro %r has no value in this run: left out of --params.", name)
         else:
@@ -262,27 +266,30 @@ def kedro_params(
 
 def macro_value(context: JinjaContext, name: str) -> str | None:
     """The text of a macro such as `ds` or `dag_run.run_id`, or None where there is none."""
-    name, days, form = MACRO_SUCCESSORS.get(name, (name, 0, None))
-    root, *attributes = name.split(".")
+    ways: list[tuple[str, int, str | None]] = [(name, 0, None)]
+    if name in MACRO_SUCCESSORS:
+        ways.append(MACRO_SUCCESSORS[name])
     with warnings.catch_warnings():
-        # Airflow 2 still has `prev_ds`, and warns of it.
+        # Airflow 2 still has what Airflow 3 no longer has, and warns of it.
         warnings.simplefilter("ignore")
-        value: Any = context.resolve(root)
-        for attribute in attributes:
-            if not isinstance(value, Undefined):
-                value = context.environment.getattr(value, attribute)
-        if value is None or isinstance(value, Undefined):
-            return None
-        if form is not None:
-            value = (value + timedelta(days=days)).strftime(form)
-        return str(value)
+        for path, days, form in ways:
+            root, *attributes = path.split(".")
+            value: Any = context.resolve(root)
+            for attribute in attributes:
+                if not isinstance(value, Undefined):
+                    value = context.environment.getattr(value, attribute)
+            # Airflow wraps some values in proxies: one around None is not None, but of its type.
+            if not isinstance(value, (type(None), Undefined)):
+                return str(value) if form is None else f"{value + timedelta(days=days):{form}}"
+    return None
 
 
 def kedro_literal(text: str, name: str = "value") -> str:
     """Any text as a value of `kedro run --params`; name is the parameter's, for the error.
 
     Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it:
-    a double-quoted YAML string with everything unusual escaped comes through all three.
+    a double-quoted YAML string with everything unusual escaped comes through all three. (Before 1.3
+    Kedro resolves a copy and uses the original: a backslash stays before each `${` of the value.)
 
     Raises:
         ValueError: If it cannot: to OmegaConf `???` is no value, and YAML has no lone surrogates.
@@ -392,7 +399,7 @@ FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
 
 The DAG holds this file's text and runs it with the image's Python, so it must work alone and on any
-Python 3. Usage: fill_volume.py SOURCE DESTINATION
+Python from 3.6 on. Usage: fill_volume.py SOURCE DESTINATION
 """
 
 import os
@@ -403,7 +410,10 @@ import sys
 def fill_volume(source: str, destination: str) -> None:
     """Copy all files below source, hidden ones too; may be repeated."""
     files = size = 0
-    for folder, subfolders, names in os.walk(source):
+    if not os.path.lexists(source):
+        print(f"The image has no {source}: the volume stays as it is.")
+        return
+    for folder, subfolders, names in os.walk(source, onerror=give_up):
         target = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
         os.makedirs(target, exist_ok=True)
         for name in [n for n in subfolders if os.path.islink(os.path.join(folder, n))] + names:
@@ -418,6 +428,11 @@ def fill_volume(source: str, destination: str) -> None:
                 size += os.path.getsize(copy)
             files += 1
     print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
+
+
+def give_up(error: OSError) -> None:
+    """Fail for a folder that cannot be listed: os.walk would leave it out."""
+    raise error
 
 
 if __name__ == "__main__":
@@ -472,7 +487,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Airflow K8S Plugin Demo",
-        "fingerprint:bc5e0689ad9d",
+        "fingerprint:5d147e32e42d",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:

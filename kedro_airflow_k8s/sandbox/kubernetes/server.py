@@ -71,7 +71,10 @@ class ApiServer(ThreadingHTTPServer):
 
     def is_allowed(self, authorization: str) -> bool:
         """Whether the value of the header proves knowledge of the token."""
-        return hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode())
+        scheme, _, token = authorization.partition(" ")
+        # In a cluster, Kubernetes' own client writes the scheme small.
+        known = hmac.compare_digest(token.encode(), self._token.encode())
+        return known and scheme.lower() == "bearer"
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection (called in its thread)."""
