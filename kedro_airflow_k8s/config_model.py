@@ -121,7 +121,7 @@ class SecretConfig(Section):
             )
         if target is None:
             return "is missing: with a `key`, it names the environment variable"
-        return k8s.env_name_reason(target)
+        return values.variable_reason(target)
 
 
 class Toleration(Section):

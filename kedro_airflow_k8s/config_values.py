@@ -42,7 +42,17 @@ _IMAGE = re.compile(
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
 )
 _AIRFLOW_ID = re.compile(r"[\w.-]{1,250}")
+OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
+"""How the variables begin that the DAG sets in a pod for the plugin there."""
+
 _CONNECTION_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
+
+
+def variable_reason(name: str) -> str | None:
+    """Why a pod's environment variable cannot have a name, or None if it can."""
+    if name.startswith(OWN_VARIABLES):
+        return f"must not begin with {OWN_VARIABLES}: such variables are the DAG's own"
+    return k8s.env_name_reason(name)
 
 
 def _fits(pattern: re.Pattern[str], allowed: str) -> Callable[[str], str | None]:
@@ -246,7 +256,7 @@ Day = Annotated[
 DnsLabel = Annotated[str, _unless(k8s.dns_label_reason), _pattern(k8s.LABEL_PATTERN)]
 DnsName = Annotated[str, _unless(k8s.dns_subdomain_reason), _pattern(k8s.SUBDOMAIN_PATTERN)]
 SecretKey = Annotated[str, _unless(k8s.secret_key_reason), _pattern(r"[-._a-zA-Z0-9]+")]
-EnvName = Annotated[str, _unless(k8s.env_name_reason), _pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")]
+EnvName = Annotated[str, _unless(variable_reason), _pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")]
 MountPath = Annotated[str, _unless(k8s.mount_path_reason), _pattern(r"(/[^/:]+)+")]
 Quantity = Annotated[
     str,

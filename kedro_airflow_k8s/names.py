@@ -1,9 +1,9 @@
 """Names that Airflow and Kubernetes accept, made from names that Kedro accepts.
 
 Kedro takes any Unicode letter, dots, `<lambda>` and `partial(f)`; a namespace may hold anything.
-Airflow takes ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name that Airflow accepts
-stays as it is. Any other is spelled in ASCII and gets a hash of the original, so that it is stable,
-readable and unique.
+Airflow takes ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name of these stays as it is,
+if its dashes and dots stand alone and inside. Any other is spelled in ASCII and gets a hash of the
+original, so that it is stable, readable and unique.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import builtins
 import hashlib
 import keyword
 import re
+from itertools import accumulate
 
 from kedro_airflow_k8s.errors import PlanError
 
@@ -120,6 +121,29 @@ def dag_id(run_name: str, env: str | None, pipeline: str | None) -> str:
     if pipeline is not None:
         name += "." + identifier(pipeline)
     return name
+
+
+def kedro_finds_pipeline(name: str) -> bool:
+    """Whether `kedro run --pipelines=` finds the name again.
+
+    It splits at commas and strips blanks (kedro: `split_string`).
+    """
+    return _is_argument(name) and "," not in name
+
+
+def kedro_finds_node(name: str) -> bool:
+    """Whether `kedro run --nodes=` finds the name again.
+
+    It splits at commas outside square brackets and strips blanks (kedro: `split_node_names`).
+    """
+    depths = list(accumulate((letter == "[") - (letter == "]") for letter in name))
+    splits = any(c == "," and depth == 0 for c, depth in zip(name, depths, strict=True))
+    return _is_argument(name) and not splits and depths[-1] == 0
+
+
+def _is_argument(name: str) -> bool:
+    """Whether a command line keeps all of a name."""
+    return name != "" and name == name.strip() and not re.search(r"[\0\ud800-\udfff]", name)
 
 
 def tag(key: str, value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__, names
@@ -18,7 +18,7 @@ from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
 from kedro_airflow_k8s.pod_spec import container_argument, pod_template, resource_arguments
 from kedro_airflow_k8s.task_groups import Group, places, tree
 
-RESOURCES_TAG = re.compile(r"resources[.:](.+)", re.DOTALL)
+RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 """A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
 
 Kedro 1 refuses a colon in a tag, which is how the tag was written in Kedro 0.16 and 0.17.
@@ -247,31 +247,20 @@ def _tasks(
 
 
 def _check_nameable(project: Project) -> None:
-    """Refuse names that `kedro run` would not find again.
-
-    It splits at commas and strips blanks (kedro: `split_string`), of nodes only at commas outside
-    square brackets (kedro: `split_node_names`).
-    """
-    if _no_argument(project.pipeline) or "," in project.pipeline:
+    """Refuse names that `kedro run` would not find again."""
+    if not names.kedro_finds_pipeline(project.pipeline):
         raise PlanError(
             f"Pipeline {project.pipeline!r} cannot be named on the command line of `kedro run`,"
             " which does not find a name that is empty, or has a comma or blanks at its ends."
             " Rename it."
         )
     for node in project.nodes:
-        depths = list(accumulate((c == "[") - (c == "]") for c in node.name))
-        split = any(c == "," and not depth for c, depth in zip(node.name, depths, strict=True))
-        if _no_argument(node.name) or split or depths[-1]:
+        if not names.kedro_finds_node(node.name):
             raise PlanError(
                 f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does"
                 " not find a name or namespace with a comma, blanks at its ends, or an open"
                 " bracket. Rename it."
             )
-
-
-def _no_argument(name: str) -> bool:
-    """Whether a command line loses a name or a part of it."""
-    return not name or name != name.strip() or bool(re.search(r"[\0\ud800-\udfff]", name))
 
 
 def _resources_of(node: PipelineNode, run: RunConfig) -> str:

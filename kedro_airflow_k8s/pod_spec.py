@@ -97,13 +97,14 @@ def _environment(run: RunConfig) -> list[dict[str, Any]]:
         **run.env_vars,
         TASK_VARIABLE: TASK_ID,
     }
-    return [{"name": name, "value": value} for name, value in plain.items()] + [
-        {
-            "name": secret.deploy_target,
-            "valueFrom": {"secretKeyRef": {"name": secret.secret, "key": secret.key}},
-        }
+    secrets = {
+        secret.deploy_target: {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
         for secret in run.secrets
         if secret.deploy_type == "env" and secret.key
+    }
+    return [
+        *({"name": name, "value": value} for name, value in plain.items() if name not in secrets),
+        *({"name": name, "valueFrom": source} for name, source in secrets.items()),
     ]
 
 

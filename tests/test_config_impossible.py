@@ -178,6 +178,17 @@ def test_a_target_that_is_taken_already_is_refused(keys: dict[str, Any], other: 
     assert line.endswith(f"must differ from run_config.{other}")
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"env_vars": {"KEDRO_AIRFLOW_K8S_TASK": "x"}},
+        {"secrets": [{"secret": "a", "key": "k", "deploy_target": "KEDRO_AIRFLOW_K8S_TASK"}]},
+    ],
+)
+def test_the_variables_that_the_dag_sets_itself_are_refused(keys: dict[str, Any]) -> None:
+    assert "must not begin with KEDRO_AIRFLOW_K8S_" in in_run(**keys)
+
+
 def test_one_name_for_a_macro_and_a_variable_is_refused() -> None:
     line = in_run(macro_params=["ds"], variables_params=["env", "ds"])
 

@@ -75,6 +75,11 @@ def test_a_tag_of_resources_that_do_not_exist_is_refused_with_those_that_do(tag:
         assert part in str(refused.value)
 
 
+def test_a_tag_of_resources_without_a_name_is_refused() -> None:
+    with pytest.raises(PlanError, match="is tagged resources"):
+        planned(PipelineNode("train", tags=("resources.",)))
+
+
 def test_a_tag_of_resources_where_none_are_configured_says_so() -> None:
     with pytest.raises(PlanError, match="Entries: none"):
         planned(PipelineNode("train", tags=("resources.huge",)))

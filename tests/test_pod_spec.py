@@ -67,8 +67,8 @@ def test_a_pod_without_a_volume_has_no_group() -> None:
     assert "securityContext" not in spec(volume=NO_VOLUME)
 
 
-def test_environment_variables_may_replace_ours_but_not_the_mark_of_a_task() -> None:
-    given = {"A": 'it\'s "{{ ds }}"', "COLUMNS": "80", "KEDRO_AIRFLOW_K8S_TASK": "mine"}
+def test_environment_variables_may_replace_what_pods_have_anyway() -> None:
+    given = {"A": 'it\'s "{{ ds }}"', "COLUMNS": "80"}
     env = container(env_vars=given)["env"]
     assert {entry["name"]: entry["value"] for entry in env} == {
         "A": 'it\'s "{{ ds }}"',
@@ -93,6 +93,14 @@ def test_a_key_of_a_secret_becomes_one_variable() -> None:
         "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}},
     }
     assert "envFrom" not in found
+
+
+def test_a_secret_takes_the_place_of_a_variable_that_pods_have_anyway() -> None:
+    secret = {"secret": "a", "key": "k", "deploy_target": "COLUMNS"}
+    (columns,) = [
+        entry for entry in container(secrets=[secret])["env"] if entry["name"] == "COLUMNS"
+    ]
+    assert columns["valueFrom"] == {"secretKeyRef": {"name": "a", "key": "k"}}
 
 
 def test_secrets_as_files_are_mounted_read_only_whole_or_one_key() -> None:

@@ -7,6 +7,7 @@ import sys
 import airflow.providers.cncf.kubernetes.operators.pod
 import airflow.providers.common.compat.sdk as sdk
 from airflow.models import DagBag
+from airflow.serialization import serialized_objects
 
 sdk.DAG, sdk.TaskGroup, sdk.Variable, sdk.BaseOperator  # noqa: B018 - loaded when they are named
 try:
@@ -14,10 +15,10 @@ try:
 except ImportError:
     import airflow.sensors.external_task  # noqa: F401
 
-try:
-    from airflow.serialization.serialized_objects import DagSerialization as Serialization
-except ImportError:
-    from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+# Airflow 3 has the first of these, Airflow 2 the second.
+serialization = (
+    getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+)
 
 bag = DagBag(sys.argv[1])
 found = {
@@ -30,7 +31,7 @@ found = {
         "docs": {t.task_id: t.doc_md for t in dag.tasks},
         "groups": sorted(g for g in dag.task_group.get_task_group_dict() if g),
         "catchup": dag.catchup,
-        "serialized": len(json.dumps(Serialization.to_dict(dag))),
+        "serialized": len(json.dumps(serialization.to_dict(dag))),
     }
     for dag_id, dag in bag.dags.items()
 }

@@ -442,7 +442,7 @@ def kedro_task(
     resources: str = "__default__",
     argument: str = "",
 ) -> KubernetesPodOperator:
-    """A task that runs a Kedro node; argument is its name where Jinja would change it."""
+    """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
@@ -460,7 +460,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:ee914a03ab46",
+        "fingerprint:71cb6d95e898",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
