@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 # Airflow's own start, and what it imports for any DAG, may warn: no DAG file is to blame for that.
 import airflow.providers.cncf.kubernetes.operators.pod
@@ -15,10 +16,9 @@ try:
 except ImportError:
     import airflow.sensors.external_task  # noqa: F401
 
+objects: Any = serialized_objects
 # Airflow 3 has the first of these, Airflow 2 the second.
-serialization = (
-    getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
-)
+serialization = getattr(objects, "DagSerialization", None) or objects.SerializedDAG
 
 bag = DagBag(sys.argv[1])
 found = {
