@@ -34,8 +34,8 @@ class PluginGroup(click.Group):
 
         from kedro_airflow_k8s.errors import AirflowK8sError
 
-        # A command keeps nearly all that it makes, and the process ends with it: with 5000 nodes, a
-        # quarter of compile's time went into looking for garbage. To restore this would look again.
+        # A command keeps nearly all that it makes, and the process ends with it: with 5000 nodes
+        # this saves 5 to 10 % of compile's CPU time. To restore it would set off a search at once.
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         try:
             return super().invoke(ctx)
