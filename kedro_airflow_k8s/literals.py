@@ -35,7 +35,7 @@ class Call:
 
 
 def literal(value: Any, depth: int = 0, before: int = 0) -> str:
-    """The source of a value.
+    """The source of a value, on as few lines as fit.
 
     Args:
         value: None, bool, int, str, list, tuple, dict with str keys, `Expression` or `Call`.
@@ -45,53 +45,64 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     Raises:
         TypeError: If the value is of another type.
     """
-    line = _one_line(value)
-    if len(line) + before <= WIDTH and "\n" not in line:
-        return line
-    if isinstance(value, str):
-        return _long_string(value, line, depth)
+    if type(value) in _SCALARS:
+        line = _one_line(value)
+        fits = len(line) + before <= WIDTH or type(value) is not str
+        return line if fits else _long_string(value, line, depth)
     items, opening, closing = _items(value)
-    if not items:
+    texts = [prefix + _one_line(item) for prefix, item in items]
+    inside = ", ".join(texts)
+    comma = "," if len(items) == 1 and type(value) is tuple else ""
+    line = f"{opening}{inside}{comma}{closing}"
+    if len(line) + before <= WIDTH or not items:
         return line
     indent = INDENT * (depth + 1)
+    if len(indent) + len(inside) <= WIDTH and not comma:
+        return f"{opening}\n{indent}{inside}\n{INDENT * depth}{closing}"
     lines = [
-        f"{indent}{prefix}{literal(item, depth + 1, len(indent) + len(prefix) + 1)},\n"
-        for prefix, item in items
+        text
+        if len(indent) + len(text) < WIDTH
+        else prefix + literal(item, depth + 1, len(indent) + len(prefix) + 1)
+        for text, (prefix, item) in zip(texts, items, strict=True)
     ]
-    return f"{opening}\n{''.join(lines)}{INDENT * depth}{closing}"
+    body = "".join(f"{indent}{line},\n" for line in lines)
+    return f"{opening}\n{body}{INDENT * depth}{closing}"
 
 
 def _one_line(value: Any) -> str:
-    if isinstance(value, str):
+    if type(value) is str:
         return _string(value)
-    if value is None or isinstance(value, bool | int):
-        return repr(value)
-    if isinstance(value, Expression):
+    if type(value) is Expression:
         return value.code
+    if type(value) in _SCALARS:
+        return repr(value)
     items, opening, closing = _items(value)
-    inside = ", ".join(prefix + _one_line(item) for prefix, item in items)
-    if isinstance(value, tuple) and len(items) == 1:
-        inside += ","
-    return f"{opening}{inside}{closing}"
+    inside = ", ".join([prefix + _one_line(item) for prefix, item in items])
+    comma = "," if len(items) == 1 and type(value) is tuple else ""
+    return f"{opening}{inside}{comma}{closing}"
+
+
+_SCALARS = frozenset({str, int, bool, type(None), Expression})
 
 
 def _items(value: Any) -> tuple[list[tuple[str, Any]], str, str]:
     """What stands between the brackets, each with what stands before it, and the brackets."""
-    if isinstance(value, Call):
+    if type(value) is list:
+        return [("", item) for item in value], "[", "]"
+    if type(value) is tuple:
+        return [("", item) for item in value], "(", ")"
+    if type(value) is Call:
         keywords = [(f"{name}=", item) for name, item in value.keywords.items()]
-        return [*(("", item) for item in value.positional), *keywords], f"{value.name}(", ")"
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return [*[("", item) for item in value.positional], *keywords], f"{value.name}(", ")"
+    if type(value) is dict and all(type(key) is str for key in value):
         return [(f"{_string(key)}: ", item) for key, item in value.items()], "{", "}"
-    if isinstance(value, list | tuple):
-        brackets = "()" if isinstance(value, tuple) else "[]"
-        return [("", item) for item in value], brackets[0], brackets[1]
-    if isinstance(value, str) or value is None or isinstance(value, int | Expression):
-        return [], "", ""
     raise TypeError(f"No literal for {type(value).__name__}.")
 
 
 def _string(text: str) -> str:
     """`repr`, with double quotes where that changes nothing else, and ASCII where it must be."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     source = repr(text)
     try:
         source.encode()

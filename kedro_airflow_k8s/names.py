@@ -8,9 +8,7 @@ original, so that it is stable, readable and unique.
 
 from __future__ import annotations
 
-import builtins
 import hashlib
-import keyword
 import re
 from itertools import accumulate
 
@@ -25,22 +23,9 @@ TAG_LENGTH = 100
 ENV_SEPARATOR = "--"
 """Between run name and environment in a DAG id. No part may hold it."""
 
-RESERVED_VARIABLES = frozenset(
-    {
-        *("annotations", "dag", "datetime", "hashlib", "k8s", "logging", "pass_context", "re"),
-        *("time", "timedelta", "timezone", "warnings"),
-        *("create_volume", "data_volume_init", "delete_volume"),
-        *("incluster_namespace", "kedro_literal", "kedro_params", "kedro_task", "macro_value"),
-        *("pod_task", "pod_template", "volume_name"),
-    }
-)
-"""Lower-case names of the generated file itself, which no task's variable may hide."""
-
-# Those of functions only: all others have a capital letter, which no variable of a task has.
-_BUILTINS = frozenset(name for name in dir(builtins) if name.islower())
-
 _PART = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*", re.ASCII)
 _HASH_LENGTH = 6
+_CONSTANT_LENGTH = 40
 _VARIABLE_LENGTH = 60
 
 
@@ -86,14 +71,10 @@ def unique(name: str, original: str, taken: set[str]) -> str:
     return candidate
 
 
-def variable_name(task_id: str, taken: set[str]) -> str:
-    """A Python variable for a task, not yet in `taken`, to which it is added."""
-    name = re.sub(r"\W+", "_", task_id, flags=re.ASCII).strip("_").lower() or "task"
-    if len(name) > _VARIABLE_LENGTH:
-        # Long names often begin alike; numbering thousands of them takes seconds.
-        name = f"{name[:_VARIABLE_LENGTH]}_{digest(task_id)}"
-    if name[0].isdigit() or keyword.iskeyword(name) or name in _BUILTINS:
-        name = f"task_{name}"
+def constant(text: str, taken: set[str]) -> str:
+    """A Python constant named for a text, not yet in `taken`, to which it is added."""
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").upper()
+    name = name if len(name) <= _CONSTANT_LENGTH else f"{name[:_CONSTANT_LENGTH]}_{digest(text)}"
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1

@@ -20,7 +20,6 @@ class PipelineNode:
         tags: The node's tags, sorted.
         function: The name of its function, for a person to read.
         doc: The docstring of its function, without indentation; empty if it has none.
-        upstream: Names of the nodes that must have run before it, sorted.
     """
 
     name: str
@@ -30,7 +29,6 @@ class PipelineNode:
     tags: tuple[str, ...] = ()
     function: str = ""
     doc: str = ""
-    upstream: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,6 @@ class Task:
     Attributes:
         task_id: The whole id, with the ids of its groups in front.
         label: The id within its group.
-        variable: The Python variable that holds it in the DAG file.
         nodes: Names of its Kedro nodes in topological order.
         inputs: The datasets and parameters that it takes from outside.
         outputs: The datasets that it makes.
@@ -55,21 +54,12 @@ class Task:
 
     task_id: str
     label: str
-    variable: str
     nodes: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     function: str
     doc: str
     resources: str
-
-
-@dataclass(frozen=True)
-class Edge:
-    """Tasks that run after others, each side as variables of the DAG file."""
-
-    upstream: tuple[str, ...]
-    downstream: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,6 @@ class Sensor:
     """A wait for another DAG, or a task of it. Times are in minutes."""
 
     task_id: str
-    variable: str
     dag_id: str
     external_task_id: str | None
     timeout: int
@@ -100,7 +89,11 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """A DAG, complete but for its text. The fingerprint tag is added when the text is there."""
+    """A DAG, complete but for its text. The fingerprint tag is added when the text is there.
+
+    Of the order in which tasks run, `steps` has what is around those of Kedro. These follow each
+    other by their inputs and outputs, as in Kedro, which the DAG file works out for itself.
+    """
 
     dag_id: str
     description: str | None
@@ -122,7 +115,7 @@ class Plan:
     resources: dict[str, dict[str, Any]]
     tasks: tuple[Task, ...]
     tree: Group[Task]
-    edges: tuple[Edge, ...]
+    steps: tuple[tuple[str, str], ...]
     sensors: tuple[Sensor, ...]
     macros: tuple[str, ...]
     operators: tuple[str, ...]
@@ -159,10 +152,9 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
             f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another"
             " one with --pipeline."
         )
-    variables = set(names.RESERVED_VARIABLES)
-    sensors = _sensors(run, variables)
+    sensors = _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
-    grouped, tasks = _tasks(project.nodes, run, variables, reserved=waits.union(VOLUME_TASKS))
+    grouped, tasks = _tasks(project.nodes, run, reserved=waits.union(VOLUME_TASKS))
     volume = _volume(run)
     resources = {
         name: resource_arguments(run.resources[name])
@@ -203,7 +195,7 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         resources=resources,
         tasks=tasks,
         tree=grouped,
-        edges=_edges(project.nodes, tasks, volume, sensors),
+        steps=_steps(volume, len(sensors)),
         sensors=sensors,
         macros=tuple(macros),
         operators=tuple(operators),
@@ -225,7 +217,7 @@ def plan_dag_id(project: Project, run: RunConfig) -> str:
 
 
 def _tasks(
-    nodes: tuple[PipelineNode, ...], run: RunConfig, variables: set[str], reserved: set[str]
+    nodes: tuple[PipelineNode, ...], run: RunConfig, reserved: set[str]
 ) -> tuple[Group[Task], tuple[Task, ...]]:
     """A task for each node, in groups after the nodes' namespaces."""
     found = places(nodes, reserved)
@@ -233,7 +225,6 @@ def _tasks(
         Task(
             task_id=place.task_id,
             label=place.label,
-            variable=names.variable_name(place.task_id, variables),
             nodes=(node.name,),
             inputs=node.inputs,
             outputs=node.outputs,
@@ -282,41 +273,18 @@ def _resources_of(node: PipelineNode, run: RunConfig) -> str:
     return name
 
 
-def _edges(
-    nodes: tuple[PipelineNode, ...],
-    tasks: tuple[Task, ...],
-    volume: Volume | None,
-    sensors: tuple[Sensor, ...],
-) -> tuple[Edge, ...]:
-    """What runs after what: sensors, the storage, the nodes as in Kedro, the clean-up."""
-    variable_of = {node.name: task.variable for node, task in zip(nodes, tasks, strict=True)}
-    position = {node.name: index for index, node in enumerate(nodes)}
-    followed = {name for node in nodes for name in node.upstream}
-    roots = tuple(variable_of[node.name] for node in nodes if not node.upstream)
-    leaves = tuple(variable_of[node.name] for node in nodes if node.name not in followed)
+def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
+    """What runs before what, by variables of the DAG file: waits and storage around the nodes.
 
-    steps: list[tuple[str, ...]] = []
-    if sensors:
-        steps.append(tuple(sensor.variable for sensor in sensors))
-    if volume:
-        steps.append(("create_volume",))
+    `first` and `last` are the tasks of Kedro nodes at the beginning and at the end.
+    """
+    way = ["first"]
     if volume and volume.fill:
-        steps.append(("data_volume_init",))
-    steps.append(roots)
-    edges = []
-    for upstream, downstream in pairwise(steps):
-        # Airflow joins one task to a list of tasks, not a list to a list.
-        ends = [downstream] if len(upstream) == 1 else [(variable,) for variable in downstream]
-        edges += [Edge(upstream, end) for end in ends]
-    for node in nodes:
-        if node.upstream:
-            before = sorted(node.upstream, key=position.__getitem__)
-            edges.append(
-                Edge(tuple(variable_of[name] for name in before), (variable_of[node.name],))
-            )
+        way.insert(0, "data_volume_init")
     if volume:
-        edges.append(Edge(leaves, ("delete_volume",)))
-    return tuple(edges)
+        way.insert(0, "create_volume")
+    waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
+    return (*waits, *pairwise(way), *((("last", "delete_volume"),) if volume else ()))
 
 
 def _imports(
@@ -367,7 +335,7 @@ def _volume(run: RunConfig) -> Volume | None:
     )
 
 
-def _sensors(run: RunConfig, variables: set[str]) -> tuple[Sensor, ...]:
+def _sensors(run: RunConfig) -> tuple[Sensor, ...]:
     taken = set(VOLUME_TASKS)
     sensors = []
     for dependency in run.external_dependencies:
@@ -377,7 +345,6 @@ def _sensors(run: RunConfig, variables: set[str]) -> tuple[Sensor, ...]:
         sensors.append(
             Sensor(
                 task_id=task_id,
-                variable=names.variable_name(task_id, variables),
                 dag_id=dependency.dag_id,
                 external_task_id=dependency.task_id,
                 timeout=dependency.timeout,

@@ -224,7 +224,6 @@ class KedroProject:
 def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
     """The nodes of a Kedro pipeline in topological order."""
     described: dict[int, tuple[str, str]] = {}
-    dependencies = pipeline.node_dependencies
     nodes = []
     for node in pipeline.nodes:
         function = _innermost(node)
@@ -241,7 +240,6 @@ def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
                 tags=tuple(sorted(node.tags)),
                 function=name,
                 doc=doc,
-                upstream=tuple(sorted(parent.name for parent in dependencies[node])),
             )
         )
     return tuple(nodes)

@@ -18,7 +18,7 @@ from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
-from kedro_airflow_k8s.plan import Edge, Plan, Sensor, Task
+from kedro_airflow_k8s.plan import Plan, Sensor, Task
 from kedro_airflow_k8s.pod_spec import CLAIM, container_argument
 from kedro_airflow_k8s.task_groups import Group
 
@@ -79,9 +79,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        py=literal, comment=_comment, sensor_call=_sensor_call, edge_line=_edge_line
-    )
+    environment.filters.update(py=literal, comment=_comment, sensor_call=_sensor_call)
     return environment.get_template("dag.py.j2")
 
 
@@ -95,7 +93,7 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
     counts = Counter(task.doc for task in tasks if task.doc)
     taken: set[str] = set()
     return {
-        task.doc: names.variable_name(f"doc_{task.function}", taken).upper()
+        task.doc: names.constant(f"doc_{task.function}", taken)
         for task in {task.doc: task for task in reversed(tasks)}.values()
         if counts[task.doc] > 1
     }
@@ -104,8 +102,7 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
 def _group_lines(group: Group[Task], depth: int, docs: dict[str, str]) -> Iterator[str]:
     indent = INDENT * depth
     for task in group.tasks:
-        start = f"{indent}{task.variable} = "
-        yield start + literal(_task_call(task, docs), depth, len(start))
+        yield indent + literal(_task_call(task, docs), depth, len(indent))
     for inner in group.groups:
         yield f"{indent}with TaskGroup({literal(inner.label)}):"
         yield from _group_lines(inner, depth + 1, docs)
@@ -142,18 +139,6 @@ def _sensor_call(sensor: Sensor) -> Call:
             "mode": "reschedule",
         },
     )
-
-
-def _edge_line(edge: Edge) -> str:
-    """One line where it fits, as for one task before or after a few others."""
-    sides = [
-        Expression(side[0]) if len(side) == 1 else [Expression(variable) for variable in side]
-        for side in (edge.upstream, edge.downstream)
-    ]
-    line = " >> ".join(literal(side, before=-WIDTH * 10**6) for side in sides)
-    if len(line) + len(INDENT) <= WIDTH:
-        return line
-    return f"{literal(sides[0], 1, 9)} >> {literal(sides[1], 1, 9)}"
 
 
 def _embedded(plan: Plan) -> tuple[str, list[str]]:

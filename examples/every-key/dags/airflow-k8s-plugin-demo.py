@@ -335,8 +335,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                             "name": "SQL_CONN",
                             "valueFrom": {
                                 "secretKeyRef": {
-                                    "name": "airflow-secrets",
-                                    "key": "sql_alchemy_conn",
+                                    "name": "airflow-secrets", "key": "sql_alchemy_conn"
                                 },
                             },
                         },
@@ -349,7 +348,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                 {
                     "name": "data",
                     "persistentVolumeClaim": {
-                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}",
+                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}"
                     },
                 },
             ],
@@ -368,22 +367,17 @@ RESOURCES: dict[str, dict[str, Any]] = {
         "tolerations": [
             k8s.V1Toleration(key="group", value="data-processing", effect="NoExecute"),
             k8s.V1Toleration(
-                key="group",
-                operator="Equal",
-                value="data-processing",
-                effect="NoSchedule",
+                key="group", operator="Equal", value="data-processing", effect="NoSchedule"
             ),
         ],
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "1", "memory": "1Gi"},
-            limits={"cpu": "1", "memory": "1Gi"},
+            requests={"cpu": "1", "memory": "1Gi"}, limits={"cpu": "1", "memory": "1Gi"}
         ),
     },
     "huge_machines": {
         "node_selector": {"big_node_pool": "huge.10x"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "16", "memory": "128Gi"},
-            limits={"cpu": "32", "memory": "256Gi"},
+            requests={"cpu": "16", "memory": "128Gi"}, limits={"cpu": "32", "memory": "256Gi"}
         ),
     },
 }
@@ -394,6 +388,7 @@ KEDRO_RUN = [
     "--pipelines=__default__",
     "--params={{ kedro_params(macros=['ds', 'prev_ds'], variables=['env']) }}",
 ]
+KEDRO_TASKS: list[tuple[KubernetesPodOperator, list[str], list[str]]] = []
 FILL_PATH = "/mnt/kedro-data"
 FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
@@ -468,13 +463,32 @@ def kedro_task(
     task_id: str = "",
     resources: str = "__default__",
     argument: str = "",
-) -> KubernetesPodOperator:
+) -> None:
     """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
     arguments = [*KEDRO_RUN, f"--nodes={argument or node}"]
-    return pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    task = pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    KEDRO_TASKS.append((task, inputs, outputs))
+
+
+def connect_kedro_tasks() -> tuple[list[KubernetesPodOperator], list[KubernetesPodOperator]]:
+    """Let each task run after those that make its inputs; return the first and the last ones."""
+    # To Kedro, `table@pandas` and `table@spark` are two ways to read one dataset.
+    makers = {
+        name.partition("@")[0]: task for task, _, outputs in KEDRO_TASKS for name in outputs
+    }
+    first, followed = [], set()
+    for task, inputs, _ in KEDRO_TASKS:
+        read = [makers[name] for name in (i.partition("@")[0] for i in inputs) if name in makers]
+        before = {maker.task_id: maker for maker in read}
+        if before:
+            list(before.values()) >> task
+        else:
+            first.append(task)
+        followed.update(before)
+    return first, [task for task, _, _ in KEDRO_TASKS if task.task_id not in followed]
 
 
 with DAG(
@@ -487,11 +501,11 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Airflow K8S Plugin Demo",
-        "fingerprint:9821b9b8f84e",
+        "fingerprint:8b417e2fd1fb",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
-    wait_for_upstream_dag = ExternalTaskSensor(
+    wait_1 = ExternalTaskSensor(
         task_id="wait_for_upstream-dag",
         external_dag_id="upstream-dag",
         external_task_id=None,
@@ -501,7 +515,7 @@ with DAG(
         failed_states=["failed"],
         mode="reschedule",
     )
-    wait_for_another_upstream_dag_with_precise_task = ExternalTaskSensor(
+    wait_2 = ExternalTaskSensor(
         task_id="wait_for_another-upstream-dag.with-precise-task",
         external_dag_id="another-upstream-dag",
         external_task_id="with-precise-task",
@@ -538,13 +552,13 @@ with DAG(
         retry_delay=timedelta(seconds=10),
     ).as_teardown(setups=create_volume)
 
-    split_words = kedro_task(
+    kedro_task(
         "split_words",
         ["letter"],
         ["words"],
         "Take the words of the letter one by one, in lower case.",
     )
-    write_report = kedro_task(
+    kedro_task(
         "write_report",
         ["word_counts", "word_lengths", "params:env", "params:ds", "params:prev_ds"],
         ["report"],
@@ -560,24 +574,23 @@ with DAG(
         ),
     )
     with TaskGroup("statistics"):
-        statistics_count = kedro_task(
+        kedro_task(
             "statistics.count",
             ["words"],
             ["word_counts"],
             "Count how often each word comes.",
             resources="huge_machines",
         )
-        statistics_measure = kedro_task(
+        kedro_task(
             "statistics.measure",
             ["words"],
             ["word_lengths"],
             "Find the length of the shortest and of the longest word.",
         )
 
-    [wait_for_upstream_dag, wait_for_another_upstream_dag_with_precise_task] >> create_volume
+    first, last = connect_kedro_tasks()
+    wait_1 >> create_volume
+    wait_2 >> create_volume
     create_volume >> data_volume_init
-    data_volume_init >> split_words
-    split_words >> statistics_count
-    split_words >> statistics_measure
-    [statistics_count, statistics_measure] >> write_report
-    write_report >> delete_volume
+    data_volume_init >> first
+    last >> delete_volume

@@ -334,7 +334,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                 {
                     "name": "data",
                     "persistentVolumeClaim": {
-                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}",
+                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}"
                     },
                 },
             ],
@@ -347,8 +347,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "__default__": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "250m", "memory": "512Mi"},
-            limits={"cpu": "1", "memory": "1Gi"},
+            requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "1", "memory": "1Gi"}
         ),
     },
 }
@@ -359,6 +358,7 @@ KEDRO_RUN = [
     "--pipelines=data_processing",
     "--params={{ kedro_params(macros=['ds']) }}",
 ]
+KEDRO_TASKS: list[tuple[KubernetesPodOperator, list[str], list[str]]] = []
 FILL_PATH = "/mnt/kedro-data"
 FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
@@ -433,13 +433,32 @@ def kedro_task(
     task_id: str = "",
     resources: str = "__default__",
     argument: str = "",
-) -> KubernetesPodOperator:
+) -> None:
     """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
     arguments = [*KEDRO_RUN, f"--nodes={argument or node}"]
-    return pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    task = pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    KEDRO_TASKS.append((task, inputs, outputs))
+
+
+def connect_kedro_tasks() -> tuple[list[KubernetesPodOperator], list[KubernetesPodOperator]]:
+    """Let each task run after those that make its inputs; return the first and the last ones."""
+    # To Kedro, `table@pandas` and `table@spark` are two ways to read one dataset.
+    makers = {
+        name.partition("@")[0]: task for task, _, outputs in KEDRO_TASKS for name in outputs
+    }
+    first, followed = [], set()
+    for task, inputs, _ in KEDRO_TASKS:
+        read = [makers[name] for name in (i.partition("@")[0] for i in inputs) if name in makers]
+        before = {maker.task_id: maker for maker in read}
+        if before:
+            list(before.values()) >> task
+        else:
+            first.append(task)
+        followed.update(before)
+    return first, [task for task, _, _ in KEDRO_TASKS if task.task_id not in followed]
 
 
 with DAG(
@@ -452,7 +471,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:4cbc8bbbc287",
+        "fingerprint:3452b3f9a043",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -484,7 +503,7 @@ with DAG(
     ).as_teardown(setups=create_volume)
 
     with TaskGroup("data_processing"):
-        data_processing_clean_companies = kedro_task(
+        kedro_task(
             "data_processing.clean_companies",
             ["companies"],
             ["data_processing.clean_companies"],
@@ -494,7 +513,7 @@ with DAG(
                 "A company that does not say whether it is approved counts as not approved."
             ),
         )
-        data_processing_clean_reviews = kedro_task(
+        kedro_task(
             "data_processing.clean_reviews",
             ["reviews", "params:data_processing.min_scores"],
             ["data_processing.clean_reviews"],
@@ -506,13 +525,13 @@ with DAG(
                 "    min_scores: Reviews with fewer scores than this are left out."
             ),
         )
-        data_processing_clean_shuttles = kedro_task(
+        kedro_task(
             "data_processing.clean_shuttles",
             ["shuttles"],
             ["data_processing.clean_shuttles"],
             "Turn prices into numbers and flags into 0 or 1, and leave out shuttles without a price.",
         )
-        data_processing_join_tables = kedro_task(
+        kedro_task(
             "data_processing.join_tables",
             [
                 "data_processing.clean_shuttles",
@@ -527,15 +546,7 @@ with DAG(
             ),
         )
 
+    first, last = connect_kedro_tasks()
     create_volume >> data_volume_init
-    data_volume_init >> [
-        data_processing_clean_companies,
-        data_processing_clean_reviews,
-        data_processing_clean_shuttles,
-    ]
-    [
-        data_processing_clean_companies,
-        data_processing_clean_reviews,
-        data_processing_clean_shuttles,
-    ] >> data_processing_join_tables
-    data_processing_join_tables >> delete_volume
+    data_volume_init >> first
+    last >> delete_volume

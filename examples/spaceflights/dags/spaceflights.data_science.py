@@ -334,7 +334,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                 {
                     "name": "data",
                     "persistentVolumeClaim": {
-                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}",
+                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}"
                     },
                 },
             ],
@@ -347,15 +347,13 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "__default__": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "250m", "memory": "512Mi"},
-            limits={"cpu": "1", "memory": "1Gi"},
+            requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "1", "memory": "1Gi"}
         ),
     },
     "huge": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "1", "memory": "2Gi"},
-            limits={"cpu": "2", "memory": "4Gi"},
+            requests={"cpu": "1", "memory": "2Gi"}, limits={"cpu": "2", "memory": "4Gi"}
         ),
     },
 }
@@ -366,6 +364,7 @@ KEDRO_RUN = [
     "--pipelines=data_science",
     "--params={{ kedro_params(macros=['ds']) }}",
 ]
+KEDRO_TASKS: list[tuple[KubernetesPodOperator, list[str], list[str]]] = []
 FILL_PATH = "/mnt/kedro-data"
 FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
@@ -441,13 +440,32 @@ def kedro_task(
     task_id: str = "",
     resources: str = "__default__",
     argument: str = "",
-) -> KubernetesPodOperator:
+) -> None:
     """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
     arguments = [*KEDRO_RUN, f"--nodes={argument or node}"]
-    return pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    task = pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    KEDRO_TASKS.append((task, inputs, outputs))
+
+
+def connect_kedro_tasks() -> tuple[list[KubernetesPodOperator], list[KubernetesPodOperator]]:
+    """Let each task run after those that make its inputs; return the first and the last ones."""
+    # To Kedro, `table@pandas` and `table@spark` are two ways to read one dataset.
+    makers = {
+        name.partition("@")[0]: task for task, _, outputs in KEDRO_TASKS for name in outputs
+    }
+    first, followed = [], set()
+    for task, inputs, _ in KEDRO_TASKS:
+        read = [makers[name] for name in (i.partition("@")[0] for i in inputs) if name in makers]
+        before = {maker.task_id: maker for maker in read}
+        if before:
+            list(before.values()) >> task
+        else:
+            first.append(task)
+        followed.update(before)
+    return first, [task for task, _, _ in KEDRO_TASKS if task.task_id not in followed]
 
 
 with DAG(
@@ -460,7 +478,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:71cb6d95e898",
+        "fingerprint:7be146fb473b",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -492,7 +510,7 @@ with DAG(
     ).as_teardown(setups=create_volume)
 
     with TaskGroup("data_science"):
-        data_science_split_data = kedro_task(
+        kedro_task(
             "data_science.split_data",
             ["model_input_table", "params:data_science.split"],
             ["data_science.x_train", "x_test", "data_science.y_train", "y_test"],
@@ -508,7 +526,7 @@ with DAG(
                 "    Features to train on, features to test on, prices to train on, prices to test on."
             ),
         )
-        data_science_choose_model = kedro_task(
+        kedro_task(
             "data_science.choose_model",
             [
                 "data_science.linear_model",
@@ -525,7 +543,7 @@ with DAG(
             ),
         )
         with TaskGroup("forest"):
-            data_science_forest_train = kedro_task(
+            kedro_task(
                 "data_science.forest.train",
                 [
                     "data_science.x_train",
@@ -536,14 +554,14 @@ with DAG(
                 "Train many decision trees; `options` go to scikit-learn's `RandomForestRegressor`.",
                 resources="huge",
             )
-            data_science_forest_evaluate = kedro_task(
+            kedro_task(
                 "data_science.forest.evaluate",
                 ["data_science.forest_model", "x_test", "y_test"],
                 ["data_science.forest_metrics"],
                 DOC_EVALUATE,
             )
         with TaskGroup("linear"):
-            data_science_linear_train = kedro_task(
+            kedro_task(
                 "data_science.linear.train",
                 [
                     "data_science.x_train",
@@ -553,23 +571,14 @@ with DAG(
                 ["data_science.linear_model"],
                 "Train a straight line through the prices; `options` go to scikit-learn's `Ridge`.",
             )
-            data_science_linear_evaluate = kedro_task(
+            kedro_task(
                 "data_science.linear.evaluate",
                 ["data_science.linear_model", "x_test", "y_test"],
                 ["data_science.linear_metrics"],
                 DOC_EVALUATE,
             )
 
+    first, last = connect_kedro_tasks()
     create_volume >> data_volume_init
-    data_volume_init >> data_science_split_data
-    data_science_split_data >> data_science_forest_train
-    data_science_split_data >> data_science_linear_train
-    [data_science_split_data, data_science_forest_train] >> data_science_forest_evaluate
-    [data_science_split_data, data_science_linear_train] >> data_science_linear_evaluate
-    [
-        data_science_forest_train,
-        data_science_linear_train,
-        data_science_forest_evaluate,
-        data_science_linear_evaluate,
-    ] >> data_science_choose_model
-    data_science_choose_model >> delete_volume
+    data_volume_init >> first
+    last >> delete_volume

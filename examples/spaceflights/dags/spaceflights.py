@@ -334,7 +334,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                 {
                     "name": "data",
                     "persistentVolumeClaim": {
-                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}",
+                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}"
                     },
                 },
             ],
@@ -347,22 +347,19 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "__default__": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "250m", "memory": "512Mi"},
-            limits={"cpu": "1", "memory": "1Gi"},
+            requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "1", "memory": "1Gi"}
         ),
     },
     "huge": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "1", "memory": "2Gi"},
-            limits={"cpu": "2", "memory": "4Gi"},
+            requests={"cpu": "1", "memory": "2Gi"}, limits={"cpu": "2", "memory": "4Gi"}
         ),
     },
     "small": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "100m", "memory": "256Mi"},
-            limits={"cpu": "500m", "memory": "512Mi"},
+            requests={"cpu": "100m", "memory": "256Mi"}, limits={"cpu": "500m", "memory": "512Mi"}
         ),
     },
 }
@@ -373,6 +370,7 @@ KEDRO_RUN = [
     "--pipelines=__default__",
     "--params={{ kedro_params(macros=['ds']) }}",
 ]
+KEDRO_TASKS: list[tuple[KubernetesPodOperator, list[str], list[str]]] = []
 FILL_PATH = "/mnt/kedro-data"
 FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
@@ -448,13 +446,32 @@ def kedro_task(
     task_id: str = "",
     resources: str = "__default__",
     argument: str = "",
-) -> KubernetesPodOperator:
+) -> None:
     """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
     arguments = [*KEDRO_RUN, f"--nodes={argument or node}"]
-    return pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    task = pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    KEDRO_TASKS.append((task, inputs, outputs))
+
+
+def connect_kedro_tasks() -> tuple[list[KubernetesPodOperator], list[KubernetesPodOperator]]:
+    """Let each task run after those that make its inputs; return the first and the last ones."""
+    # To Kedro, `table@pandas` and `table@spark` are two ways to read one dataset.
+    makers = {
+        name.partition("@")[0]: task for task, _, outputs in KEDRO_TASKS for name in outputs
+    }
+    first, followed = [], set()
+    for task, inputs, _ in KEDRO_TASKS:
+        read = [makers[name] for name in (i.partition("@")[0] for i in inputs) if name in makers]
+        before = {maker.task_id: maker for maker in read}
+        if before:
+            list(before.values()) >> task
+        else:
+            first.append(task)
+        followed.update(before)
+    return first, [task for task, _, _ in KEDRO_TASKS if task.task_id not in followed]
 
 
 with DAG(
@@ -467,7 +484,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:7361d8a550ac",
+        "fingerprint:113099555921",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -499,7 +516,7 @@ with DAG(
     ).as_teardown(setups=create_volume)
 
     with TaskGroup("data_processing"):
-        data_processing_clean_companies = kedro_task(
+        kedro_task(
             "data_processing.clean_companies",
             ["companies"],
             ["data_processing.clean_companies"],
@@ -509,7 +526,7 @@ with DAG(
                 "A company that does not say whether it is approved counts as not approved."
             ),
         )
-        data_processing_clean_reviews = kedro_task(
+        kedro_task(
             "data_processing.clean_reviews",
             ["reviews", "params:data_processing.min_scores"],
             ["data_processing.clean_reviews"],
@@ -521,13 +538,13 @@ with DAG(
                 "    min_scores: Reviews with fewer scores than this are left out."
             ),
         )
-        data_processing_clean_shuttles = kedro_task(
+        kedro_task(
             "data_processing.clean_shuttles",
             ["shuttles"],
             ["data_processing.clean_shuttles"],
             "Turn prices into numbers and flags into 0 or 1, and leave out shuttles without a price.",
         )
-        data_processing_join_tables = kedro_task(
+        kedro_task(
             "data_processing.join_tables",
             [
                 "data_processing.clean_shuttles",
@@ -542,7 +559,7 @@ with DAG(
             ),
         )
     with TaskGroup("data_science"):
-        data_science_split_data = kedro_task(
+        kedro_task(
             "data_science.split_data",
             ["model_input_table", "params:data_science.split"],
             ["data_science.x_train", "x_test", "data_science.y_train", "y_test"],
@@ -558,7 +575,7 @@ with DAG(
                 "    Features to train on, features to test on, prices to train on, prices to test on."
             ),
         )
-        data_science_choose_model = kedro_task(
+        kedro_task(
             "data_science.choose_model",
             [
                 "data_science.linear_model",
@@ -575,7 +592,7 @@ with DAG(
             ),
         )
         with TaskGroup("forest"):
-            data_science_forest_train = kedro_task(
+            kedro_task(
                 "data_science.forest.train",
                 [
                     "data_science.x_train",
@@ -586,14 +603,14 @@ with DAG(
                 "Train many decision trees; `options` go to scikit-learn's `RandomForestRegressor`.",
                 resources="huge",
             )
-            data_science_forest_evaluate = kedro_task(
+            kedro_task(
                 "data_science.forest.evaluate",
                 ["data_science.forest_model", "x_test", "y_test"],
                 ["data_science.forest_metrics"],
                 DOC_EVALUATE,
             )
         with TaskGroup("linear"):
-            data_science_linear_train = kedro_task(
+            kedro_task(
                 "data_science.linear.train",
                 [
                     "data_science.x_train",
@@ -603,28 +620,28 @@ with DAG(
                 ["data_science.linear_model"],
                 "Train a straight line through the prices; `options` go to scikit-learn's `Ridge`.",
             )
-            data_science_linear_evaluate = kedro_task(
+            kedro_task(
                 "data_science.linear.evaluate",
                 ["data_science.linear_model", "x_test", "y_test"],
                 ["data_science.linear_metrics"],
                 DOC_EVALUATE,
             )
     with TaskGroup("reporting"):
-        reporting_price_by_type = kedro_task(
+        kedro_task(
             "reporting.price_by_type",
             ["model_input_table"],
             ["reporting.price_by_type"],
             "Say for each type of shuttle how many there are and what they cost.",
             resources="small",
         )
-        reporting_error_by_type = kedro_task(
+        kedro_task(
             "reporting.error_by_type",
             ["best_model", "x_test", "y_test"],
             ["reporting.error_by_type"],
             "Say for each type of shuttle by how much the model is wrong on average.",
             resources="small",
         )
-        reporting_summarise = kedro_task(
+        kedro_task(
             "reporting.summarise",
             ["metrics", "reporting.price_by_type", "reporting.error_by_type", "params:ds"],
             ["summary"],
@@ -640,29 +657,7 @@ with DAG(
             resources="small",
         )
 
+    first, last = connect_kedro_tasks()
     create_volume >> data_volume_init
-    data_volume_init >> [
-        data_processing_clean_companies,
-        data_processing_clean_reviews,
-        data_processing_clean_shuttles,
-    ]
-    [
-        data_processing_clean_companies,
-        data_processing_clean_reviews,
-        data_processing_clean_shuttles,
-    ] >> data_processing_join_tables
-    data_processing_join_tables >> data_science_split_data
-    data_processing_join_tables >> reporting_price_by_type
-    data_science_split_data >> data_science_forest_train
-    data_science_split_data >> data_science_linear_train
-    [data_science_split_data, data_science_forest_train] >> data_science_forest_evaluate
-    [data_science_split_data, data_science_linear_train] >> data_science_linear_evaluate
-    [
-        data_science_forest_train,
-        data_science_linear_train,
-        data_science_forest_evaluate,
-        data_science_linear_evaluate,
-    ] >> data_science_choose_model
-    [data_science_split_data, data_science_choose_model] >> reporting_error_by_type
-    [reporting_price_by_type, data_science_choose_model, reporting_error_by_type] >> reporting_summarise
-    reporting_summarise >> delete_volume
+    data_volume_init >> first
+    last >> delete_volume

@@ -334,7 +334,7 @@ def pod_template(mount_path: str) -> dict[str, Any]:
                 {
                     "name": "data",
                     "persistentVolumeClaim": {
-                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}",
+                        "claimName": "{{ volume_name(dag.dag_id, run_id) }}"
                     },
                 },
             ],
@@ -347,15 +347,13 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "__default__": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "250m", "memory": "512Mi"},
-            limits={"cpu": "1", "memory": "1Gi"},
+            requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "1", "memory": "1Gi"}
         ),
     },
     "small": {
         "labels": {"project": "spaceflights"},
         "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": "100m", "memory": "256Mi"},
-            limits={"cpu": "500m", "memory": "512Mi"},
+            requests={"cpu": "100m", "memory": "256Mi"}, limits={"cpu": "500m", "memory": "512Mi"}
         ),
     },
 }
@@ -366,6 +364,7 @@ KEDRO_RUN = [
     "--pipelines=reporting",
     "--params={{ kedro_params(macros=['ds']) }}",
 ]
+KEDRO_TASKS: list[tuple[KubernetesPodOperator, list[str], list[str]]] = []
 FILL_PATH = "/mnt/kedro-data"
 FILL_VOLUME = r'''
 """Copies the data folder of the image to the fresh volume.
@@ -440,13 +439,32 @@ def kedro_task(
     task_id: str = "",
     resources: str = "__default__",
     argument: str = "",
-) -> KubernetesPodOperator:
+) -> None:
     """A task for a Kedro node; argument is its name escaped for Jinja and Kubernetes."""
     doc_md = f"Kedro node `{node}`\n\n{doc}\n"
     for title, names in (("Inputs", inputs), ("Outputs", outputs)):
         doc_md += f"\n**{title}:** " + (", ".join(f"`{name}`" for name in names) or "none") + "\n"
     arguments = [*KEDRO_RUN, f"--nodes={argument or node}"]
-    return pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    task = pod_task(task_id or node.rpartition(".")[2], arguments, POD, resources, doc_md)
+    KEDRO_TASKS.append((task, inputs, outputs))
+
+
+def connect_kedro_tasks() -> tuple[list[KubernetesPodOperator], list[KubernetesPodOperator]]:
+    """Let each task run after those that make its inputs; return the first and the last ones."""
+    # To Kedro, `table@pandas` and `table@spark` are two ways to read one dataset.
+    makers = {
+        name.partition("@")[0]: task for task, _, outputs in KEDRO_TASKS for name in outputs
+    }
+    first, followed = [], set()
+    for task, inputs, _ in KEDRO_TASKS:
+        read = [makers[name] for name in (i.partition("@")[0] for i in inputs) if name in makers]
+        before = {maker.task_id: maker for maker in read}
+        if before:
+            list(before.values()) >> task
+        else:
+            first.append(task)
+        followed.update(before)
+    return first, [task for task, _, _ in KEDRO_TASKS if task.task_id not in followed]
 
 
 with DAG(
@@ -459,7 +477,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:c0b20ec05759",
+        "fingerprint:534fb9d02695",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -491,21 +509,21 @@ with DAG(
     ).as_teardown(setups=create_volume)
 
     with TaskGroup("reporting"):
-        reporting_error_by_type = kedro_task(
+        kedro_task(
             "reporting.error_by_type",
             ["best_model", "x_test", "y_test"],
             ["reporting.error_by_type"],
             "Say for each type of shuttle by how much the model is wrong on average.",
             resources="small",
         )
-        reporting_price_by_type = kedro_task(
+        kedro_task(
             "reporting.price_by_type",
             ["model_input_table"],
             ["reporting.price_by_type"],
             "Say for each type of shuttle how many there are and what they cost.",
             resources="small",
         )
-        reporting_summarise = kedro_task(
+        kedro_task(
             "reporting.summarise",
             ["metrics", "reporting.price_by_type", "reporting.error_by_type", "params:ds"],
             ["summary"],
@@ -521,7 +539,7 @@ with DAG(
             resources="small",
         )
 
+    first, last = connect_kedro_tasks()
     create_volume >> data_volume_init
-    data_volume_init >> [reporting_error_by_type, reporting_price_by_type]
-    [reporting_error_by_type, reporting_price_by_type] >> reporting_summarise
-    reporting_summarise >> delete_volume
+    data_volume_init >> first
+    last >> delete_volume
