@@ -59,12 +59,17 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     indent = INDENT * (depth + 1)
     if len(indent) + len(inside) <= WIDTH and not comma:
         return f"{opening}\n{indent}{inside}\n{INDENT * depth}{closing}"
-    lines = [
-        text
-        if len(indent) + len(text) < WIDTH
-        else prefix + literal(item, depth + 1, len(indent) + len(prefix) + 1)
-        for text, (prefix, item) in zip(texts, items, strict=True)
-    ]
+    lines: list[str] = []
+    for text, (prefix, item) in zip(texts, items, strict=True):
+        room = WIDTH - len(indent) - len(",")
+        long = len(text) > room
+        entry = prefix + literal(item, depth + 1, len(indent + prefix) + 1) if long else text
+        shared = f"{lines[-1]}, {entry}" if lines else ""
+        # The arguments of a call share lines, so that a DAG of many tasks is not too long.
+        if type(value) is Call and shared and len(shared) <= room and "\n" not in shared:
+            lines[-1] = shared
+        else:
+            lines.append(entry)
     body = "".join(f"{indent}{line},\n" for line in lines)
     return f"{opening}\n{body}{INDENT * depth}{closing}"
 

@@ -29,8 +29,9 @@ def bound(tree: ast.Module) -> Iterator[str]:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         targets += [statement.target] if isinstance(statement, ast.AnnAssign) else []
         for target in targets:
-            assert isinstance(target, ast.Name)
-            yield target.id
+            for part in target.elts if isinstance(target, ast.Tuple) else [target]:
+                assert isinstance(part, ast.Name)
+                yield part.id
         if isinstance(statement, ast.With):
             found = [item.optional_vars for item in statement.items]
             yield from (name.id for name in found if isinstance(name, ast.Name))

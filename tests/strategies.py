@@ -12,7 +12,6 @@ from kedro.framework.cli.utils import split_node_names, split_string
 from kedro.pipeline import Node, Pipeline
 
 from kedro_airflow_k8s.config import PluginConfig, load_config
-from kedro_airflow_k8s.names import RESERVED_VARIABLES
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
 from kedro_airflow_k8s.project import pipeline_nodes
 
@@ -64,7 +63,7 @@ MISCHIEF = (
 """Pieces of text that end strings, comments, templates, arguments or lines too early."""
 
 NAMES = (
-    *sorted(RESERVED_VARIABLES),
+    *("dag", "first", "last", "kedro_task", "create_volume", "wait_1", "volume_name", "re"),
     *("pod_task", "pod_template", "k8s", "names", "IMAGE", "DATA", "POD", "RESOURCES", "DOC_F"),
     *("print", "open", "None", "True", "import", "lambda", "__import__", "__name__", "match"),
     *("upstream_join_id", "downstream_join_id", "root", "task", "-", ".", "..", "a--b", "_", "1"),
@@ -190,9 +189,11 @@ def plain_nodes(draw: st.DrawFn) -> tuple[PipelineNode, ...]:
     )
     nodes: list[PipelineNode] = []
     for name, namespace in named:
-        before = [node.name for node in nodes]
-        upstream = draw(st.sets(st.sampled_from(before), max_size=3)) if before else set()
-        nodes.append(PipelineNode(name, namespace, upstream=tuple(sorted(upstream))))
+        made = [output for node in nodes for output in node.outputs]
+        inputs = draw(st.lists(st.sampled_from(made), max_size=3, unique=True)) if made else []
+        nodes.append(
+            PipelineNode(name, namespace, inputs=tuple(inputs), outputs=(f"made {len(nodes)}",))
+        )
     return tuple(nodes)
 
 
@@ -331,13 +332,28 @@ def kedro_finds_pipeline(name: str) -> bool:
 
 def findable(project: Project) -> Project:
     """The project without what Kedro's command line cannot name."""
-    kept = [node for node in project.nodes if kedro_finds_node(node.name)]
-    names = {node.name for node in kept}
     return replace(
         project,
         pipeline=project.pipeline if kedro_finds_pipeline(project.pipeline) else "some",
-        nodes=tuple(
-            replace(node, upstream=tuple(name for name in node.upstream if name in names))
-            for node in kept
-        ),
+        nodes=tuple(node for node in project.nodes if kedro_finds_node(node.name)),
     )
+
+
+def upstream_of(nodes: Sequence[PipelineNode]) -> dict[str, set[str]]:
+    """The nodes that make what each node takes, by Kedro's own code."""
+    pipeline = Pipeline(
+        [
+            Node(
+                lambda *_: None,
+                [*node.inputs] or None,
+                [*node.outputs] or f"made by {index}",
+                name=f"n{index}",
+            )
+            for index, node in enumerate(nodes)
+        ]
+    )
+    name_of = {f"n{index}": node.name for index, node in enumerate(nodes)}
+    return {
+        name_of[node.name]: {name_of[parent.name] for parent in parents}
+        for node, parents in pipeline.node_dependencies.items()
+    }

@@ -110,9 +110,7 @@ def test_names_and_calls_stand_for_themselves() -> None:
     assert literal(call) == 'make("z", a=x, b=["y"])'
     assert literal(call, before=90).splitlines() == [
         "make(",
-        '    "z",',
-        "    a=x,",
-        '    b=["y"],',
+        '    "z", a=x, b=["y"]',
         ")",
     ]
     assert literal(Call("make")) == "make()"

@@ -6,23 +6,19 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from kedro_airflow_k8s import __version__
-from kedro_airflow_k8s.config import PluginConfig
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.literals import Call
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
-from kedro_airflow_k8s.plan import Edge, Plan, build_plan
-from tests.strategies import IMAGE, config_of, findable, projects
+from kedro_airflow_k8s.plan import Plan, build_plan
+from tests.strategies import IMAGE, config_of
 
 # Kedro warns of such namespaces and takes them.
 pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
 ONE = PipelineNode("one", outputs=("x",))
-TWO = PipelineNode("two", inputs=("x",), upstream=("one",))
-THREE = PipelineNode("three", inputs=("x",), upstream=("one",))
-LAST = PipelineNode("last", upstream=("three", "two"))
+TWO = PipelineNode("two", inputs=("x",))
 
 
 def planned(
@@ -42,10 +38,6 @@ def planned(
         pipeline_option=pipeline_option,
     )
     return build_plan(project, config_of({"image": IMAGE, **run_config}))
-
-
-def pairs(plan: Plan) -> set[tuple[str, str]]:
-    return {(a, b) for edge in plan.edges for a in edge.upstream for b in edge.downstream}
 
 
 NO_VOLUME = {"disabled": True}
@@ -247,39 +239,28 @@ def test_a_task_knows_its_node_for_a_reader() -> None:
 # The volume and the order of tasks.
 
 
-def test_the_volume_is_first_and_deleted_last_whatever_the_pipeline() -> None:
-    plan = planned(ONE, TWO, THREE, LAST)
-    assert plan.edges == (
-        Edge(("create_volume",), ("data_volume_init",)),
-        Edge(("data_volume_init",), ("one",)),
-        Edge(("one",), ("two",)),
-        Edge(("one",), ("three",)),
-        Edge(("two", "three"), ("last",)),
-        Edge(("last",), ("delete_volume",)),
+def test_the_volume_is_made_and_filled_first_and_deleted_last() -> None:
+    plan = planned(ONE, TWO)
+    assert plan.steps == (
+        ("create_volume", "data_volume_init"),
+        ("data_volume_init", "first"),
+        ("last", "delete_volume"),
     )
-    assert plan.task_ids == (
-        *("create_volume", "data_volume_init", "one", "two", "three", "last", "delete_volume"),
-    )
-
-
-def test_a_pipeline_of_several_beginnings_and_ends_is_between_the_same_two_tasks() -> None:
-    plan = planned(ONE, TWO, THREE, PipelineNode("alone"))
-    assert Edge(("data_volume_init",), ("one", "alone")) in plan.edges
-    assert Edge(("two", "three", "alone"), ("delete_volume",)) in plan.edges
+    assert plan.task_ids == ("create_volume", "data_volume_init", "one", "two", "delete_volume")
 
 
 def test_a_volume_that_stays_empty_has_no_task_that_fills_it() -> None:
     plan = planned(ONE, volume={"skip_init": True})
     assert plan.volume is not None
     assert not plan.volume.fill
-    assert pairs(plan) == {("create_volume", "one"), ("one", "delete_volume")}
+    assert plan.steps == (("create_volume", "first"), ("last", "delete_volume"))
     assert plan.task_ids == ("create_volume", "one", "delete_volume")
 
 
 def test_without_a_volume_there_are_only_the_nodes() -> None:
     plan = planned(ONE, TWO, volume=NO_VOLUME)
     assert plan.volume is None
-    assert pairs(plan) == {("one", "two")}
+    assert plan.steps == ()
     assert plan.task_ids == ("one", "two")
     assert not {"volume_name", "volume"} & {*plan.macros, *plan.operators}
 
@@ -298,57 +279,17 @@ def test_the_volume_is_as_configured() -> None:
     assert (plan.volume.access_modes, plan.volume.mount_path) == (("ReadWriteMany",), "/data")
 
 
-def closure(edges: set[tuple[str, str]]) -> dict[str, set[str]]:
-    """What runs before each task, directly or not."""
-    before: dict[str, set[str]] = {}
-
-    def of(task: str) -> set[str]:
-        if task not in before:
-            direct = {a for a, b in edges if b == task}
-            before[task] = direct.union(*(of(earlier) for earlier in direct))
-        return before[task]
-
-    for _, task in edges:
-        of(task)
-    return before
-
-
-@given(projects())
-def test_each_dependency_of_kedro_is_an_edge_and_the_volume_is_around_everything(
-    given_: tuple[Project, PluginConfig],
-) -> None:
-    project, config = findable(given_[0]), given_[1]
-    if not project.nodes:
-        return
-    plan = build_plan(project, config)
-    variables = {task.nodes[0]: task.variable for task in plan.tasks}
-    edges = pairs(plan)
-    for node in project.nodes:
-        assert {a for a, b in edges if b == variables[node.name]} >= {
-            variables[name] for name in node.upstream
-        }
-    before = closure(edges)
-    first = {"create_volume"} if plan.volume else set()
-    first |= {"data_volume_init"} if plan.volume and plan.volume.fill else set()
-    first |= {sensor.variable for sensor in plan.sensors}
-    for variable in variables.values():
-        assert before.get(variable, set()) >= first
-    if plan.volume:
-        assert before["delete_volume"] == first | set(variables.values())
-    assert all(len(e.upstream) == 1 or len(e.downstream) == 1 for e in plan.edges)
-
-
 # Waiting for others.
 
 
 def test_a_dependency_on_a_dag_waits_before_anything_else_is_made() -> None:
     plan = planned(ONE, external_dependencies=[{"dag_id": "up"}])
     (sensor,) = plan.sensors
-    assert (sensor.task_id, sensor.variable, sensor.dag_id) == ("wait_for_up", "wait_for_up", "up")
+    assert (sensor.task_id, sensor.dag_id) == ("wait_for_up", "up")
     assert (sensor.external_task_id, sensor.timeout, sensor.execution_delta) == (None, 1440, 0)
     assert sensor.check_existence
     assert sensor.failed_states == ("failed",)
-    assert plan.edges[0] == Edge(("wait_for_up",), ("create_volume",))
+    assert plan.steps[0] == ("wait_1", "create_volume")
     assert plan.task_ids[0] == "wait_for_up"
 
 
@@ -373,12 +314,10 @@ def test_a_dependency_on_a_task_notices_that_it_will_never_run() -> None:
 def test_several_dependencies_come_before_every_beginning_of_a_pipeline_without_a_volume() -> None:
     dependencies = [{"dag_id": "a"}, {"dag_id": "b"}]
     plan = planned(ONE, PipelineNode("n"), volume=NO_VOLUME, external_dependencies=dependencies)
-    waits = "wait_for_a", "wait_for_b"
-    assert plan.edges == (Edge(waits, ("one",)), Edge(waits, ("n",)))
+    assert plan.steps == (("wait_1", "first"), ("wait_2", "first"))
 
 
 def test_the_same_dependency_at_different_times_is_two_tasks() -> None:
     dependencies = [{"dag_id": "up", "execution_delta": minutes} for minutes in (0, 60, 60)]
     plan = planned(external_dependencies=dependencies)
     assert len({sensor.task_id for sensor in plan.sensors}) == 3
-    assert len({sensor.variable for sensor in plan.sensors}) == 3

@@ -17,8 +17,7 @@ from jinja2 import Template
 from jinja2.sandbox import SandboxedEnvironment
 from kedro.framework.cli.utils import split_node_names, split_string
 
-from kedro_airflow_k8s import names
-from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config import PluginConfig
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.literals import Call, Expression
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
@@ -34,12 +33,13 @@ from tests.strategies import (
     kedro_finds_pipeline,
     plain_nodes,
     projects,
+    upstream_of,
 )
 
 # Kedro warns of such namespaces and takes them.
 pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
-OWN_FUNCTIONS = frozenset(["kedro_task", "pod_task", "pod_template"])
+OWN_FUNCTIONS = frozenset(["connect_kedro_tasks", "kedro_task", "pod_task", "pod_template"])
 CALLED = OWN_FUNCTIONS | {
     "CreateVolumeOperator",
     "DAG",
@@ -55,14 +55,30 @@ CALLED = OWN_FUNCTIONS | {
     # In the functions above.
     "', '.join",
     "node.rpartition",
+    "KEDRO_TASKS.append",
+    "before.values",
+    "first.append",
+    "followed.update",
+    "i.partition",
+    "list",
+    "name.partition",
+    "set",
     # On what was just made.
     ".as_setup",
     ".as_teardown",
 }
 """All that a DAG calls, beside what the operators that it holds call themselves."""
 
+OWN_NAMES = OWN_FUNCTIONS | {
+    *("annotations", "dag", "first", "last", "k8s"),
+    *("create_volume", "data_volume_init", "delete_volume"),
+    *("DATA", "FILL_PATH", "FILL_VOLUME", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD", "RESOURCES"),
+    *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
+}
+"""What a DAG names, beside what the operators that it holds name themselves."""
+
 STATEMENTS = (ast.Assign, ast.Expr, ast.With)
-"""What stands below `with DAG`: a task in a variable, the order of tasks, a group."""
+"""What stands below `with DAG`: a task, the order of tasks, a group."""
 
 
 CALLED_BY_OPERATORS = frozenset().union(*(called(ast.walk(tree)) for tree in operator_trees()))
@@ -111,8 +127,7 @@ def as_recorded(value: Any, mount_path: str | None) -> Any:
 def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: RecordedDag) -> str:
     """The task of a node is exactly the node; gives its id."""
     (task,) = (task for task in plan.tasks if task.nodes == (node.name,))
-    recorded = dag.variables[task.variable]
-    assert recorded.task_id == task.task_id
+    recorded = dag.tasks[task.task_id]
     keywords = dict(recorded.keywords)
     arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
     run = config.run_config
@@ -153,13 +168,10 @@ def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: Record
 
 def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag) -> None:
     """The order of tasks is that of Kedro, after sensors and volume and before the clean-up."""
-    expected = {
-        (task_ids[before], task_ids[node.name])
-        for node in project.nodes
-        for before in node.upstream
-    }
-    roots = {task_ids[node.name] for node in project.nodes if not node.upstream}
-    leaves = set(task_ids.values()) - {upstream for upstream, _ in expected}
+    upstream = upstream_of(project.nodes)
+    expected = {(task_ids[a], task_ids[b]) for b, before in upstream.items() for a in before}
+    roots = {task_ids[name] for name, before in upstream.items() if not before}
+    leaves = set(task_ids.values()) - {earlier for earlier, _ in expected}
     steps = [
         {sensor.task_id for sensor in plan.sensors},
         {"create_volume"} & set(dag.tasks),
@@ -193,7 +205,7 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
     assert macros == {name: dag.variables[name] for name in plan.macros}
     for sensor in plan.sensors:
         delta = timedelta(minutes=sensor.execution_delta) if sensor.execution_delta else None
-        assert dag.variables[sensor.variable].keywords == {
+        assert dag.tasks[sensor.task_id].keywords == {
             "task_id": sensor.task_id,
             "external_dag_id": sensor.dag_id,
             "external_task_id": sensor.external_task_id,
@@ -230,20 +242,16 @@ def check_source(source: str, plan: Plan) -> None:
 
     variables = [name for name in bound(tree) if name != "ExternalTaskSensor"]
     assert len(variables) == len(set(variables))
-    own = {task.variable for task in plan.tasks} | {sensor.variable for sensor in plan.sensors}
-    assert not own & set(dir(builtins))
-    # No variable of a task begins with an underscore.
-    lower = {name for name in variables if name.islower() and name[0] != "_"}
-    assert lower - own <= names.RESERVED_VARIABLES
+    assert not set(variables) & set(dir(builtins))
     loaded = {node.id for node in inner if isinstance(node, ast.Name)}
     assert loaded <= set(variables) | {"ExternalTaskSensor"}
-    # The only names that users have a say in, and those of constants for texts of several tasks.
-    assert set(variables) - own <= {
-        *names.RESERVED_VARIABLES,
-        *(name for name in variables if name.startswith("DOC")),
-        *(name for name in variables if re.fullmatch("[A-Z_]*[A-Z]", name)),
+    # Users have a say only in the names of constants for texts of several tasks.
+    waits = {f"wait_{number}" for number, _ in enumerate(plan.sensors, start=1)}
+    assert set(variables) <= {
+        *(name for name in variables if re.fullmatch(r"DOC(_\w+)?", name)),
+        *waits,
+        *OWN_NAMES,
         *BOUND_BY_OPERATORS,
-        *("Any", "KubernetesPodOperator", "DAG", "TaskGroup"),
     }
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     assert set(imported(nodes)) <= used | {"annotations"}
@@ -338,23 +346,6 @@ def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
     check(project_of(*nodes), config)
 
 
-def test_every_lower_case_name_of_a_dag_with_everything_is_reserved() -> None:
-    config = config_of(
-        {
-            "image": IMAGE,
-            "macro_params": ["ds"],
-            "external_dependencies": [{"dag_id": "up", "execution_delta": 1}],
-            "resources": {RESOURCES_DEFAULT: {"limits": {"cpu": "1"}}},
-        }
-    )
-    plan = build_plan(project_of(PipelineNode("a.n", "a")), config)
-    tree = ast.parse(render_dag(plan))
-    own = {task.variable for task in plan.tasks} | {sensor.variable for sensor in plan.sensors}
-    lower = {name for name in bound(tree) if name.lower() == name and name[0] != "_"}
-    assert {"dag", "k8s", "pod_task"} <= lower
-    assert lower - own <= names.RESERVED_VARIABLES
-
-
 def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
     source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
     for more in ("import os", "open('f')", "eval('1')", "from airflow.configuration import conf"):
@@ -367,12 +358,10 @@ def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
 
 def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
     source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
+    task = '    kedro_task("n", [], [])\n'
+    assert task in source
     with pytest.raises(ValueError, match="Two tasks"):
-        run_dag_file(
-            source.replace(
-                'n = kedro_task("n"', 'm = n = kedro_task("n", [], [])\n    n = kedro_task("n"'
-            )
-        )
+        run_dag_file(source.replace(task, task * 2))
 
 
 def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:

@@ -88,6 +88,8 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell lets what it runs in the background ignore Ctrl-C, and so these tests perhaps.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as ran:
         assert ran.stdout is not None
         for line in ran.stdout:

@@ -501,29 +501,20 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Airflow K8S Plugin Demo",
-        "fingerprint:8b417e2fd1fb",
+        "fingerprint:6dd6e826806d",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
     wait_1 = ExternalTaskSensor(
-        task_id="wait_for_upstream-dag",
-        external_dag_id="upstream-dag",
-        external_task_id=None,
-        check_existence=True,
-        execution_delta=None,
-        timeout=86400,
-        failed_states=["failed"],
+        task_id="wait_for_upstream-dag", external_dag_id="upstream-dag", external_task_id=None,
+        check_existence=True, execution_delta=None, timeout=86400, failed_states=["failed"],
         mode="reschedule",
     )
     wait_2 = ExternalTaskSensor(
         task_id="wait_for_another-upstream-dag.with-precise-task",
-        external_dag_id="another-upstream-dag",
-        external_task_id="with-precise-task",
-        check_existence=False,
-        execution_delta=timedelta(minutes=10),
-        timeout=120,
-        failed_states=["failed", "upstream_failed"],
-        mode="reschedule",
+        external_dag_id="another-upstream-dag", external_task_id="with-precise-task",
+        check_existence=False, execution_delta=timedelta(minutes=10), timeout=120,
+        failed_states=["failed", "upstream_failed"], mode="reschedule",
     )
     create_volume = CreateVolumeOperator(
         task_id="create_volume",
@@ -553,15 +544,12 @@ with DAG(
     ).as_teardown(setups=create_volume)
 
     kedro_task(
-        "split_words",
-        ["letter"],
-        ["words"],
+        "split_words", ["letter"], ["words"],
         "Take the words of the letter one by one, in lower case.",
     )
     kedro_task(
         "write_report",
-        ["word_counts", "word_lengths", "params:env", "params:ds", "params:prev_ds"],
-        ["report"],
+        ["word_counts", "word_lengths", "params:env", "params:ds", "params:prev_ds"], ["report"],
         (
             "Tell the most frequent word, and what Airflow said about the run.\n"
             "\n"
@@ -575,16 +563,11 @@ with DAG(
     )
     with TaskGroup("statistics"):
         kedro_task(
-            "statistics.count",
-            ["words"],
-            ["word_counts"],
-            "Count how often each word comes.",
+            "statistics.count", ["words"], ["word_counts"], "Count how often each word comes.",
             resources="huge_machines",
         )
         kedro_task(
-            "statistics.measure",
-            ["words"],
-            ["word_lengths"],
+            "statistics.measure", ["words"], ["word_lengths"],
             "Find the length of the shortest and of the longest word.",
         )
 

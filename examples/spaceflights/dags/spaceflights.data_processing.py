@@ -471,7 +471,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:3452b3f9a043",
+        "fingerprint:371af4c2ea9e",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -504,9 +504,7 @@ with DAG(
 
     with TaskGroup("data_processing"):
         kedro_task(
-            "data_processing.clean_companies",
-            ["companies"],
-            ["data_processing.clean_companies"],
+            "data_processing.clean_companies", ["companies"], ["data_processing.clean_companies"],
             (
                 "Turn ratings into fractions and the IATA flag into 0 or 1.\n"
                 "\n"
@@ -514,8 +512,7 @@ with DAG(
             ),
         )
         kedro_task(
-            "data_processing.clean_reviews",
-            ["reviews", "params:data_processing.min_scores"],
+            "data_processing.clean_reviews", ["reviews", "params:data_processing.min_scores"],
             ["data_processing.clean_reviews"],
             (
                 "Keep each review once, and give it one score: the mean of the scores it has.\n"
@@ -526,9 +523,7 @@ with DAG(
             ),
         )
         kedro_task(
-            "data_processing.clean_shuttles",
-            ["shuttles"],
-            ["data_processing.clean_shuttles"],
+            "data_processing.clean_shuttles", ["shuttles"], ["data_processing.clean_shuttles"],
             "Turn prices into numbers and flags into 0 or 1, and leave out shuttles without a price.",
         )
         kedro_task(

@@ -478,7 +478,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:7be146fb473b",
+        "fingerprint:1ddc556e30d9",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -511,8 +511,7 @@ with DAG(
 
     with TaskGroup("data_science"):
         kedro_task(
-            "data_science.split_data",
-            ["model_input_table", "params:data_science.split"],
+            "data_science.split_data", ["model_input_table", "params:data_science.split"],
             ["data_science.x_train", "x_test", "data_science.y_train", "y_test"],
             (
                 "Set a part of the shuttles aside, to judge the models by.\n"
@@ -555,10 +554,8 @@ with DAG(
                 resources="huge",
             )
             kedro_task(
-                "data_science.forest.evaluate",
-                ["data_science.forest_model", "x_test", "y_test"],
-                ["data_science.forest_metrics"],
-                DOC_EVALUATE,
+                "data_science.forest.evaluate", ["data_science.forest_model", "x_test", "y_test"],
+                ["data_science.forest_metrics"], DOC_EVALUATE,
             )
         with TaskGroup("linear"):
             kedro_task(
@@ -572,10 +569,8 @@ with DAG(
                 "Train a straight line through the prices; `options` go to scikit-learn's `Ridge`.",
             )
             kedro_task(
-                "data_science.linear.evaluate",
-                ["data_science.linear_model", "x_test", "y_test"],
-                ["data_science.linear_metrics"],
-                DOC_EVALUATE,
+                "data_science.linear.evaluate", ["data_science.linear_model", "x_test", "y_test"],
+                ["data_science.linear_metrics"], DOC_EVALUATE,
             )
 
     first, last = connect_kedro_tasks()

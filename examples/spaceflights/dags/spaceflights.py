@@ -484,7 +484,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:113099555921",
+        "fingerprint:7ba1690d0ef5",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -517,9 +517,7 @@ with DAG(
 
     with TaskGroup("data_processing"):
         kedro_task(
-            "data_processing.clean_companies",
-            ["companies"],
-            ["data_processing.clean_companies"],
+            "data_processing.clean_companies", ["companies"], ["data_processing.clean_companies"],
             (
                 "Turn ratings into fractions and the IATA flag into 0 or 1.\n"
                 "\n"
@@ -527,8 +525,7 @@ with DAG(
             ),
         )
         kedro_task(
-            "data_processing.clean_reviews",
-            ["reviews", "params:data_processing.min_scores"],
+            "data_processing.clean_reviews", ["reviews", "params:data_processing.min_scores"],
             ["data_processing.clean_reviews"],
             (
                 "Keep each review once, and give it one score: the mean of the scores it has.\n"
@@ -539,9 +536,7 @@ with DAG(
             ),
         )
         kedro_task(
-            "data_processing.clean_shuttles",
-            ["shuttles"],
-            ["data_processing.clean_shuttles"],
+            "data_processing.clean_shuttles", ["shuttles"], ["data_processing.clean_shuttles"],
             "Turn prices into numbers and flags into 0 or 1, and leave out shuttles without a price.",
         )
         kedro_task(
@@ -560,8 +555,7 @@ with DAG(
         )
     with TaskGroup("data_science"):
         kedro_task(
-            "data_science.split_data",
-            ["model_input_table", "params:data_science.split"],
+            "data_science.split_data", ["model_input_table", "params:data_science.split"],
             ["data_science.x_train", "x_test", "data_science.y_train", "y_test"],
             (
                 "Set a part of the shuttles aside, to judge the models by.\n"
@@ -604,10 +598,8 @@ with DAG(
                 resources="huge",
             )
             kedro_task(
-                "data_science.forest.evaluate",
-                ["data_science.forest_model", "x_test", "y_test"],
-                ["data_science.forest_metrics"],
-                DOC_EVALUATE,
+                "data_science.forest.evaluate", ["data_science.forest_model", "x_test", "y_test"],
+                ["data_science.forest_metrics"], DOC_EVALUATE,
             )
         with TaskGroup("linear"):
             kedro_task(
@@ -621,22 +613,17 @@ with DAG(
                 "Train a straight line through the prices; `options` go to scikit-learn's `Ridge`.",
             )
             kedro_task(
-                "data_science.linear.evaluate",
-                ["data_science.linear_model", "x_test", "y_test"],
-                ["data_science.linear_metrics"],
-                DOC_EVALUATE,
+                "data_science.linear.evaluate", ["data_science.linear_model", "x_test", "y_test"],
+                ["data_science.linear_metrics"], DOC_EVALUATE,
             )
     with TaskGroup("reporting"):
         kedro_task(
-            "reporting.price_by_type",
-            ["model_input_table"],
-            ["reporting.price_by_type"],
+            "reporting.price_by_type", ["model_input_table"], ["reporting.price_by_type"],
             "Say for each type of shuttle how many there are and what they cost.",
             resources="small",
         )
         kedro_task(
-            "reporting.error_by_type",
-            ["best_model", "x_test", "y_test"],
+            "reporting.error_by_type", ["best_model", "x_test", "y_test"],
             ["reporting.error_by_type"],
             "Say for each type of shuttle by how much the model is wrong on average.",
             resources="small",

@@ -477,7 +477,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:534fb9d02695",
+        "fingerprint:1a620e072b92",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
@@ -510,16 +510,13 @@ with DAG(
 
     with TaskGroup("reporting"):
         kedro_task(
-            "reporting.error_by_type",
-            ["best_model", "x_test", "y_test"],
+            "reporting.error_by_type", ["best_model", "x_test", "y_test"],
             ["reporting.error_by_type"],
             "Say for each type of shuttle by how much the model is wrong on average.",
             resources="small",
         )
         kedro_task(
-            "reporting.price_by_type",
-            ["model_input_table"],
-            ["reporting.price_by_type"],
+            "reporting.price_by_type", ["model_input_table"], ["reporting.price_by_type"],
             "Say for each type of shuttle how many there are and what they cost.",
             resources="small",
         )
