@@ -159,6 +159,7 @@ def make_project(path: Path) -> ProjectFolder:
     """A project of two pipelines, `sales` and `stock`, with `__default__` for both."""
     project = ProjectFolder(path)
     project.write("pyproject.toml", PYPROJECT)
+    project.write(".gitignore", "__pycache__/\n")
     project.write(f"src/{PACKAGE}/__init__.py", "")
     project.write(f"src/{PACKAGE}/pipelines/__init__.py", "")
     project.settings("")

@@ -65,7 +65,7 @@ def test_a_modified_file_makes_it_dirty(project: ProjectFolder) -> None:
 def test_a_file_git_does_not_know_makes_it_dirty_unless_git_ignores_it(
     project: ProjectFolder, setting: str
 ) -> None:
-    project.write(".gitignore", "data/\n")
+    project.write(".gitignore", "__pycache__/\ndata/\n")
     sha = commit_all(project.path)
     git(project.path, "config", "status.showUntrackedFiles", setting)
     project.write("data/orders.csv", "")

@@ -106,7 +106,7 @@ def template(text: str) -> Template:
 def in_the_pod(argument: str, macros: Mapping[str, Any]) -> str:
     """What Kedro gets of an argument in the DAG, after Airflow and the kubelet."""
     rendered = template(argument).render(**macros)
-    return expanded(rendered, {"HOME": "/root", "COLUMNS": "220"})
+    return expanded(rendered, {"HOME": "/home/me", "COLUMNS": "220"})
 
 
 def as_recorded(value: Any, mount_path: str | None) -> Any:

@@ -22,6 +22,13 @@ from tests.sandbox.sandbox_runs import (
     sandbox_run,
 )
 
+# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
+HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -81,15 +88,13 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
     # Were it not for the interruption, the test would hang.
     replace_node(project, "split_words", '__import__("subprocess").run(["sleep", "600"])')
     with subprocess.Popen(
-        command("--secrets", "sandbox-secrets.yaml"),
+        [sys.executable, "-c", HEED_CTRL_C, *command("--secrets", "sandbox-secrets.yaml")],
         cwd=project,
         env=environment(project),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell lets what it runs in the background ignore Ctrl-C, and so these tests perhaps.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as ran:
         assert ran.stdout is not None
         for line in ran.stdout:
