@@ -64,7 +64,7 @@ demo: $(READY_DEMO) ## compile examples/spaceflights and run it in the sandbox, 
 	@cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s sandbox run
 	@echo
 	@echo "That was a Kedro pipeline, compiled to a DAG and run as pods by a real Airflow. Next:"
-	@echo "  less examples/spaceflights/dags/*.py                 the DAG that ran"
+	@echo "  less examples/spaceflights/dags/*.py                 its DAGs, as compiled for the repository"
 	@echo "  cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s compile --help"
 	@echo "  README.md                                            the same for your own project"
 

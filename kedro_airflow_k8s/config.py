@@ -26,9 +26,11 @@ from kedro_airflow_k8s.config_model import (
     Toleration,
     VolumeConfig,
 )
+from kedro_airflow_k8s.config_values import FILL_PATH
 from kedro_airflow_k8s.errors import ConfigError
 
 __all__ = [
+    "FILL_PATH",
     "RESOURCES_DEFAULT",
     "AccessMode",
     "ExternalDependency",

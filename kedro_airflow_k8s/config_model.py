@@ -111,7 +111,7 @@ class SecretConfig(Section):
         if self.deploy_type == "volume":
             if target is None:
                 return "is missing: `deploy_type: volume` needs the absolute path of a folder"
-            return k8s.mount_path_reason(target)
+            return values.mount_reason(target)
         if self.key is None:
             if target is None:
                 return None

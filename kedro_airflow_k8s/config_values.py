@@ -48,6 +48,17 @@ OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
 _CONNECTION_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 
 
+FILL_PATH = "/mnt/kedro-data"
+"""Where the task that fills a fresh volume mounts it, beside the data folder of the image."""
+
+
+def mount_reason(path: str) -> str | None:
+    """Why nothing can be mounted at a path in a pod, or None if something can."""
+    if f"{path}/".startswith(f"{FILL_PATH}/") or f"{FILL_PATH}/".startswith(f"{path}/"):
+        return f"must be apart from {FILL_PATH}, where a fresh volume is filled"
+    return k8s.mount_path_reason(path)
+
+
 def variable_reason(name: str) -> str | None:
     """Why a pod's environment variable cannot have a name, or None if it can."""
     if name.startswith(OWN_VARIABLES):
@@ -257,7 +268,7 @@ DnsLabel = Annotated[str, _unless(k8s.dns_label_reason), _pattern(k8s.LABEL_PATT
 DnsName = Annotated[str, _unless(k8s.dns_subdomain_reason), _pattern(k8s.SUBDOMAIN_PATTERN)]
 SecretKey = Annotated[str, _unless(k8s.secret_key_reason), _pattern(r"[-._a-zA-Z0-9]+")]
 EnvName = Annotated[str, _unless(variable_reason), _pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")]
-MountPath = Annotated[str, _unless(k8s.mount_path_reason), _pattern(r"(/[^/:]+)+")]
+MountPath = Annotated[str, _unless(mount_reason), _pattern(r"(/[^/:]+)+")]
 Quantity = Annotated[
     str,
     BeforeValidator(_number_as_text),

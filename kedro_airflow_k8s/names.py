@@ -74,7 +74,8 @@ def unique(name: str, original: str, taken: set[str]) -> str:
 def constant(text: str, taken: set[str]) -> str:
     """A Python constant named for a text, not yet in `taken`, to which it is added."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").upper()
-    name = name if len(name) <= _CONSTANT_LENGTH else f"{name[:_CONSTANT_LENGTH]}_{digest(text).upper()}"
+    if len(name) > _CONSTANT_LENGTH:
+        name = f"{name[:_CONSTANT_LENGTH]}_{digest(text).upper()}"
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1

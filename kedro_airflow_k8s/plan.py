@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__, names
-from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig, RunConfig
+from kedro_airflow_k8s.config import FILL_PATH, RESOURCES_DEFAULT, PluginConfig, RunConfig
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
 from kedro_airflow_k8s.pod_spec import container_argument, pod_template, resource_arguments
@@ -71,7 +71,7 @@ class Volume:
     storage_class: str | None
     mount_path: str
     fill: bool
-    fill_path: str = "/mnt/kedro-data"
+    fill_path: str = FILL_PATH
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from kedro_airflow_k8s.config import ResourcesConfig, RunConfig, SecretConfig
@@ -30,11 +31,17 @@ LOG_COLUMNS = "220"
 def container_argument(text: str) -> str:
     """The text so that a container gets exactly it, after Airflow's Jinja and the kubelet.
 
-    The kubelet puts environment variables for `$(NAME)` and a dollar sign for `$$`. Jinja makes one
-    kind of line end of all kinds, drops the last one, and reads a string's escapes as Python does,
-    to which JSON's escape of an emoji would be two characters.
+    The kubelet puts environment variables for `$(NAME)` and a dollar sign for `$$`.
     """
-    text = text.replace("$", "$$")
+    return untemplated(text.replace("$", "$$"))
+
+
+def untemplated(text: str) -> str:
+    """The text so that Airflow's Jinja renders exactly it.
+
+    Jinja makes one kind of line end of all kinds, drops the last one, and reads a string's escapes
+    as Python does, to which JSON's escape of an emoji would be two characters.
+    """
     if re.search(r"\{[{%#]|\r|\n\Z", text):
         return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
     return text
@@ -51,7 +58,8 @@ def pod_template(run: RunConfig) -> dict[str, Any]:
     spec: dict[str, Any] = {"containers": [container]}
     for index, secret in enumerate(s for s in run.secrets if s.deploy_type == "volume"):
         name = f"secret-{index}"
-        mounts.append({"name": name, "mountPath": secret.deploy_target, "readOnly": True})
+        path = untemplated(str(secret.deploy_target))
+        mounts.append({"name": name, "mountPath": path, "readOnly": True})
         volumes.append({"name": name, "secret": _secret_source(secret)})
     if not run.volume.disabled:
         mounts.append({"name": "data", "mountPath": MOUNT_PATH})
@@ -80,13 +88,17 @@ def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
         for toleration in resources.tolerations
     ]
     arguments = {
-        "labels": dict(resources.labels),
-        "annotations": dict(resources.annotations),
-        "node_selector": dict(resources.node_selectors),
+        "labels": _untemplated(resources.labels),
+        "annotations": _untemplated(resources.annotations),
+        "node_selector": _untemplated(resources.node_selectors),
         "tolerations": tolerations,
         "container_resources": Call("k8s.V1ResourceRequirements", amounts) if amounts else None,
     }
     return {name: value for name, value in arguments.items() if value}
+
+
+def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: untemplated(value) for name, value in values.items()}
 
 
 def _environment(run: RunConfig) -> list[dict[str, Any]]:
@@ -94,7 +106,7 @@ def _environment(run: RunConfig) -> list[dict[str, Any]]:
         "COLUMNS": LOG_COLUMNS,
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
         "DO_NOT_TRACK": "1",
-        **run.env_vars,
+        **_untemplated(run.env_vars),
         TASK_VARIABLE: TASK_ID,
     }
     secrets = {

@@ -61,11 +61,12 @@ class KedroProject:
         self.base_env = str(getattr(self._loader, "base_env", "base") or "")
         self.env = env or self.default_env
 
-    def config(self, image: str | None = None) -> PluginConfig:
+    def config(self, image: str | None = None, default_image: str | None = None) -> PluginConfig:
         """The plugin's configuration: base and environment merged key by key.
 
         Args:
             image: In place of the image in the files, which need not exist then.
+            default_image: The same, but only where the files name none.
 
         Raises:
             ConfigError: If a file cannot be read or says something impossible.
@@ -77,10 +78,11 @@ class KedroProject:
         data = self._config_data(source)
         if image is not None:
             source += ", --image"
-            if data is None or isinstance(data, dict):
-                run = (data or {}).get("run_config") or {}
-                if isinstance(run, dict):
-                    data = {**(data or {}), "run_config": {**run, "image": image}}
+        run = (data or {}).get("run_config") or {} if isinstance(data, dict | None) else None
+        if isinstance(run, dict):
+            chosen = image if image is not None else run.get("image") or default_image
+            if chosen is not None:
+                data = {**(data or {}), "run_config": {**run, "image": chosen}}
         if data is None:
             raise ConfigError(
                 f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it,"

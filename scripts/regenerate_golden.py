@@ -25,7 +25,11 @@ def compiled(project: Path) -> dict[str, str]:
         subprocess.run(
             [sys.executable, "-m", "kedro", "airflow-k8s", "compile", "--all"],
             cwd=copy,
-            env={**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "GIT_CEILING_DIRECTORIES": folder},
+            env={
+                **{key: value for key, value in os.environ.items() if not key.startswith("KEDRO_")},
+                "KEDRO_DISABLE_TELEMETRY": "1",
+                "GIT_CEILING_DIRECTORIES": folder,
+            },
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -71,7 +71,7 @@ def test_environment_variables_may_replace_what_pods_have_anyway() -> None:
     given = {"A": 'it\'s "{{ ds }}"', "COLUMNS": "80"}
     env = container(env_vars=given)["env"]
     assert {entry["name"]: entry["value"] for entry in env} == {
-        "A": 'it\'s "{{ ds }}"',
+        "A": r"""{{ "it's \"{{ ds }}\"" }}""",
         "COLUMNS": "80",
         "DO_NOT_TRACK": "1",
         "KEDRO_AIRFLOW_K8S_TASK": "{{ ti.task_id }}",

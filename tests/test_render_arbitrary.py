@@ -217,17 +217,22 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
         }
 
 
+def rendered(values: Mapping[str, str]) -> dict[str, str]:
+    """Values of the pod after Airflow's Jinja."""
+    return {name: template(value).render() for name, value in values.items()}
+
+
 def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
     """Free texts of the configuration are in the pod and the resources as they were given."""
     run = config.run_config
     pod = dag.variables["POD"]
-    env = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
-    assert run.env_vars.items() <= env.items()
+    env = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+    assert run.env_vars.items() <= rendered({name: env[name] for name in run.env_vars}).items()
     for name, arguments in dag.variables["RESOURCES"].items():
         wanted = run.resources[name]
-        assert arguments.get("labels", {}) == wanted.labels
-        assert arguments.get("annotations", {}) == wanted.annotations
-        assert arguments.get("node_selector", {}) == wanted.node_selectors
+        assert rendered(arguments.get("labels", {})) == wanted.labels
+        assert rendered(arguments.get("annotations", {})) == wanted.annotations
+        assert rendered(arguments.get("node_selector", {})) == wanted.node_selectors
 
 
 def check_source(source: str, plan: Plan) -> None:

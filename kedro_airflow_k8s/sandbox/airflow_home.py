@@ -72,16 +72,17 @@ class SandboxAirflow:
         python: The Python that has Airflow and its Kubernetes provider.
         home: The folder for Airflow's files.
         kubeconfig: How to reach the sandbox's Kubernetes API.
+        connection: The id of the Airflow connection that the DAG's tasks use to reach Kubernetes.
 
     Raises:
         SandboxError: If that Python cannot be run, or has no Airflow or no Kubernetes provider.
     """
 
-    def __init__(self, python: Path, home: Path, kubeconfig: Path) -> None:
+    def __init__(self, python: Path, home: Path, kubeconfig: Path, connection: str) -> None:
         self.python = python
         self.home = home
         self.version, self.provider_version = airflow_versions(python)
-        self.environment = self._environment(kubeconfig)
+        self.environment = self._environment(kubeconfig, connection)
         self._process: subprocess.Popen[bytes] | None = None
         for folder in (self.dags, self.logs):
             folder.mkdir(parents=True)
@@ -108,15 +109,16 @@ class SandboxAirflow:
             SandboxError: If Airflow cannot make it.
         """
         cached = _cache_folder() / f"airflow-{self.version}.db"
-        if not cached.exists():
+        if cached.exists():
+            shutil.copyfile(cached, self._database)
+        if not self._has_tables():
+            self._database.unlink(missing_ok=True)
             self._migrate()
             with contextlib.suppress(OSError):  # Only the next start will be slower.
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
                     file.write(self._database.read_bytes())
                 Path(file.name).replace(cached)
-        else:
-            shutil.copyfile(cached, self._database)
 
     def start(self, dag_id: str, skip: str) -> None:
         """Begin a run of a DAG in the DAG folder.
@@ -172,13 +174,18 @@ class SandboxAirflow:
         return Outcome(found["state"], found["import_errors"])
 
     def task_states(self, dag_id: str) -> dict[str, TaskState]:
-        """How each task stands, by task id; empty until the run has begun."""
+        """How each task stands, by task id; empty until the run has begun.
+
+        Raises:
+            SandboxError: If Airflow's database cannot be read.
+        """
         query = "SELECT task_id, state, try_number FROM task_instance WHERE dag_id = ?"
         # Airflow's own API would need a server; these columns are the same in Airflow 2.11 and 3.
-        with contextlib.closing(
-            sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)
-        ) as database:
-            rows = database.execute(query, (dag_id,)).fetchall()
+        try:
+            with contextlib.closing(self._open_database()) as database:
+                rows = database.execute(query, (dag_id,)).fetchall()
+        except sqlite3.Error as error:
+            raise SandboxError(f"Airflow's database cannot be read: {error}") from error
         begun, ended = self._read_events()
         states = {}
         for task_id, state, attempt in rows:
@@ -186,6 +193,18 @@ class SandboxAirflow:
             runs = start is not None and end is None and state not in ENDS
             states[task_id] = TaskState("running" if runs else state, start, end, attempt or 0)
         return states
+
+    def _open_database(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, timeout=10)
+
+    def _has_tables(self) -> bool:
+        """Whether there is a database that Airflow has made, and not what is left of one."""
+        try:
+            with contextlib.closing(self._open_database()) as database:
+                database.execute("SELECT count(*) FROM task_instance")
+        except sqlite3.Error:
+            return False
+        return True
 
     def _read_events(self) -> tuple[dict[str, float], dict[str, float]]:
         """When the last attempt of each task began, and when it ended if it has."""
@@ -214,7 +233,7 @@ class SandboxAirflow:
     def _result(self) -> Path:
         return self.home / "outcome.json"
 
-    def _environment(self, kubeconfig: Path) -> dict[str, str]:
+    def _environment(self, kubeconfig: Path, connection: str) -> dict[str, str]:
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -233,10 +252,16 @@ class SandboxAirflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "KUBECONFIG": str(kubeconfig),
+            # It would win over KUBECONFIG, and the user's may lead to a real cluster.
+            f"AIRFLOW_CONN_{connection.upper()}": json.dumps(
+                {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}
+            ),
             # Nothing is sent anywhere.
             "SCARF_ANALYTICS": "false",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
+            **{
+                name: ",".join(filter(None, (inherited.get(name), "127.0.0.1")))
+                for name in ("NO_PROXY", "no_proxy")
+            },
         }
 
     def _migrate(self) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,13 @@ class TaskListener:
     def on_task_instance_success(self, task_instance: Any) -> None:
         """Note the end."""
         self.tell(task_instance, "success")
+        self.redirect(self.outside)
 
     @hookimpl
     def on_task_instance_failed(self, task_instance: Any) -> None:
         """Note the end; whether there will be another attempt is Airflow's to say."""
         self.tell(task_instance, "failed")
+        self.redirect(self.outside)
 
     def tell(self, task_instance: Any, event: str) -> None:
         """Write an event."""
@@ -67,6 +71,14 @@ class TaskListener:
         sys.stderr.flush()
         os.dup2(target, 1)
         os.dup2(target, 2)
+
+
+def end_with_parent() -> None:
+    """Kill this process and all that it has started when the one that started it is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main(dag_id: str, skip: str, result: str, logs: str, events: str) -> None:
@@ -85,4 +97,5 @@ def main(dag_id: str, skip: str, result: str, logs: str, events: str) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     main(*sys.argv[1:])

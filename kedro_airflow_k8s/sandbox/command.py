@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -43,15 +44,16 @@ def run_pipeline(
     Raises:
         AirflowK8sError: If it does not compile, the sandbox cannot start, or the run fails.
     """
-    run = project.config().run_config
-    image = None if run.image else LOCAL_IMAGE
-    (dag,) = compile_pipelines(project, [pipeline], image=image, warn=warn)
+    run = project.config(default_image=LOCAL_IMAGE).run_config
+    (dag,) = compile_pipelines(project, [pipeline], image=run.image, warn=warn)
     options = SandboxOptions(
         project=project.path,
         home=PurePosixPath(run.volume.mount_path).parent,
-        airflow_python=airflow_python or Path(sys.executable),
-        bin_folder=Path(sys.executable).parent,
+        # Made absolute only: what a virtual environment links to is another Python.
+        airflow_python=(airflow_python or Path(sys.executable)).absolute(),
+        bin_folder=_kedro_folder(),
         secrets=read_secrets(secrets, run.namespace or "default") if secrets else {},
+        connection=run.kubernetes_conn_id,
         keep=keep,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -73,7 +75,19 @@ def run_pipeline(
         )
 
 
-def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str]]:
+def _kedro_folder() -> Path:
+    """Where pods find the `kedro` that runs now."""
+    own = Path(sys.executable).parent
+    found = shutil.which("kedro", path=own) or shutil.which("kedro")
+    if found is None:
+        raise SandboxError(
+            f"There is no `kedro` command beside {sys.executable} or on the PATH, which the pods"
+            " of the sandbox need. Use a virtual environment in which Kedro is installed."
+        )
+    return Path(found).absolute().parent
+
+
+def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str | bytes]]:
     """The Secrets of a file of Kubernetes manifests; other kinds are refused.
 
     Args:
@@ -85,13 +99,17 @@ def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, 
     """
     try:
         documents = [d for d in yaml.safe_load_all(file.read_text()) if d is not None]
-        return {_secret_name(d, namespace): _secret_values(d) for d in documents}
+        named = [(_secret_name(d, namespace), _secret_values(d)) for d in documents]
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError, AttributeError):
         # Their texts could show a value.
         raise SandboxError(
             f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret,"
             " metadata.name, and its values as text under stringData, or in base64 under data."
         ) from None
+    secrets = dict(named)
+    if len(secrets) < len(named):
+        raise SandboxError(f"{file} holds two Secrets of one name. Leave one.")
+    return secrets
 
 
 def _secret_name(document: Any, namespace: str) -> tuple[str, str]:
@@ -101,12 +119,10 @@ def _secret_name(document: Any, namespace: str) -> tuple[str, str]:
     return str(metadata.get("namespace") or namespace), str(metadata["name"])
 
 
-def _secret_values(document: Any) -> dict[str, str]:
+def _secret_values(document: Any) -> dict[str, str | bytes]:
     encoded, plain = document.get("data") or {}, document.get("stringData") or {}
-    values = {
-        key: base64.b64decode(value, validate=True).decode() for key, value in encoded.items()
-    }
-    if not all(isinstance(value, str) for value in plain.values()):
+    values = {key: base64.b64decode(value, validate=True) for key, value in encoded.items()}
+    if not all(isinstance(text, str) for pair in (*plain.items(), *encoded) for text in pair):
         raise ValueError
     return {**values, **plain}
 

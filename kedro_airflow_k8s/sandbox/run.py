@@ -17,6 +17,7 @@ from kedro_airflow_k8s.sandbox.image import copy_project
 from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 
 POLL_SECONDS = 0.5
+LOG_LINES = 40
 
 Watch = Callable[[Mapping[str, TaskState]], None]
 
@@ -31,6 +32,7 @@ class SandboxOptions:
         airflow_python: The Python that has Airflow.
         bin_folder: Where the pods find `kedro` and `python`.
         secrets: Secrets of the cluster: (namespace, name) to the values by key.
+        connection: The id of the Airflow connection by which the tasks reach Kubernetes.
         keep: Whether to leave the files on the volume.
     """
 
@@ -38,7 +40,8 @@ class SandboxOptions:
     home: PurePosixPath
     airflow_python: Path
     bin_folder: Path
-    secrets: Mapping[tuple[str, str], Mapping[str, str]]
+    secrets: Mapping[tuple[str, str], Mapping[str, str | bytes]]
+    connection: str
     keep: bool = False
 
 
@@ -80,10 +83,12 @@ def run_in_sandbox(
         SandboxError: If something is missing, or Airflow does not accept the DAG.
     """
     folder = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-"))
-    keep = False
+    kept: Path | None = None
     try:
         kubeconfig = folder / "kubeconfig"
-        airflow = SandboxAirflow(options.airflow_python, folder / "airflow", kubeconfig)
+        airflow = SandboxAirflow(
+            options.airflow_python, folder / "airflow", kubeconfig, options.connection
+        )
         say(f"Airflow {airflow.version}, Kubernetes provider {airflow.provider_version}")
         image = PodImage(folder / "image", options.home, (options.bin_folder,))
         copy_project(options.project, image.root)
@@ -94,18 +99,41 @@ def run_in_sandbox(
             cluster.write_kubeconfig(kubeconfig)
             try:
                 airflow.start(dag.dag_id, skipped_tasks(dag))
+                told: set[str] = set()
                 while not airflow.wait(POLL_SECONDS):
                     watch(airflow.task_states(dag.dag_id))
+                    for trouble in _troubles(cluster):
+                        if trouble not in told:
+                            say(trouble)
+                    told.update(_troubles(cluster))
             finally:
                 airflow.stop()
             tasks = airflow.task_states(dag.dag_id)
             watch(tasks)
             result = _result(airflow, cluster, tasks, options.keep)
-            keep = result.volume is not None
+            kept = result.volume
         return result
     finally:
-        if not keep:
+        if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _remove_all_but(kept, folder)
+
+
+def _troubles(cluster: LocalCluster) -> list[str]:
+    """What keeps pods from running, such as a Secret that is not there."""
+    return [f"{event.pod}: {event.message}" for event in cluster.events() if event.warning]
+
+
+def _remove_all_but(kept: Path, folder: Path) -> None:
+    """Leave one folder of what a run has written: the rest holds settings, and is of no use."""
+    while kept != folder:
+        for path in kept.parent.iterdir():
+            if path.is_dir() and path != kept:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != kept:
+                path.unlink()
+        kept = kept.parent
 
 
 def skipped_tasks(dag: CompiledDag) -> str:
@@ -129,8 +157,11 @@ def _result(
         if task.state == "failed":
             own = [pod for pod in pods if pod.annotations.get(TASK_ANNOTATION) == task_id]
             pod_log = own[-1].log() if own else ""
-            logs[task_id] = "\n".join(pod_log.splitlines()[-40:]) or tail(
-                airflow.logs / f"{task_id}.log", 40
+            # Without a pod, Airflow says why; before the task begins, in its own log.
+            logs[task_id] = (
+                "\n".join(pod_log.splitlines()[-LOG_LINES:])
+                or tail(airflow.logs / f"{task_id}.log", LOG_LINES)
+                or tail(airflow.output, LOG_LINES)
             )
     volumes = cluster.volumes_directory
     files = {

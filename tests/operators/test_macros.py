@@ -87,7 +87,7 @@ class Rendered:
 @pytest.fixture(scope="module", name="rendered")
 def _rendered(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     home = tmp_path_factory.mktemp("rendering") / "airflow"
-    airflow = SandboxAirflow(airflow_python, home, home / "kubeconfig")
+    airflow = SandboxAirflow(airflow_python, home, home / "kubeconfig", "kubernetes_default")
     airflow.create_database()
     shutil.copy(FOLDER / "render_dag.py", airflow.dags)
     (home / "templates.json").write_text(json.dumps(TEMPLATES))

@@ -85,7 +85,9 @@ def _image(folder: Path) -> PodImage:
 @pytest.fixture(scope="module", name="outcome")
 def _outcome(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = tmp_path_factory.mktemp("storage")
-    airflow = SandboxAirflow(airflow_python, folder / "airflow", folder / "kubeconfig")
+    airflow = SandboxAirflow(
+        airflow_python, folder / "airflow", folder / "kubeconfig", "kubernetes_default"
+    )
     airflow.create_database()
     dags = _compiled(folder / "project")
     for name, text in dags.items():

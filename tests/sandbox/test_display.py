@@ -63,9 +63,19 @@ def test_secrets_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
     file = tmp_path / "secrets.yaml"
     file.write_text(
         "kind: Secret\nmetadata: {name: a}\nstringData: {k: v}\n---\n"
-        "kind: Secret\nmetadata: {name: b, namespace: other}\ndata: {k: aGk=}\n---\n"
+        "kind: Secret\nmetadata: {name: b, namespace: other}\ndata: {k: /v8=}\n---\n"
     )
-    assert read_secrets(file, "team") == {("team", "a"): {"k": "v"}, ("other", "b"): {"k": "hi"}}
+    assert read_secrets(file, "team") == {
+        ("team", "a"): {"k": "v"},
+        ("other", "b"): {"k": b"\xfe\xff"},
+    }
+
+
+def test_two_secrets_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text("---\nkind: Secret\nmetadata: {name: a}\n" * 2)
+    with pytest.raises(SandboxError, match="two Secrets of one name"):
+        read_secrets(file, "team")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +84,7 @@ def test_secrets_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
         "kind: ConfigMap\nmetadata: {name: a}\ndata: {k: hunter2}",
         "kind: Secret\nmetadata: {name: a}\ndata: {k: hunter2!}",
         "kind: Secret\nmetadata: {name: a}\nstringData: {k: [hunter2]}",
+        "kind: Secret\nmetadata: {name: a}\nstringData: {1: hunter2}",
         "kind: Secret\nstringData: {k: hunter2}",
         "hunter2",
         "- hunter2",

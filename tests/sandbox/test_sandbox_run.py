@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,54 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert leftovers(project) == []
 
 
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_a_task_that_fails_before_its_pod_is_there_says_why(project: Path, python: Path) -> None:
+    config = project / "conf/base/airflow-k8s.yaml"
+    config.write_text(config.read_text().replace("[env]", "[missing_here]"))
+    relative = os.path.relpath(python, project)
+
+    ran = sandbox_run(project, "--airflow-python", relative, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 1, ran.stdout
+    assert "Airflow variable 'missing_here' does not exist" in ran.stdout
+    assert leftovers(project) == []
+
+
+def test_a_connection_of_the_users_never_leads_to_a_real_cluster(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = '{"conn_type": "kubernetes", "extra": {"kube_config_path": "/nowhere/kubeconfig"}}'
+    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", elsewhere)
+    monkeypatch.setenv("AIRFLOW_CONN_PRODUCTION", elsewhere)
+    config = project / "conf/base/airflow-k8s.yaml"
+    text = config.read_text().replace(
+        "run_config:", "run_config:\n  kubernetes_conn_id: production"
+    )
+    config.write_text(text)
+
+    ran = sandbox_run(project, "--secrets", "sandbox-secrets.yaml", "--keep")
+
+    assert ran.returncode == 0, ran.stdout
+    (kept,) = (project.parent / "tmp").iterdir()
+    # Nothing but the volume: neither settings nor what opens the cluster.
+    assert [path.name for path in kept.iterdir()] == ["kubernetes"]
+    assert [path.name for path in (kept / "kubernetes").iterdir()] == ["volumes"]
+
+
+def test_a_broken_copy_of_the_database_is_made_anew(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cached = tmp_path / f"cache/kedro-airflow-k8s/airflow-{version('apache-airflow')}.db"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"")
+
+    ran = sandbox_run(project, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 0, ran.stdout
+    assert cached.stat().st_size > 0
+
+
 def test_a_secret_that_does_not_exist_fails_the_run_and_is_named(project: Path) -> None:
     config = project / "conf/base/airflow-k8s.yaml"
     # Seconds instead of ten minutes until Airflow gives the waiting pod up.
@@ -80,7 +130,9 @@ def test_a_secret_that_does_not_exist_fails_the_run_and_is_named(project: Path) 
     ran = sandbox_run(project)
 
     assert ran.returncode == 1, ran.stdout
-    assert "airflow-secrets" in ran.stdout
+    # Said at once, not only when Airflow gives the pod up.
+    waits = ran.stdout.index('secret "airflow-secrets" not found')
+    assert waits < ran.stdout.index("data_volume_init: failed")
     assert final_states(ran.stdout)["delete_volume"] == "success"
 
 

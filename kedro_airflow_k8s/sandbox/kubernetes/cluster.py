@@ -21,8 +21,8 @@ from kedro_airflow_k8s.sandbox.kubernetes.store import Store
 from kedro_airflow_k8s.sandbox.kubernetes.volumes import CLAIMS, Volumes
 from kedro_airflow_k8s.sandbox.kubernetes.worker import Machine
 
-Data = Mapping[tuple[str, str], Mapping[str, str]]
-"""Secrets or ConfigMaps: (namespace, name) -> key -> value."""
+Data = Mapping[tuple[str, str], Mapping[str, str | bytes]]
+"""Secrets or ConfigMaps: (namespace, name) -> key -> value; that of a ConfigMap is text."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,8 @@ class LocalCluster:
         for (namespace, name), values in content.items():
             data = dict(values)
             if kind == "Secret":
-                data = {k: base64.b64encode(v.encode()).decode() for k, v in values.items()}
+                raw = {k: v.encode() if isinstance(v, str) else v for k, v in values.items()}
+                data = {k: base64.b64encode(v).decode() for k, v in raw.items()}
             metadata = {"name": name, "namespace": namespace}
             item = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}
             if kind == "Secret":

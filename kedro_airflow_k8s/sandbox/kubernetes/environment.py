@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -76,7 +77,7 @@ def variables_of(
         kind = "secrets" if source.get("secretRef") else "configmaps"
         reference = source.get("secretRef") or source["configMapRef"]
         for key, value in (data_of(store, namespace, kind, reference) or {}).items():
-            found[(source.get("prefix") or "") + key] = local(value.decode())
+            found[(source.get("prefix") or "") + key] = local(os.fsdecode(value))
     for variable in container.get("env") or []:
         source = variable.get("valueFrom")
         if source is None:
@@ -99,7 +100,7 @@ def _referenced(source: Object, pod: Object, store: Store) -> str | None:
     if data is None:
         return None
     if reference["key"] in data:
-        return data[reference["key"]].decode()
+        return os.fsdecode(data[reference["key"]])
     if reference.get("optional"):
         return None
     raise ConfigMissing(f"couldn't find key {reference['key']} in {kind[:-1]} {reference['name']}")

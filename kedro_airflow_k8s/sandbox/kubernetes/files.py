@@ -63,7 +63,7 @@ class PathMap:
         """The text, translated if it is a known path or one below it."""
         for inside in sorted(self._known, key=len, reverse=True):
             if text == inside or text.startswith(inside.rstrip("/") + "/"):
-                return self._known[inside] + text[len(inside) :]
+                return self._known[inside] + text[len(inside.rstrip("/")) :]
         return text
 
     def argument(self, text: str) -> str:
