@@ -149,7 +149,7 @@ def _local_folder(path: str) -> Path:
     try:
         folder = Path(path).expanduser()
     except RuntimeError as error:
-        raise UploadError(f"Cannot upload to {path}: there is no such user here.") from error
+        raise UploadError(f"Cannot write to {path}: there is no such user here.") from error
     # Not resolve(): the user recognises the path that was given, symbolic links included.
     return Path.cwd() / folder
 
@@ -159,13 +159,12 @@ def _write_local(data: bytes, folder: Path, file_name: str) -> Path:
     try:
         if folder.exists() and not folder.is_dir():
             raise UploadError(
-                f"Cannot upload to {folder}: it is a file. `output` names the folder the DAG "
-                "goes to; give the folder."
+                f"Cannot write to {folder}: it is a file. Give the folder that the DAG goes to."
             )
         folder.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise UploadError(
-                f"Cannot upload to {target}: there is a folder of that name. Remove it, or "
+                f"Cannot write to {target}: there is a folder of that name. Remove it, or "
                 "choose another `output`."
             )
         _replace(data, target)
@@ -234,7 +233,7 @@ def _local_failure(error: OSError, target: Path) -> UploadError:
     else:
         advice = "Correct `output`, or repair what the system complains about"
     return UploadError(
-        f"Cannot upload to {target}: {reason}. {advice}. What was there is untouched."
+        f"Cannot write to {target}: {reason}. {advice}. What was there is untouched."
     )
 
 
@@ -385,7 +384,7 @@ _LOGIN_CODES = {"InvalidToken", "ExpiredToken", "TokenRefreshRequired", "Invalid
 
 
 def _remote_failure(error: Exception, target: _Target) -> UploadError:
-    store, where = target.store, f"Cannot upload to {target.shown}"
+    store, where = target.store, f"Cannot write to {target.shown}"
     name = target.protocol if store is None else store.title
     # One put stores all or nothing, so these hold however the request ended.
     untouched = " What was there is untouched." if store else ""

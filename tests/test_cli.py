@@ -283,7 +283,7 @@ def test_a_target_that_cannot_be_written_is_named(project: ProjectFolder, tmp_pa
     else:
         target = tmp_path / "locked"
         target.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
-    message = refused(project.compile("-t", str(target)), f"Cannot upload to {target}/shop.py")
+    message = refused(project.compile("-t", str(target)), f"Cannot write to {target}/shop.py")
     assert "untouched" in message
 
 

@@ -240,7 +240,7 @@ def test_a_read_only_folder_gives_one_message_and_keeps_the_old_file(below: str)
         assert text(folder / "d.py") == OLD
         assert names(folder) == ["d.py"]
     message = str(caught.value)
-    assert message.startswith(f"Cannot upload to {folder / below / 'd.py'}: Permission denied.")
+    assert message.startswith(f"Cannot write to {folder / below / 'd.py'}: Permission denied.")
     assert "read-only" in message
     assert "What was there is untouched" in message
 
