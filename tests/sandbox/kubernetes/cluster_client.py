@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+import kubernetes
 import pytest
 
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster
-
-kubernetes = pytest.importorskip("kubernetes")
 
 T = TypeVar("T")
 HOME = PurePosixPath("/home/kedro_docker")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import kubernetes
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,8 +26,6 @@ from tests.sandbox.kubernetes.cluster_client import (
     wait_for,
     with_claim,
 )
-
-kubernetes = pytest.importorskip("kubernetes")
 
 
 def _pending(name: str, **labels: str) -> dict[str, Any]:

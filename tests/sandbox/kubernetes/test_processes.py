@@ -8,13 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
+import kubernetes
 import pytest
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 from tests.sandbox.kubernetes.cluster_client import Client, connect, pod_of, wait_for, with_claim
-
-kubernetes = pytest.importorskip("kubernetes")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
