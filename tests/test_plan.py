@@ -122,7 +122,7 @@ def test_everything_of_an_entry_reaches_the_operator() -> None:
     assert plan.resources["__default__"] == {
         "node_selector": {"disk": "ssd"},
         "labels": {"team": "a"},
-        "annotations": {"note": "{{ run_id }}"},
+        "annotations": {"note": '{{ "{{ run_id }}" }}'},
         "tolerations": [
             Call(
                 "k8s.V1Toleration",
