@@ -78,6 +78,7 @@ nightly: check-airflow2 $(READY) $(READY2) ## run the tests with many more gener
 
 lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff check --select AIR,E9,F,I examples/*/dags/*.py
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy $(TYPED)
 	.venv/bin/lint-imports

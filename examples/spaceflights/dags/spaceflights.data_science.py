@@ -18,8 +18,8 @@ from typing import Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.providers.common.compat.sdk import BaseOperator, Context, DAG, TaskGroup, Variable
-from jinja2 import pass_context, Undefined
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, Context, TaskGroup, Variable
+from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context as JinjaContext
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
@@ -478,7 +478,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:1ddc556e30d9",
+        "fingerprint:bfa715611751",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
