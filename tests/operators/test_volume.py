@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import kubernetes
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,6 @@ from hypothesis import strategies as st
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 from tests.operators.airflow_process import AirflowWorker, OperatorFailed
 from tests.operators.faulty_api import Fault, FaultyApi
-
-kubernetes = pytest.importorskip("kubernetes")
 
 RUN = ("letters", "manual__2026-01-01T00:00:00+00:00")
 OTHER_RUN = ("letters", "manual__2026-01-02T00:00:00+00:00")
