@@ -18,6 +18,8 @@ from kedro_airflow_k8s.config_errors import refusal, shown_path
 from kedro_airflow_k8s.config_model import (
     RESOURCES_DEFAULT,
     AccessMode,
+    AirflowAuth,
+    AirflowTls,
     ExternalDependency,
     PluginConfig,
     ResourcesConfig,
@@ -33,6 +35,8 @@ __all__ = [
     "FILL_PATH",
     "RESOURCES_DEFAULT",
     "AccessMode",
+    "AirflowAuth",
+    "AirflowTls",
     "ExternalDependency",
     "PluginConfig",
     "ResourcesConfig",

@@ -345,6 +345,39 @@ class RunConfig(Section):
         return secrets
 
 
+class AirflowAuth(Section):
+    """How the plugin makes itself known to Airflow's API. Secrets are never in this file."""
+
+    type: Literal["token", "password", "google", "aws", "none"] = Field(
+        description="`token`: the bearer token in AIRFLOW_API_TOKEN. `password`: the user in "
+        "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD. `google`: Google's application default "
+        "credentials, for Cloud Composer. `aws`: AWS credentials, for MWAA. `none`: nothing.",
+    )
+    environment: values.Text | None = Field(
+        default=None, description="With `aws`: the name of the MWAA environment."
+    )
+    region: values.Text | None = Field(
+        default=None, description="With `aws`: its region. Without one, that of the AWS settings."
+    )
+
+
+class AirflowTls(Section):
+    """Certificates for the connection to Airflow's API."""
+
+    ca_bundle: values.Text | None = Field(
+        default=None,
+        description="File with the certificates of the authorities to trust, in PEM format, in "
+        "place of the usual ones.",
+    )
+    client_certificate: values.Text | None = Field(
+        default=None, description="File with the certificate to show to the server, in PEM format."
+    )
+    client_key: values.Text | None = Field(
+        default=None,
+        description="File with the key of that certificate, if it is not in the same file.",
+    )
+
+
 class PluginConfig(Section):
     """Configuration of kedro-airflow-k8s: conf/<env>/airflow-k8s.yaml."""
 
@@ -358,6 +391,14 @@ class PluginConfig(Section):
         default=None,
         description="Where Airflow reads its DAGs: a folder, or an address that begins with "
         "gs://, gcs://, s3:// or abfs://.",
+    )
+    airflow_auth: AirflowAuth | None = Field(
+        default=None,
+        description="How the plugin makes itself known to Airflow's API: one word, or a section. "
+        "Without it, by what the environment variables hold.",
+    )
+    airflow_tls: AirflowTls = Field(
+        default=AirflowTls(), description="Certificates for the connection to Airflow's API."
     )
     run_config: RunConfig = Field(
         description="How the pipeline runs. An empty `{}` stands for every default."

@@ -23,3 +23,46 @@ class UploadError(AirflowK8sError):
 
 class SandboxError(AirflowK8sError):
     """The sandbox could not start, or the run in it failed."""
+
+
+class AirflowApiError(AirflowK8sError):
+    """Airflow's server did not do what it was asked; the text repeats its own words.
+
+    Raised as it is for an answer that fits none of the classes below.
+    """
+
+
+class Unreachable(AirflowApiError):
+    """No whole answer came: wrong address, timeout, broken connection, untrusted certificate."""
+
+
+class NotAirflow(AirflowApiError):
+    """Something answered, but not Airflow's API: a proxy, a log-in page, another program."""
+
+
+class NotAuthenticated(AirflowApiError):
+    """Airflow does not know who is asking: credentials are missing, wrong or expired."""
+
+
+class NotAllowed(AirflowApiError):
+    """Airflow knows who is asking, and does not let them."""
+
+
+class NotFound(AirflowApiError):
+    """Airflow has no such DAG, run or task."""
+
+
+class Conflict(AirflowApiError):
+    """It is there already, or in a state that does not allow this."""
+
+
+class Refused(AirflowApiError):
+    """Airflow finds the request wrong."""
+
+
+class ServerFailed(AirflowApiError):
+    """Airflow failed or is overloaded, also after several attempts."""
+
+
+class RunError(AirflowK8sError):
+    """A run did not come to a good end, or could not begin: the DAG is not there, or is broken."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.task_state import ENDS, TaskState
 
 KUBERNETES_PROVIDER = "apache-airflow-providers-cncf-kubernetes"
 
@@ -25,36 +26,10 @@ import importlib.metadata as m, json
 found = {{d.metadata["Name"].lower(): d.version for d in m.distributions() if d.metadata["Name"]}}
 print(json.dumps([found.get("apache-airflow"), found.get("{KUBERNETES_PROVIDER}")]))
 """
-ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
-"""The states in which a task stays."""
 
 # What a user's Airflow settings would change of the sandbox must not reach it; variables and
 # connections are the user's input.
 _KEPT_AIRFLOW_VARIABLES = ("AIRFLOW_VAR_", "AIRFLOW_CONN_")
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """How a task stands.
-
-    Attributes:
-        state: Airflow's word, such as `running` or `up_for_retry`; None before it is scheduled.
-        start: When its last attempt began, in seconds since 1970.
-        end: When its last attempt ended, likewise.
-        attempt: The number of its last attempt, from 1.
-    """
-
-    state: str | None
-    start: float | None
-    end: float | None
-    attempt: int
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the last attempt has run so far."""
-        if self.start is None:
-            return None
-        return (self.end or time.time()) - self.start
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.text import Text
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project import KedroProject
-from kedro_airflow_k8s.sandbox.display import TaskTable
+from kedro_airflow_k8s.task_table import TaskTable
 from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
 
 LOCAL_IMAGE = "sandbox"

@@ -1,4 +1,4 @@
-"""What a person sees of a sandbox run: a live table, or plain lines where there is no terminal."""
+"""What a person sees of a run: a live table, or plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kedro_airflow_k8s.sandbox.airflow_home import TaskState
+from kedro_airflow_k8s.task_state import TaskState
 
 # Of the states that are worth a line: their mark and colour.
 _LOOKS = {

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from kedro_airflow_k8s.sandbox.airflow_home import TaskState
-from kedro_airflow_k8s.sandbox.display import TaskTable
+from kedro_airflow_k8s.task_state import TaskState
+from kedro_airflow_k8s.task_table import TaskTable
 
 NAME = "data_processing.clean_companies_and_reviews"
 BLOCKS = set("█▉▊▋▌▍▎▏▐▕")

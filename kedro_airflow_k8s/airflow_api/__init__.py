@@ -1,0 +1,11 @@
+"""Talks to an Airflow server by its REST API."""
+
+from kedro_airflow_k8s.airflow_api.client import (
+    AirflowClient,
+    Dag,
+    DagImportError,
+    DagRun,
+    RunState,
+)
+
+__all__ = ["AirflowClient", "Dag", "DagImportError", "DagRun", "RunState"]
