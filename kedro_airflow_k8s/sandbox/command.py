@@ -21,8 +21,8 @@ from rich.text import Text
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project import KedroProject
-from kedro_airflow_k8s.task_table import TaskTable
 from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
+from kedro_airflow_k8s.task_table import TaskTable
 
 LOCAL_IMAGE = "sandbox"
 """Where the configuration names no image: the sandbox's pods are copies of the project anyway."""

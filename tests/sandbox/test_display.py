@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.task_state import TaskState
 from kedro_airflow_k8s.sandbox.command import read_secrets
+from kedro_airflow_k8s.task_state import TaskState
 from kedro_airflow_k8s.task_table import TaskTable
 
 DONE = TaskState("success", 100.0, 103.25, 1)
