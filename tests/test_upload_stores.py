@@ -14,9 +14,8 @@ from uuid import uuid4
 import fsspec
 import pytest
 
-from kedro_airflow_k8s import upload
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import upload_dag
+from kedro_airflow_k8s.upload import remote, upload_dag
 from tests.storage_servers import S3, Gcs, faulty, free_port, gcs_server, s3_server  # noqa: F401 - fixtures
 
 OLD = "old = 1\n"
@@ -92,6 +91,15 @@ def test_a_second_upload_replaces_the_file(store: Store) -> None:
     assert store.server.names(store.bucket) == ["dags/d.py"]
 
 
+def test_one_can_ask_whether_a_file_is_still_the_one_that_was_uploaded(store: Store) -> None:
+    output = f"{store.protocol}://{store.bucket}/dags"
+    assert not is_uploaded(NEW, "d.py", output)
+    upload_dag(NEW, "d.py", output)
+    assert is_uploaded(NEW, "d.py", output)
+    upload_dag(OLD, "d.py", output)
+    assert not is_uploaded(NEW, "d.py", output)
+
+
 @pytest.mark.parametrize("store", ["gs"], indirect=True)
 def test_gcs_is_another_name_of_gs(store: Store) -> None:
     assert upload_dag(OLD, "d.py", f"gcs://{store.bucket}/x") == f"gs://{store.bucket}/x/d.py"
@@ -138,7 +146,7 @@ def test_a_server_that_is_down_is_reported_as_unreachable(store: Store) -> None:
 def test_a_server_that_never_answers_does_not_hold_the_command(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(remote, "DEADLINE_SECONDS", 0.5)
     with socket.socket() as silent:  # connections are taken by the system and never served
         silent.bind(("127.0.0.1", 0))
         silent.listen()

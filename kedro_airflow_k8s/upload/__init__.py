@@ -1,0 +1,80 @@
+"""Delivers a DAG file to where Airflow reads it: a local folder, or a bucket through fsspec.
+
+Airflow parses the folder all the time, so a file appears there whole or not at all: locally by a
+rename, on Google Cloud Storage, S3 and Azure by one request that stores the object or does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kedro_airflow_k8s.errors import UploadError
+from kedro_airflow_k8s.upload.local import local_folder, write_local
+from kedro_airflow_k8s.upload.remote import read_remote, remote_target, write_remote
+from kedro_airflow_k8s.upload.stores import KNOWN, STORES
+
+
+def upload_dag(source: str, file_name: str, output: str) -> str:
+    """Writes one DAG file into the place Airflow reads DAGs from, replacing an older one.
+
+    Locally and on the three object stores a reader sees the old file or the new one, never a
+    part. For other protocols fsspec knows (ftp, sftp, ...) that is as good as their own write.
+
+    Args:
+        source: the text of the DAG, written as UTF-8.
+        file_name: name of the file, without a folder.
+        output: a local folder (made when missing; `~`, relative and `file://` are fine), or
+            `gs://`, `gcs://`, `s3://`, `abfs://` with a bucket and perhaps a prefix, or any
+            other protocol of fsspec. Credentials and endpoints come from the environment of
+            each client library (for S3 also AWS_ENDPOINT_URL).
+
+    Returns:
+        The full location of the file, free of credentials, for printing.
+
+    Raises:
+        UploadError: the file could not be delivered; the text says why and the way out.
+    """
+    if file_name in ("", ".", "..") or set(file_name) & {"/", "\\", "\0"}:
+        raise UploadError(f"Cannot upload: {file_name!r} is not a file name.")
+    protocol, rest = _split_output(output)
+    data = source.encode()
+    if protocol == "file":
+        return str(write_local(data, local_folder(rest), file_name))
+    target = remote_target(protocol, rest, file_name)
+    write_remote(data, target)
+    return target.shown
+
+
+def is_uploaded(source: str, file_name: str, output: str) -> bool:
+    """Whether a file that was uploaded is still there as it was: False if it cannot be read."""
+    protocol, rest = _split_output(output)
+    if protocol != "file":
+        return read_remote(remote_target(protocol, rest, file_name)) == source.encode()
+    try:
+        return (local_folder(rest) / file_name).read_bytes() == source.encode()
+    except OSError:
+        return False
+
+
+def _split_output(output: str) -> tuple[str, str]:
+    """Gives the protocol (`file` for a plain path) and what follows it."""
+    if not output.strip() or "\0" in output:
+        raise UploadError(
+            "Cannot upload: the output location is empty or not a path. Set `output` in "
+            f"airflow-k8s.yaml or give -o; it may be {KNOWN}."
+        )
+    protocol, separator, rest = output.partition("://")
+    # One letter is a Windows drive; anything with other characters is a path.
+    if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.:-]+", protocol):
+        protocol = {"gcs": "gs", "local": "file"}.get(protocol.lower(), protocol.lower())
+        return protocol, rest
+    head, colon, rest = output.partition(":")
+    if colon and head.lower() in ("file", "local"):
+        return "file", rest
+    if colon and head.lower() in (*STORES, "gcs"):
+        # Taken for a path, this would quietly make a local folder called "gs:".
+        raise UploadError(
+            f"Cannot upload: the output location starts with '{head}:' but not with "
+            f"'{head}://'. Write {head}://, then the bucket."
+        )
+    return "file", output

@@ -1,0 +1,170 @@
+"""Writes and reads one file through fsspec, within a bounded time."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from importlib import import_module
+from typing import Any, TypeVar
+
+from kedro_airflow_k8s.errors import UploadError
+from kedro_airflow_k8s.upload.failures import NoAnswerError, remote_failure
+from kedro_airflow_k8s.upload.stores import AZURE, GCS, KNOWN, S3, STORES, Target
+
+T = TypeVar("T")
+
+# Longest wait for a store, in seconds, all retries and the search for credentials included.
+DEADLINE_SECONDS = 60.0
+
+
+def remote_target(protocol: str, rest: str, file_name: str) -> Target:
+    """The place of a file.
+
+    Raises:
+        UploadError: If the address is unknown, incomplete, or holds credentials.
+    """
+    fsspec = import_module("fsspec")
+    known = {*fsspec.available_protocols(), *fsspec.registry}
+    if protocol not in known:
+        near = difflib.get_close_matches(protocol, sorted({*known, "gcs"}), n=1)
+        hint = f" Did you mean {near[0]}://?" if near else ""
+        raise UploadError(
+            f"Cannot upload: the protocol {protocol}:// is not known.{hint} `output` may be "
+            f"{KNOWN}, or another protocol of fsspec."
+        )
+    # Never echo more of such an address than the protocol: signatures and passwords live there.
+    secret_free = "Take it out: credentials come from the environment."
+    if re.search(r"[?#]|::", rest):  # "::" chains two filesystems in fsspec
+        raise UploadError(
+            f"Cannot upload: the output location {protocol}://... has a query string, a fragment "
+            f"or '::'. {secret_free}"
+        )
+    authority, _, prefix = rest.partition("/")
+    store = STORES.get(protocol)
+    if store is not None:
+        if not authority:
+            raise UploadError(
+                f"Cannot upload: the output location {protocol}://{rest} names no "
+                f"{store.bucket}. Write {protocol}://{store.bucket.upper()}/folder."
+            )
+        # abfs://container@account.dfs.core.windows.net is Azure's own form, not a user name.
+        # An S3 access point has colons in its name (arn:aws:s3:...).
+        user_info = "@" in authority and store is not AZURE
+        if user_info or (":" in authority and not authority.startswith("arn:")):
+            raise UploadError(
+                f"Cannot upload: the output location {protocol}://... has a user name or "
+                f"password. {secret_free}"
+            )
+        shown = authority
+    else:
+        shown = re.sub(".*@", "***@", authority)
+    path = "/".join([part for part in prefix.split("/") if part] + [file_name])
+    return Target(
+        protocol, authority, f"{protocol}://{authority}/{path}", f"{protocol}://{shown}/{path}"
+    )
+
+
+def write_remote(data: bytes, target: Target) -> None:
+    """Store a file, replacing an older one.
+
+    Raises:
+        UploadError: If that did not work.
+    """
+
+    def write() -> None:
+        filesystem, path = _filesystem(target)
+        if target.store is None:
+            filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        # Azure's client tries three times more and waits about 15 s or longer before each.
+        options = {"retry_total": 1} if target.store is AZURE else {}
+        filesystem.pipe_file(path, data, **options)
+        # Some implementations in fsspec take a write and do nothing with it.
+        if target.store is None and filesystem.cat_file(path) != data:
+            raise OSError("what is there now is not what was written")
+
+    try:
+        with _quiet("gcsfs"):
+            _within_deadline(write)
+    except Exception as error:  # the clients behind fsspec share no base class
+        raise remote_failure(error, target) from error
+
+
+def read_remote(target: Target) -> bytes | None:
+    """What a file holds, or None if it is not there or cannot be read."""
+
+    def read() -> bytes:
+        filesystem, path = _filesystem(target)
+        data: bytes = filesystem.cat_file(path)
+        return data
+
+    try:
+        with _quiet("gcsfs"):
+            return _within_deadline(read)
+    except Exception:  # noqa: BLE001 - the clients behind fsspec share no base class
+        return None
+
+
+def _filesystem(target: Target) -> tuple[Any, str]:
+    """Gives the filesystem, with bounded retries, and the path in it.
+
+    What the user configured for the client library stays. No cached instance: it may hold
+    credentials that expired or changed.
+    """
+    if target.store is not GCS:
+        url_to_fs = import_module("fsspec.core").url_to_fs
+        filesystem, path = url_to_fs(target.url, skip_instance_cache=True)
+        if target.store is S3:
+            # Tries multiply: s3fs 5 times botocore 5, each waiting up to 5 s for a connection.
+            filesystem.config_kwargs.setdefault("retries", {"total_max_attempts": 2})
+            filesystem.retries = 2
+        return filesystem, path
+    # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
+    # emulators do not answer, and writes zonal buckets piece by piece. The core class is
+    # what it hands every other bucket to.
+    cls = import_module("gcsfs.core").GCSFileSystem
+    filesystem = cls(skip_instance_cache=True)
+    filesystem.requests_timeout = filesystem.requests_timeout or 20
+    # gcsfs sleeps up to 36 s over six tries and offers no setting; three take at most 5 s.
+    once = getattr(cls._request, "__wrapped__", None)
+    if once is not None:
+        retry_request = import_module("gcsfs.retry").retry_request
+        filesystem._request = retry_request(once, 3).__get__(filesystem)
+    return filesystem, target.url.removeprefix("gs://")
+
+
+def _within_deadline(call: Callable[[], T]) -> T:
+    """Runs a call for at most DEADLINE_SECONDS, whatever the client library waits for.
+
+    A thread, because the search for credentials blocks before any time-out of fsspec applies;
+    a daemon, so that a call that hangs does not keep the command from ending.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="upload").start()
+    wait([done], timeout=DEADLINE_SECONDS)
+    if not done.done():
+        raise NoAnswerError(DEADLINE_SECONDS)
+    return done.result()
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Holds back a logger that prints the traceback of an error it raises anyway."""
+    logger = logging.getLogger(name)
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
