@@ -15,7 +15,7 @@ import fsspec
 import pytest
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import remote, upload_dag
+from kedro_airflow_k8s.upload import is_uploaded, remote, upload_dag
 from tests.storage_servers import S3, Gcs, faulty, free_port, gcs_server, s3_server  # noqa: F401 - fixtures
 
 OLD = "old = 1\n"
