@@ -1,0 +1,76 @@
+"""`compile` and `upload-pipeline`: no Airflow is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli.group import (
+    airflow_k8s,
+    image_option,
+    output_option,
+    warn,
+    with_airflow,
+    with_project,
+)
+
+
+@airflow_k8s.command("compile")
+@with_project
+@image_option
+@click.option(
+    "-t",
+    "--target-path",
+    type=click.Path(file_okay=False),
+    help="Folder to write to.  [default: dags]",
+)
+@click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
+def compile_command(
+    project: Any, pipeline: str, image: str | None, target_path: str | None, every: bool
+) -> None:
+    """Write the DAG of a pipeline to dags/<dag_id>.py.
+
+    \b
+    Example:
+        kedro airflow-k8s compile --image registry.example.com/project:1.0
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
+    from kedro_airflow_k8s.upload import upload_dag
+
+    if every and pipeline != DEFAULT_PIPELINE:
+        raise click.UsageError("Give --all or --pipeline, not both.")
+    if target_path and "://" in target_path:
+        raise click.UsageError(
+            "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
+            f" kedro airflow-k8s upload-pipeline --output {target_path}"
+        )
+    folder = Path(target_path) if target_path else project.dags_path
+    names = project.pipeline_names() if every else [pipeline]
+    for dag in compile_pipelines(project, names, image=image, output=folder, warn=warn):
+        path = upload_dag(dag.source, dag.file_name, str(folder))
+        click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")
+
+
+@airflow_k8s.command("upload-pipeline")
+@with_airflow
+@image_option
+@output_option
+def upload_pipeline(
+    project: Any, pipeline: str, target: Any, image: str | None, output: str | None
+) -> None:
+    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+
+    \b
+    Example:
+        kedro airflow-k8s upload-pipeline --output gs://bucket/dags
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.upload import upload_dag
+
+    output = target.output(output)
+    image = target.image(image)
+    for dag in compile_pipelines(project, [pipeline], image=image, output=Path(output), warn=warn):
+        click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")

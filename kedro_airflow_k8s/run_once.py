@@ -1,0 +1,188 @@
+"""Starts a run of a DAG and, if wanted, watches it to its end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from rich.markup import escape
+
+from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
+from kedro_airflow_k8s.compilation import CompiledDag
+from kedro_airflow_k8s.deployment import deploy
+from kedro_airflow_k8s.errors import AirflowApiError, RunError, ServerFailed, Unreachable
+from kedro_airflow_k8s.progress import Progress
+from kedro_airflow_k8s.task_state import TaskState
+from kedro_airflow_k8s.task_table import TaskTable
+
+POLL_SECONDS = 1.0
+LOGS_SHOWN, LOG_LINES = 5, 40
+"""Of how many failed tasks the log is shown, and how much of its end."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        conf: The run's configuration.
+        logical_date: The logical date, with a zone; None for a run that has none.
+        unpause: Whether to unpause the DAG; None: if it is new in Airflow.
+        minutes: How long to watch the run; None: not at all.
+        cancel_on_interrupt: Whether Ctrl-C fails the run.
+    """
+
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    logical_date: datetime | None = None
+    unpause: bool | None = None
+    minutes: float | None = None
+    cancel_on_interrupt: bool = False
+
+
+def run_once(
+    client: AirflowClient, dag: CompiledDag, output: str, options: RunOptions, progress: Progress
+) -> None:
+    """Upload a DAG, start a run of exactly this text, and watch it if wanted.
+
+    Raises:
+        AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
+        KeyboardInterrupt: From the user, who has been told what becomes of the run.
+    """
+    try:
+        before = deploy(client, dag, output, progress)
+        paused = _unpause(client, dag, before is None, options.unpause, progress)
+    except KeyboardInterrupt:
+        progress.say("Interrupted: no run was started.")
+        raise
+    run_id = new_run_id()
+    url = client.run_url(dag.dag_id, run_id)
+    try:
+        client.trigger(dag.dag_id, run_id, options.conf, options.logical_date)
+        progress.say(f"Started run {run_id}: {url}")
+        if options.minutes is not None:
+            _Watch(client, dag, run_id, progress).until_end(options.minutes, paused)
+    except KeyboardInterrupt:
+        if options.cancel_on_interrupt:
+            client.fail_run(dag.dag_id, run_id)
+            progress.say(f"Interrupted: run {run_id} was marked as failed: {url}")
+        else:
+            progress.say(f"Interrupted: run {run_id} goes on in Airflow: {url}")
+        raise
+
+
+def new_run_id() -> str:
+    """A run id that tells when and by what, and that nobody else has.
+
+    It is part of the names of the run's pods and volume: no characters that these lack.
+    """
+    now = datetime.now(timezone.utc)
+    return f"run-once-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _unpause(
+    client: AirflowClient, dag: CompiledDag, new: bool, wanted: bool | None, progress: Progress
+) -> bool:
+    """Unpause the DAG if that is wanted; whether it is paused after that."""
+    found = client.find_dag(dag.dag_id)
+    if found is None or not found.paused:
+        return False
+    if wanted or (wanted is None and new):
+        client.set_paused(dag.dag_id, False)
+        return False
+    progress.warn(
+        f"DAG {dag.dag_id} is paused in Airflow: its runs wait until somebody unpauses it."
+        " --unpause does."
+    )
+    return True
+
+
+class _Watch:
+    """The view of a run from its start to its end."""
+
+    def __init__(
+        self, client: AirflowClient, dag: CompiledDag, run_id: str, progress: Progress
+    ) -> None:
+        self._client = client
+        self._dag = dag
+        self._run_id = run_id
+        self._progress = progress
+        self._tasks: Mapping[str, TaskState] = {}
+        self._silent = False
+
+    def until_end(self, minutes: float, paused: bool) -> None:
+        """Show the tasks until the run has ended.
+
+        Raises:
+            RunError: If it failed, or has not ended within so many minutes.
+            AirflowApiError: If Airflow cannot be asked, and that will not pass.
+        """
+        clock = self._progress.clock
+        end = clock.now() + minutes * 60
+        with TaskTable(self._progress.console, "Tasks", self._dag.task_ids) as table:
+            while True:
+                asked = clock.now()
+                run = self._look(table)
+                if run and run.state.ended:
+                    break
+                if clock.now() >= end:
+                    raise RunError(self._unfinished(run, minutes, paused))
+                # A run of thousands of tasks takes many requests: no more than half of the time.
+                clock.sleep(max(POLL_SECONDS, clock.now() - asked))
+        self._tell_end(run)
+
+    def _look(self, table: TaskTable) -> DagRun | None:
+        """The run as it stands, or None while Airflow does not answer: the run goes on."""
+        try:
+            run = self._client.run(self._dag.dag_id, self._run_id)
+            self._tasks = self._client.task_states(self._dag.dag_id, self._run_id)
+        except (Unreachable, ServerFailed) as error:
+            if not self._silent:
+                self._progress.warn(f"{error} The run goes on; trying again.")
+            self._silent = True
+            return None
+        self._silent = False
+        table.update(self._tasks)
+        return run
+
+    def _unfinished(self, run: DagRun | None, minutes: float, paused: bool) -> str:
+        state = run.state.value if run else "of unknown state"
+        hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
+        return (
+            f"Run {self._run_id} is {state} after {minutes:g} minutes, and goes on.{hint} See"
+            f" {self._url}"
+        )
+
+    def _tell_end(self, run: DagRun) -> None:
+        succeeded = [task for task in self._tasks.values() if task.state == "success"]
+        color = "green" if run.state is RunState.SUCCESS else "red"
+        self._progress.console.print(
+            f"[bold {color}]{run.state.value}[/]: {len(succeeded)} of {len(self._tasks)} tasks"
+            " succeeded."
+        )
+        if run.state is RunState.SUCCESS:
+            return
+        failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
+        for task_id in failed[:LOGS_SHOWN]:
+            self._show_log(task_id)
+        raise RunError(
+            f"The run failed: {', '.join(failed) or 'Airflow names no failed task'}. See"
+            f" {self._url}"
+        )
+
+    def _show_log(self, task_id: str) -> None:
+        console = self._progress.console
+        console.rule(f"Log of {escape(task_id)}", align="left")
+        attempt = self._tasks[task_id].attempt
+        try:
+            log = self._client.task_log(self._dag.dag_id, self._run_id, task_id, attempt)
+        except AirflowApiError as error:
+            log = f"Airflow does not give it: {error}"
+        lines = "\n".join(log.splitlines()[-LOG_LINES:])
+        console.print(lines or "It is empty.", markup=False, soft_wrap=True)
+
+    @property
+    def _url(self) -> str:
+        return self._client.run_url(self._dag.dag_id, self._run_id)

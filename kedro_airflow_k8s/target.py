@@ -1,0 +1,121 @@
+"""The Airflow that a command works with: that of the configuration, or the sandbox's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kedro_airflow_k8s.config import AirflowAuth, AirflowTls, PluginConfig
+from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
+from kedro_airflow_k8s.project import KedroProject
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.airflow_api import AirflowClient
+    from kedro_airflow_k8s.sandbox.services import Sandbox
+
+
+class Target:
+    """An Airflow, where it reads DAGs, and which image its pods run.
+
+    Args:
+        project: The Kedro project.
+        sandbox: Whether it is the Airflow of `sandbox up`.
+        warn: Called with each doubt about the connection.
+    """
+
+    def __init__(
+        self, project: KedroProject, *, sandbox: bool, warn: Callable[[str], None]
+    ) -> None:
+        self._project = project
+        self._in_sandbox = sandbox
+        self._warn = warn
+
+    @cached_property
+    def client(self) -> AirflowClient:
+        """The connection; Airflow is asked for its version when it is first needed.
+
+        Raises:
+            ConfigError: If the configuration names no host.
+            SandboxError: If the sandbox does not run.
+            AirflowApiError: If Airflow cannot be reached or is too old.
+        """
+        from kedro_airflow_k8s.airflow_api import connect
+
+        if self._in_sandbox:
+            credentials = {
+                "AIRFLOW_API_USERNAME": self._sandbox.username,
+                "AIRFLOW_API_PASSWORD": self._sandbox.password,
+            }
+            auth = AirflowAuth(type="password")
+            return connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
+        config = self.config
+        return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
+
+    @property
+    def host(self) -> str:
+        """The base address of Airflow.
+
+        Raises:
+            ConfigError: If the configuration names none.
+            SandboxError: If the sandbox does not run.
+        """
+        if self._in_sandbox:
+            return self._sandbox.host
+        if self.config.host is None:
+            raise ConfigError(
+                "Where is Airflow? Set host in airflow-k8s.yaml, such as"
+                " https://airflow.example.com, or try things out on this machine:"
+                " `kedro airflow-k8s sandbox up`, then --sandbox."
+            )
+        return self.config.host
+
+    def output(self, given: str | None) -> str:
+        """Where to deliver DAGs; given is what the command line says.
+
+        Raises:
+            UploadError: If nothing says it.
+            SandboxError: If the sandbox does not run.
+        """
+        if given:
+            return given
+        if self._in_sandbox:
+            return str(self._sandbox.output)
+        if self.config.output:
+            return self.config.output
+        raise UploadError(
+            "Where should the DAG go? Set output in airflow-k8s.yaml, or give --output: a folder,"
+            " gs://bucket/folder, s3://bucket/folder or abfs://container/folder."
+        )
+
+    def image(self, given: str | None) -> str | None:
+        """The image for the pods, if it is not for the configuration to say.
+
+        The sandbox's pods are copies of the project: it is copied anew, as one would build an
+        image.
+
+        Raises:
+            SandboxError: If the sandbox does not run, or the project cannot be copied.
+        """
+        if not self._in_sandbox:
+            return given
+        self._sandbox.refresh_image(self._project)
+        return given or self.config.run_config.image
+
+    @cached_property
+    def config(self) -> PluginConfig:
+        """The plugin's configuration; it need not name an image."""
+        from kedro_airflow_k8s.sandbox.command import LOCAL_IMAGE
+
+        return self._project.config(default_image=LOCAL_IMAGE)
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        from kedro_airflow_k8s.sandbox.services import find_sandbox
+
+        found = find_sandbox(self._project.path)
+        if found is None:
+            raise SandboxError(
+                "The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`."
+            )
+        return found

@@ -1,0 +1,196 @@
+"""A run from its start to its end, as a person sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from kedro_airflow_k8s.airflow_api import RunState
+from kedro_airflow_k8s.errors import NotAuthenticated, RunError, Unreachable
+from kedro_airflow_k8s.run_once import RunOptions, new_run_id, run_once
+from kedro_airflow_k8s.task_state import TaskState
+from tests.compiled_dags import compiled_dag
+from tests.scripted_airflow import ScriptedAirflow, known_dag
+
+DAG = compiled_dag("sales", tasks=("load", "train"))
+PARSED = known_dag("sales", DAG.fingerprint)
+DONE = TaskState("success", 100.0, 103.0, 1)
+FAILED = TaskState("failed", 103.0, 104.0, 2)
+
+
+@pytest.fixture
+def airflow() -> ScriptedAirflow:
+    scripted = ScriptedAirflow()
+    scripted.at(1, lambda: scripted.parse(PARSED))
+    return scripted
+
+
+def run(airflow: ScriptedAirflow, folder: Path, options: RunOptions) -> str:
+    """Run once; what was written, which an error has as its `written`."""
+    progress, written = airflow.progress()
+    try:
+        run_once(airflow, DAG, str(folder), options, progress)
+    except BaseException as error:
+        error.written = written.getvalue()  # type: ignore[attr-defined]
+        raise
+    return written.getvalue()
+
+
+def end_at(airflow: ScriptedAirflow, seconds: float, state: RunState, **tasks: TaskState) -> None:
+    def end() -> None:
+        airflow.tasks.update(tasks)
+        airflow.end(state)
+
+    airflow.at(seconds, end)
+
+
+def test_without_a_wait_the_run_is_started_and_its_address_printed(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    text = run(airflow, tmp_path, RunOptions(conf={"kedro_params": {"a": 1}}))
+
+    (run_id,) = airflow.runs
+    assert f"Started run {run_id}: https://airflow.example.com/dags/sales/runs/{run_id}" in text
+    assert airflow.confs == [{"kedro_params": {"a": 1}}]
+    assert airflow.runs[run_id].logical_date is None
+
+
+def test_a_logical_date_reaches_airflow(airflow: ScriptedAirflow, tmp_path: Path) -> None:
+    day = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    run(airflow, tmp_path, RunOptions(logical_date=day))
+    assert [r.logical_date for r in airflow.runs.values()] == [day]
+
+
+def test_a_run_that_succeeds_shows_its_tasks(airflow: ScriptedAirflow, tmp_path: Path) -> None:
+    end_at(airflow, 9, RunState.SUCCESS, load=DONE, train=DONE)
+
+    text = run(airflow, tmp_path, RunOptions(minutes=5))
+
+    assert "load: success (3.0 s)" in text
+    assert "success: 2 of 2 tasks succeeded." in text
+
+
+def test_a_queued_run_has_not_ended(airflow: ScriptedAirflow, tmp_path: Path) -> None:
+    end_at(airflow, 200, RunState.SUCCESS, load=DONE)
+    run(airflow, tmp_path, RunOptions(minutes=5))
+    assert airflow.seconds >= 200
+
+
+def test_a_run_that_fails_shows_the_end_of_the_logs_of_the_failed_tasks(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    airflow.logs["train"] = "\n".join(f"line {i}" for i in range(200)) + "\nValueError: [no] data"
+    end_at(airflow, 5, RunState.FAILED, load=DONE, train=FAILED)
+
+    with pytest.raises(RunError, match=r"The run failed: train\. See https://airflow") as error:
+        run(airflow, tmp_path, RunOptions(minutes=5))
+
+    written = error.value.written  # type: ignore[attr-defined]
+    assert "failed: 1 of 2 tasks succeeded." in written
+    assert "Log of train" in written
+    assert "ValueError: [no] data" in written
+    assert "line 199" in written
+    assert "line 100\n" not in written
+
+
+def test_a_failed_run_without_a_failed_task_says_so(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    end_at(airflow, 5, RunState.FAILED, load=DONE)
+    with pytest.raises(RunError, match="Airflow names no failed task"):
+        run(airflow, tmp_path, RunOptions(minutes=5))
+
+
+def test_a_run_that_takes_longer_than_the_wait_is_no_success(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match=r"is queued after 0\.5 minutes, and goes on\. See https"):
+        run(airflow, tmp_path, RunOptions(minutes=0.5))
+    assert airflow.seconds >= 30
+
+
+def test_while_airflow_does_not_answer_the_wait_goes_on(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    def trouble(value: Unreachable | None) -> Callable[[], None]:
+        return lambda: setattr(airflow, "trouble", value)
+
+    airflow.at(3, trouble(Unreachable("Airflow does not answer.")))
+    airflow.at(60, trouble(None))
+    end_at(airflow, 70, RunState.SUCCESS, load=DONE, train=DONE)
+
+    text = run(airflow, tmp_path, RunOptions(minutes=5))
+
+    assert text.count("Airflow does not answer. The run goes on; trying again.") == 1
+
+
+def test_credentials_that_end_during_the_wait_end_it(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    airflow.at(3, lambda: setattr(airflow, "trouble", NotAuthenticated("Who are you?")))
+    with pytest.raises(NotAuthenticated):
+        run(airflow, tmp_path, RunOptions(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("known", "option", "left_paused"),
+    [
+        (False, None, False),
+        (True, None, True),
+        (True, True, False),
+        (False, False, True),
+    ],
+)
+def test_a_paused_dag_is_unpaused_if_asked_for_or_new(
+    tmp_path: Path, known: bool, option: bool | None, left_paused: bool
+) -> None:
+    airflow = ScriptedAirflow()
+    if known:
+        airflow.parse(known_dag("sales", "fingerprint:0ld", paused=True))
+    airflow.at(1, lambda: airflow.parse(known_dag("sales", DAG.fingerprint, paused=True)))
+
+    text = run(airflow, tmp_path, RunOptions(unpause=option))
+
+    assert airflow.dags["sales"].paused is left_paused
+    assert ("is paused in Airflow: its runs wait" in text) is left_paused
+    assert airflow.runs
+
+
+def interrupt(airflow: ScriptedAirflow, seconds: float) -> None:
+    def press() -> None:
+        raise KeyboardInterrupt
+
+    airflow.at(seconds, press)
+
+
+def test_ctrl_c_before_the_run_starts_nothing(tmp_path: Path) -> None:
+    airflow = ScriptedAirflow()
+    interrupt(airflow, 2)
+    with pytest.raises(KeyboardInterrupt) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5))
+    assert "Interrupted: no run was started." in error.value.written  # type: ignore[attr-defined]
+    assert not airflow.runs
+
+
+@pytest.mark.parametrize(
+    ("cancel", "state", "words"),
+    [(False, RunState.QUEUED, "goes on in Airflow"), (True, RunState.FAILED, "was marked as fail")],
+)
+def test_ctrl_c_cancels_the_run_only_if_asked_to(
+    airflow: ScriptedAirflow, tmp_path: Path, cancel: bool, state: RunState, words: str
+) -> None:
+    interrupt(airflow, 6)
+    with pytest.raises(KeyboardInterrupt) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5, cancel_on_interrupt=cancel))
+    assert [r.state for r in airflow.runs.values()] == [state]
+    assert words in error.value.written  # type: ignore[attr-defined]
+
+
+def test_run_ids_are_never_the_same_and_fit_into_names_of_pods() -> None:
+    ids = {new_run_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"run-once-\d{8}-\d{6}-[0-9a-f]{6}", run_id) for run_id in ids)
