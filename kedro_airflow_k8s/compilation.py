@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from kedro_airflow_k8s.config import config_warnings
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.plan import build_plan
+from kedro_airflow_k8s.plan import Overrides, Plan, build_plan
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.render import render_dag
 
@@ -20,14 +21,24 @@ class CompiledDag:
     Attributes:
         dag_id: Its id.
         source: The text of the file.
+        fingerprint: The tag, `fingerprint:0123456789ab`, that only a DAG of exactly this text has.
         task_ids: All its tasks, in an order in which they can run.
         sensor_ids: Those of them that wait for other DAGs.
+        schedule: A cron expression, a preset, or None if it runs only when somebody starts it.
+        timezone: The IANA name of the time zone in which the schedule is meant.
+        start_date: The first day of the schedule, from midnight in that time zone.
+        trigger_params: The Kedro parameters, with dots where nested, that its trigger form shows.
     """
 
     dag_id: str
     source: str
+    fingerprint: str
     task_ids: tuple[str, ...]
     sensor_ids: tuple[str, ...]
+    schedule: str | None
+    timezone: str
+    start_date: date
+    trigger_params: tuple[str, ...]
 
     @property
     def file_name(self) -> str:
@@ -41,6 +52,7 @@ def compile_pipelines(
     *,
     image: str | None = None,
     output: Path | None = None,
+    overrides: Overrides = Overrides(),  # noqa: B008 - frozen
     warn: Callable[[str], None],
 ) -> list[CompiledDag]:
     """The DAGs of pipelines; all of them or, if one fails, none.
@@ -50,29 +62,45 @@ def compile_pipelines(
         pipelines: Registered names.
         image: In place of the image in the configuration.
         output: Where the DAGs will be written: there they do not count as uncommitted changes.
+        overrides: What else is said in place of the configuration.
         warn: Called with each doubt about the configuration.
 
     Raises:
         AirflowK8sError: If the project, its configuration or a plan is wrong.
     """
+    if overrides.dag_name is not None and len(pipelines) > 1:
+        raise PlanError(
+            f"Several pipelines cannot all be DAG {overrides.dag_name!r}: name one with --pipeline."
+        )
     config = project.config(image)
     for message in config_warnings(config):
         warn(message)
+    parameters = project.parameters if config.run_config.trigger_params else {}
     compiled: dict[str, CompiledDag] = {}
     for name in pipelines:
         read = project.read(name, output)
         if not read.nodes and len(pipelines) > 1:
             warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
             continue
-        plan = build_plan(read, config)
+        plan = build_plan(read, config, overrides, parameters)
         if plan.dag_id in compiled:
             raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")
-        compiled[plan.dag_id] = CompiledDag(
-            dag_id=plan.dag_id,
-            source=render_dag(plan),
-            task_ids=plan.task_ids,
-            sensor_ids=tuple(sensor.task_id for sensor in plan.sensors),
-        )
+        compiled[plan.dag_id] = _compiled(plan)
     if not compiled:
         raise PlanError("No pipeline has nodes, so there is nothing to compile.")
     return list(compiled.values())
+
+
+def _compiled(plan: Plan) -> CompiledDag:
+    text = render_dag(plan)
+    return CompiledDag(
+        dag_id=plan.dag_id,
+        source=text.source,
+        fingerprint=text.fingerprint,
+        task_ids=plan.task_ids,
+        sensor_ids=tuple(sensor.task_id for sensor in plan.sensors),
+        schedule=plan.schedule,
+        timezone=plan.timezone,
+        start_date=plan.start_date,
+        trigger_params=tuple(field.name for field in plan.trigger_params),
+    )

@@ -17,18 +17,21 @@ from kedro_airflow_k8s import kubernetes_rules as k8s
 from kedro_airflow_k8s.config_errors import refusal, shown_path
 from kedro_airflow_k8s.config_model import (
     RESOURCES_DEFAULT,
-    AccessMode,
     AirflowAuth,
     AirflowTls,
     ExternalDependency,
     PluginConfig,
-    ResourcesConfig,
     RunConfig,
+    TriggerParam,
+)
+from kedro_airflow_k8s.config_pods import (
+    AccessMode,
+    ResourcesConfig,
     SecretConfig,
     Toleration,
     VolumeConfig,
 )
-from kedro_airflow_k8s.config_values import FILL_PATH
+from kedro_airflow_k8s.config_values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import ConfigError
 
 __all__ = [
@@ -43,8 +46,10 @@ __all__ = [
     "RunConfig",
     "SecretConfig",
     "Toleration",
+    "TriggerParam",
     "VolumeConfig",
     "config_warnings",
+    "cron_reason",
     "json_schema",
     "load_config",
 ]

@@ -110,7 +110,9 @@ def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
     section = _section_at(path, model)
     if section is None:
         return "must be keys with values, indented below it"
-    return f"must be keys with values, indented below it, out of: {', '.join(section.model_fields)}"
+    word = f"a {shorthand}, or " if (shorthand := getattr(section, "shorthand", "")) else ""
+    keys = ", ".join(section.model_fields)
+    return f"must be {word}keys with values, indented below it, out of: {keys}"
 
 
 def _unknown_key(path: Path, model: type[BaseModel]) -> str:

@@ -15,6 +15,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     also_named: ClassVar[Mapping[str, str]] = {}
     """Other names of a field, to its name."""
+    shorthand: ClassVar[str] = ""
+    """The field whose value alone may stand for the whole section, if any."""
 
     @model_validator(mode="before")
     @classmethod
@@ -22,6 +24,8 @@ class Section(BaseModel):
         """YAML says null where everything below a key is commented out."""
         if data is None:
             return {}
+        if cls.shorthand and isinstance(data, str):
+            return {cls.shorthand: data}
         if not isinstance(data, Mapping):
             return data
         known = {**cls.model_fields, **cls.also_named}
@@ -31,7 +35,7 @@ class Section(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Adds what the validators above accept: other names, and keys without a value."""
+        """Adds what the validator above accepts: other names, keys without a value, shorthands."""
         reference = handler(core_schema)
         section = handler.resolve_ref_schema(reference)
         keys = section["properties"]
@@ -43,6 +47,9 @@ class Section(BaseModel):
             section["allOf"] = [
                 {"not": {"required": list(pair)}} for pair in cls.also_named.items()
             ]
+        if cls.shorthand:
+            alone = {k: v for k, v in keys[cls.shorthand].items() if k != "description"}
+            section["anyOf"] = [{"type": section.pop("type")}, alone]
         return reference
 
 

@@ -4,9 +4,10 @@ A check raises ValueError with a phrase saying what is allowed; `config_errors` 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -33,6 +34,10 @@ _DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 # What Kedro's command line takes for the key of a parameter; dots make it a nested one.
 _VARIABLE = re.compile(r"[^,=\[\].\s]+(\.[^,=\[\].\s]+)*")
+_VARIABLE_ALLOWED = (
+    "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `[`, `]`, and"
+    " without dots at its ends or side by side"
+)
 # The grammar of the distribution project's package `reference`, which container engines share.
 _IMAGE_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _HOST_PART = r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
@@ -152,6 +157,58 @@ def cron_reason(text: str) -> str | None:
     except (ValueError, KeyError, TypeError, OverflowError, IndexError) as error:
         return f"must be a cron expression that Airflow can follow: {error}"
     return None
+
+
+def timezone_reason(name: str) -> str | None:
+    """Why a DAG cannot have a time zone, or None if it can."""
+    if name == "UTC":
+        return None
+    from zoneinfo import available_timezones  # looks through hundreds of files
+
+    # Some systems list their own setting and a stand-in for none among the zones.
+    known = available_timezones() - {"Factory", "localtime"}
+    if not known:
+        return (
+            "cannot be checked: this machine has no list of time zones."
+            " `pip install tzdata` brings one"
+        )
+    if name in known:
+        return None
+    folded = {zone.lower(): zone for zone in sorted(known)}
+    cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+    word = name.lower().replace(" ", "_")
+    near = get_close_matches(word, folded, 1, 0.7) or get_close_matches(word, cities, 1, 0.7)
+    hint = f". Did you mean {(folded | cities)[near[0]]}?" if near else ""
+    return f"must be the IANA name of a time zone, such as Europe/Paris{hint}"
+
+
+def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None:
+    """Why these cannot all be parameters beside earlier ones, or None if they can.
+
+    Args:
+        names: The names, with dots where they are nested.
+        earlier: Other names, to the key of the configuration that they stand under.
+    """
+    both = [name for name in names if name in earlier]
+    if both:
+        keys = " and ".join(dict.fromkeys(earlier[name] for name in both))
+        return f"must not repeat {keys}, both become parameters: {', '.join(both)}"
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        return f"must name everything once: {', '.join(twins)} stands there twice"
+    for name in names:
+        if any(other.startswith(f"{name}.") for other in (*earlier, *names)):
+            return f"must not have {name} beside one below it: a parameter has one value"
+        above = [other for other in earlier if name.startswith(f"{other}.")]
+        if above:
+            return f"must not have {name} below {above[0]}: a parameter has one value"
+    return None
+
+
+def _parameter_reason(name: str) -> str | None:
+    if name == "kedro_params":
+        return "must not be kedro_params: under that name, runs hold the parameters without a field"
+    return None if _VARIABLE.fullmatch(name) else _VARIABLE_ALLOWED
 
 
 def _day(value: Any) -> date:
@@ -285,12 +342,13 @@ Variable = Annotated[
     _unless(
         _fits(
             _VARIABLE,
-            "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `[`, `]`, and"
-            " without dots at its ends or side by side",
+            _VARIABLE_ALLOWED,
         )
     ),
     _pattern(_VARIABLE.pattern),
 ]
+Parameter = Annotated[str, _unless(_parameter_reason), _pattern(_VARIABLE.pattern)]
+TimeZone = Annotated[str, _unless(timezone_reason), _pattern(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")]
 AirflowId = Annotated[
     str,
     _unless(

@@ -17,6 +17,10 @@ class PlanError(AirflowK8sError):
     """The pipeline and its configuration do not fit together."""
 
 
+class ParameterError(AirflowK8sError):
+    """A runtime parameter for Kedro cannot be understood, or cannot be handed to a DAG run."""
+
+
 class UploadError(AirflowK8sError):
     """The DAG could not be delivered; what was at the destination is untouched."""
 

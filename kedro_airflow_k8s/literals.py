@@ -38,7 +38,8 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     """The source of a value, on as few lines as fit.
 
     Args:
-        value: None, bool, int, str, list, tuple, dict with str keys, `Expression` or `Call`.
+        value: None, bool, int, finite float, str, list, tuple, dict with str keys, `Expression` or
+            `Call`.
         depth: The indentation of the line it begins on, in levels.
         before: How many characters stand before it on that line.
 
@@ -87,7 +88,7 @@ def _one_line(value: Any) -> str:
     return f"{opening}{inside}{comma}{closing}"
 
 
-_SCALARS = frozenset({str, int, bool, type(None), Expression})
+_SCALARS = frozenset({str, int, float, bool, type(None), Expression})
 
 
 def _items(value: Any) -> tuple[list[tuple[str, Any]], str, str]:

@@ -105,6 +105,20 @@ def dag_id(run_name: str, env: str | None, pipeline: str | None) -> str:
     return name
 
 
+def given_dag_id(name: str) -> str:
+    """The name, if it can be a DAG id and the name of a file that Airflow finds.
+
+    Raises:
+        PlanError: If it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) or len(name) > TASK_ID_LENGTH:
+        raise PlanError(
+            f"The DAG name {shorten(name, 100)!r} is impossible: it must be letters A-Z, digits,"
+            f" `_`, `-` and, but for its beginning, `.`; at most {TASK_ID_LENGTH} of them."
+        )
+    return name
+
+
 def kedro_finds_pipeline(name: str) -> bool:
     """Whether `kedro run --pipelines=` finds the name again.
 

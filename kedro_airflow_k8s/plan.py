@@ -6,17 +6,25 @@ Pure: the same project and configuration give the same plan, and nothing is read
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__, names
-from kedro_airflow_k8s.config import FILL_PATH, RESOURCES_DEFAULT, PluginConfig, RunConfig
+from kedro_airflow_k8s.config import (
+    FILL_PATH,
+    RESOURCES_DEFAULT,
+    PluginConfig,
+    RunConfig,
+    cron_reason,
+)
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
 from kedro_airflow_k8s.pod_spec import container_argument, pod_template, resource_arguments
 from kedro_airflow_k8s.task_groups import Group, places, tree
+from kedro_airflow_k8s.trigger_form import FormField, form_fields
 
 RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 """A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
@@ -35,6 +43,24 @@ A date that moves with the clock would give a new DAG at every parse.
 """
 
 VOLUME_TASKS = ("create_volume", "data_volume_init", "delete_volume")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What a command says about a DAG in place of the configuration.
+
+    Attributes:
+        dag_name: The whole DAG id; None for the one that project, environment and pipeline give.
+        cron: When the DAG runs; None for what the configuration says.
+        once: Without a schedule, and without waiting for other DAGs.
+        runtime_params: Take Kedro parameters from the conf of a run, even if the configuration
+            names none.
+    """
+
+    dag_name: str | None = None
+    cron: str | None = None
+    once: bool = False
+    runtime_params: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,9 +124,11 @@ class Plan:
     dag_id: str
     description: str | None
     schedule: str | None
+    timezone: str
     start_date: date
     max_active_runs: int | None
     tags: tuple[str, ...]
+    trigger_params: tuple[FormField, ...]
     project: str
     pipeline: str
     env: str
@@ -133,12 +161,24 @@ class Plan:
         return (*before, *(task.task_id for task in self.tasks), *after)
 
 
-def build_plan(project: Project, config: PluginConfig) -> Plan:
+def build_plan(
+    project: Project,
+    config: PluginConfig,
+    overrides: Overrides = Overrides(),
+    parameters: Mapping[str, Any] | None = None,
+) -> Plan:
     """Decide what the DAG of a pipeline says.
+
+    Args:
+        project: The project and its pipeline.
+        config: The configuration.
+        overrides: What a command says in its place.
+        parameters: The Kedro project's own parameters, for `run_config.trigger_params`.
 
     Raises:
         PlanError: If there is no image, a tag names resources that the configuration does not have,
-            the pipeline has no nodes, or it or a node has a name that `kedro run` cannot be given.
+            the pipeline has no nodes, it or a node has a name that `kedro run` cannot be given, a
+            parameter to show does not exist, or an override is impossible.
     """
     run = config.run_config
     if run.image is None:
@@ -152,7 +192,8 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
             f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another"
             " one with --pipeline."
         )
-    sensors = _sensors(run)
+    schedule = _schedule(run, overrides)
+    sensors = () if overrides.once else _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
     grouped, tasks = _tasks(project.nodes, run, reserved=waits.union(VOLUME_TASKS))
     volume = _volume(run)
@@ -164,23 +205,28 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
     }
     macros = ["volume_name"] if volume else []
     operators = ["volume"] if volume else []
-    if run.macro_params or run.variables_params:
+    has_params = bool(
+        run.macro_params or run.variables_params or run.trigger_params or overrides.runtime_params
+    )
+    if has_params:
         macros.append("kedro_params")
         operators.append("parameters")
     if sensors:
         operators.append("external")
     return Plan(
-        dag_id=plan_dag_id(project, run),
+        dag_id=plan_dag_id(project, run, overrides),
         description=run.description,
-        schedule=run.cron_expression,
+        schedule=schedule,
+        timezone=run.timezone,
         start_date=run.start_date or DEFAULT_START_DATE,
         # Airflow refuses a continuous DAG whose runs could overlap.
-        max_active_runs=1 if run.cron_expression == "@continuous" else None,
+        max_active_runs=1 if schedule == "@continuous" else None,
         tags=(
             names.tag(TAG_VERSION, __version__),
             names.tag(TAG_COMMIT, project.commit),
             names.tag(TAG_EXPERIMENT, run.experiment_name or project.package_name),
         ),
+        trigger_params=form_fields(run.trigger_params, parameters or {}),
         project=project.package_name,
         pipeline=project.pipeline,
         env=project.env,
@@ -189,7 +235,7 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         namespace=run.namespace,
         kubernetes_conn_id=run.kubernetes_conn_id,
         startup_timeout=run.startup_time,
-        kedro_run=_kedro_run(project, run),
+        kedro_run=_kedro_run(project, run, has_params),
         pod=pod_template(run),
         volume=volume,
         resources=resources,
@@ -199,21 +245,35 @@ def build_plan(project: Project, config: PluginConfig) -> Plan:
         sensors=sensors,
         macros=tuple(macros),
         operators=tuple(operators),
-        imports=_imports(volume, grouped, sensors, resources),
+        imports=(*_imports(volume, grouped, sensors, resources), *_dag_imports(run)),
     )
 
 
-def plan_dag_id(project: Project, run: RunConfig) -> str:
+def plan_dag_id(project: Project, run: RunConfig, overrides: Overrides) -> str:
     """The DAG id of a pipeline: the run name, with environment and pipeline where not the default.
 
     Raises:
-        PlanError: If the run name cannot be part of a DAG id.
+        PlanError: If the run name cannot be part of a DAG id, or the name given in place of the
+            whole cannot be one.
     """
+    if overrides.dag_name is not None:
+        return names.given_dag_id(overrides.dag_name)
     return names.dag_id(
         run.run_name or project.package_name,
         env=None if project.is_default_env else project.env,
         pipeline=None if project.pipeline == DEFAULT_PIPELINE else project.pipeline,
     )
+
+
+def _schedule(run: RunConfig, overrides: Overrides) -> str | None:
+    if overrides.once:
+        return None
+    if overrides.cron is None:
+        return run.cron_expression
+    reason = cron_reason(overrides.cron)
+    if reason:
+        raise PlanError(f"The schedule {overrides.cron!r} is impossible: it {reason}.")
+    return overrides.cron
 
 
 def _tasks(
@@ -304,7 +364,17 @@ def _imports(
     return tuple(imports)
 
 
-def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
+def _dag_imports(run: RunConfig) -> tuple[str, ...]:
+    """What the file imports for the DAG's own arguments."""
+    start = (
+        "from datetime import datetime, timezone" if run.timezone == "UTC" else "import pendulum"
+    )
+    if run.trigger_params:
+        return start, "from airflow.providers.common.compat.sdk import Param"
+    return (start,)
+
+
+def _kedro_run(project: Project, run: RunConfig, has_params: bool) -> tuple[str, ...]:
     """The command of every task, but for its nodes."""
     command = [
         "kedro",
@@ -312,12 +382,13 @@ def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
         f"--env={container_argument(project.env)}",
         f"{project.pipeline_option}={container_argument(project.pipeline)}",
     ]
-    if run.macro_params or run.variables_params:
-        arguments = [
-            f"{key}={list(values)!r}"
-            for key, values in (("macros", run.macro_params), ("variables", run.variables_params))
-            if values
-        ]
+    if has_params:
+        named = {
+            "macros": run.macro_params,
+            "variables": run.variables_params,
+            "trigger": [entry.name for entry in run.trigger_params],
+        }
+        arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
         command.append(f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}")
     return tuple(command)
 

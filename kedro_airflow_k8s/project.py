@@ -90,6 +90,25 @@ class KedroProject:
             )
         return load_config(data, source)
 
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The Kedro parameters of the environment; empty where the project has none.
+
+        Raises:
+            ConfigError: If they cannot be read without a run.
+        """
+        try:
+            with _without_kedros_own_warnings():
+                found: dict[str, Any] = self._loader["parameters"]
+        except (MissingConfigException, KeyError):
+            return {}
+        except Exception as error:
+            raise ConfigError(
+                "The project's parameters cannot be read, which run_config.trigger_params needs:"
+                f" {_config_problem(error)}"
+            ) from error
+        return found
+
     def pipeline_names(self) -> list[str]:
         """The names of all registered pipelines, sorted.
 

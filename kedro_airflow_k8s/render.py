@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,14 +27,21 @@ TAG_FINGERPRINT = "fingerprint"
 """Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
 
 BASE_IMPORTS = """
-from datetime import datetime, timezone
 from typing import Any
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.common.compat.sdk import DAG
 """
 
 
-def render_dag(plan: Plan) -> str:
+@dataclass(frozen=True)
+class DagText:
+    """The text of a DAG file, and the tag in it that only a DAG of exactly this text has."""
+
+    source: str
+    fingerprint: str
+
+
+def render_dag(plan: Plan) -> DagText:
     """The DAG file's text: valid Python, and always the same for the same plan.
 
     Raises:
@@ -41,6 +49,7 @@ def render_dag(plan: Plan) -> str:
     """
     docs = _shared_docs(plan.tasks)
     imports, operators = _embedded(plan)
+    fields = plan.trigger_params
     # Random, so that no value of the user's can be taken for it; the result does not hold it.
     placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
     text = _template().render(
@@ -52,12 +61,15 @@ def render_dag(plan: Plan) -> str:
         fill_volume=_source("pod", "fill_volume.py") if plan.volume and plan.volume.fill else "",
         default_resources=RESOURCES_DEFAULT,
         tags=[*plan.tags, placeholder],
+        start_date=_start_date(plan),
+        params={field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         macros={name: Expression(name) for name in plan.macros},
         claim=CLAIM,
         tasks=list(_group_lines(plan.tree, 1, docs)),
     )
-    fingerprint = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
-    text = text.replace(placeholder, f"{TAG_FINGERPRINT}:{fingerprint}")
+    digest = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
+    fingerprint = f"{TAG_FINGERPRINT}:{digest}"
+    text = text.replace(placeholder, fingerprint)
     try:
         compile(text, f"{plan.dag_id}.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
@@ -65,7 +77,15 @@ def render_dag(plan: Plan) -> str:
             f"The DAG made of pipeline {plan.pipeline!r} is not valid Python ({error}). This is an"
             " error of kedro-airflow-k8s: please report it with the names of the nodes."
         ) from error
-    return text
+    return DagText(text, fingerprint)
+
+
+def _start_date(plan: Plan) -> Call:
+    """Midnight of the first day in the DAG's time zone, which Airflow takes from here."""
+    start = (plan.start_date.year, plan.start_date.month, plan.start_date.day)
+    if plan.timezone == "UTC":
+        return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
+    return Call("pendulum.datetime", {"tz": plan.timezone}, start)
 
 
 @cache
@@ -175,7 +195,7 @@ def _merged_imports(trees: list[ast.Module]) -> str:
             )
             line = f"from {module} import (\n{inside})"
         lines[module] = line
-    third_party = ("airflow", "jinja2", "kubernetes", "urllib3")
+    third_party = ("airflow", "jinja2", "kubernetes", "pendulum", "urllib3")
     blocks = [
         [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
         [line for name, line in lines.items() if name.split(".")[0] not in third_party],

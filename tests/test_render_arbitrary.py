@@ -275,7 +275,7 @@ def check_ids(plan: Plan, dag: RecordedDag) -> None:
 
 def check(project: Project, config: PluginConfig) -> None:
     plan = build_plan(project, config)
-    source = render_dag(plan)
+    source = render_dag(plan).source
     check_source(source, plan)
     dag = run_dag_file(source)
     task_ids = {node.name: check_node(node, plan, config, dag) for node in project.nodes}
@@ -352,7 +352,7 @@ def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
 
 
 def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
-    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
     for more in ("import os", "open('f')", "eval('1')", "from airflow.configuration import conf"):
         with pytest.raises((ImportError, NameError)):
             run_dag_file(f"{source}\n{more}\n")
@@ -362,7 +362,7 @@ def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
 
 
 def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
-    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN))
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
     task = '    kedro_task("n", [], [])\n'
     assert task in source
     with pytest.raises(ValueError, match="Two tasks"):
@@ -371,7 +371,7 @@ def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
 
 def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:
     nodes = [PipelineNode(name, function="f", doc='Says "it" {{ x }}\n😀') for name in "abc"]
-    source = render_dag(build_plan(project_of(*nodes), PLAIN))
+    source = render_dag(build_plan(project_of(*nodes), PLAIN)).source
     assert source.count("{{ x }}") == 1
     assert run_dag_file(source).variables["DOC_F"] == nodes[0].doc
     check(project_of(*nodes), PLAIN)
