@@ -1,0 +1,159 @@
+"""Kedro's runtime parameters on their way to a DAG run: `--params`, then the conf of the run.
+
+In the DAG, `operators/parameters.py` makes of that conf what `kedro run --params` takes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kedro_airflow_k8s.errors import ParameterError
+
+CONF_KEY = "kedro_params"
+"""What stands in a run's conf under this key is for Kedro. The DAG's `kedro_params` reads it."""
+
+# A comma that begins the next parameter is followed by its name and `=`.
+_NEXT = re.compile(r",(?=\s*[^\s,=\[\]{}\"':]+\s*=)")
+_OPENING, _CLOSING = "[{", "]}"
+
+
+def parse_params(options: Sequence[str]) -> dict[str, Any]:
+    """The parameters that `--params` options name, nested by the dots in their names.
+
+    A value is read as `kedro run --params` reads it: as YAML with OmegaConf's rules. Unlike there,
+    it may hold commas: only one outside quotes and brackets that is followed by `name=` ends it.
+
+    Raises:
+        ParameterError: If an option is no `name=value`, or Kedro could not take it.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    merged = OmegaConf.create()
+    for item in (item for option in options for item in _split(option)):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not name:
+            raise ParameterError(
+                f"--params {item!r} is not name=value, such as --params model.depth=5."
+            )
+        if not re.fullmatch(r"[^,\[\]]+", name) or "" in name.split("."):
+            raise ParameterError(
+                f"--params {item!r}: {name!r} cannot be the name of a parameter. Write nested ones"
+                " with dots, such as --params model.depth=5."
+            )
+        if re.search(r"(?<!\\)(\\\\)*\$\{", value):
+            raise ParameterError(
+                f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
+                r" the value itself, or write \${ for a text that holds ${."
+            )
+        try:
+            merged.merge_with(OmegaConf.from_dotlist([f"{name}={value}"]))
+        except (OmegaConfBaseException, YAMLError) as error:
+            raise ParameterError(
+                f"--params {item!r} cannot be read as YAML: {_in_a_line(error)}. Put a text in"
+                f""" quotes: --params '{name}="..."'."""
+            ) from error
+    found: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]
+    return found
+
+
+def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[str, Any]:
+    """The conf of a DAG run that hands parameters to Kedro.
+
+    Those that the DAG's trigger form shows stand under their own names, so that Airflow checks
+    them; the others, nested, under `kedro_params`. So do empty ones (null): to a field of the form,
+    that is the project's own value.
+
+    Raises:
+        ParameterError: If a value is nothing that a conf, which is JSON, can hold.
+    """
+    _check_json(params, "")
+    rest: dict[str, Any] = dict(params)
+    conf = {}
+    for name in trigger_params:
+        value, rest = _taken(rest, name.split("."))
+        if value is not None:
+            conf[name] = value
+    return {**conf, CONF_KEY: rest} if rest else conf
+
+
+def _taken(params: Mapping[str, Any], path: list[str]) -> tuple[Any, dict[str, Any]]:
+    """The value at a path, and the parameters without it; None if it is not there, or is None."""
+    head, *deeper = path
+    value = params.get(head)
+    if deeper:
+        value, below = _taken(value, deeper) if isinstance(value, Mapping) else (None, {})
+    else:
+        below = {}
+    rest = dict(params)
+    if value is not None and below:
+        rest[head] = below
+    elif value is not None:
+        del rest[head]
+    return value, rest
+
+
+def _check_json(value: Any, name: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            below = f"{name}.{key}" if name else str(key)
+            if not isinstance(key, str):
+                raise ParameterError(_no_json(below, f"a key that is no text: {key!r}"))
+            _check_json(item, below)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item, name)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ParameterError(_no_json(name, str(value)))
+    elif not isinstance(value, str | int | float | None):
+        raise ParameterError(_no_json(name, f"a {type(value).__name__}"))
+    elif isinstance(value, str) and re.search(r"[\ud800-\udfff]", value):
+        raise ParameterError(_no_json(name, "a text that is not Unicode"))
+
+
+def _no_json(name: str, what: str) -> str:
+    return (
+        f"The parameter {name!r} cannot be handed to a DAG run: Airflow keeps it as JSON, which"
+        f" does not have {what}. Set it in the project's parameters instead."
+    )
+
+
+def _split(option: str) -> Iterator[str]:
+    """The parameters of an option, each as `name=value`."""
+    rest = option
+    while rest.strip():
+        end = _NEXT.search(rest, _end_of_quoted(rest, rest.find("=") + 1))
+        yield rest[: end.start()].strip() if end else rest.strip()
+        rest = rest[end.end() :] if end else ""
+
+
+def _end_of_quoted(text: str, start: int) -> int:
+    """Where what is in quotes or brackets ends, if the value at `start` begins with them."""
+    position = start + len(text[start:]) - len(text[start:].lstrip())
+    first, before, depth, quote = position, "", 0, ""
+    while position < len(text):
+        letter = text[position]
+        if quote:
+            if letter == "\\" and quote == '"':
+                position += 1
+            elif letter == quote:
+                quote = ""
+        elif letter in "\"'" and (position == first or before in "[{,:"):
+            # Elsewhere it is an apostrophe.
+            quote = letter
+        else:
+            depth += (letter in _OPENING) - (letter in _CLOSING)
+        before = before if letter.isspace() else letter
+        position += 1
+        if not quote and depth <= 0:
+            return position
+    return first
+
+
+def _in_a_line(error: Exception) -> str:
+    problem = getattr(error, "problem", None)
+    return str(problem or error).strip().splitlines()[0].rstrip(".")
