@@ -13,6 +13,8 @@ PYTHON ?= python3
 ARGS ?=
 # `make test REQUIRE_AIRFLOW2=1` fails where Airflow 2.11 cannot be had, instead of saying so.
 REQUIRE_AIRFLOW2 ?=
+# The same for the browser; tests/find_browser.py reads it, and BROWSER_BINARY.
+REQUIRE_BROWSER ?=
 
 # Without byte code every start of Kedro and Airflow takes several times as long.
 unexport PYTHONDONTWRITEBYTECODE
@@ -54,8 +56,8 @@ PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n
 CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
 
-.PHONY: help demo test nightly lint fmt bench golden schema lock clean .venv .venv-airflow2 \
-	check-python check-airflow2 say-airflow2
+.PHONY: help demo test nightly lint fmt bench golden schema screenshots lock clean .venv \
+	.venv-airflow2 check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z.0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -68,13 +70,13 @@ demo: $(READY_DEMO) ## compile examples/spaceflights and run it in the sandbox, 
 	@echo "  cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s compile --help"
 	@echo "  README.md                                            the same for your own project"
 
-test: check-airflow2 $(READY) $(READY2) ## run the tests, on Airflow 3 and Airflow 2.11
+test: check-airflow2 $(READY) $(READY2) check-browser ## run the tests, on Airflow 3 and 2.11
 	$(PYTEST) $(ARGS)
-	@$(MAKE) --no-print-directory say-airflow2
+	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-nightly: check-airflow2 $(READY) $(READY2) ## run the tests with many more generated examples
+nightly: check-airflow2 $(READY) $(READY2) check-browser ## run the tests with many more generated examples
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
-	@$(MAKE) --no-print-directory say-airflow2
+	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
 lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)
@@ -99,6 +101,10 @@ golden: $(READY) ## write the golden DAGs in examples/ anew
 schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
 	$(RUN) -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json.new
 	mv kedro_airflow_k8s/airflow-k8s.schema.json.new kedro_airflow_k8s/airflow-k8s.schema.json
+
+screenshots: $(READY) ## make the pictures of Airflow's pages in docs/images anew
+	@REQUIRE_BROWSER=1 $(RUN) -m tests.find_browser --install
+	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k screenshot $(ARGS) tests/e2e/test_browser.py
 
 # Keeps what is locked unless the inputs forbid it; ARGS=--upgrade takes the newest of everything,
 # ARGS="--upgrade-package ruff" of one.
@@ -178,3 +184,9 @@ check-airflow2: say-airflow2
 say-airflow2:
 	@$(if $(READY2),:,echo "NOTE: Airflow 2.11 is left out and its tests are skipped: it needs \
 	one of Python $(PYTHONS2), $(PYTHON) is $(VERSION), and PATH has no other.")
+
+check-browser: $(READY)
+	@$(RUN) -m tests.find_browser --install
+
+say-browser: $(READY)
+	@$(RUN) -m tests.find_browser
