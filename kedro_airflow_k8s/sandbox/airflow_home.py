@@ -1,4 +1,4 @@
-"""An Airflow of its own for the sandbox: home folder, SQLite database, one DAG run at a time."""
+"""What an Airflow of the sandbox's own needs: a home folder, settings, and an SQLite database."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.task_state import ENDS, TaskState
 
 KUBERNETES_PROVIDER = "apache-airflow-providers-cncf-kubernetes"
 
-_RUNNER = Path(__file__).with_name("airflow_run.py")
 _VERSIONS = f"""
 import importlib.metadata as m, json
 found = {{d.metadata["Name"].lower(): d.version for d in m.distributions() if d.metadata["Name"]}}
@@ -31,15 +26,7 @@ print(json.dumps([found.get("apache-airflow"), found.get("{KUBERNETES_PROVIDER}"
 _KEPT_AIRFLOW_VARIABLES = ("AIRFLOW_VAR_", "AIRFLOW_CONN_")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a DAG run ended: Airflow's word for its state, or why the DAG could not be imported."""
-
-    state: str | None
-    import_errors: Mapping[str, str]
-
-
-class SandboxAirflow:
+class AirflowHome:
     """Airflow in a folder of its own.
 
     Args:
@@ -47,19 +34,24 @@ class SandboxAirflow:
         home: The folder for Airflow's files.
         kubeconfig: How to reach the sandbox's Kubernetes API.
         connection: The id of the Airflow connection that the DAG's tasks use to reach Kubernetes.
+        versions: Those that `airflow_versions` has found, where it was asked already.
 
     Raises:
         SandboxError: If that Python cannot be run, or has no Airflow or no Kubernetes provider.
     """
 
-    def __init__(self, python: Path, home: Path, kubeconfig: Path, connection: str) -> None:
+    def __init__(
+        self,
+        python: Path,
+        home: Path,
+        kubeconfig: Path,
+        connection: str,
+        versions: tuple[str, str] | None = None,
+    ) -> None:
         self.python = python
         self.home = home
-        self.version, self.provider_version = airflow_versions(python)
+        self.version, self.provider_version = versions or airflow_versions(python)
         self.environment = self._environment(kubeconfig, connection)
-        self._process: subprocess.Popen[bytes] | None = None
-        for folder in (self.dags, self.logs):
-            folder.mkdir(parents=True)
 
     @property
     def dags(self) -> Path:
@@ -67,13 +59,8 @@ class SandboxAirflow:
         return self.home / "dags"
 
     @property
-    def logs(self) -> Path:
-        """Holds a file `<task id>.log` for each task that has begun."""
-        return self.home / "task-logs"
-
-    @property
     def output(self) -> Path:
-        """What Airflow said outside of tasks."""
+        """What Airflow's commands have said."""
         return self.home / "airflow.log"
 
     def create_database(self) -> None:
@@ -82,130 +69,39 @@ class SandboxAirflow:
         Raises:
             SandboxError: If Airflow cannot make it.
         """
-        cached = _cache_folder() / f"airflow-{self.version}.db"
+        cached = cache_folder() / self._template
         if cached.exists():
             shutil.copyfile(cached, self._database)
-        if not self._has_tables():
+        if not self.has_database():
             self._database.unlink(missing_ok=True)
-            self._migrate()
+            self._fill_database()
             with contextlib.suppress(OSError):  # Only the next start will be slower.
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
                     file.write(self._database.read_bytes())
                 Path(file.name).replace(cached)
 
-    def start(self, dag_id: str, skip: str) -> None:
-        """Begin a run of a DAG in the DAG folder.
-
-        Args:
-            dag_id: Its id.
-            skip: A pattern of the tasks to count as successful without running them; may be empty.
-        """
-        # Python puts the folder of a script first on its path: not this one, with its `kubernetes`.
-        script = shutil.copy(_RUNNER, self.home)
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [self.python, script, dag_id, skip, self._result, self.logs, self._events],
-                env=self.environment,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the run has ended within so many seconds."""
-        if self._process is None:
-            return True
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def stop(self) -> None:
-        """Kill the run and all it has started."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def outcome(self) -> Outcome:
-        """How the run ended.
+    def open_database(self, mode: str = "ro") -> sqlite3.Connection:
+        """Open the database: `ro` to read it, `rw` to change it.
 
         Raises:
-            SandboxError: If Airflow ended without saying it.
+            sqlite3.Error: There is none.
         """
-        try:
-            found = json.loads(self._result.read_text())
-        except (OSError, ValueError) as error:
-            raise SandboxError(
-                f"Airflow {self.version} ended before the run did. The end of what it said:\n"
-                f"{tail(self.output)}"
-            ) from error
-        return Outcome(found["state"], found["import_errors"])
+        uri = f"{self._database.as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, timeout=10)
 
-    def task_states(self, dag_id: str) -> dict[str, TaskState]:
-        """How each task stands, by task id; empty until the run has begun.
-
-        Raises:
-            SandboxError: If Airflow's database cannot be read.
-        """
-        query = "SELECT task_id, state, try_number FROM task_instance WHERE dag_id = ?"
-        # Airflow's own API would need a server; these columns are the same in Airflow 2.11 and 3.
-        try:
-            with contextlib.closing(self._open_database()) as database:
-                rows = database.execute(query, (dag_id,)).fetchall()
-        except sqlite3.Error as error:
-            raise SandboxError(f"Airflow's database cannot be read: {error}") from error
-        begun, ended = self._read_events()
-        states = {}
-        for task_id, state, attempt in rows:
-            start, end = begun.get(task_id), ended.get(task_id)
-            runs = start is not None and end is None and state not in ENDS
-            states[task_id] = TaskState("running" if runs else state, start, end, attempt or 0)
-        return states
-
-    def _open_database(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, timeout=10)
-
-    def _has_tables(self) -> bool:
+    def has_database(self) -> bool:
         """Whether there is a database that Airflow has made, and not what is left of one."""
         try:
-            with contextlib.closing(self._open_database()) as database:
+            with contextlib.closing(self.open_database()) as database:
                 database.execute("SELECT count(*) FROM task_instance")
         except sqlite3.Error:
             return False
         return True
 
-    def _read_events(self) -> tuple[dict[str, float], dict[str, float]]:
-        """When the last attempt of each task began, and when it ended if it has."""
-        begun: dict[str, float] = {}
-        ended: dict[str, float] = {}
-        if self._events.exists():
-            for line in self._events.read_text().splitlines():
-                with contextlib.suppress(ValueError):  # The last line may not be whole yet.
-                    task_id, event, moment = json.loads(line)
-                    if event == "running":
-                        begun[task_id] = moment
-                        ended.pop(task_id, None)
-                    else:
-                        ended[task_id] = moment
-        return begun, ended
-
     @property
     def _database(self) -> Path:
         return self.home / "airflow.db"
-
-    @property
-    def _events(self) -> Path:
-        return self.home / "events.jsonl"
-
-    @property
-    def _result(self) -> Path:
-        return self.home / "outcome.json"
 
     def _environment(self, kubeconfig: Path, connection: str) -> dict[str, str]:
         inherited = {
@@ -222,7 +118,6 @@ class SandboxAirflow:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "KUBECONFIG": str(kubeconfig),
@@ -238,10 +133,23 @@ class SandboxAirflow:
             },
         }
 
-    def _migrate(self) -> None:
+    @property
+    def _template(self) -> str:
+        """The name of the copy in the cache."""
+        return f"airflow-{self.version}.db"
+
+    def _fill_database(self) -> None:
+        self.airflow("db", "migrate")
+
+    def airflow(self, *arguments: str) -> None:
+        """Run a command of Airflow's to its end.
+
+        Raises:
+            SandboxError: It fails.
+        """
         with self.output.open("ab") as output:
             done = subprocess.run(
-                [self.python, "-m", "airflow", "db", "migrate"],
+                [self.python, "-m", "airflow", *arguments],
                 env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -285,6 +193,7 @@ def tail(file: Path, lines: int = 20) -> str:
     return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """The user's folder for what only saves time."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "kedro-airflow-k8s"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import shutil
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from types import FrameType
-from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
@@ -21,11 +17,10 @@ from rich.text import Text
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, kedro_folder
 from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
+from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 from kedro_airflow_k8s.task_table import TaskTable
-
-LOCAL_IMAGE = "sandbox"
-"""Where the configuration names no image: the sandbox's pods are copies of the project anyway."""
 
 FILES_SHOWN = 20
 
@@ -51,7 +46,7 @@ def run_pipeline(
         home=PurePosixPath(run.volume.mount_path).parent,
         # Made absolute only: what a virtual environment links to is another Python.
         airflow_python=(airflow_python or Path(sys.executable)).absolute(),
-        bin_folder=_kedro_folder(),
+        bin_folder=kedro_folder(),
         secrets=read_secrets(secrets, run.namespace or "default") if secrets else {},
         connection=run.kubernetes_conn_id,
         keep=keep,
@@ -73,58 +68,6 @@ def run_pipeline(
         raise SandboxError(
             f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}."
         )
-
-
-def _kedro_folder() -> Path:
-    """Where pods find the `kedro` that runs now."""
-    own = Path(sys.executable).parent
-    found = shutil.which("kedro", path=own) or shutil.which("kedro")
-    if found is None:
-        raise SandboxError(
-            f"There is no `kedro` command beside {sys.executable} or on the PATH, which the pods"
-            " of the sandbox need. Use a virtual environment in which Kedro is installed."
-        )
-    return Path(found).absolute().parent
-
-
-def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str | bytes]]:
-    """The Secrets of a file of Kubernetes manifests; other kinds are refused.
-
-    Args:
-        file: YAML, one or more documents.
-        namespace: For those that name none.
-
-    Raises:
-        SandboxError: If it is not YAML or holds something else. Values are never shown.
-    """
-    try:
-        documents = [d for d in yaml.safe_load_all(file.read_text()) if d is not None]
-        named = [(_secret_name(d, namespace), _secret_values(d)) for d in documents]
-    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError, AttributeError):
-        # Their texts could show a value.
-        raise SandboxError(
-            f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret,"
-            " metadata.name, and its values as text under stringData, or in base64 under data."
-        ) from None
-    secrets = dict(named)
-    if len(secrets) < len(named):
-        raise SandboxError(f"{file} holds two Secrets of one name. Leave one.")
-    return secrets
-
-
-def _secret_name(document: Any, namespace: str) -> tuple[str, str]:
-    if document["kind"] != "Secret":
-        raise ValueError
-    metadata = document["metadata"]
-    return str(metadata.get("namespace") or namespace), str(metadata["name"])
-
-
-def _secret_values(document: Any) -> dict[str, str | bytes]:
-    encoded, plain = document.get("data") or {}, document.get("stringData") or {}
-    values = {key: base64.b64decode(value, validate=True) for key, value in encoded.items()}
-    if not all(isinstance(text, str) for pair in (*plain.items(), *encoded) for text in pair):
-        raise ValueError
-    return {**values, **plain}
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:

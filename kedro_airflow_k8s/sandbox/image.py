@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.sandbox.kubernetes.files import discard
+from kedro_airflow_k8s.sandbox.locks import locked
+
+SANDBOX_FOLDER = ".airflow-sandbox"
+"""What `sandbox up` makes in the project's folder."""
+
+LOCAL_IMAGE = "sandbox"
+"""Where the configuration names no image: the sandbox's pods are copies of the project anyway."""
 
 # Never part of a project's image, whatever its .dockerignore says, and slow to copy.
-_NEVER = frozenset({".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"})
+_NEVER = frozenset(
+    {SANDBOX_FOLDER, ".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
+)
 
 
 def copy_project(project: Path, target: Path) -> None:
@@ -25,6 +38,72 @@ def copy_project(project: Path, target: Path) -> None:
         _copy(project, target, "", rules)
     except OSError as error:
         raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
+
+
+def kedro_folder() -> Path:
+    """Where pods find the `kedro` that runs now.
+
+    Raises:
+        SandboxError: There is no such command.
+    """
+    own = Path(sys.executable).parent
+    found = shutil.which("kedro", path=own) or shutil.which("kedro")
+    if found is None:
+        raise SandboxError(
+            f"There is no `kedro` command beside {sys.executable} or on the PATH, which the pods"
+            " of the sandbox need. Use a virtual environment in which Kedro is installed."
+        )
+    return Path(found).absolute().parent
+
+
+class ImageFolder:
+    """Copies of a project in a folder, of which one is the present one.
+
+    Args:
+        folder: The folder; made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def current(self) -> Path:
+        """A link to the present copy, as `PodImage` takes it."""
+        return self._folder / "current"
+
+    def refresh(self, project: Path) -> None:
+        """Copy the project as it is now; containers that are being made from the old one go on.
+
+        Raises:
+            SandboxError: If a file cannot be read.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / "lock"):
+            made = Path(tempfile.mkdtemp(dir=self._folder))
+            try:
+                copy_project(project, made)
+            except SandboxError:
+                discard(made)
+                raise
+            link = self._folder / "next"
+            link.unlink(missing_ok=True)
+            link.symlink_to(made.name)
+            link.replace(self.current)
+            for other in self._folder.iterdir():
+                if other != made and other.is_dir() and not other.is_symlink():
+                    _discard_unless_used(other)
+
+
+def _discard_unless_used(folder: Path) -> None:
+    """Delete a copy that no container is being made from; another refresh will do it else."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        discard(folder)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def _copy(source: Path, target: Path, prefix: str, rules: DockerIgnore) -> None:

@@ -1,6 +1,7 @@
 """Airflow and the sandbox's Kubernetes API as background processes: `sandbox up`, `down`, `status`.
 
-Everything is in `<project>/.airflow-sandbox`, which git and the pods' image leave out.
+Everything is in `<project>/.airflow-sandbox`, which git and the pods' image leave out. `down` keeps
+the DAG folder, Airflow's records and the logs for the next `up`; to start anew, delete the folder.
 """
 
 from __future__ import annotations
@@ -11,8 +12,14 @@ from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.sandbox.airflow_home import tail
+from kedro_airflow_k8s.sandbox.airflow_server import USERNAME, read_keys
+from kedro_airflow_k8s.sandbox.background import exit_code
+from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
+from kedro_airflow_k8s.sandbox.start import Wishes, start_missing, stop_all
 
 Say = Callable[[str], None]
+LOG_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -21,15 +28,15 @@ class Service:
 
     Attributes:
         name: `api-server` or `webserver`, `scheduler`, `dag-processor`, `kubernetes`.
-        pid: Its process id; None if it could not be started.
-        port: Where it listens on 127.0.0.1; None if it does not.
+        pid: Its process id.
+        port: Where it listens on 127.0.0.1; None if nobody but Airflow needs to know.
         log: What it has said since it was started.
         running: Whether it is there.
-        exit_code: How it ended, as a shell says it; None if it runs, or nobody knows.
+        exit_code: How it ended, as a shell says it; None if it runs, or nobody was there to see.
     """
 
     name: str
-    pid: int | None
+    pid: int
     port: int | None
     log: Path
     running: bool
@@ -62,8 +69,14 @@ class Sandbox:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """The background processes as they are now."""
-        raise SandboxError("not yet")
+        """The background processes as they are now.
+
+        Raises:
+            SandboxError: The project was moved since they were started.
+        """
+        folder = SandboxFolder(self.project_path)
+        state = read_state(folder)
+        return () if state is None else _services(folder, state)
 
     def check(self) -> None:
         """See whether all services run.
@@ -71,7 +84,16 @@ class Sandbox:
         Raises:
             SandboxError: Some do not: the text names them, with the end of what they said.
         """
-        raise SandboxError("not yet")
+        services = self.services
+        ended = [service for service in services if not service.running]
+        if not services:
+            raise SandboxError("The sandbox was stopped. Start it with `sandbox up`.")
+        if ended:
+            logs = "".join(f"\n--- {s.log}\n{tail(s.log, LOG_LINES)}" for s in ended)
+            raise SandboxError(
+                f"{_names(ended)} of the sandbox {'do' if len(ended) > 1 else 'does'} not run any"
+                f" more. `kedro airflow-k8s sandbox up` starts what is missing.{logs}"
+            )
 
     def refresh_image(self, project: KedroProject) -> None:
         """Let pods that start from now on have the project's present files.
@@ -79,7 +101,11 @@ class Sandbox:
         Raises:
             SandboxError: They cannot be copied, or the configuration does not fit this sandbox.
         """
-        raise SandboxError("not yet")
+        folder = SandboxFolder(self.project_path)
+        state = read_state(folder)
+        if state is not None:
+            Wishes.of(project).check(state)
+        folder.images.refresh(project.path)
 
 
 def start_sandbox(
@@ -103,7 +129,12 @@ def start_sandbox(
         AirflowK8sError: Something is missing, a service ended, or Airflow does not get ready.
             Nothing runs then that did not run before.
     """
-    raise SandboxError("not yet")
+    wishes = Wishes.of(project, airflow_python, secrets, extra_environment)
+    folder = SandboxFolder(project.path)
+    folder.create()
+    with folder.lock(say):
+        state = start_missing(folder, read_state(folder), wishes, say)
+    return _sandbox(folder, state)
 
 
 def find_sandbox(project_path: Path) -> Sandbox | None:
@@ -112,7 +143,9 @@ def find_sandbox(project_path: Path) -> Sandbox | None:
     Raises:
         SandboxError: The project was moved since.
     """
-    raise SandboxError("not yet")
+    folder = SandboxFolder(project_path)
+    state = read_state(folder)
+    return None if state is None else _sandbox(folder, state)
 
 
 def stop_sandbox(project_path: Path, say: Say) -> bool:
@@ -121,4 +154,65 @@ def stop_sandbox(project_path: Path, say: Say) -> bool:
     Raises:
         SandboxError: A process does not end.
     """
-    raise SandboxError("not yet")
+    folder = SandboxFolder(project_path)
+    if not folder.path.exists():
+        return False
+    with folder.lock(say):
+        state = folder.read_state()
+        if state is None:
+            return False
+        stop_all(state)
+        folder.clear(state)
+    say("The sandbox is stopped. Its DAG folder, Airflow's records and the logs are kept.")
+    return True
+
+
+def read_state(folder: SandboxFolder) -> SandboxState | None:
+    """What was started.
+
+    Raises:
+        SandboxError: The project was moved since, and what was started does not know.
+    """
+    state = folder.read_state()
+    if state is not None and state.running and Path(state.project) != folder.project:
+        raise SandboxError(
+            f"The project was moved from {state.project} to {folder.project} while its sandbox ran,"
+            " which does not find its files now: kedro airflow-k8s sandbox down, then up."
+        )
+    return state
+
+
+def _sandbox(folder: SandboxFolder, state: SandboxState) -> Sandbox:
+    return Sandbox(
+        project_path=folder.project,
+        airflow_version=state.version,
+        airflow_python=Path(state.python),
+        host=state.host,
+        output=folder.dags,
+        connection=state.connection,
+        username=USERNAME,
+        password=read_keys(folder, state.version).password,
+    )
+
+
+def _services(folder: SandboxFolder, state: SandboxState) -> tuple[Service, ...]:
+    return tuple(
+        Service(
+            name=name,
+            pid=process.main.pid,
+            port=state.port if index == 0 else None,
+            log=folder.log(name),
+            running=(running := process.running),
+            exit_code=None if running else exit_code(folder.service(name)),
+        )
+        for index, (name, process) in enumerate(state.services.items())
+    )
+
+
+def _names(services: list[Service]) -> str:
+    return ", ".join(
+        f"{service.name} (process {service.pid}"
+        + ("" if service.exit_code is None else f", exit code {service.exit_code}")
+        + ")"
+        for service in services
+    )

@@ -14,7 +14,7 @@ import click
 import pytest
 from kedro.framework.cli.utils import _split_params
 
-from kedro_airflow_k8s.sandbox.airflow_home import SandboxAirflow
+from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from tests.operators.airflow_process import FOLDER, ROOT
 
 DATE = "2026-01-05T06:00:00+00:00"

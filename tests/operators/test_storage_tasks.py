@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.sandbox.airflow_home import SandboxAirflow
+from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 from tests.kedro_projects import make_project
 from tests.operators.airflow_process import FOLDER

@@ -8,6 +8,7 @@ import secrets as random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import TracebackType
 
 from kedro_airflow_k8s.errors import SandboxError
@@ -112,6 +113,8 @@ class LocalCluster:
         directory: An own folder for the files of pods and volumes; made if it is not there.
             Logs stay in it, and volumes when they are kept; the rest is deleted at the end.
         content: What is on the cluster from the start.
+        temporary: A folder with a short path, for the pods' temporary files; None: one in
+            `directory`. Its content is deleted at start and end.
         keep_volumes: Leave the folders of claims when they are deleted and when the cluster stops.
     """
 
@@ -121,15 +124,19 @@ class LocalCluster:
         directory: Path,
         content: ClusterContent | None = None,
         *,
+        temporary: Path | None = None,
         keep_volumes: bool = False,
     ) -> None:
         content = content or ClusterContent()
         self._directory = directory.absolute()
+        self._temporary = (temporary or directory).absolute() / "tmp"
         self._keep_volumes = keep_volumes
         self._store = Store()
         self._token = random.token_urlsafe(32)
         self._volumes = Volumes(self._store, self.volumes_directory, keep=keep_volumes)
-        machine = Machine(self._store, self._volumes, image, content.images, self._directory)
+        machine = Machine(
+            self._store, self._volumes, image, content.images, self._directory, self._temporary
+        )
         self._node = Node(machine)
         self._api = Api(machine, self._node, content.service_accounts)
         self._server: ApiServer | None = None
@@ -152,6 +159,10 @@ class LocalCluster:
         """Holds a folder `<namespace>/<claim>` for each claim."""
         return self._directory / "volumes"
 
+    @property
+    def _pods_directory(self) -> Path:
+        return self._directory / "pods"
+
     def start(self) -> None:
         """Listen on a free port.
 
@@ -160,9 +171,9 @@ class LocalCluster:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for name in ("pods", "tmp"):
-                remove_tree(self._directory / name)
-                (self._directory / name).mkdir()
+            for folder in (self._pods_directory, self._temporary):
+                remove_tree(folder)
+                folder.mkdir(parents=True)
         except OSError as error:
             raise SandboxError(
                 f"The sandbox cannot use the folder {self._directory}: {error}"
@@ -177,8 +188,10 @@ class LocalCluster:
         self._node.stop()
         self._server.stop()
         self._server = None
-        for name in ("pods", "tmp", *(() if self._keep_volumes else ("volumes",))):
-            discard(self._directory / name)
+        discard(self._pods_directory)
+        discard(self._temporary)
+        if not self._keep_volumes:
+            discard(self.volumes_directory)
 
     def __enter__(self) -> LocalCluster:
         self.start()
@@ -205,9 +218,10 @@ class LocalCluster:
             "contexts": [{"name": "sandbox", "context": context}],
             "current-context": "sandbox",
         }
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(json.dumps(config, indent=2), encoding="utf-8")  # JSON is YAML
+        # JSON is YAML. Whoever reads it meanwhile finds the old one or the new one, whole.
+        with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(config, file, indent=2)
+        Path(file.name).replace(path)
 
     def pods(self) -> list[PodRecord]:
         """Every pod since the start, also those deleted, oldest first."""

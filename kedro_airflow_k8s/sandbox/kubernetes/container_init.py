@@ -1,15 +1,16 @@
 """Process 1 of a container: starts the command and, when it ends, leaves no process behind.
 
 A program of its own, run as `python -I -S container_init.py OWNER STATUS_FD COMMAND...`, with the
-environment and folder of the command. It does for the pod what a PID namespace does on a cluster:
+environment and folder of the command. It does for the pod what a PID namespace does on a cluster,
+and with OWNER 0 for a background service, which has no owner and no stdin:
 
 - processes that lose their parent, also those in sessions of their own, become its children (Linux)
   and get SIGKILL when the command has ended;
 - a line with a number on stdin asks the command to stop (SIGTERM to its process group), with that
   many seconds until SIGKILL;
-- the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything.
+- SIGTERM, the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything.
 
-On STATUS_FD it writes `started` or `failed REASON`, and at the end `exit CODE`.
+On STATUS_FD it writes `started PID OWN_PID` or `failed REASON`, and at the end `exit CODE`.
 """
 # pathlib would double the time that this program takes to start.
 # ruff: noqa: PTH112, PTH123, PTH208
@@ -94,12 +95,13 @@ class _Container:
     def run(self) -> int:
         """Wait for the end of the command, or for the reason to end it; its exit code."""
         main = self.process.pid
+        watched = [0, self._wake] if self._owner else [self._wake]
         code = None
         while code is None and not self._must_die():
             left = _OWNER_CHECK_SECONDS
             if self._deadline is not None:
                 left = min(left, max(0.0, self._deadline - time.monotonic()))
-            ready, _, _ = select.select([0, self._wake], [], [], left)
+            ready, _, _ = select.select(watched, [], [], left)
             if self._wake in ready:
                 os.read(self._wake, 512)
             if 0 in ready:
@@ -112,7 +114,8 @@ class _Container:
 
     def _must_die(self) -> bool:
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return late or self._asked_to_die or os.getppid() != self._owner
+        alone = self._owner and os.getppid() != self._owner
+        return bool(late or self._asked_to_die or alone)
 
     def _obey(self, order: bytes) -> None:
         if not order:
@@ -125,6 +128,8 @@ class _Container:
 
 def main(owner: int, status: int, command: list[str]) -> None:
     """Run the command to its end and say how it went."""
+    if not owner and os.fork():
+        return  # The service outlives whoever starts it, and is nobody's child.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -133,7 +138,7 @@ def main(owner: int, status: int, command: list[str]) -> None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         os.write(status, f"failed {command[0]}: {reason}\n".encode())
         return
-    os.write(status, b"started\n")
+    os.write(status, f"started {container.process.pid} {os.getpid()}\n".encode())
     os.write(status, f"exit {container.run()}\n".encode())
 
 

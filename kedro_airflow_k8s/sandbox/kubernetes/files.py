@@ -7,7 +7,9 @@ mounts below the home directory.
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -29,7 +31,7 @@ class PodImage:
 
     Attributes:
         root: A prepared copy of the project: the content of the image's home directory. Each
-            container gets a copy of its own.
+            container gets a copy of its own. May be a link that leads to another one later.
         home: The image's working directory, such as /home/kedro_docker, that `root` stands for.
         bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
         entrypoint: The image's ENTRYPOINT; a container's `command` takes its place.
@@ -83,6 +85,29 @@ def copy_tree(source: Path, target: Path) -> None:
         return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in _COPIED]
 
     shutil.copytree(source, target, symlinks=True, ignore=special)
+
+
+def copy_current(source: Path, target: Path) -> None:
+    """A full copy of a folder, or of that to which a link leads at the moment.
+
+    Whoever changes the link may delete the old folder when it can lock it: none that is being
+    copied, and none that is found here after it was locked.
+    """
+    while True:
+        folder = source.resolve()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            if source.resolve() == folder:
+                raise
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if source.resolve() == folder:
+                copy_tree(folder, target)
+                return
+        finally:
+            os.close(descriptor)
 
 
 def remove_tree(folder: Path) -> None:
@@ -179,7 +204,7 @@ class PodFiles:
         if home in mounts:
             root = mounts.pop(home)
         else:
-            copy_tree(self._image.root, root)
+            copy_current(self._image.root, root)
         paths.add(home, root)
         for inside, outside in mounts.items():
             if home in inside.parents:

@@ -49,7 +49,8 @@ class Machine:
         volumes: The folders of claims.
         image: What each container is a copy of.
         images: The image names that can be pulled; None: all.
-        folder: Holds `pods`, `tmp` and `logs`.
+        folder: Holds `pods` and `logs`.
+        temporary: Holds the temporary files of pods.
     """
 
     store: Store
@@ -57,6 +58,7 @@ class Machine:
     image: PodImage
     images: Collection[str] | None
     folder: Path
+    temporary: Path
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class PodWorker:
         self._store = machine.store
         self._folder = machine.folder / "pods" / namespace / name
         # Short, because sockets are made in there and their paths may have 107 bytes at most.
-        self._temporary = machine.folder / "tmp" / uuid.uuid4().hex[:8]
+        self._temporary = machine.temporary / uuid.uuid4().hex[:8]
         self._files = PodFiles(
             pod, machine.image, self._folder, lambda c: machine.volumes.folder_of(namespace, c)
         )
