@@ -14,15 +14,28 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from jinja2.sandbox import SandboxedEnvironment
+
 from kedro_airflow_k8s.operators import parameters, volume
 
 OPERATORS: dict[str, Any] = {
     "create": volume.CreateVolumeOperator,
     "delete": volume.DeleteVolumeOperator,
 }
+
+
+def kedro_params(conf: Any, trigger: list[str]) -> str:
+    """What the macro makes of a run's conf."""
+    environment = SandboxedEnvironment()
+    environment.globals["kedro_params"] = parameters.kedro_params
+    template = environment.from_string("{{ kedro_params(trigger=trigger) }}")
+    return template.render(dag_run=SimpleNamespace(conf=conf), trigger=trigger)
+
+
 FUNCTIONS: dict[str, Any] = {
     "volume_name": volume.volume_name,
     "kedro_literal": parameters.kedro_literal,
+    "kedro_params": kedro_params,
 }
 
 

@@ -1,4 +1,4 @@
-"""Any text comes through `kedro run --params` as it is."""
+"""Whatever the conf of a run holds comes through `kedro run --params` as it is."""
 
 from __future__ import annotations
 
@@ -29,8 +29,16 @@ TOKENS = [
 # Kedro's own use of OmegaConf.
 pytestmark = pytest.mark.filterwarnings("ignore:register_new_resolver")
 
+NAMES = st.from_regex(r"[a-z]\w{0,3}", fullmatch=True)
+NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False)
 TEXTS = st.lists(st.sampled_from(TOKENS) | st.text(max_size=4), max_size=8).map("".join)
 HOSTILE = [*TOKENS, "", " a ", "\\${a\\\\${b}\\", "a,b=c,d.e=f", "x" * 5000, "${" * 30]
+# To OmegaConf, `???` is no value.
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS.filter(lambda text: text != "???"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
 IMPOSSIBLE = ["???", "\ud800", "a\udcffb"]
 
 
@@ -68,6 +76,117 @@ def test_any_text_comes_through_kedro_as_it_is(
     found = _through_kedro(f"value={literals[0]},other.part={literals[1]}", conf)
 
     assert found == {"value": first, "b": 1, "other": {"part": second}}
+
+
+def _typed(value: Any) -> Any:
+    """The value with the types of all that is in it: to Python, 1, 1.0 and True are equal."""
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    return [_typed(item) for item in value] if isinstance(value, list) else (type(value), value)
+
+
+@given(first=VALUES, second=VALUES, third=VALUES)
+@example({"x" * 5000: {"y" * 5000: [[{"<<": "*a", "???": 1, "${b}": "${b}"}]]}}, [[]], {"": {}})
+@example(1e-5, 10**30, [1e22, -0.0, "0123", "1e-5", "", [], [[], [[]]], {}, None, True])
+@example([-1, ["- 1", {"? a": {": b": "c"}}]], "null", {"a=b, c": {"d.e": {"f[0]": 0}}})
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_json_in_the_conf_of_a_run_is_what_the_project_has(
+    airflow: AirflowWorker, conf: Path, first: Any, second: Any, third: Any
+) -> None:
+    run = {"field.x": first, "kedro_params": {"new": second, "other.part": third}, "theirs": 1}
+    params = airflow.call("kedro_params", run, ["field.x", "field.y"])
+
+    found = _through_kedro(params, conf)
+
+    # A field that is empty stands for the project's own value.
+    fields = {"field": {"x": first}} if first is not None else {}
+    expected = {"value": "of the project", "b": 1, "new": second, "other": {"part": third}}
+    assert _typed(found) == _typed(expected | fields)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_json_lacks_come_through_too(
+    airflow: AirflowWorker, conf: Path, value: float
+) -> None:
+    params = airflow.call("kedro_params", {"kedro_params": {"value": [value]}}, [])
+
+    assert repr(_through_kedro(params, conf)["value"]) == repr([value])
+
+
+def test_the_conf_of_a_run_changes_the_parameters_it_names_and_leaves_the_rest(
+    airflow: AirflowWorker, tmp_path: Path
+) -> None:
+    for name in ("base", "local"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "base" / "parameters.yml").write_text(
+        "model: {depth: 3, options: {seed: 1, name: a}, list: [1, 2]}\nkept: {x: 1}\n"
+    )
+    run = {
+        "model.options": {"seed": 2},
+        "model.list": [],
+        "unknown": 1,
+        "kedro_params": {"model": {"depth": None, "options": {"more": True}}},
+    }
+    params = airflow.call("kedro_params", run, ["model.options", "model.list", "kept"])
+
+    assert _through_kedro(params, tmp_path) == {
+        "model": {"depth": None, "options": {"seed": 2, "name": "a", "more": True}, "list": []},
+        "kept": {"x": 1},
+    }
+
+
+@pytest.mark.parametrize("conf", [None, {}, {"kedro_params": None}, {"depth": 1, "a": None}])
+def test_a_run_whose_conf_says_nothing_to_kedro_has_no_parameters(
+    airflow: AirflowWorker, conf: Any
+) -> None:
+    assert airflow.call("kedro_params", conf, ["a", "b.c"]) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a,b", "a=b", "a[0]", "[a]", "a..b", ".a", "a.", " a", "a ", "a\n", "$(HOME)", "a\ud800"],
+)
+def test_a_name_that_kedro_would_read_otherwise_fails_the_task_and_is_shown(
+    airflow: AirflowWorker, name: str
+) -> None:
+    with pytest.raises(OperatorFailed) as caught:
+        airflow.call("kedro_params", {"kedro_params": {"fine": 1, name: 2}}, [])
+
+    assert (
+        caught.value.message == f"The conf of this run has {name!r}, no name of a Kedro parameter."
+    )
+
+
+@pytest.mark.parametrize("given_", ["model.depth=5", [1], 7, True])
+def test_something_else_than_names_and_values_fails_the_task(
+    airflow: AirflowWorker, given_: Any
+) -> None:
+    with pytest.raises(OperatorFailed, match="must have names and values under kedro_params"):
+        airflow.call("kedro_params", {"kedro_params": given_}, [])
+
+
+@pytest.mark.parametrize("text", IMPOSSIBLE)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_value_that_kedro_cannot_take_is_named_wherever_it_stands(
+    airflow: AirflowWorker, text: str, nested: bool
+) -> None:
+    value = [{"deep": [text]}] if nested else text
+    with pytest.raises(OperatorFailed, match="Kedro cannot take the value of 'secret'") as caught:
+        airflow.call("kedro_params", {"kedro_params": {"secret": value}}, [])
+
+    assert repr(text) not in caught.value.message
+
+
+@given(value=VALUES)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_value_is_anything_to_kubernetes_or_splits_the_parameters(
+    airflow: AirflowWorker, value: Any
+) -> None:
+    literal = airflow.call("kedro_literal", value)
+
+    assert literal.isascii()
+    assert literal.replace("\n", "").isprintable()
+    assert not set("$(),%#'") & set(literal)
 
 
 @given(text=TEXTS)
