@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compilation import CompiledDag
 from kedro_airflow_k8s.errors import PlanError, RunError
 from kedro_airflow_k8s.progress import Progress
 from kedro_airflow_k8s.render import TAG_FINGERPRINT
+from kedro_airflow_k8s.schedule import run_times
 from kedro_airflow_k8s.upload import is_uploaded, upload_dag
 
 PARSE_MINUTES = 10.0
@@ -97,14 +100,10 @@ def schedule(
         progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
         if found and found.paused:
             progress.warn(f"DAG {dag.dag_id} is paused in Airflow: unpause it there to let it run.")
-    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}")
-    for line in _next_runs(dag):
-        progress.say(line)
-
-
-def _next_runs(dag: CompiledDag) -> list[str]:
-    """When the DAG runs next, in words."""
-    raise NotImplementedError
+    now = datetime.now(timezone.utc)
+    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
+    for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
+        progress.say(f"  {moment}")
 
 
 class _Arrival:

@@ -174,7 +174,7 @@ def commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, 
 
 def test_the_table_of_commands_has_every_command_with_all_its_own_options_and_no_other() -> None:
     rows = dict(re.findall(r"^\| `(kedro airflow-k8s [^`]+)` \| (.*) \|$", README, re.MULTILINE))
-    shared = {"--env", "--pipeline"}
+    shared = {"--env", "--pipeline", "--sandbox"}
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in commands(airflow_k8s, ("kedro", "airflow-k8s"))
@@ -186,7 +186,7 @@ def test_the_table_of_commands_has_every_command_with_all_its_own_options_and_no
         told = set(re.findall(r"--[\w-]+", text))
         assert told <= long_options
         # What the text leaves to the sentence below the table.
-        assert long_options - told <= {"--image"}, name
+        assert long_options - told <= {"--image", "--output"}, name
 
 
 def test_the_versions_that_were_tested_are_those_of_the_lock_files() -> None:

@@ -1,0 +1,134 @@
+"""The Kedro project whose pipelines run on the real Airflows of the tests, and its commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.airflow_servers import AirflowServer
+from tests.kedro_projects import ProjectFolder, make_project
+
+REFUSED_BY_POLICY = "refused-by-policy"
+"""A DAG that the servers' cluster policy does not let in: importing it fails on Airflow alone."""
+
+POLICY = f"""
+from airflow.exceptions import AirflowClusterPolicyViolation
+
+def dag_policy(dag):
+    if dag.dag_id == "{REFUSED_BY_POLICY}":
+        raise AirflowClusterPolicyViolation("this platform does not want such a DAG")
+"""
+"""Airflow's `airflow_local_settings.py`."""
+
+MANY_DAGS = 1200
+MANY = f"""
+from datetime import datetime, timezone
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+for number in range({MANY_DAGS}):
+    with DAG(
+        dag_id=f"many-{{number:04}}",
+        schedule=None,
+        start_date=datetime(2021, 1, 1, tzinfo=timezone.utc),
+        tags=["generated_with_kedro_airflow_k8s:0.6.5", "experiment_name:Many"],
+    ) as dag:
+        BaseOperator(task_id="task")
+    globals()[dag.dag_id] = dag
+"""
+
+CONFIG = """
+run_config:
+  image: shop:1.0
+  experiment_name: Shop tests
+  startup_time: 120
+  volume: {disabled: true}
+"""
+FORM = """
+run_config:
+  trigger_params:
+    - name: model.depth
+      description: How deep the tree may grow.
+"""
+PARAMETERS = """
+model: {depth: 3, rate: 0.1, kind: tree}
+"""
+PIPELINE = """
+from kedro.pipeline import Pipeline, node
+{function}
+def create_pipeline():
+    return Pipeline([node({name}, "parameters", None, name="{name}")])
+"""
+QUICK = """
+def do_nothing(parameters):
+    pass
+"""
+BROKEN = """
+import json
+
+def show_and_fail(parameters):
+    print("PARAMETERS", json.dumps(parameters), flush=True)
+    raise ValueError("there is no [bold] data")
+"""
+SLOW = """
+import time
+
+def wait_for_ever(parameters):
+    time.sleep(100_000)
+"""
+
+
+def make_server_project(path: Path) -> ProjectFolder:
+    """A project of three pipelines: `quick`, `broken` and `slow`, without a volume."""
+    project = make_project(path)
+    for name, function in (("quick", QUICK), ("broken", BROKEN), ("slow", SLOW)):
+        called = function.partition("def ")[2].partition("(")[0]
+        project.pipeline(name, PIPELINE.format(function=function, name=called))
+    project.config(CONFIG)
+    project.config(FORM, env="form")
+    project.write("conf/base/parameters.yml", PARAMETERS)
+    return project
+
+
+def process(server: AirflowServer, **variables: str) -> dict[str, Any]:
+    """How a command of the project is started: its folder and its environment."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "KEDRO", "GIT_"))
+    }
+    return {
+        "cwd": server.project,
+        "env": {
+            **environment,
+            "KEDRO_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            "COLUMNS": "200",
+            "AIRFLOW_API_USERNAME": server.username,
+            "AIRFLOW_API_PASSWORD": server.password,
+            **variables,
+        },
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+
+
+def command(*arguments: str) -> list[str]:
+    """A command of the plugin."""
+    return [sys.executable, "-m", "kedro", "airflow-k8s", *arguments]
+
+
+def kedro(
+    server: AirflowServer, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Call the plugin in the server's project, with the server's credentials unless told others."""
+    return subprocess.run(command(*arguments), check=False, **process(server, **variables))
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """All that a command has written."""
+    return done.stdout + done.stderr

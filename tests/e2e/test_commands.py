@@ -1,0 +1,254 @@
+"""`run-once`, `schedule`, `list-pipelines` and `ui` as a person types them, on real Airflows."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.airflow_api import RunState
+from tests.airflow_servers import (
+    AirflowServer,
+    airflow_server,  # noqa: F401 - fixture
+    wait_until,
+)
+from tests.e2e.server_project import (
+    MANY,
+    MANY_DAGS,
+    REFUSED_BY_POLICY,
+    command,
+    kedro,
+    process,
+    said,
+)
+
+HOSTILE = 'ż,=[]{}: "q" \'s\' ${x} {{ ds }} \\ 0123 % # \t'
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, said(done)
+    return done.stdout
+
+
+def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
+    text = said(done)
+    assert done.returncode == 1, text
+    assert "Traceback (most recent call last)" not in done.stderr
+    assert done.stderr.count("Error: ") == 1
+    for word in words:
+        assert word in text, text
+    return text
+
+
+def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10"))
+
+    assert f"Uploaded DAG once to {server.dags / 'once.py'}" in text
+    assert "success: 1 of 1 tasks succeeded." in text
+    found = re.search(r"^Started run (run-once-\S+): (http\S+)$", text, re.MULTILINE)
+    assert found is not None
+    run = server.client().run("once", found[1])
+    assert run.state is RunState.SUCCESS
+    # Airflow 2 has no runs without a logical date.
+    assert (run.logical_date is None) is (server.major > 2)
+    assert succeeded(kedro(server, "ui", "-d", "once", "--run")).strip() == found[2]
+    assert succeeded(kedro(server, "ui")).strip() == server.url
+    failed(kedro(server, "ui", "-d", "nowhere"), "has no DAG nowhere")
+
+
+def test_parameters_reach_kedro_typed_nested_and_with_any_characters(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    done = kedro(
+        airflow_server,
+        *("run-once", "-p", "broken", "-d", "params", "-w", "10"),
+        *("--params", "model.depth=5,model.rate=1e-3", "--params", "names=[a, 'b,c', null]"),
+        *("--params", f"text={json.dumps(HOSTILE)}", "--params", "fill=true"),
+    )
+
+    text = failed(done, "The run failed: show_and_fail", "Log of show_and_fail")
+    found = re.search(r"PARAMETERS (\{.*\})", text)
+    assert found is not None, text
+    assert json.loads(found[1]) == {
+        "model": {"depth": 5, "rate": 0.001, "kind": "tree"},
+        "names": ["a", "b,c", None],
+        "text": HOSTILE,
+        "fill": True,
+    }
+    assert "ValueError: there is no [bold] data" in text
+    assert "failed: 0 of 1 tasks succeeded." in text
+
+
+def test_the_parameters_listed_for_the_trigger_form_have_types_and_reach_kedro(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    form = ("-e", "form", "run-once", "-p", "broken", "-d", "form")
+    text = failed(kedro(server, *form, "-w", "10", "--params", "model.depth=7"))
+    found = re.search(r"PARAMETERS (\{.*\})", text)
+    assert found is not None
+    assert json.loads(found[1])["model"] == {"depth": 7, "rate": 0.1, "kind": "tree"}
+    # Airflow itself refuses what is not of the parameter's type.
+    failed(kedro(server, *form, "--params", "model.depth=deep"), "model.depth")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"AIRFLOW_API_PASSWORD": "wr0ng-s3cret"}, "AIRFLOW_API_PASSWORD"),
+        ({"AIRFLOW_API_TOKEN": "wr0ng-s3cret"}, "AIRFLOW_API_TOKEN"),
+        ({"AIRFLOW_API_USERNAME": "", "AIRFLOW_API_PASSWORD": ""}, "AIRFLOW_API_TOKEN"),
+    ],
+    ids=["password", "token", "none"],
+)
+@pytest.mark.parametrize("arguments", [["run-once", "-d", "closed"], ["list-pipelines"]], ids=str)
+def test_wrong_credentials_end_with_what_to_set_and_nothing_is_uploaded(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    variables: dict[str, str],
+    words: str,
+    arguments: list[str],
+) -> None:
+    done = kedro(airflow_server, *arguments, **variables)
+    text = failed(done, words)
+    assert "wr0ng-s3cret" not in text
+    assert not (airflow_server.dags / "closed.py").exists()
+
+
+def test_a_paused_dag_waits_until_it_is_unpaused(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    arguments = ("run-once", "-p", "quick", "-d", "paused")
+    succeeded(kedro(server, *arguments))
+    client = server.client()
+    client.set_paused("paused", True)
+
+    failed(
+        kedro(server, *arguments, "-w", "0.05"),
+        "DAG paused is paused in Airflow: its runs wait until somebody unpauses it",
+        "is queued after 0.05 minutes",
+    )
+    assert client.find_dag("paused").paused  # type: ignore[union-attr]
+    text = succeeded(kedro(server, *arguments, "--unpause", "-w", "10"))
+    assert "success: 1 of 1 tasks succeeded." in text
+
+
+def test_a_dag_that_airflow_cannot_import_is_reported_with_airflows_words(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    done = kedro(airflow_server, "run-once", "-p", "quick", "-d", REFUSED_BY_POLICY)
+    failed(done, f"{REFUSED_BY_POLICY}.py", "this platform does not want such a DAG")
+
+
+def test_of_a_dag_updated_twice_within_a_second_the_last_version_runs(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    arguments = ("run-once", "-d", "twice")
+    succeeded(kedro(server, *arguments, "-p", "quick"))
+    first = (server.dags / "twice.py").read_text()
+    succeeded(kedro(server, "schedule", "-d", "twice", "-p", "broken", "-c", "@yearly"))
+    (server.dags / "twice.py").write_text(first + "\n")
+
+    text = failed(kedro(server, *arguments, "-p", "broken", "-w", "10"))
+
+    # The task of the version before would have succeeded.
+    assert "The run failed: show_and_fail" in text
+
+
+def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    arguments = ("schedule", "-p", "quick", "-d", "nightly", "-c", "0 3 * * *", "-w", "5")
+    text = succeeded(kedro(server, *arguments))
+
+    assert f"Airflow has it: {server.client().dag_url('nightly')}" in text
+    assert text.count(" 03:00 UTC") == 3
+    listed = json.loads(succeeded(kedro(server, "list-pipelines", "--format", "json")))
+    (row,) = [dag for dag in listed if dag["dag_id"] == "nightly"]
+    assert row["schedule"]
+    assert row["experiment"] == "Shop tests"
+    assert row["plugin_version"] == __version__
+    assert row["outdated"] is False
+    # Taking the schedule away again is said.
+    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "nightly", "--no-unpause"))
+    assert "Warning: DAG nightly has a schedule in Airflow" in text
+
+
+@pytest.mark.parametrize("cancel", [False, True], ids=["goes on", "cancelled"])
+def test_ctrl_c_says_what_becomes_of_the_run(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    cancel: bool,
+) -> None:
+    server = airflow_server
+    options = ["--cancel-on-interrupt"] if cancel else []
+    arguments = command("run-once", "-p", "slow", "-d", "interrupted", "-w", "10", *options)
+    with subprocess.Popen(
+        [sys.executable, "-c", _HEED_CTRL_C, *arguments], **process(server)
+    ) as running:
+        assert running.stdout is not None
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if line.startswith("wait_for_ever: running"):
+                running.send_signal(signal.SIGINT)
+                break
+        rest = running.stdout.read()
+    text = "".join(lines) + rest
+    assert running.returncode == 130, text
+    found = re.search(r"^Started run (\S+):", text, re.MULTILINE)
+    assert found is not None
+    run = server.client().run("interrupted", found[1])
+    if cancel:
+        assert f"Interrupted: run {found[1]} was marked as failed: http" in rest
+        assert run.state is RunState.FAILED
+    else:
+        assert f"Interrupted: run {found[1]} goes on in Airflow: http" in rest
+        assert run.state is RunState.RUNNING
+        server.client().fail_run("interrupted", found[1])
+
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
+_HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_with_sandbox_no_settings_are_needed(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    none = {"AIRFLOW_API_USERNAME": "", "AIRFLOW_API_PASSWORD": ""}
+    server = airflow_server
+    arguments = ("run-once", "--sandbox", "-p", "quick", "-d", "in-sandbox", "-w", "10")
+    assert "success: 1 of 1" in succeeded(kedro(server, *arguments, **none))
+    shown = succeeded(kedro(server, "-e", "sandbox", "list-pipelines", **none))
+    assert re.search(r"^Shop tests +in-sandbox ", shown, re.MULTILINE)
+
+
+def test_a_thousand_dags_and_more_are_listed(
+    airflow_server: AirflowServer,  # noqa: F811 - fixture
+) -> None:
+    server = airflow_server
+    file = server.dags / "many.py"
+    file.write_text(MANY)
+    try:
+        wait_until(lambda: server.client().find_dag(f"many-{MANY_DAGS - 1:04}") is not None)
+        listed = json.loads(succeeded(kedro(server, "list-pipelines", "--format", "json")))
+        table = succeeded(kedro(server, "list-pipelines"))
+    finally:
+        file.unlink()
+    many = [dag for dag in listed if dag["experiment"] == "Many"]
+    assert [dag["dag_id"] for dag in many] == [f"many-{i:04}" for i in range(MANY_DAGS)]
+    assert all(dag["outdated"] for dag in many)
+    assert f"{MANY_DAGS} made by an older version than {__version__}" in table
