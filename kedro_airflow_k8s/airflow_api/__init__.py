@@ -7,5 +7,7 @@ from kedro_airflow_k8s.airflow_api.client import (
     DagRun,
     RunState,
 )
+from kedro_airflow_k8s.airflow_api.connection import connect
+from kedro_airflow_k8s.airflow_api.transport import Patience
 
-__all__ = ["AirflowClient", "Dag", "DagImportError", "DagRun", "RunState"]
+__all__ = ["AirflowClient", "Dag", "DagImportError", "DagRun", "Patience", "RunState", "connect"]
