@@ -1,7 +1,8 @@
 """Runs the DAG `rendering` once for each logical date; an empty one is a run without.
 
-Usage: run_rendering.py FOLDER LOGICAL_DATE... What came of the templates goes to a file in the
-folder, named after the date. Airflow's own Python executes this program.
+The conf of the last run is for Kedro. Usage: run_rendering.py FOLDER LOGICAL_DATE... What came of
+the templates goes to a file in the folder, named after the date. Airflow's own Python executes this
+program.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from airflow import __version__
 from airflow.models import DagBag
 
 CONF = {"week": "27", "text": "a, {{ ds }}"}
+FOR_KEDRO = {
+    "env": "of the form",
+    "model.depth": 5,
+    "model.name": None,
+    "kedro_params": {"model": {"rates": [0.5, 1e-05], "note": "{{ ds }}, ${x}"}, "ds": "mine"},
+}
 
 
 def main(folder: str, *logical_dates: str) -> None:
@@ -25,7 +32,8 @@ def main(folder: str, *logical_dates: str) -> None:
     for date in logical_dates:
         os.environ["RENDERED"] = str(Path(folder) / f"rendered-{date}.json")
         moment = datetime.fromisoformat(date) if date else None
-        run = dag.test(**{argument: moment}, run_conf=CONF)
+        conf = FOR_KEDRO if date == logical_dates[-1] else CONF
+        run = dag.test(**{argument: moment}, run_conf=conf)
         state = str(getattr(run.state, "value", run.state))
         sys.stdout.write(f"The run has ended: {state}\n")
 

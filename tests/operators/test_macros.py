@@ -1,4 +1,4 @@
-"""Macros and variables of real Airflow runs, as `kedro run` gets them."""
+"""Macros, variables and conf of real Airflow runs, as `kedro run` gets them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from tests.operators.airflow_process import FOLDER, ROOT
 
 DATE = "2026-01-05T06:00:00+00:00"
+DATE_OF_CONF = "2026-01-06T06:00:00+00:00"
 HOSTILE = 'a,b "c" {{ ds }} ${oc.env:HOME} \\${x} $(HOME) null\n'
 VARIABLES = {"AIRFLOW_VAR_ENV": "0123", "AIRFLOW_VAR_HOSTILE": HOSTILE, "AIRFLOW_VAR_NO": "???"}
 
@@ -70,6 +71,8 @@ TEMPLATES = {
     "several": "{{ kedro_params(macros=['dag.dag_id', 'nothing'], variables=['env']) }}",
     "variable": _of_variable("env"),
     "hostile": _of_variable("hostile"),
+    "conf": "{{ kedro_params(macros=['ds', 'dag.dag_id'], variables=['env'],"
+    " trigger=['env', 'model.depth', 'model.name', 'absent']) }}",
     "missing": _of_variable("env", "missing"),
     "impossible": _of_variable("no"),
 }
@@ -77,10 +80,14 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class Rendered:
-    """What came of the templates in the runs of one Airflow: by date, then by template."""
+    """What came of the templates in the runs of one Airflow: by date, then by template.
+
+    The one with a conf for Kedro stands apart.
+    """
 
     is_airflow2: bool
     runs: Mapping[str, dict[str, dict[str, Any]]]
+    with_conf: Mapping[str, dict[str, Any]]
     output: str
 
 
@@ -92,7 +99,7 @@ def _rendered(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copy(FOLDER / "render_dag.py", airflow.dags)
     (home / "templates.json").write_text(json.dumps(TEMPLATES))
     is_airflow2 = airflow.version.startswith("2.")
-    dates = [DATE] if is_airflow2 else [DATE, ""]
+    dates = [*([DATE] if is_airflow2 else [DATE, ""]), DATE_OF_CONF]
     done = subprocess.run(
         [airflow_python, FOLDER / "run_rendering.py", home, *dates],
         env={
@@ -110,7 +117,8 @@ def _rendered(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("The run has ended: success") == len(dates), done.stdout
     runs = {date: json.loads((home / f"rendered-{date}.json").read_text()) for date in dates}
-    return Rendered(is_airflow2, runs, done.stdout)
+    with_conf = runs.pop(DATE_OF_CONF)
+    return Rendered(is_airflow2, runs, with_conf, done.stdout)
 
 
 def _parameters(text: str) -> dict[str, Any]:
@@ -199,6 +207,18 @@ def test_variables_reach_kedro_as_they_are_and_as_text(rendered: Rendered) -> No
         escaped = HOSTILE.replace("\\${", "\\\\${").replace("${", "\\${")
         assert _parameters(results["hostile"]["text"]) == {"hostile": escaped}
         assert not set("$()") & set(results["hostile"]["text"])  # Kubernetes expands $(NAME).
+
+
+def test_the_conf_of_a_run_reaches_kedro_as_it_is_and_wins_over_macros_and_variables(
+    rendered: Rendered,
+) -> None:
+    assert _parameters(rendered.with_conf["conf"]["text"]) == {
+        "ds": "mine",
+        "dag": {"dag_id": "rendering"},
+        "env": "of the form",
+        # Kedro's loader takes the backslash away.
+        "model": {"depth": 5, "rates": [0.5, 1e-05], "note": "{{ ds }}, \\${x}"},
+    }
 
 
 def test_a_variable_that_does_not_exist_fails_the_task_and_is_named(rendered: Rendered) -> None:
