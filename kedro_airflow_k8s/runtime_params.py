@@ -17,7 +17,7 @@ CONF_KEY = "kedro_params"
 
 # A comma that begins the next parameter is followed by its name and `=`.
 _NEXT = re.compile(r",(?=\s*[^\s,=\[\]{}\"':]+\s*=)")
-_OPENING, _CLOSING = "[{", "]}"
+_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:''|[^'])*'""", re.DOTALL)
 
 
 def parse_params(options: Sequence[str]) -> dict[str, Any]:
@@ -31,34 +31,54 @@ def parse_params(options: Sequence[str]) -> dict[str, Any]:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
-    merged = OmegaConf.create()
-    for item in (item for option in options for item in _split(option)):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not name:
-            raise ParameterError(
-                f"--params {item!r} is not name=value, such as --params model.depth=5."
-            )
-        if not re.fullmatch(r"[^,\[\]]+", name) or "" in name.split("."):
-            raise ParameterError(
-                f"--params {item!r}: {name!r} cannot be the name of a parameter. Write nested ones"
-                " with dots, such as --params model.depth=5."
-            )
-        if re.search(r"(?<!\\)(\\\\)*\$\{", value):
-            raise ParameterError(
-                f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
-                r" the value itself, or write \${ for a text that holds ${."
-            )
-        try:
-            merged.merge_with(OmegaConf.from_dotlist([f"{name}={value}"]))
-        except (OmegaConfBaseException, YAMLError) as error:
-            raise ParameterError(
-                f"--params {item!r} cannot be read as YAML: {_in_a_line(error)}. Put a text in"
-                f""" quotes: --params '{name}="..."'."""
-            ) from error
+    items = [_checked(item) for option in options for item in _split(option)]
+    try:
+        # All at once, as Kedro does: a later one may replace another, or stand below it.
+        merged = OmegaConf.from_dotlist(items)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ParameterError(
+            f"Two --params contradict each other: one gives a list, another names and values in its"
+            f" place ({_in_a_line(error)}). Leave one of them."
+        ) from error
     found: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]
     return found
+
+
+def _checked(item: str) -> str:
+    """An item of OmegaConf's list, after whose check nothing of it can fail."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+    from yaml import YAMLError
+
+    name, equals, value = item.partition("=")
+    name = name.strip()
+    if not equals or not name:
+        raise ParameterError(
+            f"--params {item!r} is not name=value, such as --params model.depth=5."
+        )
+    if not re.fullmatch(r"[^,$\[\]]+", name) or not name.isprintable() or "" in name.split("."):
+        raise ParameterError(
+            f"--params {item!r}: {name!r} cannot be the name of a parameter. Write nested ones"
+            " with dots, such as --params model.depth=5."
+        )
+    if re.search(r"(?<!\\)(\\\\)*\$\{", value):
+        raise ParameterError(
+            f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
+            r" the value itself, or write \${ for a text that holds ${."
+        )
+    try:
+        OmegaConf.to_container(OmegaConf.from_dotlist([f"{name}={value}"]), throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ParameterError(
+            f"--params {item!r}: to Kedro, ??? is a value that is missing, and cannot be given."
+        ) from error
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ParameterError(
+            f"--params {item!r} cannot be read as YAML: {_in_a_line(error)}. Put a text in"
+            f""" quotes: --params '{name}="..."'."""
+        ) from error
+    return f"{name}={value}"
 
 
 def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[str, Any]:
@@ -133,23 +153,21 @@ def _split(option: str) -> Iterator[str]:
 
 def _end_of_quoted(text: str, start: int) -> int:
     """Where what is in quotes or brackets ends, if the value at `start` begins with them."""
-    position = start + len(text[start:]) - len(text[start:].lstrip())
-    first, before, depth, quote = position, "", 0, ""
+    value = text[start:].lstrip()
+    first = position = len(text) - len(value)
+    if not value.startswith(('"', "'", "[", "{")):
+        return first
+    depth, before = 0, ","
     while position < len(text):
         letter = text[position]
-        if quote:
-            if letter == "\\" and quote == '"':
-                position += 1
-            elif letter == quote:
-                quote = ""
-        elif letter in "\"'" and (position == first or before in "[{,:"):
-            # Elsewhere it is an apostrophe.
-            quote = letter
-        else:
-            depth += (letter in _OPENING) - (letter in _CLOSING)
-        before = before if letter.isspace() else letter
-        position += 1
-        if not quote and depth <= 0:
+        # After anything but these, it is an apostrophe.
+        quoted = _QUOTED.match(text, position) if before in "[{,:" else None
+        position = quoted.end() if quoted else position + 1
+        if not quoted:
+            depth += (letter in "[{") - (letter in "]}")
+        if not letter.isspace():
+            before = letter
+        if depth <= 0:
             return position
     return first
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.utils import _split_params
 
+from kedro_airflow_k8s.errors import ParameterError
+from kedro_airflow_k8s.runtime_params import conf_of, parse_params
 from tests.operators.airflow_process import AirflowWorker, OperatorFailed
 
 # What means something to Kedro, OmegaConf, YAML, Jinja, Kubernetes, Python or a shell.
@@ -255,3 +257,51 @@ def test_hostile_values_reach_the_node_of_a_kedro_run(
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     assert json.loads(line.removeprefix("FOUND ")) == [texts, "a+b:c", 1]
+
+
+PIECES = [
+    *("a", "1", "0x1", "1e5", "1_0", "'", '"', "[", "]", "{", "}", ":", ": ", " ", "=", "-", "- "),
+    *("#", " #", "\\", "\\n", "\n", "~", "null", "yes", "!!str ", "&a", "*a", "|", ">", "%", "@"),
+    *(
+        "é",
+        "😀",
+        "\t",
+        "\u2028",
+        "\\${",
+        "}",
+        "..",
+        "1:30",
+        "2026-01-01",
+        "<<",
+        "?",
+        "`",
+        ".5",
+        "$(",
+    ),
+]
+OPTIONS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+OPTION_NAMES = st.sampled_from(["a", "b", "a.b", "a.c", "c.d.e", "my param", "ż"])
+
+
+@given(
+    given_=st.lists(st.tuples(OPTION_NAMES, OPTIONS), max_size=4),
+    shown=st.lists(st.sampled_from(["a.b", "b", "c.d", "c.d.e"]), unique=True),
+)
+@example([("a", "1"), ("a.b", "'x: y'")], ["b"])
+@example([("b", "\\${x} \\\\n"), ("b", "")], ["b"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_run_has_what_kedro_run_has_of_the_same_params(
+    airflow: AirflowWorker, conf: Path, given_: list[tuple[str, str]], shown: list[str]
+) -> None:
+    options = [f"{name}={value}" for name, value in given_]
+    try:
+        params = parse_params(options)
+        run = json.loads(json.dumps(conf_of(params, shown)))
+    except ParameterError:
+        assume(False)
+        raise
+    expected = _through_kedro(",".join(options), conf)
+
+    macro = airflow.call("kedro_params", run, shown)
+
+    assert _typed(_through_kedro(macro, conf)) == _typed(expected)
