@@ -104,7 +104,7 @@ schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
 
 screenshots: $(READY) ## make the pictures of Airflow's pages in docs/images anew
 	@REQUIRE_BROWSER=1 $(RUN) -m tests.find_browser --install
-	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k screenshot $(ARGS) tests/e2e/test_browser.py
+	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
 
 # Keeps what is locked unless the inputs forbid it; ARGS=--upgrade takes the newest of everything,
 # ARGS="--upgrade-package ruff" of one.

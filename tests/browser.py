@@ -26,7 +26,7 @@ ARGUMENTS = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-PATIENCE_SECONDS = 8
+PATIENCE_SECONDS = 60
 SCREENSHOT_BYTES = 150_000
 
 NODE = ".react-flow__node"
@@ -96,9 +96,10 @@ def node(page: Page, name: str) -> Locator:
 
 
 def write_screenshot(page: Page, path: Path) -> None:
-    """Write what the page shows as a PNG that is small enough for a repository."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.evaluate("document.fonts.ready")
-    picture = page.screenshot(animations="disabled")
+    """Write what the page shows when nothing moves any more, small enough for a repository."""
+    before, picture = b"", page.screenshot(animations="disabled")
+    while picture != before:
+        before, picture = picture, page.screenshot(animations="disabled")
     assert len(picture) < SCREENSHOT_BYTES
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture)
