@@ -73,13 +73,21 @@ class AirflowHome:
         if cached.exists():
             shutil.copyfile(cached, self._database)
         if not self.has_database():
-            self._database.unlink(missing_ok=True)
-            self._fill_database()
+            self._delete_database()
+            try:
+                self._fill_database()
+            except SandboxError:
+                self._delete_database()  # It could be taken for a whole one.
+                raise
             with contextlib.suppress(OSError):  # Only the next start will be slower.
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
                     file.write(self._database.read_bytes())
                 Path(file.name).replace(cached)
+
+    def _delete_database(self) -> None:
+        for file in self.home.glob(f"{self._database.name}*"):  # And what SQLite keeps beside it.
+            file.unlink()
 
     def open_database(self, mode: str = "ro") -> sqlite3.Connection:
         """Open the database: `ro` to read it, `rw` to change it.

@@ -185,11 +185,12 @@ class AirflowServer(AirflowHome):
     def _fill_database(self) -> None:
         super()._fill_database()
         if not self.is_3:
-            # The user gets another password later; the roles take the web server seconds to make.
+            # The roles, which the web server would take seconds for at each start.
+            self.airflow("sync-perm")
+            # The user gets another password later.
             who = ("--username", USERNAME, "--role", "Admin", "--email", "admin@example.com")
             names = ("--firstname", "Sandbox", "--lastname", "Admin")
             self.airflow("users", "create", *who, *names, "--use-random-password")
-            self.airflow("sync-perm")
 
     def _settings(self) -> dict[str, str]:
         common = {

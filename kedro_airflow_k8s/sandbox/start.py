@@ -26,7 +26,7 @@ from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 KUBERNETES = "kubernetes"
 
 Say = Callable[[str], None]
-_READY_SECONDS = 300.0
+_READY_SECONDS = 180.0
 _CHECK_SECONDS = 0.2
 _LOG_LINES = 20
 
