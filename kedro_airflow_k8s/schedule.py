@@ -13,6 +13,10 @@ WITHOUT_TIMES = {
 """The presets that are no cron expression, in words."""
 
 
+OWN_PRESETS = {"@quarterly": "0 0 1 */3 *"}
+"""The presets that Airflow has and its cron library has not (`airflow.utils.dates`)."""
+
+
 def run_times(
     schedule: str | None, timezone: str, start_date: date, now: datetime, count: int = 3
 ) -> list[str]:
@@ -41,9 +45,9 @@ def next_runs(
     """The next moments at which Airflow starts a run, in the DAG's time zone.
 
     They are those of Airflow 3 (`CronTriggerTimetable`). Airflow 2 starts a run at the end of the
-    interval that it stands for: the same moments, but for the very first one after a start date
-    that is still to come. A DAG that is new in Airflow, or was paused, has one run more, at once,
-    for the last moment that has passed.
+    interval that it stands for: at the same moments, but not at the first after a start date that
+    is still to come, and sometimes otherwise in the hours in which clocks change. A DAG that is new
+    in Airflow, or was paused, has one run more, at once, for the last moment that has passed.
 
     Args:
         cron: Five fields, or a preset that stands for such.
@@ -81,9 +85,9 @@ class _Ticks:
         from croniter import croniter
 
         self._croniter = croniter
-        self._cron = cron
+        self._cron = OWN_PRESETS.get(cron, cron)
         self._where = where
-        self._in_all_hours = croniter(cron).expanded[1] == ["*"]
+        self._in_all_hours = croniter(self._cron).expanded[1] == ["*"]
 
     def following(self, start: datetime, now: datetime) -> Iterator[datetime]:
         """Those after now and not before the start, on the zone's clocks, without an end."""
