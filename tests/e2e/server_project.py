@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.airflow_servers import AirflowServer
 from tests.kedro_projects import ProjectFolder, make_project
+
+if TYPE_CHECKING:
+    from tests.airflow_servers import AirflowServer
 
 REFUSED_BY_POLICY = "refused-by-policy"
 """A DAG that the servers' cluster policy does not let in: importing it fails on Airflow alone."""
@@ -89,6 +91,7 @@ def make_server_project(path: Path) -> ProjectFolder:
     project.config(CONFIG)
     project.config(FORM, env="form")
     project.write("conf/base/parameters.yml", PARAMETERS)
+    project.write("conf/base/catalog.yml", "{}\n")
     return project
 
 

@@ -27,7 +27,7 @@ from tests.e2e.server_project import (
     said,
 )
 
-HOSTILE = 'ż,=[]{}: "q" \'s\' ${x} {{ ds }} \\ 0123 % # \t'
+HOSTILE = "ż,=[]{}: \"q\" 's' ${x} {{ ds }} \\ 0123 % # \t"
 
 
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:
@@ -243,7 +243,8 @@ def test_a_thousand_dags_and_more_are_listed(
     file = server.dags / "many.py"
     file.write_text(MANY)
     try:
-        wait_until(lambda: server.client().find_dag(f"many-{MANY_DAGS - 1:04}") is not None)
+        client, last = server.client(), f"many-{MANY_DAGS - 1:04}"
+        wait_until(lambda: client.find_dag(last) is not None, "all DAGs are there")
         listed = json.loads(succeeded(kedro(server, "list-pipelines", "--format", "json")))
         table = succeeded(kedro(server, "list-pipelines"))
     finally:
