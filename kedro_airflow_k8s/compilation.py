@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def compile_pipelines(
         if not read.nodes and len(pipelines) > 1:
             warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
             continue
-        plan = build_plan(read, config, overrides, parameters)
+        plan = build_plan(replace(read, parameters=parameters), config, overrides)
         if plan.dag_id in compiled:
             raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")
         compiled[plan.dag_id] = _compiled(plan)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 DEFAULT_PIPELINE = "__default__"
 """Kedro's name of the pipeline that `kedro run` takes when none is named."""
@@ -43,6 +45,7 @@ class Project:
         nodes: The pipeline's nodes in topological order.
         commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
         pipeline_option: The option that names a pipeline in the project's version of Kedro.
+        parameters: The Kedro parameters of the environment, read if the configuration shows some.
     """
 
     package_name: str
@@ -52,3 +55,4 @@ class Project:
     nodes: tuple[PipelineNode, ...]
     commit: str
     pipeline_option: str = "--pipelines"
+    parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -6,7 +6,6 @@ Pure: the same project and configuration give the same plan, and nothing is read
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -165,7 +164,6 @@ def build_plan(
     project: Project,
     config: PluginConfig,
     overrides: Overrides = Overrides(),
-    parameters: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide what the DAG of a pipeline says.
 
@@ -173,7 +171,6 @@ def build_plan(
         project: The project and its pipeline.
         config: The configuration.
         overrides: What a command says in its place.
-        parameters: The Kedro project's own parameters, for `run_config.trigger_params`.
 
     Raises:
         PlanError: If there is no image, a tag names resources that the configuration does not have,
@@ -226,7 +223,7 @@ def build_plan(
             names.tag(TAG_COMMIT, project.commit),
             names.tag(TAG_EXPERIMENT, run.experiment_name or project.package_name),
         ),
-        trigger_params=form_fields(run.trigger_params, parameters or {}),
+        trigger_params=form_fields(run.trigger_params, project.parameters),
         project=project.package_name,
         pipeline=project.pipeline,
         env=project.env,

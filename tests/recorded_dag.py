@@ -34,6 +34,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 IMPORTS = frozenset().union(
     ["airflow.providers.cncf.kubernetes.operators.pod", "kubernetes.client", "typing", "datetime"],
+    ["pendulum"],
     *(_imported(tree) for tree in operator_trees()),
 )
 """The modules that a DAG file may import."""
@@ -44,10 +45,11 @@ OUTSIDE = frozenset(["open", "exec", "eval", "compile", "input", "breakpoint", "
 
 @dataclass(frozen=True)
 class Model:
-    """A Kubernetes model that the file made."""
+    """A Kubernetes model, or another object without behaviour, that the file made."""
 
     name: str
     keywords: dict[str, Any]
+    positional: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -119,6 +121,10 @@ class _Models:
         return lambda **keywords: Model(name, keywords)
 
 
+def _recorder(name: str) -> Any:
+    return lambda *positional, **keywords: Model(name, keywords, positional)
+
+
 class _Module:
     def __init__(self, **members: Any) -> None:
         self.__dict__.update(members)
@@ -163,7 +169,9 @@ def run_dag_file(source: str | CodeType) -> RecordedDag:
         DAG=DAG,
         ExternalTaskSensor=type("ExternalTaskSensor", (operator,), {}),
         KubernetesPodOperator=type("KubernetesPodOperator", (operator,), {}),
+        Param=_recorder("Param"),
         TaskGroup=TaskGroup,
+        datetime=_recorder("pendulum.datetime"),
         models=_Models(),
     )
 

@@ -73,6 +73,10 @@ NAMES = (
 """Node names that are legal in Kedro and clash with something, or with one another, elsewhere."""
 
 
+RESERVED = ("ds", "dag_run", "kedro_params")
+"""Names of parameters that have another meaning in these configurations."""
+
+
 @cache
 def texts(surrogates: bool = False) -> st.SearchStrategy[str]:
     """Any text, and pieces of mischief in any order; with lone surrogates only if wanted."""
@@ -104,6 +108,27 @@ def variants(name: str) -> st.SearchStrategy[str]:
         lambda text: "-" + text,
     )
     return st.sampled_from(changes).map(lambda change: change(name))
+
+
+@cache
+def parameter_names() -> st.SearchStrategy[str]:
+    """Names that Kedro's command line takes for a parameter."""
+    return filled_texts().map(lambda text: re.sub(r"[,=\[\].\s]", "_", text))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", " ", "a", "a\nb", *MISCHIEF]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", *MISCHIEF]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+"""What JSON can hold, and a browser does not round."""
 
 
 @cache
@@ -267,15 +292,12 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
                 "experiment_name": filled_texts(),
                 "run_name": filled_texts().filter(lambda text: "--" not in text),
                 "namespace": st.just("team"),
+                "timezone": st.sampled_from(["UTC", "Europe/Paris"]),
                 "cron_expression": st.sampled_from(["@daily", "@continuous", "0 6 * * 1"]),
                 "start_date": st.dates(),
                 "env_vars": st.dictionaries(_keys(), texts(), max_size=2),
                 "macro_params": st.just(["ds", "dag_run.run_id"]),
-                "variables_params": st.lists(
-                    filled_texts().map(lambda text: re.sub(r"[,=\[\].\s]", "_", text)),
-                    max_size=2,
-                    unique=True,
-                ),
+                "variables_params": st.lists(parameter_names(), max_size=2, unique=True),
                 "external_dependencies": sensors,
                 "service_account_name": st.just("robot"),
                 "image_pull_secrets": st.just(["pull"]),
@@ -301,6 +323,11 @@ def projects(
     if nodes is None:
         nodes = kedro_pipelines([f"resources.{name}" for name in resources]).map(pipeline_nodes)
     env, default = draw(st.sampled_from([("local", True), ("prod", False), ("é{{ x }}$$", False)]))
+    parameters = draw(
+        st.dictionaries(
+            parameter_names().filter(lambda name: name not in RESERVED), JSON, max_size=3
+        )
+    )
     project = Project(
         package_name="my_package",
         env=env,
@@ -308,8 +335,15 @@ def projects(
         pipeline=draw(st.just("__default__") | filled_texts()),
         nodes=draw(nodes),
         commit=draw(st.sampled_from(["0a1b2c", "0a1b2c-dirty"])),
+        parameters=parameters,
     )
-    return project, config_of(draw(run_configs(resources)))
+    run_config = draw(run_configs(resources))
+    others = run_config.get("variables_params", [])
+    shown = {name: draw(st.none() | filled_texts()) for name in parameters if name not in others}
+    run_config["trigger_params"] = [
+        {"name": name, "description": text} if text else name for name, text in shown.items()
+    ]
+    return project, config_of(run_config)
 
 
 def is_text(name: str) -> bool:

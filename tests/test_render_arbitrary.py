@@ -46,9 +46,11 @@ CALLED = OWN_FUNCTIONS | {
     "DeleteVolumeOperator",
     "ExternalTaskSensor",
     "KubernetesPodOperator",
+    "Param",
     "RESOURCES.get",
     "TaskGroup",
     "datetime",
+    "pendulum.datetime",
     "k8s.V1ResourceRequirements",
     "k8s.V1Toleration",
     "timedelta",
@@ -74,6 +76,7 @@ OWN_NAMES = OWN_FUNCTIONS | {
     *("create_volume", "data_volume_init", "delete_volume"),
     *("DATA", "FILL_PATH", "FILL_VOLUME", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD", "RESOURCES"),
     *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
+    *("Param", "pendulum"),
 }
 """What a DAG names, beside what the operators that it holds name themselves."""
 
@@ -142,15 +145,21 @@ def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: Record
         "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
         **as_recorded(plan.resources.get(task.resources, {}), None),
     }
-    asked: list[tuple[list[str], list[str]]] = []
+    asked: list[dict[str, list[str]]] = []
 
-    def kedro_params(macros: list[str] | None = None, variables: list[str] | None = None) -> str:
-        asked.append((macros or [], variables or []))
+    def kedro_params(**names: list[str]) -> str:
+        asked.append(names)
         return "params"
 
     argv = [in_the_pod(argument, {"kedro_params": kedro_params}) for argument in arguments]
-    if run.macro_params or run.variables_params:
-        assert asked == [(list(run.macro_params), list(run.variables_params))]
+    wanted = {
+        "macros": list(run.macro_params),
+        "variables": list(run.variables_params),
+        "trigger": [entry.name for entry in run.trigger_params],
+    }
+    wanted = {key: names for key, names in wanted.items() if names}
+    if wanted:
+        assert asked == [wanted]
         assert argv.pop(-2) == "--params=params"
     assert argv[:2] == ["kedro", "run"]
     assert argv[2:] == [
@@ -189,6 +198,15 @@ def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: Rec
 def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
     run = config.run_config
     start = run.start_date or DEFAULT_START_DATE
+    start_date: object = datetime(start.year, start.month, start.day, tzinfo=timezone.utc)
+    if run.timezone != "UTC":
+        start_date = Model(
+            "pendulum.datetime", {"tz": run.timezone}, (start.year, start.month, start.day)
+        )
+    params = {
+        field.name: Model("Param", field.schema, (field.default,)) for field in plan.trigger_params
+    }
+    assert [field.name for field in plan.trigger_params] == [e.name for e in run.trigger_params]
     keywords = dict(dag.keywords)
     *tags, fingerprint = keywords.pop("tags")
     macros = keywords.pop("user_defined_macros", {})
@@ -196,8 +214,9 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
         "dag_id": plan.dag_id,
         **({"description": run.description} if run.description else {}),
         "schedule": run.cron_expression,
-        "start_date": datetime(start.year, start.month, start.day, tzinfo=timezone.utc),
+        "start_date": start_date,
         "catchup": False,
+        **({"params": params} if params else {}),
         **({"max_active_runs": 1} if run.cron_expression == "@continuous" else {}),
     }
     assert tags == list(plan.tags)
