@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kedro_airflow_k8s.config import config_warnings
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.plan import Overrides, Plan, build_plan
+from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.render import render_dag
 
@@ -52,7 +52,7 @@ def compile_pipelines(
     *,
     image: str | None = None,
     output: Path | None = None,
-    overrides: Overrides = Overrides(),  # noqa: B008 - frozen
+    overrides: Overrides = AS_CONFIGURED,
     warn: Callable[[str], None],
 ) -> list[CompiledDag]:
     """The DAGs of pipelines; all of them or, if one fails, none.

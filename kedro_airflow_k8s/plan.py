@@ -62,6 +62,9 @@ class Overrides:
     runtime_params: bool = False
 
 
+AS_CONFIGURED = Overrides()
+
+
 @dataclass(frozen=True)
 class Task:
     """One Airflow task, that is one pod, that runs one or more Kedro nodes.
@@ -163,7 +166,7 @@ class Plan:
 def build_plan(
     project: Project,
     config: PluginConfig,
-    overrides: Overrides = Overrides(),
+    overrides: Overrides = AS_CONFIGURED,
 ) -> Plan:
     """Decide what the DAG of a pipeline says.
 

@@ -52,7 +52,9 @@ def _value(name: str, parameters: Mapping[str, Any]) -> Any:
     value: Any = parameters
     for step in name.split("."):
         if not isinstance(value, Mapping) or step not in value:
-            near = difflib.get_close_matches(name, list(_names(parameters, "")), n=1)
+            names = list(_names(parameters, ""))
+            near = [other for other in names if other.endswith(f".{name}")]
+            near = near or difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise PlanError(
                 f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must"

@@ -11,7 +11,7 @@ from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.literals import Call
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
-from kedro_airflow_k8s.plan import Plan, build_plan
+from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
 from tests.strategies import IMAGE, config_of
 
 # Kedro warns of such namespaces and takes them.
@@ -26,6 +26,7 @@ def planned(
     env: str | None = None,
     pipeline: str = "__default__",
     pipeline_option: str = "--pipelines",
+    overrides: Overrides = AS_CONFIGURED,
     **run_config: Any,
 ) -> Plan:
     project = Project(
@@ -37,7 +38,7 @@ def planned(
         commit="0a1b2c-dirty",
         pipeline_option=pipeline_option,
     )
-    return build_plan(project, config_of({"image": IMAGE, **run_config}))
+    return build_plan(project, config_of({"image": IMAGE, **run_config}), overrides)
 
 
 NO_VOLUME = {"disabled": True}
@@ -198,6 +199,98 @@ def test_settings_of_all_pods_are_those_of_the_configuration() -> None:
         plan.kubernetes_conn_id,
     )
     assert found == (IMAGE, 'Says "hello"', "Always", 30, "team", "cluster")
+
+
+def test_the_schedule_is_in_utc_or_in_the_time_zone_of_the_configuration() -> None:
+    plan = planned()
+    assert plan.timezone == "UTC"
+    assert "from datetime import datetime, timezone" in plan.imports
+    plan = planned(timezone="Europe/Paris")
+    assert plan.timezone == "Europe/Paris"
+    assert "import pendulum" in plan.imports
+    assert "from datetime import datetime, timezone" not in plan.imports
+
+
+# What a command says in place of the configuration.
+
+
+def test_a_dag_name_is_the_whole_id_whatever_environment_and_pipeline() -> None:
+    overrides = Overrides(dag_name="My_dag.2-x")
+    plan = planned(env="prod", pipeline="train", run_name="Prices", overrides=overrides)
+    assert plan.dag_id == "My_dag.2-x"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", ".a", "a/b", "źródło", "a\n", "../a", "x" * 251])
+def test_a_dag_name_that_airflow_or_a_file_cannot_have_is_refused(name: str) -> None:
+    with pytest.raises(
+        PlanError, match=r"DAG name .* is impossible: it must be letters"
+    ) as refused:
+        planned(overrides=Overrides(dag_name=name))
+    assert len(str(refused.value)) < 300
+
+
+def test_a_dag_to_run_once_has_no_schedule_and_waits_for_nobody() -> None:
+    dependencies = [{"dag_id": "up"}]
+    scheduled = planned(cron_expression="@continuous", external_dependencies=dependencies)
+    once = planned(
+        cron_expression="@continuous",
+        external_dependencies=dependencies,
+        overrides=Overrides(once=True),
+    )
+    assert (once.schedule, once.max_active_runs, once.sensors) == (None, None, ())
+    assert "external" in scheduled.operators
+    assert "external" not in once.operators
+    assert once.task_ids == ("create_volume", "data_volume_init", "one", "delete_volume")
+    assert once.dag_id == scheduled.dag_id
+
+
+def test_a_schedule_on_the_command_line_takes_the_place_of_the_configured_one() -> None:
+    plan = planned(cron_expression="@daily", overrides=Overrides(cron="@continuous"))
+    assert (plan.schedule, plan.max_active_runs) == ("@continuous", 1)
+    assert planned(overrides=Overrides(cron="0 6 * * 1-5")).schedule == "0 6 * * 1-5"
+
+
+def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
+    with pytest.raises(PlanError) as refused:
+        planned(overrides=Overrides(cron="0 0 6 * * *"))
+    for part in ("'0 0 6 * * *' is impossible", "these are 6", "no seconds"):
+        assert part in str(refused.value)
+
+
+@pytest.mark.parametrize("cron", ["", "@sometimes", "61 * * * *"])
+def test_an_impossible_schedule_is_refused(cron: str) -> None:
+    with pytest.raises(PlanError, match="is impossible"):
+        planned(overrides=Overrides(cron=cron))
+
+
+# Parameters of runs.
+
+
+def test_the_form_shows_parameters_with_their_values_types_and_descriptions() -> None:
+    project = Project(
+        "flights", "local", True, "__default__", (ONE,), "0a1b2c",
+        parameters={"model": {"depth": 3, "names": ["a"]}, "seed": None, "hidden": 1},
+    )  # fmt: skip
+    shown = [{"name": "model.depth", "description": "How deep."}, "seed", "model.names"]
+    plan = build_plan(project, config_of({"image": IMAGE, "trigger_params": shown}))
+
+    depth, seed, names = plan.trigger_params
+    assert (depth.name, depth.default) == ("model.depth", 3)
+    assert depth.schema == {"type": "integer", "description": "How deep."}
+    assert (seed.name, seed.default, seed.schema) == ("seed", None, {"type": ["null", "string"]})
+    assert names.schema == {"type": "array", "items": {"type": "string"}}
+    call = "kedro_params(trigger=['model.depth', 'seed', 'model.names'])"
+    assert plan.kedro_run[-1] == f"--params={{{{ {call} }}}}"
+    assert "kedro_params" in plan.macros
+    assert "parameters" in plan.operators
+    assert "from airflow.providers.common.compat.sdk import Param" in plan.imports
+
+
+def test_a_run_can_be_given_parameters_where_the_configuration_names_none() -> None:
+    plan = planned(overrides=Overrides(runtime_params=True))
+    assert plan.kedro_run[-1] == "--params={{ kedro_params() }}"
+    assert "kedro_params" in plan.macros
+    assert "parameters" in plan.operators
 
 
 # The command.

@@ -42,7 +42,7 @@ sys.stdout.buffer.write("".join(dag.source for dag in compiled).encode())
 
 def project_of(*nodes: PipelineNode, **changes: str) -> Project:
     return replace(
-        Project("flights", "local", True, "__default__", nodes, "0a1b2c"),
+        Project("flights", "local", True, "__default__", nodes, "0a1b2c", parameters={"a": 1}),
         **changes,  # type: ignore[arg-type]
     )
 
@@ -165,6 +165,8 @@ def test_the_file_says_what_it_is_and_how_to_change_it() -> None:
 FEATURES: tuple[dict[str, object], ...] = (
     {"volume": {"disabled": True}},
     {"macro_params": ["ds"]},
+    {"trigger_params": ["a"]},
+    {"timezone": "Europe/Paris"},
     {"external_dependencies": [{"dag_id": "up"}]},
     {"external_dependencies": [{"dag_id": "up", "execution_delta": 5}]},
     {"resources": {"__default__": {"labels": {"a": "b"}}}},
