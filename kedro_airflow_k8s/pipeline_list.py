@@ -55,8 +55,8 @@ def list_pipelines(client: AirflowClient) -> list[ListedDag]:
 
 
 def as_json(dags: list[ListedDag]) -> str:
-    """The list as JSON, for other programs."""
-    return json.dumps([asdict(dag) for dag in dags], indent=2, ensure_ascii=False)
+    """The list as JSON, for other programs: one line, as Kedro may have logged some before it."""
+    return json.dumps([asdict(dag) for dag in dags])
 
 
 def show(dags: list[ListedDag], console: Console) -> None:

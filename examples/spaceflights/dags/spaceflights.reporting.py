@@ -7,6 +7,7 @@ To change it, change the Kedro project or its airflow-k8s.yaml and compile again
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import time
@@ -234,15 +235,20 @@ MACRO_SUCCESSORS: dict[str, tuple[str, int, str | None]] = {
 
 @pass_context
 def kedro_params(
-    context: JinjaContext, macros: Sequence[str] = (), variables: Sequence[str] = ()
+    context: JinjaContext,
+    macros: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    trigger: Sequence[str] = (),
 ) -> str:
-    """The value of `kedro run --params` that hands Airflow macros and variables on as strings.
+    """The value of `kedro run --params` that hands on what Airflow knows; the last one wins.
 
-    A macro that this run or this Airflow does not have is logged and left out: Kedro then takes the
-    value of its own parameters. A variable that does not exist fails the task.
+    First macros and variables, as strings. A macro that this run or this Airflow does not have is
+    logged and left out: Kedro then takes the value of its own parameters. A variable that does not
+    exist fails the task. Then, as they are, what stands in the conf of the run under the names in
+    trigger, save for empty fields (null), and all that stands there under `kedro_params`.
     """
     log = logging.getLogger("airflow.task.kedro_params")
-    params: dict[str, str] = {}
+    params: list[tuple[str, Any]] = []
     for name in macros:
         value = None
         try:
@@ -252,7 +258,7 @@ def kedro_params(
         if value is None:
             log.warning("Airflow macro %r has no value in this run: left out of --params.", name)
         else:
-            params[name] = value
+            params.append((name, value))
     for name in variables:
         value = Variable.get(name, None)
         if value is None:
@@ -260,8 +266,20 @@ def kedro_params(
                 f"Airflow variable {name!r} does not exist. Create it in Airflow, or take it out of"
                 " run_config.variables_params in airflow-k8s.yaml."
             )
-        params[name] = str(value)
-    return ",".join(f"{name}={kedro_literal(value, name)}" for name, value in params.items())
+        params.append((name, str(value)))
+    conf = getattr(context.resolve("dag_run"), "conf", None) or {}
+    params += [(name, conf[name]) for name in trigger if conf.get(name) is not None]
+    others = conf.get("kedro_params") or {}
+    if not isinstance(others, dict):
+        raise ValueError("The conf of this run must have names and values under kedro_params.")  # noqa: TRY004
+    for name in others:
+        # Kedro takes what is before the first `=`, with dots and brackets for nested parameters;
+        # Kubernetes puts environment variables for what follows a dollar sign.
+        parts = name.split(".") if name.isprintable() and name == name.strip() else [""]
+        if re.search(r"[,=$\[\]]", name) or "" in parts:
+            raise ValueError(f"The conf of this run has {name!r}, no name of a Kedro parameter.")
+    params += others.items()
+    return ",".join(f"{name}={kedro_literal(value, name)}" for name, value in params)
 
 
 def macro_value(context: JinjaContext, name: str) -> str | None:
@@ -284,21 +302,42 @@ def macro_value(context: JinjaContext, name: str) -> str | None:
     return None
 
 
-def kedro_literal(text: str, name: str = "value") -> str:
-    """Any text as a value of `kedro run --params`; name is the parameter's, for the error.
+def kedro_literal(value: Any, name: str = "value", indent: str = "") -> str:
+    """Any value that JSON has, as a value of `kedro run --params`; name is the parameter's.
 
-    Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it:
-    a double-quoted YAML string with everything unusual escaped comes through all three. (Before 1.3
-    Kedro resolves a copy and uses the original: a backslash stays before each `${` of the value.)
+    Kedro splits at commas, then reads each value as YAML and resolves OmegaConf's `${...}` in it: a
+    double-quoted YAML string with everything unusual escaped comes through all three, and lists and
+    mappings do with a line for each entry. (Before 1.3 Kedro resolves a copy and uses the original:
+    a backslash stays before each `${` of the value.)
 
     Raises:
         ValueError: If it cannot: to OmegaConf `???` is no value, and YAML has no lone surrogates.
     """
-    if text == "???" or re.search(r"[\ud800-\udfff]", text):
+    if isinstance(value, str):
+        if value == "???":
+            raise ValueError(f"Kedro cannot take the value of {name!r} as a parameter: it is ???.")
+        return _yaml_string(re.sub(r"(\\*)\$\{", r"\1\1\\${", value), name)
+    if isinstance(value, float):
+        return {"nan": ".nan", "inf": ".inf", "-inf": "-.inf"}.get(repr(value), repr(value))
+    if not value or not isinstance(value, (dict, list)):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        keys = {key: _yaml_string(key, name) for key in value}
+        # YAML takes a long key only with a mark before it.
+        heads = {k: f"{q}:" if len(q) < 1000 else f"? {q}\n{indent}:" for k, q in keys.items()}
+        entries = [(heads[key], item) for key, item in value.items()]
+    else:
+        entries = [("-", item) for item in value]
+    below = indent + " "
+    text = "".join(f"\n{indent}{head} {kedro_literal(v, name, below)}" for head, v in entries)
+    return text if indent else text.strip()
+
+
+def _yaml_string(text: str, name: str) -> str:
+    if re.search(r"[\ud800-\udfff]", text):
         raise ValueError(
-            f"Kedro cannot take the value of {name!r} as a parameter: it is ???, or not Unicode."
+            f"Kedro cannot take the value of {name!r} as a parameter: it is not Unicode."
         )
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return '"' + re.sub(r"[^\w .:/+-]", _yaml_escape, text, flags=re.ASCII) + '"'
 
 
@@ -424,6 +463,8 @@ def pod_task(
         kubernetes_conn_id="kubernetes_default",
         startup_timeout_seconds=600,
         log_events_on_failure=True,
+        # It would bury what the pod has said; the reason why it ended is logged without it.
+        log_pod_spec_on_failure=False,
         pod_template_dict=pod,
         doc_md=doc_md,
         **RESOURCES.get(resources, {}),
@@ -477,7 +518,7 @@ with DAG(
         "generated_with_kedro_airflow_k8s:1.0.0",
         "commit_sha:none",
         "experiment_name:Spaceflights",
-        "fingerprint:940dfb986ab1",
+        "fingerprint:6a457f9a88f7",
     ],
     user_defined_macros={"volume_name": volume_name, "kedro_params": kedro_params},
 ) as dag:
