@@ -142,6 +142,7 @@ def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: Record
         "kubernetes_conn_id": "kubernetes_default",
         "startup_timeout_seconds": 600,
         "log_events_on_failure": True,
+        "log_pod_spec_on_failure": False,
         "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
         **as_recorded(plan.resources.get(task.resources, {}), None),
     }
