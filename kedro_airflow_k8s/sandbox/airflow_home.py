@@ -123,6 +123,8 @@ class AirflowHome:
             inherited.pop(name, None)
         return {
             **inherited,
+            # Airflow starts itself by its name.
+            "PATH": os.pathsep.join([str(self.python.parent), inherited.get("PATH", os.defpath)]),
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
