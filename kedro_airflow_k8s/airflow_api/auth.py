@@ -41,11 +41,6 @@ def auth_kind(auth: AirflowAuth | None, environ: Mapping[str, str]) -> Kind:
         )
     if auth.type == "password":
         _both(environ)
-    if auth.type == "aws" and not auth.environment:
-        raise ConfigError(
-            "airflow_auth is `aws`, which needs the name of the MWAA environment:"
-            " airflow_auth.environment in airflow-k8s.yaml."
-        )
     return auth.type
 
 
@@ -57,8 +52,8 @@ def first_credentials(
         return Token(environ[TOKEN], transport)
     if kind == "google":
         return GoogleCredentials(transport.secrets)
-    if kind == "aws" and auth is not None and auth.environment:
-        return MwaaCredentials(auth.environment, auth.region, transport)
+    if kind == "aws" and auth is not None:
+        return MwaaCredentials(auth.environment or "", auth.region, transport)
     return Nobody()
 
 

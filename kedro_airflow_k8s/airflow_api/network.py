@@ -53,8 +53,11 @@ def _untrusted(causes: list[BaseException], host: str) -> tuple[str, bool] | Non
             return "the connection broke off.", True
         if isinstance(cause, ssl.SSLError):
             reason = (cause.reason or "").replace("_", " ").lower()
-            if "certificate" in reason:
-                advice = "It wants a certificate of yours: airflow_tls.client_certificate."
+            if "alert" in reason:
+                advice = (
+                    "The server refused: it may want a certificate of yours, which is"
+                    " airflow_tls.client_certificate in airflow-k8s.yaml."
+                )
             elif "wrong version" in reason or "http request" in reason:
                 advice = "Does this port speak http:// and not https://?"
             else:

@@ -237,12 +237,15 @@ class RestClient(AirflowClient):
                 if name not in seen:
                     seen.add(name)
                     yield item
-            # The server may give fewer than asked for. And what has left the list since the page
-            # before has moved the rest forward by as many places: there, look again.
-            gone = max(0, before - total)
-            offset = max(0, offset + len(items) - gone)
+            # What has left the list since the page before has moved the rest forward by as many
+            # places: look again from there. The server may also give fewer than asked for.
+            gone = before - total
             before = total
-            if not items or (offset >= total and not gone):
+            if gone > 0:
+                offset = max(0, offset - gone)
+                continue
+            offset += len(items)
+            if not items or offset >= total:
                 return
 
     def _run(self, record: Record) -> DagRun:

@@ -30,11 +30,6 @@ def tls_settings(tls: AirflowTls, environ: Mapping[str, str], warn: Callable[[st
     Raises:
         ConfigError: If a file is not there, or the environment says something impossible.
     """
-    if tls.client_key and not tls.client_certificate:
-        raise ConfigError(
-            "airflow_tls.client_key is the key of a certificate, and there is none: set"
-            " airflow_tls.client_certificate too."
-        )
     key = _file("airflow_tls.client_key", tls.client_key)
     shown = _file("airflow_tls.client_certificate", tls.client_certificate)
     certificate = (shown, key) if shown and key else shown

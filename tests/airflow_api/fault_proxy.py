@@ -8,7 +8,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ class Fault:
     only: str = ""
     times: int = 1
     served: bool = False
-    reply: Reply = Reply()
+    reply: Reply = field(default_factory=Reply)
     seconds: float | None = None
 
     def concerns(self, request: Request) -> bool:
@@ -66,29 +66,35 @@ class FaultProxy(WebServer):
     def handle(self, request: Request, handler: BaseHTTPRequestHandler) -> None:
         fault = next((fault for fault in self.faults if fault.concerns(request)), None)
         if fault is None:
-            return self._reply(self._pass_on(request), handler)
+            self._reply(self._pass_on(request), handler)
+            return
         fault.times -= 1
-        if fault.act == "answer":
+        if fault.act in ("answer", "reset"):
             if fault.served:
                 self._pass_on(request)
-            return self._reply(fault.reply, handler)
-        if fault.act == "reset":
-            if fault.served:
-                self._pass_on(request)
-            self.statuses.append(None)
-            # Closed with something unsent and no time to linger, TCP sends a reset.
-            option = struct.pack("ii", 1, 0)
-            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
-            return handler.connection.close()
+            if fault.act == "answer":
+                self._reply(fault.reply, handler)
+            else:
+                self._reset(handler)
+            return
         reply = self._pass_on(request)
         if fault.act == "half":
             self.statuses.append(None)
-            return self.write(reply, handler, 0.5)
+            self.write(reply, handler, 0.5)
+            return
         # Readable means that the client is gone: it has nothing more to say.
         gone, _, _ = select.select([handler.connection], [], [], fault.seconds)
         if gone:
-            return self.statuses.append(None)
-        return self._reply(reply, handler)
+            self.statuses.append(None)
+        else:
+            self._reply(reply, handler)
+
+    def _reset(self, handler: BaseHTTPRequestHandler) -> None:
+        self.statuses.append(None)
+        # Without time to linger, TCP sends a reset when the connection is closed.
+        option = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+        handler.connection.close()
 
     def _reply(self, reply: Reply, handler: BaseHTTPRequestHandler) -> None:
         self.statuses.append(reply.status)

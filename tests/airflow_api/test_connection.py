@@ -152,7 +152,7 @@ def test_redirects_in_a_circle_end_at_the_first() -> None:
 
 def test_nothing_that_listens_is_said_at_once() -> None:
     connector = Connector()
-    with pytest.raises(Unreachable, match="nothing listens at http://127.0.0.1:.* port right"):
+    with pytest.raises(Unreachable, match="nothing listens at http://127"):
         connector.connect(f"http://127.0.0.1:{free_port()}")
 
     assert connector.pauses == []
