@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
-from kedro_airflow_k8s.sandbox.image import copy_project
+from kedro_airflow_k8s.sandbox.image import ImageFolder, copy_project
+from kedro_airflow_k8s.sandbox.kubernetes.files import copy_current
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,7 @@ def test_the_image_holds_the_project_without_environments_caches_and_history(
         project, "src/a.py", ".hidden", "data/01_raw/x.csv", ".git/config", "src/__pycache__/a.pyc"
     )
     write(project, "my-env/pyvenv.cfg", "my-env/lib/x.py", ".ruff_cache/x")
+    write(project, ".airflow-sandbox/images/a/src/a.py", ".airflow-sandbox/state.json")
 
     assert copied(project, tmp_path / "image") == [".hidden", "data/01_raw/x.csv", "src/a.py"]
 
@@ -99,3 +102,61 @@ def test_links_and_empty_folders_are_copied_as_they_are(tmp_path: Path) -> None:
 def test_a_project_that_cannot_be_read_gives_one_message(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"cannot be copied for the sandbox.*nowhere"):
         copy_project(tmp_path / "nowhere", tmp_path / "image")
+
+
+def test_the_image_becomes_the_projects_present_files_and_old_copies_go_away(
+    tmp_path: Path,
+) -> None:
+    project, images = tmp_path / "project", ImageFolder(tmp_path / "images")
+    write(project, "a", "b")
+    images.refresh(project)
+    (project / "a").unlink()
+    write(project, "c")
+
+    images.refresh(project)
+
+    assert sorted(path.name for path in images.current.iterdir()) == ["b", "c"]
+    assert [p for p in (tmp_path / "images").iterdir() if p.is_dir() and not p.is_symlink()] == [
+        images.current.resolve()
+    ]
+
+
+def test_a_copy_that_cannot_be_made_leaves_the_last_one(tmp_path: Path) -> None:
+    project, images = tmp_path / "project", ImageFolder(tmp_path / "images")
+    write(project, "a")
+    images.refresh(project)
+
+    with pytest.raises(SandboxError, match="cannot be copied"):
+        images.refresh(tmp_path / "nowhere")
+
+    assert [path.name for path in images.current.iterdir()] == ["a"]
+
+
+def test_containers_that_start_while_the_image_changes_get_one_version_whole(
+    tmp_path: Path,
+) -> None:
+    images = ImageFolder(tmp_path / "images")
+    names = [f"{folder}/{number}" for folder in "abcd" for number in range(25)]
+    versions = [tmp_path / "old", tmp_path / "new"]
+    for version in versions:
+        write(version, *names)
+        for name in names:
+            (version / name).write_text(version.name)
+    images.refresh(versions[0])
+
+    def refresh(version: Path) -> None:
+        for _ in range(30):
+            images.refresh(version)
+
+    threads = [threading.Thread(target=refresh, args=[version]) for version in versions]
+    for thread in threads:
+        thread.start()
+    seen: list[set[str]] = []
+    while any(thread.is_alive() for thread in threads):
+        target = tmp_path / "containers" / str(len(seen))
+        copy_current(images.current, target)
+        seen.append({(target / name).read_text() for name in names})
+    for thread in threads:
+        thread.join()
+
+    assert {frozenset(found) for found in seen} == {frozenset({"old"}), frozenset({"new"})}
