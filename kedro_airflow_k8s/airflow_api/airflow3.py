@@ -32,8 +32,10 @@ class Airflow3Client(RestClient):
         known = self.find_dag(dag_id)
         if known is not None:
             return self._ask_to_parse(known)
+        tags = self._tags()[-TAGS:]
+        ours = self._some_dags({"tags": tags, "tags_match_mode": "any"}) if tags else []
         asked: dict[str | None, bool] = {}
-        for dag in [*self._generated(), *self._some_dags()]:
+        for dag in [*ours, *self._some_dags({})]:
             if not asked.get(dag.bundle):
                 asked[dag.bundle] = self._ask_to_parse(dag)
         return any(asked.values())
@@ -47,7 +49,7 @@ class Airflow3Client(RestClient):
         return f"{self.dag_url(dag_id)}/runs/{quote(run_id, safe='')}"
 
     def _generated(self) -> Iterator[Dag]:
-        tags = [tag for tag in self._tags() if tag.startswith(GENERATED)]
+        tags = self._tags()
         seen: set[str] = set()
         for start in range(0, len(tags), TAGS):
             chosen = {"tags": tags[start : start + TAGS], "tags_match_mode": "any"}
@@ -57,7 +59,7 @@ class Airflow3Client(RestClient):
                     yield dag
 
     def _tags(self) -> list[str]:
-        """The tags that look like ours: in the pattern, `_` stands for any character."""
+        """This plugin's tags of all versions. In the pattern, `_` stands for any character."""
         path, params = self._path("dagTags"), {"tag_name_pattern": f"{GENERATED}%"}
         found: list[str] = []
         while True:
@@ -65,17 +67,18 @@ class Airflow3Client(RestClient):
             tags = page.texts("tags")
             found += tags
             if not tags or len(found) >= page.number("total_entries"):
-                return sorted(set(found))
+                return sorted({tag for tag in found if tag.startswith(GENERATED)})
 
     def _dags(self, params: Mapping[str, Any]) -> Iterator[Dag]:
         params = {**params, "exclude_stale": True, "order_by": "dag_id"}
         for record in self._pages(self._path("dags"), "dags", params, "dag_id"):
             yield self._dag(record)
 
-    def _some_dags(self) -> Iterator[Dag]:
-        """DAGs of anybody, as many as one request gives."""
-        params = {"exclude_stale": True, "limit": PAGE}
-        yield from map(self._dag, self._transport.get(self._path("dags"), params).records("dags"))
+    def _some_dags(self, params: Mapping[str, Any]) -> list[Dag]:
+        """As many active DAGs as one request gives: they show which bundles there are."""
+        params = {**params, "exclude_stale": True, "limit": PAGE}
+        found = self._transport.get(self._path("dags"), params).records("dags")
+        return [self._dag(record) for record in found]
 
     def _dag(self, record: Record) -> Dag:
         return Dag(

@@ -30,6 +30,9 @@ GENERATED = "generated_with_kedro_airflow_k8s:"
 PAGE = 100
 """The most that a server gives at once with its own settings, [api] maximum_page_limit."""
 
+LOG_PAGES = 1000
+"""How many pages of a log to read at most. One is a whole file, or hundreds of lines of a store."""
+
 TASK_STATES = frozenset(
     (
         *("scheduled", "queued", "running", "restarting", "shutdown", "deferred", "awaiting_input"),
@@ -280,7 +283,8 @@ class RestClient(AirflowClient):
     def _log_pages(self, path: str) -> Iterator[str]:
         """All lines of a log; Airflow ends it by an empty page, or by giving no more token."""
         params: dict[str, str] = {}
-        while True:
+        # Bounded, for a running task may write faster than we read.
+        for _ in range(LOG_PAGES):
             answer = self._transport.send(Call("GET", path, params, text_too=True))
             if isinstance(answer.data, str):
                 yield from answer.data.splitlines()

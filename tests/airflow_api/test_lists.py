@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kedro_airflow_k8s.airflow_api import rest
 from kedro_airflow_k8s.errors import AirflowApiError
 from tests.airflow_api.clients import Connector
 from tests.airflow_api.small_airflow import SmallAirflow
@@ -118,3 +119,83 @@ def test_a_server_that_counts_runs_and_gives_none_is_an_error() -> None:
         client = Connector().connect(server.url)
         with pytest.raises(AirflowApiError, match="tells of runs, and does not give them"):
             client.last_runs(["shop"])
+
+
+@pytest.mark.parametrize("allowed", [201, 409])
+def test_one_known_file_of_each_bundle_is_parsed_to_find_a_new_one(allowed: int) -> None:
+    airflow = SmallAirflow()
+    airflow.add_dag("a-stranger", bundle_name="dags")
+    airflow.add_dag("elsewhere", bundle_name="other")
+    airflow.add_dag("ours", f"{OURS}1.0.0", bundle_name="dags")
+    airflow.add_dag("ours-too", f"{OURS}1.0.0", bundle_name="dags")
+    asked: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
+            asked.append(request.parts[-1])
+            return Reply(allowed, None)
+        return airflow.answer(request)
+
+    with WebServer(answer) as server:
+        client = Connector().connect(server.url)
+        assert client.request_parsing("new")
+        assert asked == ["token-of-ours", "token-of-elsewhere"]
+        assert client.request_parsing("a-stranger")
+        assert asked[2:] == ["token-of-a-stranger"]
+
+
+@pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
+@pytest.mark.parametrize("refusal", [403, 404, 405])
+def test_a_server_that_does_not_let_us_ask_for_parsing_is_no_error(
+    version: str, refusal: int
+) -> None:
+    airflow = SmallAirflow(version)
+    airflow.add_dag("ours", f"{OURS}1.0.0")
+
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
+            return airflow.error(refusal, "Not so")
+        return airflow.answer(request)
+
+    with WebServer(answer) as server:
+        client = Connector().connect(server.url)
+        assert not client.request_parsing("ours")
+        assert not client.request_parsing("new")
+
+
+def test_a_log_is_read_page_by_page_to_its_end() -> None:
+    airflow = SmallAirflow()
+    pages = {
+        None: {"content": [{"event": "one"}, {"event": "two"}], "continuation_token": "t1"},
+        "t1": {"content": [{"event": "three"}], "continuation_token": "t2"},
+        "t2": {"content": [], "continuation_token": "t3"},
+    }
+
+    def answer(request: Request) -> Reply:
+        if "logs" in request.parts:
+            return Reply(body=pages[request.query["token"][0] if request.query else None])
+        return airflow.answer(request)
+
+    with WebServer(answer) as server:
+        client = Connector().connect(server.url)
+        assert client.task_log("shop", "run-1", "load", 1) == "one\ntwo\nthree"
+
+
+def test_a_log_that_grows_as_it_is_read_comes_to_an_end() -> None:
+    airflow = SmallAirflow()
+    asked: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        if "logs" in request.parts:
+            asked.append(request.path)
+            event = {"event": f"line {len(asked)}"}
+            return Reply(body={"content": [event], "continuation_token": f"t{len(asked)}"})
+        return airflow.answer(request)
+
+    with WebServer(answer) as server:
+        client = Connector().connect(server.url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rest, "LOG_PAGES", 20)
+            lines = client.task_log("shop", "run-1", "load", 1).splitlines()
+
+    assert lines == [f"line {number}" for number in range(1, 21)]
