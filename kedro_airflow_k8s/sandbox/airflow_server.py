@@ -210,6 +210,7 @@ class AirflowServer(AirflowHome):
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
                 "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.host}/execution/",
+                "AIRFLOW__API__HOST": "127.0.0.1",
                 "AIRFLOW__API__BASE_URL": self.host,
                 "AIRFLOW__API__SECRET_KEY": self.keys.web,
                 "AIRFLOW__API_AUTH__JWT_SECRET": self.keys.token,

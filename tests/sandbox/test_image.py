@@ -159,4 +159,5 @@ def test_containers_that_start_while_the_image_changes_get_one_version_whole(
     for thread in threads:
         thread.join()
 
-    assert {frozenset(found) for found in seen} == {frozenset({"old"}), frozenset({"new"})}
+    assert seen
+    assert all(found in ({"old"}, {"new"}) for found in seen)
