@@ -105,7 +105,7 @@ class Target:
     @cached_property
     def config(self) -> PluginConfig:
         """The plugin's configuration; it need not name an image."""
-        from kedro_airflow_k8s.sandbox.command import LOCAL_IMAGE
+        from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
 
         return self._project.config(default_image=LOCAL_IMAGE)
 

@@ -17,7 +17,7 @@ from kedro_airflow_k8s.sandbox.kubernetes.files import discard
 from kedro_airflow_k8s.sandbox.locks import locked
 
 # What Airflow or its database's address would read in a path as something else.
-_CONFUSING = "?#$%"
+_CONFUSING = "?$%"
 
 
 @dataclass(frozen=True)

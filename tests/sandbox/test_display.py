@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.sandbox.command import read_secrets
+from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 from kedro_airflow_k8s.task_state import TaskState
 from kedro_airflow_k8s.task_table import TaskTable
 

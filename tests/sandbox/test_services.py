@@ -21,6 +21,7 @@ from kedro_airflow_k8s.sandbox.ports import is_free
 from kedro_airflow_k8s.sandbox.services import Sandbox, Service, stop_sandbox
 from tests.airflow_environments import AIRFLOW_PYTHONS
 from tests.kedro_projects import ProjectFolder
+from tests.sandbox.kubernetes.cluster_client import wait_for
 from tests.sandbox.services_project import (
     Rest,
     alive,
@@ -147,8 +148,7 @@ def test_a_service_that_is_killed_is_named_by_status_and_started_again_by_up(
 ) -> None:
     before = started.services()
     os.kill(before["scheduler"].pid, signal.SIGKILL)
-    keeper_ended = psutil.wait_procs([psutil.Process(before["scheduler"].pid)], timeout=30)[0]
-    assert keeper_ended
+    wait_for(lambda: started.services()["scheduler"].exit_code)
 
     shown = call(started.project, "sandbox", "status")
 
