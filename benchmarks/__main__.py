@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.airflow_server import server_section
 from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
 from benchmarks.environments import Environments, make_environments
@@ -21,11 +22,13 @@ from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-# Rounds by the number of nodes: enough for a steady median, and ten minutes for everything.
+# Rounds by the number of nodes: enough for a steady median, and ten minutes for everything but
+# Airflow's own scan, which is waited for once.
 COMPILE_ROUNDS = {10: 20, 100: 20, 1000: 12, 5000: 8}
 QUICK_ROUNDS = {10: 3, 100: 3}
 OVERHEAD_ROUNDS, QUICK_OVERHEAD_ROUNDS = 25, 3
 DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
+SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
 
 
 def main() -> None:
@@ -57,6 +60,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
     compile_rounds = QUICK_ROUNDS if quick else COMPILE_ROUNDS
     overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
     dag_rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
+    server_rounds = QUICK_SERVER_ROUNDS if quick else SERVER_ROUNDS
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         setting_up = progress.add_task("environments", total=1)
@@ -66,6 +70,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         compiling = progress.add_task("compile", total=total)
         overhead = progress.add_task("help and run", total=6 * (overhead_rounds + 1))
         importing = progress.add_task("DAG in Airflow", total=1)
+        serving = progress.add_task("sandbox up, run-once", total=2 * server_rounds + 2 - quick)
         sections = [
             compile_section(
                 made, folder / "projects", compile_rounds, lambda: progress.advance(compiling)
@@ -74,6 +79,9 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
                 made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
             ),
             dag_section(made, folder / "dag", dag_rounds, lambda: progress.advance(importing)),
+            server_section(
+                folder / "server", server_rounds, lambda: progress.advance(serving), not quick
+            ),
         ]
     return sections, _versions(made)
 

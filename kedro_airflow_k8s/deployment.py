@@ -151,6 +151,9 @@ class _Arrival:
                 pause = min(2 * pause, LONGEST_ASK_SECONDS)
             progress.waiting(self._reason(asked), begin)
             clock.sleep(POLL_SECONDS)
+        if self._before not in (None, self._dag.fingerprint) and self._client.memory_seconds:
+            progress.waiting("Waiting until Airflow's scheduler has the new version", clock.now())
+            clock.sleep(self._client.memory_seconds)
 
     def _import_error(self, passed: float) -> DagImportError | None:
         """Why this text cannot be imported, as far as the error is not one of an earlier text."""

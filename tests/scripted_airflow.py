@@ -34,6 +34,7 @@ class ScriptedAirflow(AirflowClient):
 
     host: str = "https://airflow.example.com"
     version: Version = field(default_factory=lambda: Version(3, 3, 2))
+    memory_seconds: float = 0.0
     seconds: float = 0.0
     dags: dict[str, Dag] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kedro_airflow_k8s.airflow_api import Dag
 from kedro_airflow_k8s.deployment import PARSE_MINUTES, deploy
 from kedro_airflow_k8s.errors import RunError
 from tests.compiled_dags import compiled_dag
@@ -48,6 +49,24 @@ def test_a_new_tag_is_not_enough_while_airflow_would_run_the_old_version(tmp_pat
     assert deploy(airflow, DAG, str(tmp_path), airflow.progress()[0]) == OLD
 
     assert airflow.seconds == 30
+
+
+@pytest.mark.parametrize(
+    ("before", "waits"),
+    [(None, 0), (PARSED, 0), (OLD, 10)],
+    ids=["a new DAG", "the same version", "another version"],
+)
+def test_a_scheduler_that_remembers_the_version_before_is_given_time_to_forget_it(
+    tmp_path: Path, before: Dag | None, waits: float
+) -> None:
+    airflow = ScriptedAirflow(memory_seconds=10)
+    if before:
+        airflow.parse(before)
+    airflow.at(1, lambda: airflow.parse(PARSED))
+
+    deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+
+    assert airflow.seconds == (0 if before is PARSED else 1) + waits
 
 
 def test_where_airflow_cannot_be_asked_the_user_reads_why_it_takes_long(tmp_path: Path) -> None:

@@ -157,9 +157,17 @@ def test_a_namespace_of_forty_levels_is_still_python() -> None:
 def test_the_file_says_what_it_is_and_how_to_change_it() -> None:
     source = rendered(project_of(*NODES, pipeline='train""" \\ {{ x }}', env="prod"))
     first, *rest = source.splitlines()
-    assert first == ('"""Airflow DAG of the Kedro pipeline train??? ? ?? x ?? of project flights.')
-    assert "environment prod" in rest[1]
+    assert first == (
+        '"""Airflow DAG of the Kedro pipeline `train??? ? ?? x ??` of project `flights`.'
+    )
+    assert "environment `prod`" in rest[1]
     assert "compile again" in rest[2]
+
+
+def test_what_airflow_stores_with_the_tasks_tells_the_fingerprint() -> None:
+    dag = run_dag_file(rendered(project_of(*NODES)))
+    (tag,) = [tag for tag in dag.keywords["tags"] if tag.startswith("fingerprint:")]
+    assert tag in dag.keywords["doc_md"].split()
 
 
 FEATURES: tuple[dict[str, object], ...] = (

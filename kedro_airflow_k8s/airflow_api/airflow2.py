@@ -19,6 +19,8 @@ class Airflow2Client(RestClient):
     """A server of Airflow 2.11."""
 
     api = "api/v1"
+    # [scheduler] min_serialized_dag_fetch_interval
+    memory_seconds = 10.0
 
     def generated_dags(self) -> Iterator[Dag]:
         """All active DAGs that carry this plugin's tag of whatever version, sorted by id.

@@ -81,10 +81,13 @@ class AirflowClient(ABC):
     Attributes:
         host: Its base address, without a slash at the end.
         version: Its version.
+        memory_seconds: How long its scheduler may still use the version of a DAG before the one
+            that Airflow has stored.
     """
 
     host: str
     version: Version
+    memory_seconds: float = 0.0
 
     @abstractmethod
     def find_dag(self, dag_id: str) -> Dag | None:

@@ -74,10 +74,7 @@ class RestClient(AirflowClient):
             details = self._get("dags", dag_id, "details")
         except NotFound:
             return False
-        documentation = details.optional_text("doc_md") or ""
-        if f"{tag.partition(':')[0]}:" in documentation:
-            return tag in documentation.split()
-        return tag in self._dag(details).tags
+        return tag in (details.optional_text("doc_md") or "").split()
 
     def import_error(self, file_name: str) -> DagImportError | None:
         """Why a file of this name, without folders, cannot be imported; None if it can."""

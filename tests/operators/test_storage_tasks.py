@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from tests.kedro_projects import make_project
 from tests.operators.airflow_process import FOLDER
 from tests.operators.faulty_api import Fault, FaultyApi
