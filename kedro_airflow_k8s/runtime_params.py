@@ -17,6 +17,8 @@ CONF_KEY = "kedro_params"
 
 # A comma that begins the next parameter is followed by its name and `=`.
 _NEXT = re.compile(r",(?=\s*[^\s,=\[\]{}\"':]+\s*=)")
+# To OmegaConf, an odd number of backslashes before it makes it a text like any other.
+_INTERPOLATION = re.compile(r"(?<!\\)(\\\\)*\$\{")
 _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:''|[^'])*'""", re.DOTALL)
 
 
@@ -62,13 +64,9 @@ def _checked(item: str) -> str:
             f"--params {item!r}: {name!r} cannot be the name of a parameter. Write nested ones"
             " with dots, such as --params model.depth=5."
         )
-    if re.search(r"(?<!\\)(\\\\)*\$\{", value):
-        raise ParameterError(
-            f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
-            r" the value itself, or write \${ for a text that holds ${."
-        )
     try:
-        OmegaConf.to_container(OmegaConf.from_dotlist([f"{name}={value}"]), throw_on_missing=True)
+        found = OmegaConf.from_dotlist([f"{name}={value}"])
+        plain = OmegaConf.to_container(found, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ParameterError(
             f"--params {item!r}: to Kedro, ??? is a value that is missing, and cannot be given."
@@ -78,7 +76,24 @@ def _checked(item: str) -> str:
             f"--params {item!r} cannot be read as YAML: {_in_a_line(error)}. Put a text in"
             f""" quotes: --params '{name}="..."'."""
         ) from error
+    if any(_INTERPOLATION.search(text) for text in _texts(plain)):
+        raise ParameterError(
+            f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
+            r" the value itself, or write \${ for a text that holds ${, and \\${ in double quotes."
+        )
     return f"{name}={value}"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            yield from _texts(list(pair))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[str, Any]:

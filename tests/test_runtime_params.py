@@ -44,6 +44,7 @@ def refusal(*options: str) -> str:
         ("x == y", "x == y"),
         ("http://x/?a=1&b=2", "http://x/?a=1&b=2"),
         (r"\${a}", "${a}"),
+        (r'"a, \\${b}"', "a, ${b}"),
         ("$HOME", "$HOME"),
     ],
 )
