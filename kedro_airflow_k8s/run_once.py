@@ -15,12 +15,13 @@ from kedro_airflow_k8s.compilation import CompiledDag
 from kedro_airflow_k8s.deployment import deploy
 from kedro_airflow_k8s.errors import AirflowApiError, RunError, ServerFailed, Unreachable
 from kedro_airflow_k8s.progress import Progress
+from kedro_airflow_k8s.task_log import log_end
 from kedro_airflow_k8s.task_state import TaskState
 from kedro_airflow_k8s.task_table import TaskTable
 
 POLL_SECONDS = 1.0
-LOGS_SHOWN, LOG_LINES = 5, 40
-"""Of how many failed tasks the log is shown, and how much of its end."""
+LOGS_SHOWN = 5
+"""Of how many failed tasks the log is shown."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,7 @@ class _Watch:
             log = self._client.task_log(self._dag.dag_id, self._run_id, task_id, attempt)
         except AirflowApiError as error:
             log = f"Airflow does not give it: {error}"
-        lines = "\n".join(log.splitlines()[-LOG_LINES:])
-        console.print(lines or "It is empty.", markup=False, soft_wrap=True)
+        console.print(log_end(log) or "It is empty.", markup=False, soft_wrap=True)
 
     @property
     def _url(self) -> str:
