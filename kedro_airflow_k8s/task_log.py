@@ -10,7 +10,6 @@ LINES = 40
 # How Airflow's Kubernetes provider marks the lines of the container; before it is when and where.
 _FROM_POD = re.compile(r"^.*?\[base\] ?")
 _TRACEBACK = "Traceback (most recent call last):"
-_FOLD = re.compile(r"::(end)?group::")
 
 
 def log_end(log: str, lines: int = LINES) -> str:
@@ -31,8 +30,6 @@ def _own_lines(log: str) -> Iterator[str]:
             yield line[pod.end() :]
         elif line.strip() == _TRACEBACK:
             in_traceback = True
-        elif in_traceback and (line.startswith(" ") or not line):
-            continue
-        elif not _FOLD.search(line):
+        elif not in_traceback or (line and not line.startswith(" ")):
             in_traceback = False
             yield line

@@ -6,8 +6,7 @@ import pytest
 
 from kedro_airflow_k8s.task_log import log_end
 
-AIRFLOW_2 = """
-[2026-01-05T12:00:00.000+0000] {pod.py:1} INFO - ::group::Waiting
+AIRFLOW_2 = """\
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] Traceback (most recent call last):
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base]   File "nodes.py", line 7, in f
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] ValueError: no data
@@ -18,13 +17,11 @@ Traceback (most recent call last):
     ^^^^^^^^^^^^^
 airflow.exceptions.AirflowException: Pod f-1 returned a failure.
 [2026-01-05T12:00:03.000+0000] {job.py:2} INFO - Task exited with return code 1
-[2026-01-05T12:00:03.000+0000] {job.py:2} INFO - ::endgroup::
 """
 
 
 def test_what_the_pod_has_said_stays_whole_and_airflows_frames_go() -> None:
     assert log_end(AIRFLOW_2).splitlines() == [
-        "",
         "Traceback (most recent call last):",
         '  File "nodes.py", line 7, in f',
         "ValueError: no data",
