@@ -70,24 +70,22 @@ class AirflowHome:
             SandboxError: If Airflow cannot make it.
         """
         cached = cache_folder() / self._template
+        made = self._new_database
+        for file in self.home.glob(f"{made.name}*"):  # Of a start that was killed.
+            file.unlink()
         if cached.exists():
-            shutil.copyfile(cached, self._database)
-        if not self.has_database():
-            self._delete_database()
-            try:
-                self._fill_database()
-            except SandboxError:
-                self._delete_database()  # It could be taken for a whole one.
-                raise
+            shutil.copyfile(cached, made)
+        if not _is_database(made):
+            made.unlink(missing_ok=True)
+            self._fill_database()
+            if not _is_database(made):
+                raise SandboxError(f"Airflow has made no database:\n{tail(self.output)}")
             with contextlib.suppress(OSError):  # Only the next start will be slower.
                 cached.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
-                    file.write(self._database.read_bytes())
-                Path(file.name).replace(cached)
-
-    def _delete_database(self) -> None:
-        for file in self.home.glob(f"{self._database.name}*"):  # And what SQLite keeps beside it.
-            file.unlink()
+                with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy:
+                    copy.write(made.read_bytes())
+                Path(copy.name).replace(cached)
+        made.replace(self._database)
 
     def open_database(self, mode: str = "ro") -> sqlite3.Connection:
         """Open the database: `ro` to read it, `rw` to change it.
@@ -99,17 +97,21 @@ class AirflowHome:
         return sqlite3.connect(uri, uri=True, timeout=10)
 
     def has_database(self) -> bool:
-        """Whether there is a database that Airflow has made, and not what is left of one."""
-        try:
-            with contextlib.closing(self.open_database()) as database:
-                database.execute("SELECT count(*) FROM task_instance")
-        except sqlite3.Error:
-            return False
-        return True
+        """Whether there is a database that Airflow has made.
+
+        Raises:
+            SandboxError: There is one that cannot be opened.
+        """
+        return _is_database(self._database)
 
     @property
     def _database(self) -> Path:
         return self.home / "airflow.db"
+
+    @property
+    def _new_database(self) -> Path:
+        """The database while it is made: one that is there is whole."""
+        return self.home / "new-airflow.db"
 
     def _environment(self, kubeconfig: Path, connection: str) -> dict[str, str]:
         inherited = {
@@ -128,7 +130,7 @@ class AirflowHome:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "KUBECONFIG": str(kubeconfig),
             # It would win over KUBECONFIG, and the user's may lead to a real cluster.
@@ -152,7 +154,7 @@ class AirflowHome:
         self.airflow("db", "migrate")
 
     def airflow(self, *arguments: str) -> None:
-        """Run a command of Airflow's to its end.
+        """Run a command of Airflow's that has to do with a new database.
 
         Raises:
             SandboxError: It fails.
@@ -160,7 +162,10 @@ class AirflowHome:
         with self.output.open("ab") as output:
             done = subprocess.run(
                 [self.python, "-m", "airflow", *arguments],
-                env=self.environment,
+                env={
+                    **self.environment,
+                    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._new_database}",
+                },
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -171,6 +176,26 @@ class AirflowHome:
             raise SandboxError(
                 f"Airflow {self.version} cannot make its database:\n{tail(self.output)}"
             )
+
+
+def _is_database(file: Path) -> bool:
+    """Whether a file is a database of Airflow's, and not what is left of one.
+
+    Raises:
+        SandboxError: It cannot be opened, for instance because the disk is full.
+    """
+    if not file.exists():
+        return False
+    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'task_instance'"
+    try:
+        # To be written, because what a killed process has begun to write is undone now.
+        uri = f"{file.as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as database:
+            return bool(database.execute(tables).fetchone()[0])
+    except sqlite3.OperationalError as error:
+        raise SandboxError(f"Airflow's database {file} cannot be opened: {error}") from error
+    except sqlite3.DatabaseError:
+        return False
 
 
 def airflow_versions(python: Path) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.processes import ProcessId, kill_session
 
 _INIT = Path(__file__).parent / "kubernetes/container_init.py"
-_BEGIN_SECONDS = 30.0
+_BEGIN_SECONDS = 10.0
 _KILL_SECONDS = 10.0
 _CHECK_SECONDS = 0.005
 
@@ -117,6 +118,10 @@ def start_in_background(
         )
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise SandboxError(f"{command[0]} cannot be started: {error}") from None
+    except KeyboardInterrupt:
+        with contextlib.suppress(SandboxError):
+            _begun(status_file, folder).kill()  # Nobody else would know of it.
+        raise
     finally:
         os.close(output)
         os.close(status)

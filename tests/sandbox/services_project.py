@@ -66,7 +66,7 @@ def make_counting_project(path: Path) -> ProjectFolder:
     return project
 
 
-def kedro(project: ProjectFolder, *arguments: str | Path) -> list[str | Path]:
+def command(*arguments: str | Path) -> list[str | Path]:
     """A command of the plugin."""
     return [sys.executable, "-m", "kedro", "airflow-k8s", *arguments]
 
@@ -90,7 +90,7 @@ def options(project: ProjectFolder) -> dict[str, Any]:
 
 def call(project: ProjectFolder, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Call the plugin as a person does."""
-    return subprocess.run(kedro(project, *arguments), check=False, **options(project))
+    return subprocess.run(command(*arguments), check=False, **options(project))
 
 
 def start_with(project: ProjectFolder, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -26,7 +26,7 @@ from tests.sandbox.services_project import (
     Rest,
     alive,
     call,
-    kedro,
+    command,
     left_of,
     make_counting_project,
     options,
@@ -59,11 +59,11 @@ def started(
 ) -> Iterator[Started]:
     """A sandbox of each Airflow, in a folder with a blank; two people start it at once."""
     project = make_counting_project(tmp_path_factory.mktemp("a user's folder") / "project")
-    command = kedro(project, "sandbox", "up", "--airflow-python", request.param)
+    up = command("sandbox", "up", "--airflow-python", request.param)
     try:
-        both = [subprocess.Popen(command, **options(project)) for _ in range(2)]
-        said = [up.communicate()[0] for up in both]
-        assert [up.returncode for up in both] == [0, 0], "\n".join(said)
+        both = [subprocess.Popen(up, **options(project)) for _ in range(2)]
+        said = [process.communicate()[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0], "\n".join(said)
         yield Started(project, (said[0], said[1]))
     finally:
         stop_sandbox(project.path, print)
