@@ -62,9 +62,17 @@ def run_once(
     url = client.run_url(dag.dag_id, run_id)
     try:
         client.trigger(dag.dag_id, run_id, options.conf, options.logical_date)
-        progress.say(f"Started run {run_id}: {url}")
-        if options.minutes is not None:
-            _Watch(client, dag, run_id, progress).until_end(options.minutes, paused)
+    except (Unreachable, ServerFailed):
+        progress.say(f"Whether run {run_id} has started all the same, only Airflow knows: {url}")
+        raise
+    progress.say(f"Started run {run_id}: {url}")
+    if options.minutes is None:
+        return
+    try:
+        _Watch(client, dag, run_id, progress).until_end(options.minutes, paused)
+    except AirflowApiError:
+        progress.say(f"Run {run_id} goes on in Airflow: {url}")
+        raise
     except KeyboardInterrupt:
         if options.cancel_on_interrupt:
             client.fail_run(dag.dag_id, run_id)

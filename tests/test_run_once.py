@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.airflow_api import RunState
+from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.errors import NotAuthenticated, RunError, Unreachable
 from kedro_airflow_k8s.run_once import RunOptions, new_run_id, run_once
 from kedro_airflow_k8s.task_state import TaskState
@@ -38,6 +39,11 @@ def run(airflow: ScriptedAirflow, folder: Path, options: RunOptions) -> str:
         error.written = written.getvalue()  # type: ignore[attr-defined]
         raise
     return written.getvalue()
+
+
+def written(error: pytest.ExceptionInfo[BaseException]) -> str:
+    """What a run that ended in an error had written."""
+    return str(error.value.written)  # type: ignore[attr-defined]
 
 
 def end_at(airflow: ScriptedAirflow, seconds: float, state: RunState, **tasks: TaskState) -> None:
@@ -89,12 +95,12 @@ def test_a_run_that_fails_shows_the_end_of_the_logs_of_the_failed_tasks(
     with pytest.raises(RunError, match=r"The run failed: train\. See https://airflow") as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
 
-    written = error.value.written  # type: ignore[attr-defined]
-    assert "failed: 1 of 2 tasks succeeded." in written
-    assert "Log of train" in written
-    assert "ValueError: [no] data" in written
-    assert "line 199" in written
-    assert "line 100\n" not in written
+    text = written(error)
+    assert "failed: 1 of 2 tasks succeeded." in text
+    assert "Log of train" in text
+    assert "ValueError: [no] data" in text
+    assert "line 199" in text
+    assert "line 100\n" not in text
 
 
 def test_a_failed_run_without_a_failed_task_says_so(
@@ -132,8 +138,22 @@ def test_credentials_that_end_during_the_wait_end_it(
     airflow: ScriptedAirflow, tmp_path: Path
 ) -> None:
     airflow.at(3, lambda: setattr(airflow, "trouble", NotAuthenticated("Who are you?")))
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(NotAuthenticated) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
+    assert re.search(r"Run run-once-\S+ goes on in Airflow: https://", written(error))
+
+
+def test_a_trigger_without_an_answer_leaves_the_address_to_look_at(tmp_path: Path) -> None:
+    @dataclass
+    class Silent(ScriptedAirflow):
+        def trigger(self, *_: object, **__: object) -> DagRun:
+            raise Unreachable("No answer.")
+
+    airflow = Silent()
+    airflow.parse(PARSED)
+    with pytest.raises(Unreachable) as error:
+        run(airflow, tmp_path, RunOptions())
+    assert "has started all the same, only Airflow knows: https://" in written(error)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +192,7 @@ def test_ctrl_c_before_the_run_starts_nothing(tmp_path: Path) -> None:
     interrupt(airflow, 2)
     with pytest.raises(KeyboardInterrupt) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
-    assert "Interrupted: no run was started." in error.value.written  # type: ignore[attr-defined]
+    assert "Interrupted: no run was started." in written(error)
     assert not airflow.runs
 
 
@@ -187,7 +207,7 @@ def test_ctrl_c_cancels_the_run_only_if_asked_to(
     with pytest.raises(KeyboardInterrupt) as error:
         run(airflow, tmp_path, RunOptions(minutes=5, cancel_on_interrupt=cancel))
     assert [r.state for r in airflow.runs.values()] == [state]
-    assert words in error.value.written  # type: ignore[attr-defined]
+    assert words in written(error)
 
 
 def test_run_ids_are_never_the_same_and_fit_into_names_of_pods() -> None:
