@@ -19,6 +19,7 @@ from kedro.pipeline import node
 
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config import load_config
+from kedro_airflow_k8s.sandbox.services import stop_sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -130,6 +131,37 @@ def test_the_quickstart_leads_from_a_kedro_project_to_a_dag_that_ran_and_was_upl
     uploaded = home / "airflow/dags/shop.py"
     assert f"Uploaded DAG shop to {uploaded}" in said
     assert uploaded.read_text() == (project / "dags/shop.py").read_text()
+
+
+def test_airflow_on_this_machine_takes_the_commands_in_their_order(project: Path) -> None:
+    (config,) = [b for b in blocks("## Quickstart") if b.comment.startswith("file: ")]
+    (project / config.comment.removeprefix("file: ")).write_text(config.text)
+    (commands,) = blocks("### No Airflow yet? One on this machine")
+
+    try:
+        said = run(commands.text, project, project.parent)
+    finally:
+        stop_sandbox(project, print)
+
+    assert "success: 5 of 5 tasks succeeded." in said
+    assert re.search(r"^http://127\.0\.0\.1:\d+/dags/shop/runs/run-once-\S+$", said, re.MULTILINE)
+    assert "The sandbox is stopped." in said
+
+
+def test_what_is_shown_of_the_configuration_of_airflow_and_parameters_is_valid() -> None:
+    address = blocks("## Run it in Airflow")[0]
+    params = blocks("### Parameters for one run")[0]
+    config = {**yaml.safe_load(address.text), **yaml.safe_load(params.text)}
+    loaded = load_config(config, "README.md")
+    assert loaded.host == "https://airflow.example.com"
+    assert [param.name for param in loaded.run_config.trigger_params] == [
+        "model.depth",
+        "model.rate",
+    ]
+    for way in re.findall(
+        r"^\| `(token|password|google|aws|none|\{.*?\})` \|", README, re.MULTILINE
+    ):
+        load_config({"airflow_auth": yaml.safe_load(way), "run_config": {}}, "README.md")
 
 
 def test_the_line_for_editors_leads_to_the_schema_that_the_command_makes(tmp_path: Path) -> None:
