@@ -160,7 +160,7 @@ def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
         # On Python 3.10, dict[str, str] passes for a type.
         plain = get_origin(candidate) is None and isinstance(candidate, type)
         if plain and issubclass(candidate, BaseModel):
-            return candidate, bool(inner)
+            return candidate, get_origin(annotation) in (tuple, dict)
     return None, False
 
 

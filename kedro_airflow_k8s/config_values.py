@@ -32,10 +32,11 @@ CRON_PRESETS = (
 )
 _DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-# What Kedro's command line takes for the key of a parameter; dots make it a nested one.
-_VARIABLE = re.compile(r"[^,=\[\].\s]+(\.[^,=\[\].\s]+)*")
+# What Kedro's command line takes for the key of a parameter; dots make it a nested one. Kubernetes
+# would put an environment variable for `$(NAME)`.
+_VARIABLE = re.compile(r"[^,=$\[\].\s]+(\.[^,=$\[\].\s]+)*")
 _VARIABLE_ALLOWED = (
-    "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `[`, `]`, and"
+    "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `$`, `[`, `]`, and"
     " without dots at its ends or side by side"
 )
 # The grammar of the distribution project's package `reference`, which container engines share.

@@ -113,7 +113,7 @@ def variants(name: str) -> st.SearchStrategy[str]:
 @cache
 def parameter_names() -> st.SearchStrategy[str]:
     """Names that Kedro's command line takes for a parameter."""
-    return filled_texts().map(lambda text: re.sub(r"[,=\[\].\s]", "_", text))
+    return filled_texts().map(lambda text: re.sub(r"[,=$\[\].\s]", "_", text))
 
 
 JSON = st.recursive(

@@ -10,16 +10,19 @@ import pytest
 import yaml
 
 from kedro_airflow_k8s.config import (
+    AirflowAuth,
     ExternalDependency,
     PluginConfig,
     ResourcesConfig,
     RunConfig,
     SecretConfig,
     Toleration,
+    TriggerParam,
     VolumeConfig,
     config_warnings,
     load_config,
 )
+from kedro_airflow_k8s.errors import ConfigError
 
 SAMPLE = Path(__file__).parent / "data" / "document_sample.yaml"
 
@@ -124,6 +127,8 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
     assert config.model_dump() == {
         "host": None,
         "output": None,
+        "airflow_auth": None,
+        "airflow_tls": {"ca_bundle": None, "client_certificate": None, "client_key": None},
         "run_config": {
             "image": None,
             "image_pull_policy": "IfNotPresent",
@@ -133,6 +138,7 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "run_name": None,
             "cron_expression": None,
             "start_date": None,
+            "timezone": "UTC",
             "description": None,
             "image_pull_secrets": (),
             "service_account_name": None,
@@ -149,12 +155,62 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "secrets": (),
             "macro_params": (),
             "variables_params": (),
+            "trigger_params": (),
             "env_vars": {},
             "resources": {},
             "external_dependencies": (),
         },
     }
     assert config_warnings(config) == []
+
+
+def test_a_parameter_of_the_form_is_a_name_or_a_section() -> None:
+    name, section = run(
+        trigger_params=["model.depth", {"name": "seed", "description": "For the split."}]
+    ).trigger_params
+
+    assert name == TriggerParam(name="model.depth", description=None)
+    assert section == TriggerParam(name="seed", description="For the split.")
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Paris", "America/Argentina/Salta", "Etc/GMT+12"])
+def test_a_time_zone_is_an_iana_name(name: str) -> None:
+    assert run(timezone=name).timezone == name
+
+
+def test_without_a_list_of_time_zones_utc_still_loads_and_others_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Such a machine cannot be had here.
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert run(timezone="UTC").timezone == "UTC"
+    with pytest.raises(ConfigError, match=r"no list of time zones\. `pip install tzdata`"):
+        run(timezone="Europe/Paris")
+
+
+def auth(value: Any) -> AirflowAuth | None:
+    return load_config({"airflow_auth": value, "run_config": {}}, "airflow-k8s.yaml").airflow_auth
+
+
+@pytest.mark.parametrize("word", ["token", "password", "google", "none"])
+def test_the_way_to_log_in_is_a_word_or_a_section(word: str) -> None:
+    found = auth(word)
+    assert found == auth({"type": word})
+    assert found is not None
+    assert found.model_dump() == {"type": word, "environment": None, "region": None}
+
+
+def test_the_way_to_log_in_to_mwaa_names_its_environment() -> None:
+    assert auth({"type": "aws", "environment": "prod", "region": "eu-west-1"}) == AirflowAuth(
+        type="aws", environment="prod", region="eu-west-1"
+    )
+    assert auth(None) is None
+
+
+def test_certificates_are_files() -> None:
+    files = {"ca_bundle": "ca.pem", "client_certificate": "me.pem", "client_key": "key.pem"}
+    config = load_config({"airflow_tls": files, "run_config": {}}, "airflow-k8s.yaml")
+    assert config.airflow_tls.model_dump() == files
 
 
 def test_an_external_dependency_waits_a_day_for_the_same_schedule_by_default() -> None:

@@ -63,6 +63,10 @@ COMPLETE["run_config"]["volume"].update(mount_path="/data", access_modes=["ReadW
 COMPLETE["run_config"]["resources"]["___default___"]["tolerations"][0].update(
     operator="Equal", toleration_seconds=3
 )
+COMPLETE["run_config"]["timezone"] = "Europe/Paris"
+COMPLETE["run_config"]["trigger_params"] = ["a", {"name": "b", "description": "c"}]
+COMPLETE["airflow_auth"] = {"type": "aws", "environment": "a", "region": "b"}
+COMPLETE["airflow_tls"] = {"client_certificate": "a", "client_key": "b"}
 PLACES = places(COMPLETE)
 
 
@@ -175,6 +179,7 @@ run_configs = keyed(
     experiment_name=texts,
     run_name=texts.filter(lambda text: "--" not in text),
     cron_expression=st.sampled_from(["@daily", "0 6 * * 1-5", "*/5 * * * *"]),
+    timezone=st.sampled_from(["UTC", "Asia/Tokyo"]),
     start_date=st.dates().map(lambda day: day.isoformat()),
     description=texts,
     image_pull_secrets=st.lists(names, unique=True, max_size=3),
@@ -195,7 +200,12 @@ run_configs = keyed(
     secrets=st.lists(secrets, max_size=3, unique_by=lambda secret: secret.get("deploy_target", "")),
     macro_params=st.lists(identifiers.map("macro_{}".format), unique=True, max_size=3),
     variables_params=st.lists(
-        st.from_regex(r"v[^,=\[\].\s]*", fullmatch=True), unique=True, max_size=3
+        st.from_regex(r"v[^,=$\[\].\s]*", fullmatch=True), unique=True, max_size=3
+    ),
+    trigger_params=st.lists(
+        st.builds(lambda name, text: {"name": f"t{name}", "description": text}, identifiers, texts),
+        max_size=3,
+        unique_by=lambda entry: entry["name"],
     ),
     env_vars=st.dictionaries(identifiers.map("E_{}".format), st.text(), max_size=3),
     resources=st.dictionaries(

@@ -44,6 +44,8 @@ IMPOSSIBLE: list[tuple[str, list[Any]]] = [
         ],
     ),
     ("startup_time", [0, -1]),
+    ("timezone", ["", "Mars/Olympus", "+01:00", "CEST5", "Factory", "localtime", 1, True, ["UTC"]]),
+    ("trigger_params", ["a", {"name": "a"}, [["a"]], [5]]),
     ("namespace", ["Airflow", "my_ns", "a.b", "", "a" * 64, "-a"]),
     ("experiment_name", ["", "  "]),
     ("run_name", ["", "  ", "a--b", "--"]),
@@ -210,6 +212,9 @@ def test_one_name_for_a_macro_and_a_variable_is_refused() -> None:
         {"variables_params": ["team", "team.env"]},
         {"macro_params": ["dag_run.run_id"], "variables_params": ["dag_run"]},
         {"macro_params": ["dag_run"], "variables_params": ["dag_run.run_id"]},
+        {"trigger_params": ["model", "model.depth"]},
+        {"trigger_params": ["env.x"], "variables_params": ["env"]},
+        {"trigger_params": [{"name": "dag_run"}], "macro_params": ["dag_run.run_id"]},
     ],
 )
 def test_a_parameter_with_a_value_and_with_parts_of_its_own_is_refused(
@@ -218,11 +223,30 @@ def test_a_parameter_with_a_value_and_with_parts_of_its_own_is_refused(
     assert in_run(**keys).endswith("a parameter has one value")
 
 
-@pytest.mark.parametrize("name", ["a,b", "a=b", "a[0]", "a..b", ".a", "a.", " a", "a b", ""])
-def test_a_variable_whose_name_cannot_be_a_kedro_parameter_is_refused(name: str) -> None:
-    line = in_run(variables_params=[name])
+def test_one_name_for_a_field_of_the_form_and_anything_else_is_refused() -> None:
+    line = in_run(macro_params=["ds"], variables_params=["env"], trigger_params=["x", "env", "ds"])
 
-    assert line.startswith("run_config.variables_params[0]: ")
+    assert line.startswith("run_config.trigger_params: ")
+    assert line.endswith(
+        "must not repeat variables_params and macro_params, both become parameters: env, ds"
+    )
+    line = in_run(trigger_params=["x", {"name": "x", "description": "again"}])
+    assert line.endswith("must name everything once: x stands there twice")
+
+
+def test_the_name_under_which_runs_hold_other_parameters_is_no_field_of_the_form() -> None:
+    line = in_run(trigger_params=["kedro_params"])
+
+    assert line.startswith("run_config.trigger_params[0].name: ")
+    assert "must not be kedro_params" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "a=b", "a[0]", "a..b", ".a", "a.", " a", "a b", "$(HOME)", ""]
+)
+def test_a_name_that_cannot_be_a_kedro_parameter_is_refused(name: str) -> None:
+    assert in_run(variables_params=[name]).startswith("run_config.variables_params[0]: ")
+    assert in_run(trigger_params=[name]).startswith("run_config.trigger_params[0].name: ")
 
 
 def test_variables_may_have_any_other_name() -> None:

@@ -95,7 +95,10 @@ def test_a_misspelt_key_in_the_wrong_place_is_sent_to_the_right_one() -> None:
 def test_an_unknown_key_that_resembles_nothing_is_answered_with_the_allowed_ones() -> None:
     line = mistake({"run_config": {}, "qqq": 1})
 
-    assert line == "qqq: unknown key (allowed here: host, output, run_config)"
+    assert (
+        line
+        == "qqq: unknown key (allowed here: host, output, airflow_auth, airflow_tls, run_config)"
+    )
 
 
 def test_an_unknown_key_without_a_value_is_refused_too() -> None:
@@ -216,6 +219,62 @@ def test_a_word_that_is_none_of_the_allowed_ones_is_answered_with_the_nearest(
 
     assert line.startswith(f"run_config.{path}: found the text")
     assert line.endswith(f"Did you mean {nearest}?")
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "reason"),
+    [
+        (
+            "gogle",
+            "type",
+            "must be one of token, password, google, aws, none. Did you mean google?",
+        ),
+        ({"type": "Token"}, "type", "Did you mean token?"),
+        ({"type": "token", "regoin": "x"}, "regoin", "unknown key. Did you mean region?"),
+        ({}, "type", "a value is required"),
+        ({"type": "aws"}, "environment", "is missing: `type: aws` needs the name"),
+        ("aws", "environment", "is missing: `type: aws` needs the name"),
+        ({"type": "google", "region": "x"}, "region", "is for `type: aws`, not for google"),
+        ({"type": "token", "environment": "x"}, "environment", "must be left out"),
+        ({"type": "password", "password": "x"}, "password", "unknown key"),
+    ],
+)
+def test_a_way_to_log_in_that_cannot_be_is_refused(value: Any, path: str, reason: str) -> None:
+    line = mistake({"airflow_auth": value, "run_config": {}})
+
+    assert line.startswith(f"airflow_auth.{path}: ")
+    assert reason in line
+
+
+def test_something_else_than_a_word_or_a_section_is_answered_with_both() -> None:
+    assert mistake({"airflow_auth": 5, "run_config": {}}) == (
+        "airflow_auth: found the number 5; must be a type, or keys with values, indented below it, "
+        "out of: type, environment, region"
+    )
+    assert "must be a name, or keys with values" in in_run(trigger_params=[5])
+
+
+def test_the_key_of_a_certificate_does_not_stand_alone() -> None:
+    line = mistake({"airflow_tls": {"client_key": "key.pem"}, "run_config": {}})
+
+    assert line.startswith("airflow_tls.client_key: found the text 'key.pem'; must not stand alone")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("europe/paris", "Europe/Paris"),
+        ("Paris", "Europe/Paris"),
+        ("New York", "America/New_York"),
+        ("Europe/Pars", "Europe/Paris"),
+        ("utc", "UTC"),
+    ],
+)
+def test_a_time_zone_that_does_not_exist_is_answered_with_the_nearest(name: str, near: str) -> None:
+    line = in_run(timezone=name)
+
+    assert line.startswith(f"run_config.timezone: found the text {name!r}; must be the IANA name")
+    assert line.endswith(f"Did you mean {near}?")
 
 
 def test_long_values_are_shortened() -> None:

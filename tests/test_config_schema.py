@@ -67,7 +67,10 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
 
     with_default = {key for key, described in properties(schema).items() if "default" in described}
 
-    assert required == {".run_config", "SecretConfig.secret", "ExternalDependency.dag_id"}
+    assert required == {
+        *(".run_config", "AirflowAuth.type", "ExternalDependency.dag_id"),
+        *("SecretConfig.secret", "TriggerParam.name"),
+    }
     assert with_default == properties(schema).keys() - required
 
 
@@ -76,6 +79,11 @@ VALID: list[dict[str, Any]] = [
     {"run_config": {"startup_timeout": 5}},
     {"run_config": {"startup_time": None, "volume": None, "resources": {"a": None}}},
     {"run_config": {"image_pull_secrets": "a, b"}},
+    {"run_config": {"timezone": "America/Argentina/Salta"}},
+    {"run_config": {"trigger_params": ["a.b", {"name": "c", "description": "d"}, {"name": "e"}]}},
+    {"run_config": {}, "airflow_auth": "google"},
+    {"run_config": {}, "airflow_auth": {"type": "aws", "environment": "a", "region": None}},
+    {"run_config": {}, "airflow_auth": None, "airflow_tls": {"ca_bundle": "ca.pem"}},
     {"run_config": {"image_pull_secrets": ["a", "b"]}},
     {"run_config": {"start_date": 20210721}},
     {"run_config": {"start_date": "2021-07-21", "cron_expression": "0 6 * * 1-5"}},
@@ -106,6 +114,14 @@ INVALID: list[Any] = [
     {"run_config": {"volume": {"access_modes": []}}},
     {"run_config": {"volume": {"disabled": "yes"}}},
     {"run_config": {"image": 1}},
+    {"run_config": {"timezone": "New York"}},
+    {"run_config": {"trigger_params": "a"}},
+    {"run_config": {"trigger_params": ["a b"]}},
+    {"run_config": {"trigger_params": [{"description": "d"}]}},
+    {"run_config": {"trigger_params": [5]}},
+    {"run_config": {}, "airflow_auth": "gogle"},
+    {"run_config": {}, "airflow_auth": {"environment": "a"}},
+    {"run_config": {}, "airflow_auth": 5},
     {"run_config": {"image": "my app"}},
     {"run_config": {"image_pull_policy": "always"}},
     {"run_config": {"startup_time": 5, "startup_timeout": 5}},
