@@ -95,10 +95,12 @@ class Target:
         image.
 
         Raises:
-            SandboxError: If the sandbox does not run, or the project cannot be copied.
+            SandboxError: If the sandbox does not run, or not all of it, or the project cannot be
+                copied.
         """
         if not self._in_sandbox:
             return given
+        self._sandbox.check()
         self._sandbox.refresh_image(self._project)
         return given or self.config.run_config.image
 

@@ -74,11 +74,11 @@ class AirflowServer:
         return connect(url or self.url, None, AirflowTls(), environ=environ, warn=print)
 
 
-@pytest.fixture(scope="session", params=AIRFLOW_PYTHONS)
-def airflow_server(
+@pytest.fixture(name="server", scope="module", params=AIRFLOW_PYTHONS)
+def server_fixture(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowServer]:
-    """One server of each version for all tests of a process."""
+    """A server of each version for all tests of a file: idle ones would slow the others down."""
     with running_airflow(request.param, tmp_path_factory.mktemp("airflow") / "shop") as server:
         yield server
 

@@ -1,8 +1,15 @@
-"""How many examples Hypothesis tries: HYPOTHESIS_PROFILE is `default`, `ci` or `nightly`."""
+"""Fixtures of several folders, and how many examples Hypothesis tries.
+
+HYPOTHESIS_PROFILE is `default`, `ci` or `nightly`.
+"""
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+from tests.airflow_servers import server_fixture
+
+__all__ = ["server_fixture"]
 
 # A slow machine is no error, and building a Kedro pipeline for each example takes its time.
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,10 +15,7 @@ from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, Refus
 from tests.airflow_api.clients import Connector
 from tests.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.airflow_api.web_server import Reply
-from tests.airflow_servers import (
-    AirflowServer,
-    airflow_server,  # noqa: F401 - fixture
-)
+from tests.airflow_servers import AirflowServer
 
 SECONDS = 120
 VERSION = "generated_with_kedro_airflow_k8s:1.0.0"
@@ -99,13 +96,8 @@ def connected(server: AirflowServer, url: str | None = None) -> AirflowClient:
 
 
 @pytest.fixture
-def client(airflow_server: AirflowServer) -> AirflowClient:  # noqa: F811 - fixture
-    return connected(airflow_server)
-
-
-@pytest.fixture
-def server(airflow_server: AirflowServer) -> AirflowServer:  # noqa: F811 - fixture
-    return airflow_server
+def client(server: AirflowServer) -> AirflowClient:
+    return connected(server)
 
 
 def parsed(client: AirflowClient, dag_id: str, tag: str) -> None:

@@ -16,11 +16,7 @@ from playwright.sync_api import Page, expect
 
 from kedro_airflow_k8s.airflow_api import DagRun
 from tests.airflow_environments import EXAMPLES
-from tests.airflow_servers import (
-    AirflowServer,
-    airflow_server,  # noqa: F401 - fixture
-    wait_until,
-)
+from tests.airflow_servers import AirflowServer, wait_until
 from tests.browser import expect_graph, log_in, needs_browser, open_page, write_screenshot
 from tests.e2e.server_project import kedro, said
 from tests.recorded_dag import run_dag_file
@@ -51,10 +47,9 @@ def open_ui(server: AirflowServer, page: Page, *arguments: str) -> None:
 
 
 def test_the_page_of_a_dag_shows_its_graph_with_every_task_and_group(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     page: Page,
 ) -> None:
-    server = airflow_server
     source = (EXAMPLES / "spaceflights/dags/spaceflights.py").read_text(encoding="utf-8")
     dag = run_dag_file(source)
     # There are no images here to run it with.
@@ -74,22 +69,21 @@ def test_the_page_of_a_dag_shows_its_graph_with_every_task_and_group(
 
 
 def test_the_page_of_a_run_shows_the_graph_with_the_task_that_ran(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     page: Page,
 ) -> None:
-    run_once(airflow_server, "browsed", "-p", "quick", environment="local")
+    run_once(server, "browsed", "-p", "quick", environment="local")
 
-    open_ui(airflow_server, page, "-d", "browsed", "--run")
+    open_ui(server, page, "-d", "browsed", "--run")
 
     expect_graph(page, ["do_nothing"], [])
     expect(page.locator(".react-flow__node")).to_contain_text("success")
 
 
 def test_the_trigger_form_offers_the_listed_parameters_and_kedro_gets_what_is_typed(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     page: Page,
 ) -> None:
-    server = airflow_server
     run_once(server, "form-in-browser", "-p", "broken", environment="form")
     client = server.client()
 

@@ -13,11 +13,7 @@ import pytest
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import RunState
-from tests.airflow_servers import (
-    AirflowServer,
-    airflow_server,  # noqa: F401 - fixture
-    wait_until,
-)
+from tests.airflow_servers import AirflowServer, wait_until
 from tests.e2e.server_project import (
     MANY,
     MANY_DAGS,
@@ -62,9 +58,8 @@ def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
 
 
 def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10"))
 
     assert f"Uploaded DAG once to {server.dags / 'once.py'}" in text
@@ -81,10 +76,10 @@ def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
 
 
 def test_parameters_reach_kedro_typed_nested_and_with_any_characters(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
     done = kedro(
-        airflow_server,
+        server,
         *("run-once", "-p", "broken", "-d", "params", "-w", "10"),
         *("--params", "model.depth=5,model.rate=1e-3", "--params", "names=[a, 'b,c', null]"),
         # As for `kedro run`, a text that holds ${ needs a backslash there.
@@ -97,7 +92,7 @@ def test_parameters_reach_kedro_typed_nested_and_with_any_characters(
     )
 
     text = failed(done, "The run failed: show_and_fail", "Log of show_and_fail")
-    assert parameters(airflow_server, "params") == {
+    assert parameters(server, "params") == {
         "model": {"depth": 5, "rate": 0.001, "kind": "tree"},
         "names": ["a", "b,c", None],
         "text": HOSTILE,
@@ -108,9 +103,8 @@ def test_parameters_reach_kedro_typed_nested_and_with_any_characters(
 
 
 def test_the_parameters_listed_for_the_trigger_form_have_types_and_reach_kedro(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     form = ("-e", "form", "run-once", "-p", "broken", "-d", "form")
     failed(kedro(server, *form, "-w", "10", "--params", "model.depth=7"))
     assert parameters(server, "form")["model"] == {"depth": 7, "rate": 0.1, "kind": "tree"}
@@ -129,21 +123,20 @@ def test_the_parameters_listed_for_the_trigger_form_have_types_and_reach_kedro(
 )
 @pytest.mark.parametrize("arguments", [["run-once", "-d", "closed"], ["list-pipelines"]], ids=str)
 def test_wrong_credentials_end_with_what_to_set_and_nothing_is_uploaded(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     variables: dict[str, str],
     words: str,
     arguments: list[str],
 ) -> None:
-    done = kedro(airflow_server, *arguments, **variables)
+    done = kedro(server, *arguments, **variables)
     text = failed(done, words)
     assert "wr0ng-s3cret" not in text
-    assert not (airflow_server.dags / "closed.py").exists()
+    assert not (server.dags / "closed.py").exists()
 
 
 def test_a_paused_dag_waits_until_it_is_unpaused(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     arguments = ("run-once", "-p", "quick", "-d", "paused")
     succeeded(kedro(server, *arguments))
     client = server.client()
@@ -160,16 +153,15 @@ def test_a_paused_dag_waits_until_it_is_unpaused(
 
 
 def test_a_dag_that_airflow_cannot_import_is_reported_with_airflows_words(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    done = kedro(airflow_server, "run-once", "-p", "quick", "-d", REFUSED_BY_POLICY)
+    done = kedro(server, "run-once", "-p", "quick", "-d", REFUSED_BY_POLICY)
     failed(done, f"{REFUSED_BY_POLICY}.py", "this platform does not want such a DAG")
 
 
 def test_of_a_dag_updated_twice_within_a_second_the_last_version_runs(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     arguments = ("run-once", "-d", "twice")
     succeeded(kedro(server, *arguments, "-p", "quick"))
     first = (server.dags / "twice.py").read_text()
@@ -183,9 +175,8 @@ def test_of_a_dag_updated_twice_within_a_second_the_last_version_runs(
 
 
 def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     arguments = ("schedule", "-p", "quick", "-d", "nightly", "-c", "0 3 * * *", "-w", "5")
     text = succeeded(kedro(server, *arguments))
 
@@ -204,10 +195,9 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
 
 @pytest.mark.parametrize("cancel", [False, True], ids=["goes on", "cancelled"])
 def test_ctrl_c_says_what_becomes_of_the_run(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     cancel: bool,
 ) -> None:
-    server = airflow_server
     options = ["--cancel-on-interrupt"] if cancel else []
     arguments = command("run-once", "-p", "slow", "-d", "interrupted", "-w", "10", *options)
     with subprocess.Popen(
@@ -247,10 +237,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def test_with_sandbox_no_settings_are_needed(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
     none = {"AIRFLOW_API_USERNAME": "", "AIRFLOW_API_PASSWORD": ""}
-    server = airflow_server
     arguments = ("run-once", "--sandbox", "-p", "quick", "-d", "in-sandbox", "-w", "10")
     assert "success: 1 of 1" in succeeded(kedro(server, *arguments, **none))
     shown = succeeded(kedro(server, "-e", "sandbox", "list-pipelines", **none))
@@ -258,9 +247,8 @@ def test_with_sandbox_no_settings_are_needed(
 
 
 def test_a_thousand_dags_and_more_are_listed(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    server = airflow_server
     file = server.dags / "many.py"
     file.write_text(MANY)
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.airflow_api.web_server import Reply
-from tests.airflow_servers import AirflowServer, airflow_server  # noqa: F401 - fixture
+from tests.airflow_servers import AirflowServer
 from tests.e2e.server_project import kedro, said
 
 TRIGGER = r"^POST .*/dagRuns$"
@@ -68,34 +68,34 @@ def count_runs(server: AirflowServer) -> int:
     ids=["latency", "reset before", "reset after", "half a body", "500 thrice", "too many"],
 )
 def test_a_fault_that_passes_starts_one_run_and_nobody_notices(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     act: str,
     times: int,
     served: bool,
     reply: Reply,
     seconds: float | None,
 ) -> None:
-    before = count_runs(airflow_server)
+    before = count_runs(server)
     fault = Fault(act, TRIGGER, times, served, reply, seconds)  # type: ignore[arg-type]
-    with behind(airflow_server, fault) as proxy:
-        code, text = run_once(airflow_server, proxy)
+    with behind(server, fault) as proxy:
+        code, text = run_once(server, proxy)
 
     assert code == 0, text
     assert "Started run run-once-" in text
     assert fault.times == 0
     assert proxy.seen(TRIGGER) == times + (act != "hold")
-    assert count_runs(airflow_server) == before + 1
+    assert count_runs(server) == before + 1
 
 
 def test_faults_while_watching_do_not_end_the_watch(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
     faults = [
         Fault("half", WATCH),
         Fault("answer", WATCH, times=8, reply=Reply(502, b"<html>Bad Gateway</html>")),
     ]
-    with behind(airflow_server, *faults) as proxy:
-        code, text = run_once(airflow_server, proxy, "-w", "10")
+    with behind(server, *faults) as proxy:
+        code, text = run_once(server, proxy, "-w", "10")
 
     assert code == 0, text
     assert text.count("The run goes on; trying again.") == 1
@@ -103,12 +103,12 @@ def test_faults_while_watching_do_not_end_the_watch(
 
 
 def test_credentials_refused_while_watching_are_renewed_where_they_can_be(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
 ) -> None:
-    with behind(airflow_server, Fault("answer", WATCH, reply=NOT_AUTHENTICATED)) as proxy:
-        code, text = run_once(airflow_server, proxy, "-w", "10")
+    with behind(server, Fault("answer", WATCH, reply=NOT_AUTHENTICATED)) as proxy:
+        code, text = run_once(server, proxy, "-w", "10")
 
-    if airflow_server.major > 2:
+    if server.major > 2:
         assert code == 0, text
         assert proxy.seen("POST /auth/token") == 2
     else:
@@ -126,17 +126,17 @@ def test_credentials_refused_while_watching_are_renewed_where_they_can_be(
 )
 @pytest.mark.parametrize("only", ["", TRIGGER], ids=["always", "at the trigger"])
 def test_pages_in_place_of_answers_are_said_so_and_start_no_run(
-    airflow_server: AirflowServer,  # noqa: F811 - fixture
+    server: AirflowServer,
     reply: Reply,
     words: str,
     only: str,
 ) -> None:
-    before = count_runs(airflow_server)
+    before = count_runs(server)
     fault = Fault("answer", only, times=1000, reply=reply)
-    with behind(airflow_server, fault) as proxy:
-        code, text = run_once(airflow_server, proxy)
+    with behind(server, fault) as proxy:
+        code, text = run_once(server, proxy)
 
     assert code == 1
     assert words in text
     assert "Started run" not in text
-    assert count_runs(airflow_server) == before
+    assert count_runs(server) == before
