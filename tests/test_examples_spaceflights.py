@@ -131,6 +131,8 @@ def test_every_key_counts_the_words_of_its_letter(tmp_path: Path) -> None:
     report = (project / "data" / "08_reporting" / "report.txt").read_text()
     assert "'the' comes 6 times" in report
     assert "Environment prod, day unscheduled" in report
+    run_python(project, "-m", "kedro", "run", "--params=reading.leave_out=[the]")
+    assert "'at' comes 3 times" in (project / "data/08_reporting/report.txt").read_text()
 
 
 def test_every_dataset_is_declared_as_a_file(described: tuple[str, dict[str, Any]]) -> None:

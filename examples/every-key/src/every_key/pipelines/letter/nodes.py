@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 
-def split_words(letter: str) -> list[str]:
-    """Take the words of the letter one by one, in lower case."""
-    return re.findall(r"\w+", letter.lower())
+def split_words(letter: str, reading: dict[str, Any]) -> list[str]:
+    """Take the words of the letter one by one, in lower case.
+
+    Args:
+        letter: The letter.
+        reading: How many letters the shortest word has, and the words to leave out.
+    """
+    words = re.findall(r"\w+", letter.lower())
+    return [
+        word
+        for word in words
+        if len(word) >= reading["shortest"] and word not in reading["leave_out"]
+    ]
 
 
 def count_words(words: list[str]) -> dict[str, int]:

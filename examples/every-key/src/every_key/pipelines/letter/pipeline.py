@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
     )
     return Pipeline(
         [
-            Node(split_words, "letter", "words", name="split_words"),
+            Node(split_words, ["letter", "params:reading"], "words", name="split_words"),
             statistics,
             Node(
                 write_report,
