@@ -105,7 +105,7 @@ class ProjectFolder:
         """Call `kedro` on the project in this process, as if it had just started."""
         from kedro.framework.cli.cli import KedroCLI
 
-        with _as_in_a_new_process():
+        with as_in_a_new_process():
             # Click before 8.2, which Kedro 1.0 wants, mixes standard error with standard output.
             mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
             separate: dict[str, Any] = {"mix_stderr": False} if mixes else {}
@@ -141,7 +141,7 @@ class ProjectFolder:
 
 
 @contextmanager
-def _as_in_a_new_process() -> Iterator[None]:
+def as_in_a_new_process() -> Iterator[None]:
     """Give back what Kedro changes of the process, and forget the project's modules."""
     path, environment = list(sys.path), dict(os.environ)
     try:

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from kedro_airflow_k8s.config import (
-    AirflowAuth,
     ExternalDependency,
     PluginConfig,
     ResourcesConfig,
@@ -186,31 +185,6 @@ def test_without_a_list_of_time_zones_utc_still_loads_and_others_say_what_to_ins
     assert run(timezone="UTC").timezone == "UTC"
     with pytest.raises(ConfigError, match=r"no list of time zones\. `pip install tzdata`"):
         run(timezone="Europe/Paris")
-
-
-def auth(value: Any) -> AirflowAuth | None:
-    return load_config({"airflow_auth": value, "run_config": {}}, "airflow-k8s.yaml").airflow_auth
-
-
-@pytest.mark.parametrize("word", ["token", "password", "google", "none"])
-def test_the_way_to_log_in_is_a_word_or_a_section(word: str) -> None:
-    found = auth(word)
-    assert found == auth({"type": word})
-    assert found is not None
-    assert found.model_dump() == {"type": word, "environment": None, "region": None}
-
-
-def test_the_way_to_log_in_to_mwaa_names_its_environment() -> None:
-    assert auth({"type": "aws", "environment": "prod", "region": "eu-west-1"}) == AirflowAuth(
-        type="aws", environment="prod", region="eu-west-1"
-    )
-    assert auth(None) is None
-
-
-def test_certificates_are_files() -> None:
-    files = {"ca_bundle": "ca.pem", "client_certificate": "me.pem", "client_key": "key.pem"}
-    config = load_config({"airflow_tls": files, "run_config": {}}, "airflow-k8s.yaml")
-    assert config.airflow_tls.model_dump() == files
 
 
 def test_an_external_dependency_waits_a_day_for_the_same_schedule_by_default() -> None:

@@ -222,45 +222,6 @@ def test_a_word_that_is_none_of_the_allowed_ones_is_answered_with_the_nearest(
 
 
 @pytest.mark.parametrize(
-    ("value", "path", "reason"),
-    [
-        (
-            "gogle",
-            "type",
-            "must be one of token, password, google, aws, none. Did you mean google?",
-        ),
-        ({"type": "Token"}, "type", "Did you mean token?"),
-        ({"type": "token", "regoin": "x"}, "regoin", "unknown key. Did you mean region?"),
-        ({}, "type", "a value is required"),
-        ({"type": "aws"}, "environment", "is missing: `type: aws` needs the name"),
-        ("aws", "environment", "is missing: `type: aws` needs the name"),
-        ({"type": "google", "region": "x"}, "region", "is for `type: aws`, not for google"),
-        ({"type": "token", "environment": "x"}, "environment", "must be left out"),
-        ({"type": "password", "password": "x"}, "password", "unknown key"),
-    ],
-)
-def test_a_way_to_log_in_that_cannot_be_is_refused(value: Any, path: str, reason: str) -> None:
-    line = mistake({"airflow_auth": value, "run_config": {}})
-
-    assert line.startswith(f"airflow_auth.{path}: ")
-    assert reason in line
-
-
-def test_something_else_than_a_word_or_a_section_is_answered_with_both() -> None:
-    assert mistake({"airflow_auth": 5, "run_config": {}}) == (
-        "airflow_auth: found the number 5; must be a type, or keys with values, indented below it, "
-        "out of: type, environment, region"
-    )
-    assert "must be a name, or keys with values" in in_run(trigger_params=[5])
-
-
-def test_the_key_of_a_certificate_does_not_stand_alone() -> None:
-    line = mistake({"airflow_tls": {"client_key": "key.pem"}, "run_config": {}})
-
-    assert line.startswith("airflow_tls.client_key: found the text 'key.pem'; must not stand alone")
-
-
-@pytest.mark.parametrize(
     ("name", "near"),
     [
         ("europe/paris", "Europe/Paris"),

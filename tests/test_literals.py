@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from kedro_airflow_k8s.literals import WIDTH, Call, Expression, literal
 from tests.strategies import texts
 
-leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), texts(surrogates=True))
+floats = st.floats(allow_nan=False, allow_infinity=False)
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), floats, texts(surrogates=True)
+)
 values = st.recursive(
     leaves,
     lambda inner: st.one_of(
