@@ -31,12 +31,13 @@ from kedro_airflow_k8s.config_pods import (
     Toleration,
     VolumeConfig,
 )
-from kedro_airflow_k8s.config_values import FILL_PATH, cron_reason
+from kedro_airflow_k8s.config_values import FILL_PATH, UTC, cron_reason
 from kedro_airflow_k8s.errors import ConfigError
 
 __all__ = [
     "FILL_PATH",
     "RESOURCES_DEFAULT",
+    "UTC",
     "AccessMode",
     "AirflowAuth",
     "AirflowTls",

@@ -109,7 +109,7 @@ class RunConfig(Section):
         description="First day of the schedule, as YYYYMMDD or YYYY-MM-DD.",
     )
     timezone: values.TimeZone = Field(
-        default="UTC",
+        default=values.UTC,
         description="Time zone of the schedule and its first day: an IANA name such as "
         "Europe/Paris.",
     )
@@ -273,7 +273,8 @@ class PluginConfig(Section):
         "Without it, by what the environment variables hold.",
     )
     airflow_tls: AirflowTls = Field(
-        default=AirflowTls(), description="Certificates for the connection to Airflow's API."
+        default=AirflowTls(),
+        description="Certificates, where those that Python knows do not do for Airflow's API.",
     )
     run_config: RunConfig = Field(
         description="How the pipeline runs. An empty `{}` stands for every default."

@@ -160,9 +160,13 @@ def cron_reason(text: str) -> str | None:
     return None
 
 
+UTC = "UTC"
+"""The time zone of DAGs that name none, which needs no list of zones."""
+
+
 def timezone_reason(name: str) -> str | None:
     """Why a DAG cannot have a time zone, or None if it can."""
-    if name == "UTC":
+    if name == UTC:
         return None
     from zoneinfo import available_timezones  # looks through hundreds of files
 

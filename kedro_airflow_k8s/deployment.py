@@ -61,6 +61,10 @@ def deploy(
     progress.say(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
     try:
         _Arrival(client, dag, output, before, error_before).wait(progress, minutes)
+    except KeyboardInterrupt:
+        progress.done()
+        progress.say("Interrupted: the DAG is uploaded, and Airflow will take it by itself.")
+        raise
     finally:
         progress.done()
     return before

@@ -149,7 +149,6 @@ class Plan:
     sensors: tuple[Sensor, ...]
     macros: tuple[str, ...]
     operators: tuple[str, ...]
-    imports: tuple[str, ...]
 
     @property
     def task_ids(self) -> tuple[str, ...]:
@@ -245,7 +244,6 @@ def build_plan(
         sensors=sensors,
         macros=tuple(macros),
         operators=tuple(operators),
-        imports=(*_imports(volume, grouped, sensors, resources), *_dag_imports(run)),
     )
 
 
@@ -345,33 +343,6 @@ def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
         way.insert(0, "create_volume")
     waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
     return (*waits, *pairwise(way), *((("last", "delete_volume"),) if volume else ()))
-
-
-def _imports(
-    volume: Volume | None,
-    tree: Group[Task],
-    sensors: tuple[Sensor, ...],
-    resources: dict[str, dict[str, Any]],
-) -> tuple[str, ...]:
-    """What the file imports for this plan, beside what every DAG and the operators need."""
-    imports = []
-    if volume or any(sensor.execution_delta for sensor in sensors):
-        imports.append("from datetime import timedelta")
-    if tree.groups:
-        imports.append("from airflow.providers.common.compat.sdk import TaskGroup")
-    if any({"tolerations", "container_resources"} & set(entry) for entry in resources.values()):
-        imports.append("from kubernetes.client import models as k8s")
-    return tuple(imports)
-
-
-def _dag_imports(run: RunConfig) -> tuple[str, ...]:
-    """What the file imports for the DAG's own arguments."""
-    start = (
-        "from datetime import datetime, timezone" if run.timezone == "UTC" else "import pendulum"
-    )
-    if run.trigger_params:
-        return start, "from airflow.providers.common.compat.sdk import Param"
-    return (start,)
 
 
 def _kedro_run(project: Project, run: RunConfig, has_params: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from kedro_airflow_k8s import __version__, names
-from kedro_airflow_k8s.config import RESOURCES_DEFAULT
+from kedro_airflow_k8s.config import RESOURCES_DEFAULT, UTC
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
 from kedro_airflow_k8s.plan import Plan, Sensor, Task
@@ -83,7 +83,7 @@ def render_dag(plan: Plan) -> DagText:
 def _start_date(plan: Plan) -> Call:
     """Midnight of the first day in the DAG's time zone, which Airflow takes from here."""
     start = (plan.start_date.year, plan.start_date.month, plan.start_date.day)
-    if plan.timezone == "UTC":
+    if plan.timezone == UTC:
         return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
     return Call("pendulum.datetime", {"tz": plan.timezone}, start)
 
@@ -163,7 +163,7 @@ def _sensor_call(sensor: Sensor) -> Call:
 
 def _embedded(plan: Plan) -> tuple[str, list[str]]:
     """The import statements of the file, and the text of the operator modules without theirs."""
-    trees = [ast.parse(BASE_IMPORTS + "\n".join(plan.imports))]
+    trees = [ast.parse(BASE_IMPORTS + "\n".join(_imports(plan)))]
     bodies = []
     for module in plan.operators:
         source = _source("operators", f"{module}.py")
@@ -173,6 +173,23 @@ def _embedded(plan: Plan) -> tuple[str, list[str]]:
         last_line = max(node.end_lineno or 0 for node in header)
         bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
     return _merged_imports(trees), bodies
+
+
+def _imports(plan: Plan) -> Iterator[str]:
+    """What the file imports for this plan, beside what every DAG and the operators need."""
+    if plan.timezone == UTC:
+        yield "from datetime import datetime, timezone"
+    else:
+        yield "import pendulum"
+    if plan.volume or any(sensor.execution_delta for sensor in plan.sensors):
+        yield "from datetime import timedelta"
+    if plan.tree.groups:
+        yield "from airflow.providers.common.compat.sdk import TaskGroup"
+    if plan.trigger_params:
+        yield "from airflow.providers.common.compat.sdk import Param"
+    arguments = set().union(*plan.resources.values())
+    if {"tolerations", "container_resources"} & arguments:
+        yield "from kubernetes.client import models as k8s"
 
 
 def _merged_imports(trees: list[ast.Module]) -> str:

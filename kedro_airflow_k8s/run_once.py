@@ -56,7 +56,7 @@ def run_once(
         before = deploy(client, dag, output, progress)
         paused = _unpause(client, dag, before is None, options.unpause, progress)
     except KeyboardInterrupt:
-        progress.say("Interrupted: no run was started.")
+        progress.say("No run was started.")
         raise
     run_id = new_run_id()
     url = client.run_url(dag.dag_id, run_id)

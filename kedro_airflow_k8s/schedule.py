@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timezone, tzinfo
 from itertools import islice
 
+from kedro_airflow_k8s.config_values import UTC
+
 WITHOUT_TIMES = {
     "@once": "once, as soon as the DAG is not paused",
     "@continuous": "again and again, each run when the one before has ended",
@@ -66,7 +68,7 @@ def next_runs(
 
 def zone(name: str) -> tzinfo:
     """The time zone of a configuration that was read. UTC needs no list of zones."""
-    if name == "UTC":
+    if name == UTC:
         return timezone.utc
     from zoneinfo import ZoneInfo
 

@@ -192,7 +192,10 @@ def test_ctrl_c_before_the_run_starts_nothing(tmp_path: Path) -> None:
     interrupt(airflow, 2)
     with pytest.raises(KeyboardInterrupt) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
-    assert "Interrupted: no run was started." in written(error)
+    assert written(error).endswith(
+        "Interrupted: the DAG is uploaded, and Airflow will take it by itself.\n"
+        "No run was started.\n"
+    )
     assert not airflow.runs
 
 

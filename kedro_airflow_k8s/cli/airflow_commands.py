@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from kedro_airflow_k8s.cli.group import (
-    INTERRUPTED,
     airflow_k8s,
     dag_name_option,
     image_option,
+    interruptible,
     output_option,
     warn,
     with_airflow,
@@ -88,7 +88,7 @@ def run_once_command(
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
     )
-    _interruptible(lambda: run_once(target.client, dag, output, run, _progress()))
+    interruptible(lambda: run_once(target.client, dag, output, run, _progress()))
 
 
 @airflow_k8s.command("schedule")
@@ -133,7 +133,7 @@ def schedule_command(
     )
     minutes = options["minutes"]
     client = None if minutes is None else target.client
-    _interruptible(lambda: schedule(client, dag, output, _progress(), minutes))
+    interruptible(lambda: schedule(client, dag, output, _progress(), minutes))
 
 
 @airflow_k8s.command("list-pipelines")
@@ -189,17 +189,6 @@ def ui_command(
     else:
         address = target.host
     open_page(address, click.echo)
-
-
-def _interruptible(call: Any) -> None:
-    """Run something that tells the user itself what Ctrl-C has done."""
-    from kedro_airflow_k8s.interruption import interrupted_by_signals
-
-    try:
-        with interrupted_by_signals():
-            call()
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _progress() -> Any:

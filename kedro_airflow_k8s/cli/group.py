@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 GARBAGE_THRESHOLDS = (100_000, 100)
 """New objects before Python looks for garbage among them, and such looks before a deeper one."""
@@ -135,6 +136,21 @@ output_option = click.option(
 dag_name_option = click.option(
     "-d", "--dag-name", help="Id of the DAG, in place of the one made of run_config.run_name."
 )
+
+
+def interruptible(call: Callable[[], R]) -> R:
+    """Run something that itself tells what an interruption has done, and ends what it began.
+
+    Raises:
+        click.exceptions.Exit: When it was interrupted.
+    """
+    from kedro_airflow_k8s.interruption import interrupted_by_signals
+
+    try:
+        with interrupted_by_signals():
+            return call()
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def warn(message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kedro_airflow_k8s.cli.group import airflow_k8s, warn, with_project
+from kedro_airflow_k8s.cli.group import airflow_k8s, interruptible, warn, with_project
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -62,7 +62,11 @@ def sandbox_up(project: Any, airflow_python: Path | None, secrets: Path | None, 
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.sandbox.services import start_sandbox
 
-    started = start_sandbox(project, airflow_python=airflow_python, secrets=secrets, say=click.echo)
+    started = interruptible(
+        lambda: start_sandbox(
+            project, airflow_python=airflow_python, secrets=secrets, say=click.echo
+        )
+    )
     _describe(started)
     click.echo("Next: kedro airflow-k8s run-once --sandbox --wait-for-completion 5")
 

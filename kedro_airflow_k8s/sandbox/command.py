@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from types import FrameType
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -16,6 +13,8 @@ from rich.text import Text
 
 from kedro_airflow_k8s.compilation import compile_pipelines
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.interruption import interrupted_by_signals
+from kedro_airflow_k8s.progress import standard_console
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, kedro_folder
 from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
@@ -51,16 +50,11 @@ def run_pipeline(
         connection=run.kubernetes_conn_id,
         keep=keep,
     )
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names and marks that the terminal's encoding lacks must not end the run.
-        sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False)
+    console = standard_console()
     console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
     if dag.sensor_ids:
         console.print("Other DAGs are not in the sandbox: nothing waits for them.")
-    for request in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(request, _interrupt)
-    with TaskTable(console, "Tasks", dag.task_ids) as table:
+    with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
         result = run_in_sandbox(dag, options, console.print, table.update)
     _summary(console, result)
     if not result.succeeded:
@@ -68,10 +62,6 @@ def run_pipeline(
         raise SandboxError(
             f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}."
         )
-
-
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _summary(console: Console, result: SandboxResult) -> None:
