@@ -119,7 +119,7 @@ def test_names_and_calls_stand_for_themselves() -> None:
     assert literal(Call("make")) == "make()"
 
 
-@pytest.mark.parametrize("value", [1.5, b"x", {1: 2}, {"a": {3}}, [object()]])
+@pytest.mark.parametrize("value", [1j, b"x", {1: 2}, {"a": {3}}, [object()]])
 def test_a_value_of_another_type_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         literal(value)

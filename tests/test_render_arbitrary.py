@@ -214,12 +214,14 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
     assert keywords == {
         "dag_id": plan.dag_id,
         **({"description": run.description} if run.description else {}),
+        "doc_md": dag.variables["__doc__"],
         "schedule": run.cron_expression,
         "start_date": start_date,
         "catchup": False,
         **({"params": params} if params else {}),
         **({"max_active_runs": 1} if run.cron_expression == "@continuous" else {}),
     }
+    assert dag.variables["__doc__"].splitlines()[-1] == fingerprint
     assert tags == list(plan.tags)
     assert re.fullmatch("fingerprint:[0-9a-f]{12}", fingerprint)
     assert macros == {name: dag.variables[name] for name in plan.macros}
@@ -269,7 +271,7 @@ def check_source(source: str, plan: Plan) -> None:
     assert len(variables) == len(set(variables))
     assert not set(variables) & set(dir(builtins))
     loaded = {node.id for node in inner if isinstance(node, ast.Name)}
-    assert loaded <= set(variables) | {"ExternalTaskSensor"}
+    assert loaded <= set(variables) | {"ExternalTaskSensor", "__doc__"}
     # Users have a say only in the names of constants for texts of several tasks.
     waits = {f"wait_{number}" for number, _ in enumerate(plan.sensors, start=1)}
     assert set(variables) <= {

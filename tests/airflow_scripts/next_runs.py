@@ -42,8 +42,10 @@ def answer(cron: str, timezone: str, start: str, now: str, count: int) -> dict[s
         "trigger": (trigger.CronTriggerTimetable(cron, timezone=timezone), trigger),
         "interval": (interval.CronDataIntervalTimetable(cron, timezone), interval),
     }
-    rest = (timezone, start, now, count)
-    return {name: runs(*timetable, *rest) for name, timetable in timetables.items()}
+    return {
+        name: runs(timetable, module, timezone, start, now, count)
+        for name, (timetable, module) in timetables.items()
+    }
 
 
 print("ready", flush=True)
