@@ -124,8 +124,7 @@ def kedro_literal(value: Any, name: str = "value", indent: str = "") -> str:
     else:
         entries = [("-", item) for item in value]
     below = indent + " "
-    text = "".join(f"\n{indent}{head} {kedro_literal(v, name, below)}" for head, v in entries)
-    return text if indent else text.strip()
+    return "".join(f"\n{indent}{head} {kedro_literal(v, name, below)}" for head, v in entries)
 
 
 def _yaml_string(text: str, name: str) -> str:
