@@ -9,7 +9,7 @@ from kedro_airflow_k8s.compilation import CompiledDag
 from kedro_airflow_k8s.errors import PlanError, RunError
 from kedro_airflow_k8s.progress import Progress
 from kedro_airflow_k8s.render import TAG_FINGERPRINT
-from kedro_airflow_k8s.schedule import run_times
+from kedro_airflow_k8s.schedule import WITHOUT_TIMES, run_times
 from kedro_airflow_k8s.upload import is_uploaded, upload_dag
 
 PARSE_MINUTES = 10.0
@@ -108,6 +108,8 @@ def schedule(
     progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
     for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
         progress.say(f"  {moment}")
+    if dag.schedule not in WITHOUT_TIMES:
+        progress.say("A DAG that is new or was paused also has one run at once, for the last time.")
 
 
 class _Arrival:

@@ -82,8 +82,9 @@ def test_schedule_uploads_and_tells_the_next_three_times(project: ProjectFolder)
     assert 'schedule="30 6 * * 1-5"' in (out / "shop.py").read_text()
     lines = result.stdout.splitlines()
     assert lines[1] == "Schedule: 30 6 * * 1-5, time zone Europe/Warsaw. Next runs:"
-    assert len(lines) == 5
-    assert all(" 06:30 CE" in line for line in lines[2:])
+    assert len(lines) == 6
+    assert all(" 06:30 CE" in line for line in lines[2:5])
+    assert "new or was paused also has one run at once" in lines[5]
 
 
 @pytest.mark.parametrize(

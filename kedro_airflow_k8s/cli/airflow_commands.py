@@ -198,8 +198,8 @@ def _progress() -> Any:
 
 
 def _with_zone(date: datetime | None, timezone: str) -> datetime | None:
-    from zoneinfo import ZoneInfo
+    from kedro_airflow_k8s.schedule import zone
 
     if date is None or date.tzinfo is not None:
         return date
-    return date.replace(tzinfo=ZoneInfo(timezone))
+    return date.replace(tzinfo=zone(timezone))
