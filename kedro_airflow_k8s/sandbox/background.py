@@ -93,7 +93,7 @@ def start_in_background(
         environment: All its environment.
         folder: Its working folder.
         files: `<files>.log` gets its output, that of the last time becomes `<files>.log.1`;
-            `<files>.status` says how it ends.
+            `<files>.status` says how it ends; the command is killed when that file is deleted.
 
     Raises:
         SandboxError: There is no such program.

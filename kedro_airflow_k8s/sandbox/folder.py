@@ -137,9 +137,10 @@ class SandboxFolder:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SandboxError(
-                f"{self._state} cannot be read ({error}). If the sandbox does not run, delete it."
+                f"{self._state} cannot be read ({error}). Delete it, then kedro airflow-k8s sandbox"
+                " down: that ends what runs."
             ) from None
         return state
 
@@ -153,7 +154,18 @@ class SandboxFolder:
         for folder in (self.cluster, self.path / "images", Path(state.temporary)):
             discard(folder)
         self.kubeconfig.unlink(missing_ok=True)
+        self.forget_services()
         self._state.unlink(missing_ok=True)
+
+    def forget_services(self) -> bool:
+        """Let services end that nobody has stopped; whether there may be any.
+
+        Each watches its status file, and ends within a second or so when it is deleted.
+        """
+        files = list((self.path / "logs").glob("*.status"))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return bool(files)
 
     def delete_cluster_files(self) -> None:
         """Delete what a cluster has left that nobody has stopped."""

@@ -1,7 +1,8 @@
 """Airflow and the sandbox's Kubernetes API as background processes: `sandbox up`, `down`, `status`.
 
 Everything is in `<project>/.airflow-sandbox`, which git and the pods' image leave out. `down` keeps
-the DAG folder, Airflow's records and the logs for the next `up`; to start anew, delete the folder.
+the DAG folder, Airflow's records and the logs for the next `up`; to start anew, delete the folder
+after it. What runs while the folder is deleted ends by itself.
 """
 
 from __future__ import annotations
@@ -160,6 +161,9 @@ def stop_sandbox(project_path: Path, say: Say) -> bool:
     with folder.lock(say):
         state = folder.read_state()
         if state is None:
+            if folder.forget_services():
+                say("What ran without a record in state.json ends now.")
+                return True
             return False
         stop_all(state)
         folder.clear(state)

@@ -121,6 +121,8 @@ def start_missing(
         # Nothing runs, or what runs would not find Airflow's API at another port.
         stop_all(state)
         folder.clear(state)
+    else:
+        folder.forget_services()
     with reserved_port(port) as port:
         return _Start(folder, wishes, say).all_anew(port)
 

@@ -159,6 +159,31 @@ def test_an_end_that_nobody_saw_has_no_exit_code(background: Background) -> None
     assert exit_code(background.files) == 3
 
 
+def test_a_command_ends_with_all_it_has_started_when_its_status_file_is_deleted(
+    background: Background,
+) -> None:
+    process, family = background.family()
+
+    Path(f"{background.files}.status").unlink()
+
+    assert process.keeper.ends_within(20)
+    assert not process.running
+    assert alive(family) == []
+
+
+def test_a_command_runs_on_when_its_folder_is_moved(background: Background) -> None:
+    process = background.start("import time; time.sleep(1000)")
+    background.folder.rename(background.folder.with_name("moved"))
+    keeper = psutil.Process(process.keeper.pid)
+    before = keeper.num_ctx_switches().voluntary
+
+    # It has looked at its file when it waits again, twice to be sure.
+    wait_for(lambda: keeper.num_ctx_switches().voluntary > before + 1)
+
+    assert process.keeper.is_alive()
+    assert process.running
+
+
 def test_a_program_that_is_not_there_is_named(background: Background) -> None:
     with pytest.raises(SandboxError, match="/nowhere/airflow: No such file"):
         start_in_background(["/nowhere/airflow"], os.environ, background.folder, background.files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,27 @@ def test_a_sandbox_is_found_until_it_is_stopped(kept: Kept) -> None:
     assert not (kept.project.parent / "short").exists()
 
 
+def test_a_sandbox_whose_folder_is_deleted_ends_by_itself(kept: Kept) -> None:
+    shutil.rmtree(kept.project / ".airflow-sandbox")
+
+    assert not stop_sandbox(kept.project, print)
+
+    assert kept.service.keeper.ends_within(20)
+    assert not kept.service.running
+
+
+def test_down_ends_what_runs_without_a_record(kept: Kept) -> None:
+    (kept.project / ".airflow-sandbox/state.json").unlink()
+    said: list[str] = []
+
+    assert stop_sandbox(kept.project, said.append)
+
+    assert said == ["What ran without a record in state.json ends now."]
+    assert kept.service.keeper.ends_within(20)
+    assert not kept.service.running
+    assert not stop_sandbox(kept.project, said.append)
+
+
 def test_where_no_sandbox_ever_was_nothing_is_made(tmp_path: Path) -> None:
     assert find_sandbox(tmp_path) is None
     assert not stop_sandbox(tmp_path, print)
@@ -125,9 +147,9 @@ def test_a_project_that_was_moved_while_its_sandbox_ran_can_only_stop_it(
 
 def test_a_file_that_says_nothing_sensible_is_named(kept: Kept) -> None:
     file = kept.project / ".airflow-sandbox/state.json"
-    for text in ("", "{}", "[]", '{"services": {"scheduler": {}}}'):
+    for text in ("", "{}", "[]", '{"services": {"scheduler": {}}}', '{"services": []}'):
         file.write_text(text)
-        with pytest.raises(SandboxError, match=re.escape(str(file))):
+        with pytest.raises(SandboxError, match=rf"{re.escape(str(file))} .*Delete it, then"):
             find_sandbox(kept.project)
 
 

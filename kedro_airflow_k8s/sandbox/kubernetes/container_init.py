@@ -8,7 +8,9 @@ and with OWNER 0 for a background service, which has no owner and no stdin:
   and get SIGKILL when the command has ended;
 - a line with a number on stdin asks the command to stop (SIGTERM to its process group), with that
   many seconds until SIGKILL;
-- SIGTERM, the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything.
+- SIGTERM, the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything;
+  so is, for a service, that somebody has deleted the file behind STATUS_FD: nobody else could find
+  the service any more.
 
 On STATUS_FD it writes `started PID OWN_PID` or `failed REASON`, and at the end `exit CODE`.
 """
@@ -77,8 +79,9 @@ def _kill_all(main: int, code: int | None) -> int:
 
 
 class _Container:
-    def __init__(self, owner: int, command: list[str]) -> None:
+    def __init__(self, owner: int, status: int, command: list[str]) -> None:
         self._owner = owner
+        self._status = status
         self._asked_to_die = False
         self._deadline: float | None = None
         self._wake, wake_end = os.pipe()
@@ -114,8 +117,13 @@ class _Container:
 
     def _must_die(self) -> bool:
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        alone = self._owner and os.getppid() != self._owner
-        return bool(late or self._asked_to_die or alone)
+        return late or self._asked_to_die or self._is_forgotten()
+
+    def _is_forgotten(self) -> bool:
+        if self._owner:
+            return os.getppid() != self._owner
+        # The links and not the path: the file may be moved with the project.
+        return os.fstat(self._status).st_nlink == 0
 
     def _obey(self, order: bytes) -> None:
         if not order:
@@ -133,7 +141,7 @@ def main(owner: int, status: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        container = _Container(owner, command)
+        container = _Container(owner, status, command)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         os.write(status, f"failed {command[0]}: {reason}\n".encode())
