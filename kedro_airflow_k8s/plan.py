@@ -52,14 +52,11 @@ class Overrides:
         dag_name: The whole DAG id; None for the one that project, environment and pipeline give.
         cron: When the DAG runs; None for what the configuration says.
         once: Without a schedule, and without waiting for other DAGs.
-        runtime_params: Take Kedro parameters from the conf of a run, even if the configuration
-            names none.
     """
 
     dag_name: str | None = None
     cron: str | None = None
     once: bool = False
-    runtime_params: bool = False
 
 
 AS_CONFIGURED = Overrides()
@@ -202,16 +199,10 @@ def build_plan(
             ({task.resources for task in tasks} | {RESOURCES_DEFAULT}) & set(run.resources)
         )
     }
-    macros = ["volume_name"] if volume else []
-    operators = ["volume"] if volume else []
-    has_params = bool(
-        run.macro_params or run.variables_params or run.trigger_params or overrides.runtime_params
-    )
-    if has_params:
-        macros.append("kedro_params")
-        operators.append("parameters")
-    if sensors:
-        operators.append("external")
+    # Any run may have parameters of its own. A DAG without them for now would take them away from
+    # runs under way: Airflow parses the file anew for each task.
+    macros = [*(["volume_name"] if volume else []), "kedro_params"]
+    operators = [*(["volume"] if volume else []), "parameters", *(["external"] if sensors else [])]
     return Plan(
         dag_id=plan_dag_id(project, run, overrides),
         description=run.description,
@@ -234,7 +225,7 @@ def build_plan(
         namespace=run.namespace,
         kubernetes_conn_id=run.kubernetes_conn_id,
         startup_timeout=run.startup_time,
-        kedro_run=_kedro_run(project, run, has_params),
+        kedro_run=_kedro_run(project, run),
         pod=pod_template(run),
         volume=volume,
         resources=resources,
@@ -345,23 +336,21 @@ def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
     return (*waits, *pairwise(way), *((("last", "delete_volume"),) if volume else ()))
 
 
-def _kedro_run(project: Project, run: RunConfig, has_params: bool) -> tuple[str, ...]:
+def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
     """The command of every task, but for its nodes."""
-    command = [
+    named = {
+        "macros": run.macro_params,
+        "variables": run.variables_params,
+        "trigger": [entry.name for entry in run.trigger_params],
+    }
+    arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
+    return (
         "kedro",
         "run",
         f"--env={container_argument(project.env)}",
         f"{project.pipeline_option}={container_argument(project.pipeline)}",
-    ]
-    if has_params:
-        named = {
-            "macros": run.macro_params,
-            "variables": run.variables_params,
-            "trigger": [entry.name for entry in run.trigger_params],
-        }
-        arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
-        command.append(f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}")
-    return tuple(command)
+        f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}",
+    )
 
 
 def _volume(run: RunConfig) -> Volume | None:

@@ -184,7 +184,7 @@ def test_the_pipeline_is_the_last_one_named_else_the_default(
     project: ProjectFolder, arguments: list[str], expected: str
 ) -> None:
     done(project.kedro("airflow-k8s", *arguments))
-    assert kedro_run(project.dag())[-1].partition("=")[2] == expected
+    assert kedro_run(project.dag())[-2].partition("=")[2] == expected
 
 
 def test_environment_and_pipeline_reach_the_commands_of_a_group_in_the_group(
@@ -234,7 +234,7 @@ def test_all_compiles_each_registered_pipeline_under_an_id_of_its_own(
     text = done(project.compile("--all"))
     assert list(project.dags()) == ["shop.py", "shop.sales.py", "shop.stock.py"]
     assert text.count("\n") == 3
-    commands = {name: kedro_run(dag)[-1] for name, dag in project.dags().items()}
+    commands = {name: kedro_run(dag)[-2] for name, dag in project.dags().items()}
     assert {c.partition("=")[2] for c in commands.values()} == {"__default__", "sales", "stock"}
 
 

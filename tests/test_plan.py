@@ -281,7 +281,7 @@ def test_the_form_shows_parameters_with_their_values_types_and_descriptions() ->
 
 
 def test_a_run_can_be_given_parameters_where_the_configuration_names_none() -> None:
-    plan = planned(overrides=Overrides(runtime_params=True))
+    plan = planned()
     assert plan.kedro_run[-1] == "--params={{ kedro_params() }}"
     assert "kedro_params" in plan.macros
     assert "parameters" in plan.operators
@@ -296,8 +296,9 @@ def test_a_task_runs_its_node_in_the_environment_and_pipeline() -> None:
         "run",
         "--env=prod",
         "--pipelines=train",
+        "--params={{ kedro_params() }}",
     )
-    assert planned(pipeline_option="--pipeline").kedro_run[-1] == "--pipeline=__default__"
+    assert planned(pipeline_option="--pipeline").kedro_run[-2] == "--pipeline=__default__"
 
 
 def test_macros_and_variables_become_parameters() -> None:
@@ -310,9 +311,9 @@ def test_macros_and_variables_become_parameters() -> None:
     assert only.kedro_run[-1] == "--params={{ kedro_params(variables=['v']) }}"
 
 
-def test_without_macros_and_variables_there_are_no_parameters() -> None:
+def test_without_a_volume_the_dag_has_nothing_but_what_hands_parameters_on() -> None:
     plan = planned(volume=NO_VOLUME)
-    assert (plan.macros, plan.operators, len(plan.kedro_run)) == ((), (), 4)
+    assert (plan.macros, plan.operators) == (("kedro_params",), ("parameters",))
 
 
 def test_a_task_knows_its_node_for_a_reader() -> None:

@@ -78,7 +78,7 @@ def run_once_command(
         [pipeline],
         image=target.image(options["image"]),
         output=Path(output),
-        overrides=Overrides(dag_name=options["dag_name"], once=True, runtime_params=bool(params)),
+        overrides=Overrides(dag_name=options["dag_name"], once=True),
         warn=warn,
     )
     run = RunOptions(
