@@ -75,8 +75,14 @@ class ImageFolder:
         """Copy the project as it is now; containers that are being made from the old one go on.
 
         Raises:
-            SandboxError: If a file cannot be read.
+            SandboxError: If a file cannot be read or written.
         """
+        try:
+            self._replace(project)
+        except OSError as error:
+            raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
+
+    def _replace(self, project: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with locked(self._folder / "lock"):
             made = Path(tempfile.mkdtemp(dir=self._folder))

@@ -132,6 +132,20 @@ def test_a_copy_that_cannot_be_made_leaves_the_last_one(tmp_path: Path) -> None:
     assert [path.name for path in images.current.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("place", ["", "lock", "next"])
+def test_a_copy_for_which_there_is_no_room_gives_one_message(tmp_path: Path, place: str) -> None:
+    project, images = tmp_path / "project", tmp_path / "images"
+    write(project, "a")
+    # Something in the way, for a full disk: a file for the folder, or a folder for a file.
+    if place:
+        (images / place).mkdir(parents=True)
+    else:
+        images.touch()
+
+    with pytest.raises(SandboxError, match=f"cannot be copied for the sandbox.*{images / place}"):
+        ImageFolder(images).refresh(project)
+
+
 def test_containers_that_start_while_the_image_changes_get_one_version_whole(
     tmp_path: Path,
 ) -> None:
