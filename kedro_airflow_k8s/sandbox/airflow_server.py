@@ -17,6 +17,7 @@ from typing import Any
 import requests
 import semver
 
+from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.airflow_home import AirflowHome, airflow_versions
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder, write_private
 
@@ -82,10 +83,13 @@ class AirflowServer(AirflowHome):
         self.folder = folder
         versions = airflow_versions(python)
         home = folder.airflow_home(versions[0])
-        home.mkdir(exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
+        home.chmod(0o700)
         super().__init__(python, home, folder.kubeconfig, connection, versions)
         self.port = port
         self.is_3 = semver.Version.parse(self.version, optional_minor_and_patch=True).major >= 3
+        if not folder.keys_file(self.version).exists():
+            write_private(folder.keys_file(self.version), json.dumps(asdict(Keys.random())))
         self.keys = read_keys(folder, self.version)
         self.environment.update(self._settings(), **extra)
 
@@ -128,17 +132,27 @@ class AirflowServer(AirflowHome):
             self.create_database()
         # A process that was killed has left it, and another one may have its number now.
         (self.home / "airflow-webserver.pid").unlink(missing_ok=True)
+        try:
+            ended = self._bring_up_to_date()
+        except sqlite3.Error as error:
+            raise SandboxError(
+                f"Airflow's database {self._database} cannot be used: {error}"
+            ) from error
+        if ended:
+            runs, are = ("DAG run", "is") if ended == 1 else ("DAG runs", "are")
+            say(f"{ended} {runs} that did not end before the sandbox did {are} marked as failed.")
+        if self.is_3:
+            write_private(self._passwords, json.dumps({USERNAME: self.keys.password}))
+
+    def _bring_up_to_date(self) -> int:
+        """End what was not ended, and set the password; how many DAG runs had not ended."""
         with contextlib.closing(self.open_database("rw")) as database, database:
-            ended = _fail_unfinished_runs(database)
             if not self.is_3:
                 hashed = password_hash(self.keys.password)
                 database.execute(
                     "UPDATE ab_user SET password = ? WHERE username = ?", (hashed, USERNAME)
                 )
-        if ended:
-            say(f"{ended} DAG runs that did not end before the sandbox did are marked as failed.")
-        if self.is_3:
-            write_private(self._passwords, json.dumps({USERNAME: self.keys.password}))
+            return _fail_unfinished_runs(database)
 
     def unready(self, since: Mapping[str, datetime]) -> list[str]:
         """What does not work yet.
@@ -234,8 +248,22 @@ class AirflowServer(AirflowHome):
 
 
 def read_keys(folder: SandboxFolder, version: str) -> Keys:
-    """The secrets of an Airflow of a sandbox; made the first time."""
-    return Keys(**folder.keys(version, lambda: asdict(Keys.random())))
+    """The secrets of an Airflow of a sandbox that was started.
+
+    Raises:
+        SandboxError: They are not there, or cannot be read.
+    """
+    file = folder.keys_file(version)
+    try:
+        return Keys(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        # Not the text: it may be what is secret.
+        reason = error if isinstance(error, OSError) else "its content is not what was written"
+        raise SandboxError(
+            f"The log-in of the sandbox's Airflow {version} is not in {file} any more ({reason})."
+            " Stop it with kedro airflow-k8s sandbox down, delete the file if it is there, then"
+            " start it again with up."
+        ) from None
 
 
 def password_hash(password: str) -> str:

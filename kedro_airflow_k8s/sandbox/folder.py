@@ -112,13 +112,9 @@ class SandboxFolder:
             lambda: say("Waiting for another command that starts or stops the sandbox."),
         )
 
-    def keys(self, version: str, make: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+    def keys_file(self, version: str) -> Path:
         """The secrets of an Airflow of this sandbox, which last as long as its database."""
-        file = self.airflow_home(version) / "keys.json"
-        if not file.exists():
-            write_private(file, json.dumps(make()))
-        keys: Mapping[str, str] = json.loads(file.read_text())
-        return keys
+        return self.airflow_home(version) / "keys.json"
 
     def read_state(self) -> SandboxState | None:
         """What was started and not stopped.

@@ -7,7 +7,8 @@ after it. What runs while the folder is deleted ends by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,12 +130,20 @@ def start_sandbox(
     Raises:
         AirflowK8sError: Something is missing, a service ended, or Airflow does not get ready.
             Nothing runs then that did not run before.
+        KeyboardInterrupt: It was interrupted; the same holds then, and `say` was told.
     """
     wishes = Wishes.of(project, airflow_python, secrets, extra_environment)
     folder = SandboxFolder(project.path)
     folder.create()
-    with folder.lock(say):
-        state = start_missing(folder, read_state(folder), wishes, say)
+    try:
+        with _files_of(folder), folder.lock(say):
+            state = start_missing(folder, read_state(folder), wishes, say)
+    except KeyboardInterrupt:
+        say(
+            "Interrupted: the sandbox was not started. Nothing runs that did not run before"
+            " (kedro airflow-k8s sandbox status)."
+        )
+        raise
     return _sandbox(folder, state)
 
 
@@ -153,12 +162,12 @@ def stop_sandbox(project_path: Path, say: Say) -> bool:
     """Stop all that was started for a project, and nothing else; whether there was a sandbox.
 
     Raises:
-        SandboxError: A process does not end.
+        SandboxError: A process does not end, or the sandbox's folder cannot be used.
     """
     folder = SandboxFolder(project_path)
     if not folder.path.exists():
         return False
-    with folder.lock(say):
+    with _files_of(folder), folder.lock(say):
         state = folder.read_state()
         if state is None:
             if folder.forget_services():
@@ -184,6 +193,19 @@ def read_state(folder: SandboxFolder) -> SandboxState | None:
             " which does not find its files now: kedro airflow-k8s sandbox down, then up."
         )
     return state
+
+
+@contextmanager
+def _files_of(folder: SandboxFolder) -> Iterator[None]:
+    """Say which file of the sandbox it is that cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox cannot use {folder.path}: {error}. Let it be a folder in which you may"
+            " write, with space on the disk. If you delete it, what runs of the sandbox ends by"
+            " itself."
+        ) from error
 
 
 def _sandbox(folder: SandboxFolder, state: SandboxState) -> Sandbox:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.sandbox.airflow_home import tail
-from kedro_airflow_k8s.sandbox.airflow_server import AirflowServer
+from kedro_airflow_k8s.sandbox.airflow_server import AirflowServer, read_keys
 from kedro_airflow_k8s.sandbox.background import BackgroundProcess, exit_code, start_in_background
 from kedro_airflow_k8s.sandbox.cluster_service import ClusterOptions
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
@@ -161,6 +161,7 @@ class _Start:
 
     def repair(self, state: SandboxState) -> SandboxState:
         """Start the services that do not run, and leave the others alone."""
+        read_keys(self._folder, state.version)  # Those that run would not know new ones.
         server = self._server(Path(state.python), state.port)
         if server.version != state.version:
             raise SandboxError(

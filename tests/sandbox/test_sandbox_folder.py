@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.sandbox.airflow_server import Keys
 from kedro_airflow_k8s.sandbox.background import BackgroundProcess, start_in_background
-from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
+from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState, write_private
 from kedro_airflow_k8s.sandbox.processes import ProcessId
 from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
+from tests.sandbox.services_project import command, left_of, make_counting_project, options
 
 VERSION = "3.3.2"
 
@@ -44,6 +47,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     folder = SandboxFolder(project)
     folder.create()
     folder.airflow_home(VERSION).mkdir()
+    write_private(folder.keys_file(VERSION), json.dumps(asdict(Keys.random())))
     service = start_in_background(
         [sys.executable, "-c", "import time; time.sleep(1000)"],
         os.environ,
@@ -151,6 +155,67 @@ def test_a_file_that_says_nothing_sensible_is_named(kept: Kept) -> None:
         file.write_text(text)
         with pytest.raises(SandboxError, match=rf"{re.escape(str(file))} .*Delete it, then"):
             find_sandbox(kept.project)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"password": "hush"}'])
+def test_a_log_in_that_is_lost_is_named_with_the_way_out_and_not_made_anew(
+    kept: Kept, content: str | None
+) -> None:
+    folder = SandboxFolder(kept.project)
+    file = folder.keys_file(VERSION)
+    file.unlink()
+    if content is None:
+        file.parent.rmdir()
+    else:
+        file.write_text(content)
+
+    with pytest.raises(SandboxError, match=rf"{re.escape(str(file))} any more.* down, ") as caught:
+        find_sandbox(kept.project)
+
+    assert "hush" not in str(caught.value)
+    assert file.exists() == (content is not None)
+    assert stop_sandbox(kept.project, print)
+    assert not kept.service.running
+
+
+@pytest.mark.parametrize("place", ["", "lock"])
+def test_down_names_what_is_in_the_way_of_the_sandboxs_files(tmp_path: Path, place: str) -> None:
+    path = tmp_path / ".airflow-sandbox"
+    if place:
+        (path / place).mkdir(parents=True)
+    else:
+        path.touch()
+
+    with pytest.raises(SandboxError, match=re.escape(f"cannot use {path}: ")):
+        stop_sandbox(tmp_path, print)
+
+
+def test_down_stops_what_runs_even_where_a_file_cannot_be_deleted(kept: Kept) -> None:
+    kubeconfig = kept.project / ".airflow-sandbox/kubeconfig"
+    kubeconfig.mkdir()
+
+    with pytest.raises(SandboxError, match=re.escape(str(kubeconfig))):
+        stop_sandbox(kept.project, print)
+
+    assert not kept.service.running
+
+
+def test_an_interrupted_up_says_that_nothing_runs(tmp_path: Path) -> None:
+    project = make_counting_project(tmp_path / "project")
+    folder = SandboxFolder(project.path)
+    folder.create()
+    with folder.lock(print), subprocess.Popen(command("sandbox", "up"), **options(project)) as up:
+        assert up.stdout is not None
+        # It gets no further than this while the test has the lock.
+        waits = next(line for line in up.stdout if "Waiting for another command" in line)
+
+        up.terminate()
+        said = waits + up.stdout.read()
+
+    assert up.returncode == 130, said
+    assert "Interrupted: the sandbox was not started. Nothing runs that did not run" in said
+    assert "Traceback" not in said
+    assert left_of(project.path) == []
 
 
 @pytest.mark.parametrize("name", ["100%", "who?", "$HOME"])

@@ -231,7 +231,7 @@ def test_what_has_run_is_still_there_after_down_and_up_and_what_had_not_ended_ha
     up = call(started.project, "sandbox", "up", "--airflow-python", python)
 
     assert up.returncode == 0, up.stdout
-    assert "1 DAG runs that did not end" in up.stdout
+    assert "1 DAG run that did not end" in up.stdout
     assert started.sandbox.password == before.password
     assert Rest(started.sandbox).states(DAG_ID) == {run_id: "failed"}
     assert (started.sandbox.output / "mine.txt").exists()
