@@ -10,7 +10,7 @@ from kedro_airflow_k8s.errors import PlanError, RunError
 from kedro_airflow_k8s.progress import Progress
 from kedro_airflow_k8s.render import TAG_FINGERPRINT
 from kedro_airflow_k8s.schedule import WITHOUT_TIMES, run_times
-from kedro_airflow_k8s.upload import is_uploaded, upload_dag
+from kedro_airflow_k8s.upload import upload_dag, was_replaced
 
 PARSE_MINUTES = 10.0
 """Longest wait for Airflow to parse a file. By itself it looks for new ones every five minutes."""
@@ -20,9 +20,12 @@ FIRST_ASK_SECONDS, LONGEST_ASK_SECONDS = 4.0, 30.0
 """Airflow is asked to look again after 4, 8, 16 seconds...: it may get the file from a bucket by
 way of a copy that comes later."""
 
-STALE_ERROR_SECONDS = 30.0
+STALE_ERROR_SECONDS = 120.0
 """An import error in the words of one from before the upload counts after this time: until then
-Airflow may have read the old file once more."""
+Airflow may have read the old file once more, as copies of a bucket come late."""
+
+HINT_SECONDS = 60.0
+"""After this time, what may be wrong is said."""
 
 
 def deploy(
@@ -137,29 +140,61 @@ class _Arrival:
         """
         clock = progress.clock
         begin = ask_at = clock.now()
-        pause, asked = FIRST_ASK_SECONDS, False
-        while not self._client.would_run(self._dag.dag_id, self._dag.fingerprint):
+        pause, asked, hinted = FIRST_ASK_SECONDS, False, False
+        forgotten = self._before in (None, self._dag.fingerprint)
+        while True:
+            if self._client.would_run(self._dag.dag_id, self._dag.fingerprint):
+                if forgotten or not self._client.memory_seconds:
+                    return
+                progress.waiting("Waiting until Airflow's scheduler has the new version", begin)
+                clock.sleep(self._client.memory_seconds)
+                forgotten = True
+                continue
             passed = clock.now() - begin
-            error = self._import_error(passed)
-            if error:
-                raise RunError(f"Airflow cannot import {error.file}:\n{error.stack_trace.strip()}")
-            if self._was_replaced():
-                raise RunError(
-                    f"Somebody else has uploaded another version of DAG {self._dag.dag_id} to"
-                    f" {self._output} meanwhile. Nothing was started. Try again, or use a name of"
-                    " your own with --dag-name."
-                )
-            if passed > minutes * 60:
-                raise RunError(self._missing(minutes))
+            self._check(passed, minutes)
             if clock.now() >= ask_at:
+                self._check_uploaded()
                 asked = self._client.request_parsing(self._dag.dag_id)
                 ask_at = clock.now() + pause
                 pause = min(2 * pause, LONGEST_ASK_SECONDS)
+            if passed >= HINT_SECONDS and not hinted:
+                progress.say(f"It takes long. {self._advice}")
+                hinted = True
             progress.waiting(self._reason(asked), begin)
             clock.sleep(POLL_SECONDS)
-        if self._before not in (None, self._dag.fingerprint) and self._client.memory_seconds:
-            progress.waiting("Waiting until Airflow's scheduler has the new version", clock.now())
-            clock.sleep(self._client.memory_seconds)
+
+    def _check(self, passed: float, minutes: float) -> None:
+        """See whether there is still something to wait for, after so many seconds.
+
+        Raises:
+            RunError: If there is not.
+        """
+        error = self._import_error(passed)
+        if error:
+            raise RunError(f"Airflow cannot import {error.file}:\n{error.stack_trace.strip()}")
+        if passed > minutes * 60:
+            raise RunError(
+                f"Airflow at {self._client.host} does not have this version of DAG"
+                f" {self._dag.dag_id} after {minutes:g} minutes. {self._advice}"
+            )
+        shown = _fingerprint(self._client.find_dag(self._dag.dag_id))
+        if shown not in (None, self._before, self._dag.fingerprint):
+            self._check_uploaded()
+
+    def _check_uploaded(self) -> None:
+        """See whether what was uploaded is still there.
+
+        As long as it is, another version that Airflow shows was uploaded before, and goes.
+
+        Raises:
+            RunError: If something else is there.
+        """
+        if was_replaced(self._dag.source, self._dag.file_name, self._output):
+            raise RunError(
+                f"Somebody else has uploaded another version of DAG {self._dag.dag_id} to"
+                f" {self._output} meanwhile, or removed it. Try again, or use a name of your own"
+                " with --dag-name."
+            )
 
     def _import_error(self, passed: float) -> DagImportError | None:
         """Why this text cannot be imported, as far as the error is not one of an earlier text."""
@@ -170,16 +205,6 @@ class _Arrival:
             return None
         return error
 
-    def _was_replaced(self) -> bool:
-        """Whether Airflow shows a version that is neither the old one nor ours, and ours is gone.
-
-        As long as ours is there, the other one was uploaded before it and is about to go.
-        """
-        shown = _fingerprint(self._client.find_dag(self._dag.dag_id))
-        if shown in (None, self._before, self._dag.fingerprint):
-            return False
-        return not is_uploaded(self._dag.source, self._dag.file_name, self._output)
-
     def _reason(self, asked: bool) -> str:
         if asked:
             return f"Waiting for Airflow to parse {self._dag.file_name}: it was asked to do so now"
@@ -188,12 +213,9 @@ class _Arrival:
             " for new files by itself, by default every five minutes"
         )
 
-    def _missing(self, minutes: float) -> str:
-        return (
-            f"Airflow at {self._client.host} does not have this version of DAG {self._dag.dag_id}"
-            f" after {minutes:g} minutes. Nothing was started. Check that it reads its DAGs from"
-            f" {self._output}, and that its DAG processor runs."
-        )
+    @property
+    def _advice(self) -> str:
+        return f"Does it read its DAGs from {self._output}, and does its DAG processor run?"
 
 
 def _fingerprint(dag: Dag | None) -> str | None:

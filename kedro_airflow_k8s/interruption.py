@@ -11,7 +11,9 @@ from types import FrameType
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does, so that a command ends in order."""
-    before = {s: signal.signal(s, _interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays ignored: so says `nohup`.
+    heard = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
+    before = {s: signal.signal(s, _interrupt) for s in heard}
     try:
         yield
     finally:

@@ -111,7 +111,7 @@ def given_dag_id(name: str) -> str:
     Raises:
         PlanError: If it cannot.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) or len(name) > TASK_ID_LENGTH:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or len(name) > TASK_ID_LENGTH:
         raise PlanError(
             f"The DAG name {shorten(name, 100)!r} is impossible: it must be letters A-Z, digits,"
             f" `_`, `-` and, but for its beginning, `.`; at most {TASK_ID_LENGTH} of them."

@@ -25,7 +25,8 @@ def standard_console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names and marks that the terminal's encoding lacks must not end the command.
         sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False)
+    # Texts of others may hold `:100:`, which stands for no picture.
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = LOG_WIDTH
     return console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, time, timezone
 from typing import Any
 
 from rich.markup import escape
@@ -13,8 +13,16 @@ from rich.markup import escape
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.compilation import CompiledDag
 from kedro_airflow_k8s.deployment import deploy
-from kedro_airflow_k8s.errors import AirflowApiError, RunError, ServerFailed, Unreachable
+from kedro_airflow_k8s.errors import (
+    AirflowApiError,
+    Conflict,
+    NotFound,
+    RunError,
+    ServerFailed,
+    Unreachable,
+)
 from kedro_airflow_k8s.progress import Progress
+from kedro_airflow_k8s.schedule import zone
 from kedro_airflow_k8s.task_log import log_end
 from kedro_airflow_k8s.task_state import TaskState
 from kedro_airflow_k8s.task_table import TaskTable
@@ -52,6 +60,7 @@ def run_once(
         AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
         KeyboardInterrupt: From the user, who has been told what becomes of the run.
     """
+    _check_date(client, dag, options.logical_date, progress)
     try:
         before = deploy(client, dag, output, progress)
         paused = _unpause(client, dag, before is None, options.unpause, progress)
@@ -61,25 +70,89 @@ def run_once(
     run_id = new_run_id()
     url = client.run_url(dag.dag_id, run_id)
     try:
+        _trigger(client, dag, run_id, options, progress)
+        if options.minutes is None:
+            return
+        watch = _Watch(client, dag, run_id, progress)
+        try:
+            run = watch.until_end(options.minutes, paused)
+        except AirflowApiError as error:
+            if not isinstance(error, NotFound):
+                progress.say(f"Run {run_id} goes on in Airflow without this command: {url}")
+            raise
+    except KeyboardInterrupt:
+        _tell_interrupted(client, dag, run_id, options.cancel_on_interrupt, progress)
+        raise
+    watch.tell_end(run)
+
+
+def _check_date(
+    client: AirflowClient, dag: CompiledDag, date: datetime | None, progress: Progress
+) -> None:
+    """Refuse a logical date for which Airflow has no tasks.
+
+    Raises:
+        RunError: If it is before the DAG's start date.
+    """
+    if date is None:
+        return
+    if date < datetime.combine(dag.start_date, time(), zone(dag.timezone)):
+        raise RunError(
+            f"--logical-date {date.isoformat()} is before the DAG's start date,"
+            f" {dag.start_date} ({dag.timezone}): Airflow would run no task. Give a later one, or"
+            " set run_config.start_date."
+        )
+    if client.version.major < 3 and date > datetime.now(timezone.utc):
+        progress.warn(f"Airflow {client.version} begins this run only at its logical date.")
+
+
+def _trigger(
+    client: AirflowClient, dag: CompiledDag, run_id: str, options: RunOptions, progress: Progress
+) -> None:
+    """Start the run.
+
+    Raises:
+        RunError: If there is a run of this logical date, or the run may be of another text.
+        AirflowApiError: If Airflow does not start it.
+    """
+    url = client.run_url(dag.dag_id, run_id)
+    try:
         client.trigger(dag.dag_id, run_id, options.conf, options.logical_date)
     except (Unreachable, ServerFailed):
         progress.say(f"Whether run {run_id} has started all the same, only Airflow knows: {url}")
         raise
+    except Conflict as error:
+        if options.logical_date is None:
+            raise
+        raise RunError(
+            f"DAG {dag.dag_id} has a run of the logical date {options.logical_date.isoformat()}"
+            f" already: give another --logical-date, or none. ({error})"
+        ) from error
     progress.say(f"Started run {run_id}: {url}")
-    if options.minutes is None:
+    if not client.would_run(dag.dag_id, dag.fingerprint):
+        raise RunError(
+            f"Somebody else has uploaded another version of DAG {dag.dag_id} just when run {run_id}"
+            " began, which may be of that one. Try again, or use a name of your own with"
+            " --dag-name."
+        )
+
+
+def _tell_interrupted(
+    client: AirflowClient, dag: CompiledDag, run_id: str, cancel: bool, progress: Progress
+) -> None:
+    """Say what becomes of a run that nobody watches any more; fail it if wanted."""
+    url = client.run_url(dag.dag_id, run_id)
+    if not cancel:
+        progress.say(f"Interrupted: run {run_id} goes on in Airflow, if it had begun: {url}")
         return
     try:
-        _Watch(client, dag, run_id, progress).until_end(options.minutes, paused)
-    except AirflowApiError:
-        progress.say(f"Run {run_id} goes on in Airflow: {url}")
-        raise
-    except KeyboardInterrupt:
-        if options.cancel_on_interrupt:
-            client.fail_run(dag.dag_id, run_id)
-            progress.say(f"Interrupted: run {run_id} was marked as failed: {url}")
-        else:
-            progress.say(f"Interrupted: run {run_id} goes on in Airflow: {url}")
-        raise
+        client.fail_run(dag.dag_id, run_id)
+    except NotFound:
+        progress.say(f"Interrupted: run {run_id} had not begun.")
+    except AirflowApiError as error:
+        progress.say(f"Interrupted: run {run_id} could not be cancelled: {error} See {url}")
+    else:
+        progress.say(f"Interrupted: run {run_id} was marked as failed: {url}")
 
 
 def new_run_id() -> str:
@@ -121,11 +194,11 @@ class _Watch:
         self._tasks: Mapping[str, TaskState] = {}
         self._silent = False
 
-    def until_end(self, minutes: float, paused: bool) -> None:
+    def until_end(self, minutes: float, paused: bool) -> DagRun:
         """Show the tasks until the run has ended.
 
         Raises:
-            RunError: If it failed, or has not ended within so many minutes.
+            RunError: If it has not ended within so many minutes.
             AirflowApiError: If Airflow cannot be asked, and that will not pass.
         """
         clock = self._progress.clock
@@ -135,43 +208,32 @@ class _Watch:
                 asked = clock.now()
                 run = self._look(table)
                 if run and run.state.ended:
-                    break
+                    return run
                 if clock.now() >= end:
                     raise RunError(self._unfinished(run, minutes, paused))
                 # A run of thousands of tasks takes many requests: no more than half of the time.
                 clock.sleep(max(POLL_SECONDS, clock.now() - asked))
-        self._tell_end(run)
 
-    def _look(self, table: TaskTable) -> DagRun | None:
-        """The run as it stands, or None while Airflow does not answer: the run goes on."""
-        try:
-            run = self._client.run(self._dag.dag_id, self._run_id)
-            self._tasks = self._client.task_states(self._dag.dag_id, self._run_id)
-        except (Unreachable, ServerFailed) as error:
-            if not self._silent:
-                self._progress.warn(f"{error} The run goes on; trying again.")
-            self._silent = True
-            return None
-        self._silent = False
-        table.update(self._tasks)
-        return run
+    def tell_end(self, run: DagRun) -> None:
+        """Show how the run ended.
 
-    def _unfinished(self, run: DagRun | None, minutes: float, paused: bool) -> str:
-        state = run.state.value if run else "of unknown state"
-        hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
-        return (
-            f"Run {self._run_id} is {state} after {minutes:g} minutes, and goes on.{hint} See"
-            f" {self._url}"
-        )
-
-    def _tell_end(self, run: DagRun) -> None:
+        Raises:
+            RunError: If it did not succeed, or without some of its tasks.
+        """
         succeeded = [task for task in self._tasks.values() if task.state == "success"]
         color = "green" if run.state is RunState.SUCCESS else "red"
         self._progress.console.print(
-            f"[bold {color}]{run.state.value}[/]: {len(succeeded)} of {len(self._tasks)} tasks"
-            " succeeded."
+            f"[bold {color}]{run.state.value}[/]: {len(succeeded)} of {len(self._dag.task_ids)}"
+            " tasks succeeded."
         )
         if run.state is RunState.SUCCESS:
+            missing = [task_id for task_id in self._dag.task_ids if task_id not in self._tasks]
+            if missing:
+                raise RunError(
+                    f"Airflow calls the run a success, but these tasks are not in it:"
+                    f" {', '.join(missing)}. Another version of the DAG may have run. See"
+                    f" {self._url}"
+                )
             return
         failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
         for task_id in failed[:LOGS_SHOWN]:
@@ -179,6 +241,32 @@ class _Watch:
         raise RunError(
             f"The run failed: {', '.join(failed) or 'Airflow names no failed task'}. See"
             f" {self._url}"
+        )
+
+    def _look(self, table: TaskTable) -> DagRun | None:
+        """The run as it stands, or None while Airflow does not answer."""
+        try:
+            run = self._client.run(self._dag.dag_id, self._run_id)
+            self._tasks = self._client.task_states(self._dag.dag_id, self._run_id)
+        except (Unreachable, ServerFailed) as error:
+            if not self._silent:
+                self._progress.warn(f"{error} The run does not need this command; trying again.")
+            self._silent = True
+            return None
+        self._silent = False
+        table.update(self._tasks)
+        return run
+
+    def _unfinished(self, run: DagRun | None, minutes: float, paused: bool) -> str:
+        if run is None:
+            return (
+                f"Airflow does not answer, and {minutes:g} minutes are over. What has become of run"
+                f" {self._run_id} is there: {self._url}"
+            )
+        hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
+        return (
+            f"Run {self._run_id} is {run.state.value} after {minutes:g} minutes, and goes on.{hint}"
+            f" See {self._url}"
         )
 
     def _show_log(self, task_id: str) -> None:

@@ -48,7 +48,10 @@ class Target:
                 "AIRFLOW_API_PASSWORD": self._sandbox.password,
             }
             auth = AirflowAuth(type="password")
-            return connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
+            client = connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
+            # The sandbox's scheduler is told to remember nothing.
+            client.memory_seconds = 0.0
+            return client
         config = self.config
         return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
 

@@ -115,9 +115,34 @@ def test_a_dag_name_that_airflow_cannot_have_is_refused(project: ProjectFolder) 
     refused(result, "a b")
 
 
-@pytest.mark.parametrize("minutes", ["0", "-1", "soon"])
+@pytest.mark.parametrize("minutes", ["0", "-1", "soon", "nan"])
 def test_a_wait_is_some_minutes(project: ProjectFolder, minutes: str) -> None:
     refused(project.kedro("airflow-k8s", "run-once", "-w", minutes), minutes, code=2)
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2026-13-01", "2026-01-01T25:00"])
+def test_a_logical_date_that_is_none_is_refused(project: ProjectFolder, date: str) -> None:
+    result = project.kedro("airflow-k8s", "run-once", "-o", "out", "--logical-date", date)
+    refused(result, date, "2026-01-31T06:00:00+01:00", code=2)
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["2026-01-31", "2026-01-31T06:00", "2026-01-31 06:00:00.123456+01:00", "2026-01-31T06:00:00Z"],
+)
+def test_logical_dates_are_taken_as_airflow_shows_them(project: ProjectFolder, date: str) -> None:
+    result = project.kedro("airflow-k8s", "run-once", "-o", "out", "--logical-date", date)
+    refused(result, "Set host in airflow-k8s.yaml")
+
+
+def test_the_environment_sandbox_needs_no_folder(project: ProjectFolder) -> None:
+    assert project.kedro("airflow-k8s", "compile", "-e", "sandbox").exit_code == 0
+    assert list(project.dags()) == ["shop.py"]
+
+
+def test_a_dag_name_that_would_be_an_option_is_refused(project: ProjectFolder) -> None:
+    result = project.kedro("airflow-k8s", "schedule", "-o", "out", "-c", "@daily", "-d", "-x")
+    refused(result, "-x")
 
 
 def test_an_airflow_that_is_not_there_is_said_before_anything_is_uploaded(

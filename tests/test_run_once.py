@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
+from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
-from kedro_airflow_k8s.errors import NotAuthenticated, RunError, Unreachable
+from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
 from kedro_airflow_k8s.run_once import RunOptions, new_run_id, run_once
 from kedro_airflow_k8s.task_state import TaskState
 from tests.compiled_dags import compiled_dag
@@ -81,7 +83,7 @@ def test_a_run_that_succeeds_shows_its_tasks(airflow: ScriptedAirflow, tmp_path:
 
 
 def test_a_queued_run_has_not_ended(airflow: ScriptedAirflow, tmp_path: Path) -> None:
-    end_at(airflow, 200, RunState.SUCCESS, load=DONE)
+    end_at(airflow, 200, RunState.SUCCESS, load=DONE, train=DONE)
     run(airflow, tmp_path, RunOptions(minutes=5))
     assert airflow.seconds >= 200
 
@@ -131,7 +133,10 @@ def test_while_airflow_does_not_answer_the_wait_goes_on(
 
     text = run(airflow, tmp_path, RunOptions(minutes=5))
 
-    assert text.count("Airflow does not answer. The run goes on; trying again.") == 1
+    assert (
+        text.count("Airflow does not answer. The run does not need this command; trying again.")
+        == 1
+    )
 
 
 def test_credentials_that_end_during_the_wait_end_it(
@@ -140,7 +145,9 @@ def test_credentials_that_end_during_the_wait_end_it(
     airflow.at(3, lambda: setattr(airflow, "trouble", NotAuthenticated("Who are you?")))
     with pytest.raises(NotAuthenticated) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
-    assert re.search(r"Run run-once-\S+ goes on in Airflow: https://", written(error))
+    assert re.search(
+        r"Run run-once-\S+ goes on in Airflow without this command: https://", written(error)
+    )
 
 
 def test_a_trigger_without_an_answer_leaves_the_address_to_look_at(tmp_path: Path) -> None:
@@ -178,6 +185,98 @@ def test_a_paused_dag_is_unpaused_if_asked_for_or_new(
     assert airflow.dags["sales"].paused is left_paused
     assert ("is paused in Airflow: its runs wait" in text) is left_paused
     assert airflow.runs
+
+
+def test_a_success_without_the_tasks_of_this_dag_is_none(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    end_at(airflow, 5, RunState.SUCCESS, load=DONE)
+    with pytest.raises(RunError, match=r"these tasks are not in it: train\. Another version"):
+        run(airflow, tmp_path, RunOptions(minutes=5))
+
+
+def test_an_upload_of_somebody_else_just_at_the_start_is_no_success(tmp_path: Path) -> None:
+    @dataclass
+    class Busy(ScriptedAirflow):
+        def trigger(self, *arguments: Any, **named: Any) -> DagRun:
+            self.parse(known_dag("sales", "fingerprint:0ther"))
+            return super().trigger(*arguments, **named)
+
+    airflow = Busy()
+    airflow.parse(PARSED)
+    with pytest.raises(RunError, match="another version of DAG sales just when run run-once-"):
+        run(airflow, tmp_path, RunOptions(minutes=5))
+
+
+def test_a_logical_date_before_the_start_date_is_refused_before_the_upload(tmp_path: Path) -> None:
+    day = datetime(2020, 12, 31, 23, tzinfo=timezone.utc)
+    with pytest.raises(
+        RunError, match=r"2020-12-31T23:00:00\+00:00 is before the DAG's start date"
+    ):
+        run(ScriptedAirflow(), tmp_path, RunOptions(logical_date=day))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_logical_date_that_has_a_run_is_named(tmp_path: Path) -> None:
+    @dataclass
+    class Taken(ScriptedAirflow):
+        def trigger(self, *_: object, **__: object) -> DagRun:
+            raise Conflict("Unique constraint violation")
+
+    airflow = Taken()
+    airflow.parse(PARSED)
+    day = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    with pytest.raises(RunError, match=r"has a run of the logical date 2026-03-01T00:00:00\+00:00"):
+        run(airflow, tmp_path, RunOptions(logical_date=day))
+    with pytest.raises(Conflict):
+        run(airflow, tmp_path, RunOptions())
+
+
+def test_airflow_2_waits_for_a_logical_date_in_the_future_and_so_it_is_said(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    airflow.version = Version(2, 11, 2)
+    day = datetime(2100, 3, 1, tzinfo=timezone.utc)
+    text = run(airflow, tmp_path, RunOptions(logical_date=day))
+    assert "Airflow 2.11.2 begins this run only at its logical date." in text
+
+
+@pytest.mark.parametrize(
+    ("cancel", "words"),
+    [(False, "goes on in Airflow, if it had begun: https"), (True, "had not begun.")],
+)
+def test_ctrl_c_while_the_run_is_asked_for_is_answered(
+    tmp_path: Path, cancel: bool, words: str
+) -> None:
+    @dataclass
+    class Slow(ScriptedAirflow):
+        def trigger(self, *_: object, **__: object) -> DagRun:
+            raise KeyboardInterrupt
+
+        def fail_run(self, dag_id: str, run_id: str) -> None:
+            raise NotFound("no such run")
+
+    airflow = Slow()
+    airflow.parse(PARSED)
+    with pytest.raises(KeyboardInterrupt) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5, cancel_on_interrupt=cancel))
+    assert words in written(error)
+
+
+def test_ctrl_c_while_logs_are_fetched_says_nothing_of_a_run_that_has_ended(
+    tmp_path: Path,
+) -> None:
+    @dataclass
+    class Ended(ScriptedAirflow):
+        def task_log(self, *_: object) -> str:
+            raise KeyboardInterrupt
+
+    airflow = Ended()
+    airflow.parse(PARSED)
+    end_at(airflow, 5, RunState.FAILED, load=DONE, train=FAILED)
+    with pytest.raises(KeyboardInterrupt) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5, cancel_on_interrupt=True))
+    assert "Interrupted" not in written(error)
 
 
 def interrupt(airflow: ScriptedAirflow, seconds: float) -> None:

@@ -27,13 +27,15 @@ def test_what_the_pod_has_said_stays_whole_and_airflows_frames_go() -> None:
         "ValueError: no data",
         "[2026-01-05T12:00:02.000+0000] {taskinstance.py:3340} ERROR - Task failed with exception",
         "airflow.exceptions.AirflowException: Pod f-1 returned a failure.",
-        "[2026-01-05T12:00:03.000+0000] {job.py:2} INFO - Task exited with return code 1",
     ]
 
 
-def test_only_the_end_is_shown() -> None:
-    log = "\n".join(f"[base] line {number}" for number in range(100))
-    assert log_end(log, 2) == "line 98\nline 99"
+def test_only_the_end_of_what_the_pod_has_said_is_shown_whatever_airflow_adds() -> None:
+    pod = "\n".join(f"[base] line {number}" for number in range(100))
+    airflow = "\n".join(f"[2026-01-05T12:00:02Z] ERROR - {number}" for number in range(50))
+    lines = log_end(f"{pod}\n{airflow}").splitlines()
+    assert lines[:80] == [f"line {number}" for number in range(20, 100)]
+    assert lines[80:] == [f"[2026-01-05T12:00:02Z] ERROR - {number}" for number in range(10)]
 
 
 @pytest.mark.parametrize("log", ["", "\n", "one line"])

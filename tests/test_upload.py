@@ -22,7 +22,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import is_uploaded, upload_dag
+from kedro_airflow_k8s.upload import upload_dag, was_replaced
 from tests.storage_servers import faulty
 
 OLD = "old = 1\n" * 1000
@@ -47,11 +47,11 @@ def test_the_folder_is_made_when_missing_and_the_place_is_given_back(tmp_path: P
 
 
 def test_one_can_ask_whether_a_file_is_still_the_one_that_was_uploaded(tmp_path: Path) -> None:
-    assert not is_uploaded(NEW, "d.py", str(tmp_path))
+    assert was_replaced(NEW, "d.py", str(tmp_path))
     upload_dag(NEW, "d.py", str(tmp_path))
-    assert is_uploaded(NEW, "d.py", str(tmp_path))
+    assert not was_replaced(NEW, "d.py", str(tmp_path))
     upload_dag(OLD, "d.py", str(tmp_path))
-    assert not is_uploaded(NEW, "d.py", str(tmp_path))
+    assert was_replaced(NEW, "d.py", str(tmp_path))
 
 
 @pytest.mark.parametrize("output", ["dags", "./dags/", "~/dags", "file:dags", "a/../dags"])

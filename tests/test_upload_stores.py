@@ -15,7 +15,7 @@ import fsspec
 import pytest
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import is_uploaded, remote, upload_dag
+from kedro_airflow_k8s.upload import remote, upload_dag, was_replaced
 from tests.storage_servers import S3, Gcs, faulty, free_port, gcs_server, s3_server  # noqa: F401 - fixtures
 
 OLD = "old = 1\n"
@@ -93,11 +93,11 @@ def test_a_second_upload_replaces_the_file(store: Store) -> None:
 
 def test_one_can_ask_whether_a_file_is_still_the_one_that_was_uploaded(store: Store) -> None:
     output = f"{store.protocol}://{store.bucket}/dags"
-    assert not is_uploaded(NEW, "d.py", output)
+    assert was_replaced(NEW, "d.py", output)
     upload_dag(NEW, "d.py", output)
-    assert is_uploaded(NEW, "d.py", output)
+    assert not was_replaced(NEW, "d.py", output)
     upload_dag(OLD, "d.py", output)
-    assert not is_uploaded(NEW, "d.py", output)
+    assert was_replaced(NEW, "d.py", output)
 
 
 @pytest.mark.parametrize("store", ["gs"], indirect=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,37 @@ from kedro_airflow_k8s.cli.group import (
     with_airflow,
 )
 
-_MINUTES = click.FloatRange(min=0, min_open=True)
-_DATES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
+
+class _Minutes(click.FloatRange):
+    """A number of minutes above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The number; one that is none passes every comparison."""
+        minutes = float(super().convert(value, param, ctx))
+        if math.isnan(minutes):
+            self.fail(f"{value!r} is not a number of minutes.", param, ctx)
+        return minutes
+
+
+class _Date(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic since 8.4
+    """A date and time as Airflow shows it (ISO 8601)."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """The moment, with a zone if the text has one."""
+        text = re.sub(r"[Zz]$", "+00:00", str(value))
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a date such as 2026-01-31 or 2026-01-31T06:00:00+01:00.",
+                param,
+                ctx,
+            )
 
 
 @airflow_k8s.command("run-once")
@@ -32,8 +63,8 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:
     "--wait-for-completion",
     "minutes",
     metavar="MINUTES",
-    type=_MINUTES,
-    help="Watch the run until its end, at most so long; fail if it fails.",
+    type=_Minutes(),
+    help="Watch the run until its end, from its start at most so long; fail if it fails.",
 )
 @click.option(
     "--params",
@@ -43,7 +74,8 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:
 )
 @click.option(
     "--logical-date",
-    type=click.DateTime(_DATES),
+    type=_Date(),
+    metavar="DATE",
     help="Logical date of the run, in the DAG's time zone if it has none.  [default: none;"
     " on Airflow 2 the present]",
 )
@@ -106,7 +138,7 @@ def run_once_command(
     "--wait",
     "minutes",
     metavar="MINUTES",
-    type=_MINUTES,
+    type=_Minutes(),
     help="Wait until Airflow has the DAG, at most so long.",
 )
 def schedule_command(
@@ -164,7 +196,11 @@ def list_pipelines_command(target: Any, form: str, **_: Any) -> None:
 
 @airflow_k8s.command("ui")
 @with_airflow
-@click.option("-d", "--dag-name", help="Id of the DAG to show.  [default: Airflow's home page]")
+@click.option(
+    "-d",
+    "--dag-name",
+    help="Id of the DAG to show.  [default: that of --pipeline, else Airflow's home page]",
+)
 @click.option(
     "--run", "last_run", is_flag=True, help="Show the last run of that DAG, or of the pipeline's."
 )
@@ -177,15 +213,16 @@ def ui_command(
     Example:
         kedro airflow-k8s ui --dag-name my-project --run
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.plan import Overrides, plan_dag_id
+    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
+    from kedro_airflow_k8s.plan import AS_CONFIGURED, plan_dag_id
     from kedro_airflow_k8s.web_page import dag_page, last_run_page, open_page
 
-    if last_run:
-        run_config = target.config.run_config
-        dag_id = dag_name or plan_dag_id(project.read(pipeline), run_config, Overrides())
-        address = last_run_page(target.client, dag_id)
-    elif dag_name:
-        address = dag_page(target.client, dag_name)
+    if last_run or dag_name or pipeline != DEFAULT_PIPELINE:
+        dag_id = dag_name or plan_dag_id(
+            project.read(pipeline), target.config.run_config, AS_CONFIGURED
+        )
+        page = last_run_page if last_run else dag_page
+        address = page(target.client, dag_id)
     else:
         address = target.host
     open_page(address, click.echo)

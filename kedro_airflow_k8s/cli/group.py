@@ -70,9 +70,7 @@ def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.pass_context
     @wraps(command)
     def call(ctx: click.Context, /, env: str | None, pipeline: str | None, **options: Any) -> Any:
-        from kedro_airflow_k8s.project import KedroProject
-
-        project = KedroProject(ctx.obj, chosen_env(ctx, env))
+        project = _project(ctx, chosen_env(ctx, env))
         return command(project=project, pipeline=_chosen_pipeline(ctx, pipeline), **options)
 
     return call
@@ -97,23 +95,28 @@ def with_airflow(command: Callable[..., Any]) -> Callable[..., Any]:
         sandbox: bool,
         **options: Any,
     ) -> Any:
-        from kedro_airflow_k8s.project import KedroProject
         from kedro_airflow_k8s.target import Target
 
         env = chosen_env(ctx, env)
-        project = KedroProject(ctx.obj, env)
-        if env == SANDBOX_ENV:
-            sandbox = True
-            if not (project.conf_path / env).is_dir():
-                project = KedroProject(ctx.obj, None)
+        project = _project(ctx, env)
         return command(
             project=project,
             pipeline=_chosen_pipeline(ctx, pipeline),
-            target=Target(project, sandbox=sandbox, warn=warn),
+            target=Target(project, sandbox=sandbox or env == SANDBOX_ENV, warn=warn),
             **options,
         )
 
     return call
+
+
+def _project(ctx: click.Context, env: str | None) -> Any:
+    """The project in an environment; `sandbox` is Kedro's default where it has no such folder."""
+    from kedro_airflow_k8s.project import KedroProject
+
+    project = KedroProject(ctx.obj, env)
+    if env == SANDBOX_ENV and not (project.conf_path / env).is_dir():
+        return KedroProject(ctx.obj, None)
+    return project
 
 
 def chosen_env(ctx: click.Context, env: str | None) -> str | None:

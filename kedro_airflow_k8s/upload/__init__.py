@@ -45,14 +45,17 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
     return target.shown
 
 
-def is_uploaded(source: str, file_name: str, output: str) -> bool:
-    """Whether a file that was uploaded is still there as it was: False if it cannot be read."""
+def was_replaced(source: str, file_name: str, output: str) -> bool:
+    """Whether a file that was uploaded is gone, or holds something else; False if unreadable."""
     protocol, rest = _split_output(output)
-    if protocol != "file":
-        return read_remote(remote_target(protocol, rest, file_name)) == source.encode()
+    data = source.encode()
     try:
-        return (local_folder(rest) / file_name).read_bytes() == source.encode()
-    except OSError:
+        if protocol == "file":
+            return (local_folder(rest) / file_name).read_bytes() != data
+        return read_remote(remote_target(protocol, rest, file_name)) != data
+    except FileNotFoundError:
+        return True
+    except (OSError, UploadError):  # Who may write need not be allowed to read.
         return False
 
 

@@ -94,8 +94,13 @@ def write_remote(data: bytes, target: Target) -> None:
         raise remote_failure(error, target) from error
 
 
-def read_remote(target: Target) -> bytes | None:
-    """What a file holds, or None if it is not there or cannot be read."""
+def read_remote(target: Target) -> bytes:
+    """What a file holds.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        UploadError: If it cannot be read.
+    """
 
     def read() -> bytes:
         filesystem, path = _filesystem(target)
@@ -105,8 +110,10 @@ def read_remote(target: Target) -> bytes | None:
     try:
         with _quiet("gcsfs"):
             return _within_deadline(read)
-    except Exception:  # noqa: BLE001 - the clients behind fsspec share no base class
-        return None
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # the clients behind fsspec share no base class
+        raise remote_failure(error, target) from error
 
 
 def _filesystem(target: Target) -> tuple[Any, str]:

@@ -25,12 +25,14 @@ def dag_policy(dag):
 """
 """Airflow's `airflow_local_settings.py`."""
 
-MANY_DAGS = 1200
-MANY = f"""
+MANY_DAGS, DAGS_A_FILE = 1200, 100
+"""Airflow 2 takes its time to give each DAG its permissions, and stops with a file after 50 s."""
+
+_MANY = """
 from datetime import datetime, timezone
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
-for number in range({MANY_DAGS}):
+for number in range({first}, {end}):
     with DAG(
         dag_id=f"many-{{number:04}}",
         schedule=None,
@@ -40,6 +42,15 @@ for number in range({MANY_DAGS}):
         BaseOperator(task_id="task")
     globals()[dag.dag_id] = dag
 """
+
+
+def files_of_many_dags() -> dict[str, str]:
+    """DAGs as an old version of this plugin made them: the last DAG of a file to its text."""
+    return {
+        f"many-{first + DAGS_A_FILE - 1:04}": _MANY.format(first=first, end=first + DAGS_A_FILE)
+        for first in range(0, MANY_DAGS, DAGS_A_FILE)
+    }
+
 
 CONFIG = """
 run_config:

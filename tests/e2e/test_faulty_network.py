@@ -98,7 +98,7 @@ def test_faults_while_watching_do_not_end_the_watch(
         code, text = run_once(server, proxy, "-w", "10")
 
     assert code == 0, text
-    assert text.count("The run goes on; trying again.") == 1
+    assert text.count("The run does not need this command; trying again.") == 1
     assert "success: 1 of 1 tasks succeeded." in text
 
 
@@ -114,7 +114,7 @@ def test_credentials_refused_while_watching_are_renewed_where_they_can_be(
     else:
         # The password goes with every request: there is nothing to renew.
         assert code == 1
-        assert re.search(r"Run run-once-\S+ goes on in Airflow: http", text)
+        assert re.search(r"Run run-once-\S+ goes on in Airflow without this command: http", text)
         assert "AIRFLOW_API_PASSWORD" in text
     assert proxy.seen(TRIGGER) == 1
 
