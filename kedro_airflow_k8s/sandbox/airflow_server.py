@@ -258,7 +258,9 @@ def read_keys(folder: SandboxFolder, version: str) -> Keys:
         return Keys(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError) as error:
         # Not the text: it may be what is secret.
-        reason = error if isinstance(error, OSError) else "its content is not what was written"
+        reason = (
+            error.strerror if isinstance(error, OSError) else "its content is not what was written"
+        )
         raise SandboxError(
             f"The log-in of the sandbox's Airflow {version} is not in {file} any more ({reason})."
             " Stop it with kedro airflow-k8s sandbox down, delete the file if it is there, then"
