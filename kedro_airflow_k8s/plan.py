@@ -41,7 +41,8 @@ DEFAULT_START_DATE = date(2021, 1, 1)
 A date that moves with the clock would give a new DAG at every parse.
 """
 
-VOLUME_TASKS = ("create_volume", "data_volume_init", "delete_volume")
+DELETE_VOLUME = "delete_volume"
+VOLUME_TASKS = ("create_volume", "data_volume_init", DELETE_VOLUME)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Plan:
             before += (
                 ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
             )
-        after = ["delete_volume"] if self.volume else []
+        after = [DELETE_VOLUME] if self.volume else []
         return (*before, *(task.task_id for task in self.tasks), *after)
 
 
@@ -333,7 +334,7 @@ def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
     if volume:
         way.insert(0, "create_volume")
     waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
-    return (*waits, *pairwise(way), *((("last", "delete_volume"),) if volume else ()))
+    return (*waits, *pairwise(way), *((("last", DELETE_VOLUME),) if volume else ()))
 
 
 def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:

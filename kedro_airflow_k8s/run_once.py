@@ -21,10 +21,11 @@ from kedro_airflow_k8s.errors import (
     ServerFailed,
     Unreachable,
 )
+from kedro_airflow_k8s.plan import DELETE_VOLUME
 from kedro_airflow_k8s.progress import Progress
 from kedro_airflow_k8s.schedule import zone
 from kedro_airflow_k8s.task_log import log_end
-from kedro_airflow_k8s.task_state import TaskState
+from kedro_airflow_k8s.task_state import ENDS, TaskState
 from kedro_airflow_k8s.task_table import TaskTable
 
 POLL_SECONDS = 1.0
@@ -146,6 +147,10 @@ def _tell_interrupted(
         progress.say(f"Interrupted: run {run_id} goes on in Airflow, if it had begun: {url}")
         return
     try:
+        unfinished = _last_unfinished(client, dag, run_id)
+        if unfinished:
+            # Else the run would end as a success: see fail_run.
+            client.fail_task(dag.dag_id, run_id, unfinished)
         client.fail_run(dag.dag_id, run_id)
     except NotFound:
         progress.say(f"Interrupted: run {run_id} had not begun.")
@@ -153,6 +158,17 @@ def _tell_interrupted(
         progress.say(f"Interrupted: run {run_id} could not be cancelled: {error} See {url}")
     else:
         progress.say(f"Interrupted: run {run_id} was marked as failed: {url}")
+
+
+def _last_unfinished(client: AirflowClient, dag: CompiledDag, run_id: str) -> str | None:
+    """The last task, teardown aside, that has not ended: no other task comes after it."""
+    states = client.task_states(dag.dag_id, run_id)
+    unfinished = [
+        task_id
+        for task_id in dag.task_ids
+        if task_id in states and states[task_id].state not in ENDS and task_id != DELETE_VOLUME
+    ]
+    return unfinished[-1] if unfinished else None
 
 
 def new_run_id() -> str:

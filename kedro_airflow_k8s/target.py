@@ -88,7 +88,8 @@ class Target:
             return self.config.output
         raise UploadError(
             "Where should the DAG go? Set output in airflow-k8s.yaml, or give --output: a folder,"
-            " gs://bucket/folder, s3://bucket/folder or abfs://container/folder."
+            " gs://bucket/folder, s3://bucket/folder or abfs://container/folder. Or take the"
+            " Airflow on this machine: `kedro airflow-k8s sandbox up`, then --sandbox."
         )
 
     def image(self, given: str | None) -> str | None:
@@ -116,11 +117,9 @@ class Target:
 
     @cached_property
     def _sandbox(self) -> Sandbox:
-        from kedro_airflow_k8s.sandbox.services import find_sandbox
+        from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
 
         found = find_sandbox(self._project.path)
         if found is None:
-            raise SandboxError(
-                "The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`."
-            )
+            raise SandboxError(NOT_RUNNING)
         return found

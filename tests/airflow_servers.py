@@ -108,12 +108,10 @@ def running_airflow(
             raise RuntimeError(started.stdout + started.stderr)
         found = find_sandbox(folder)
         assert found is not None
-        project.config(f"host: {found.host}\noutput: {found.output}\n", env="local")
-        project.config(
-            f"host: {found.host}\noutput: {found.output}\n"
-            + (folder / "conf/form/airflow-k8s.yaml").read_text(),
-            env="form",
-        )
+        for env in ("local", "form", "volume"):
+            file = folder / f"conf/{env}/airflow-k8s.yaml"
+            special = file.read_text() if file.exists() else ""
+            project.config(f"host: {found.host}\noutput: {found.output}\n{special}", env=env)
         yield AirflowServer(
             major=int(version.partition(".")[0]),
             url=found.host,

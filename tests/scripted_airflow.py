@@ -124,6 +124,9 @@ class ScriptedAirflow(AirflowClient):
     def fail_run(self, dag_id: str, run_id: str) -> None:
         self.runs[run_id] = replace(self.runs[run_id], state=RunState.FAILED)
 
+    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        self.tasks[task_id] = TaskState("failed", None, None, 0)
+
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         return dict(self.tasks)
 

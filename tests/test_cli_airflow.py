@@ -51,9 +51,11 @@ def test_an_environment_sandbox_of_the_project_is_read(project: ProjectFolder) -
     refused(project.kedro("airflow-k8s", "-e", "sandbox", "compile"), "run_config.imag")
 
 
-@pytest.mark.parametrize("command", ["status", "down"])
-def test_where_no_sandbox_runs_there_is_nothing_to_do(project: ProjectFolder, command: str) -> None:
-    result = project.kedro("airflow-k8s", "sandbox", command)
+def test_where_no_sandbox_runs_status_fails_and_down_has_nothing_to_do(
+    project: ProjectFolder,
+) -> None:
+    refused(project.kedro("airflow-k8s", "sandbox", "status"), "The sandbox does not run.")
+    result = project.kedro("airflow-k8s", "sandbox", "down")
     assert result.exit_code == 0
     assert "The sandbox does not run" in result.stdout
 

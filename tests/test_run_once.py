@@ -263,6 +263,32 @@ def test_ctrl_c_while_the_run_is_asked_for_is_answered(
     assert words in written(error)
 
 
+def test_a_cancelled_run_has_a_failed_task_at_its_end_or_airflow_would_call_it_a_success(
+    tmp_path: Path,
+) -> None:
+    dag = compiled_dag("sales", tasks=("create_volume", "load", "train", "delete_volume"))
+    airflow = ScriptedAirflow()
+    airflow.parse(PARSED)
+    airflow.tasks.update(
+        create_volume=DONE,
+        load=TaskState("running", 1.0, None, 1),
+        train=TaskState(None, None, None, 0),
+        delete_volume=TaskState(None, None, None, 0),
+    )
+    interrupt(airflow, 3)
+    progress, _ = airflow.progress()
+    with pytest.raises(KeyboardInterrupt):
+        run_once(
+            airflow, dag, str(tmp_path), RunOptions(minutes=5, cancel_on_interrupt=True), progress
+        )
+    assert {task_id: task.state for task_id, task in airflow.tasks.items()} == {
+        "create_volume": "success",
+        "load": "running",
+        "train": "failed",
+        "delete_volume": None,
+    }
+
+
 def test_ctrl_c_while_logs_are_fetched_says_nothing_of_a_run_that_has_ended(
     tmp_path: Path,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ class Airflow2Client(RestClient):
     api = "api/v1"
     # [scheduler] min_serialized_dag_fetch_interval
     memory_seconds = 10.0
+    not_only_shown: Mapping[str, Any] = {"dry_run": False}
 
     def generated_dags(self) -> Iterator[Dag]:
         """All active DAGs that carry this plugin's tag of whatever version, sorted by id.

@@ -148,7 +148,15 @@ class AirflowClient(ABC):
 
     @abstractmethod
     def fail_run(self, dag_id: str, run_id: str) -> None:
-        """Mark a run as failed, which makes Airflow kill its tasks."""
+        """Mark a run as failed: Airflow kills its tasks, skips the rest and runs the teardown.
+
+        After a teardown Airflow works out the state of the run anew, by its last tasks. Where these
+        were skipped, that is a success: fail one of them before.
+        """
+
+    @abstractmethod
+    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Mark a task of a run as failed, whether it has begun or not."""
 
     @abstractmethod
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:

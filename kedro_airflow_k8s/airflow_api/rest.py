@@ -48,6 +48,8 @@ class RestClient(AirflowClient):
 
     api: str
     """Where the API is, below the base address."""
+    not_only_shown: Mapping[str, Any] = {}
+    """What a request needs to do what it asks for, where Airflow would only show it."""
 
     def __init__(self, transport: Transport, version: Version) -> None:
         self.host = transport.host
@@ -140,8 +142,13 @@ class RestClient(AirflowClient):
         return found
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
-        """Mark a run as failed, which makes Airflow kill its tasks."""
+        """Mark a run as failed: Airflow kills its tasks, skips the rest and runs the teardown."""
         self._send("PATCH", "dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
+
+    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Mark a task of a run as failed, whether it has begun or not."""
+        path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
+        self._send("PATCH", *path, body={"new_state": "failed", **self.not_only_shown})
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         """How the tasks of a run stand, by task id."""

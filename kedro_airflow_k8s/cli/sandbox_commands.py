@@ -74,18 +74,18 @@ def sandbox_up(project: Any, airflow_python: Path | None, secrets: Path | None, 
 @sandbox.command("status")
 @with_project
 def sandbox_status(project: Any, **_: Any) -> None:
-    """Show what runs; fail if something that was started does not run any more.
+    """Show what runs; fail if nothing does, or something does not run any more.
 
     \b
     Example:
         kedro airflow-k8s sandbox status && kedro airflow-k8s ui --sandbox
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.sandbox.services import find_sandbox
+    from kedro_airflow_k8s.errors import SandboxError
+    from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
 
     found = find_sandbox(project.path)
     if found is None:
-        click.echo("The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`.")
-        return
+        raise SandboxError(NOT_RUNNING)
     _describe(found)
     for service in found.services:
         state = "running" if service.running else "ended"

@@ -21,6 +21,8 @@ from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
 from kedro_airflow_k8s.sandbox.start import Wishes, start_missing, stop_all
 
 Say = Callable[[str], None]
+
+NOT_RUNNING = "The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`."
 LOG_LINES = 20
 
 

@@ -74,6 +74,10 @@ from kedro.pipeline import Pipeline, node
 def create_pipeline():
     return Pipeline([node({name}, "parameters", None, name="{name}")])
 """
+WITH_VOLUME = """
+run_config:
+  volume: {disabled: false, skip_init: true}
+"""
 QUICK = """
 def do_nothing(parameters):
     pass
@@ -87,20 +91,32 @@ def show_and_fail(parameters):
 """
 SLOW = """
 import time
+from kedro.pipeline import Pipeline, node
 
 def wait_for_ever(parameters):
     time.sleep(100_000)
+
+def come_after(waited):
+    return waited
+
+def create_pipeline():
+    return Pipeline([
+        node(wait_for_ever, "parameters", "waited", name="wait_for_ever"),
+        node(come_after, "waited", "come", name="come_after"),
+    ])
 """
 
 
 def make_server_project(path: Path) -> ProjectFolder:
-    """A project of three pipelines: `quick`, `broken` and `slow`, without a volume."""
+    """A project of three pipelines: `quick`, `broken` and `slow`; a volume only in env `volume`."""
     project = make_project(path)
-    for name, function in (("quick", QUICK), ("broken", BROKEN), ("slow", SLOW)):
+    project.pipeline("slow", SLOW)
+    for name, function in (("quick", QUICK), ("broken", BROKEN)):
         called = function.partition("def ")[2].partition("(")[0]
         project.pipeline(name, PIPELINE.format(function=function, name=called))
     project.config(CONFIG)
     project.config(FORM, env="form")
+    project.config(WITH_VOLUME, env="volume")
     project.write("conf/base/parameters.yml", PARAMETERS)
     project.write("conf/base/catalog.yml", "{}\n")
     return project

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s import __version__
-from kedro_airflow_k8s.airflow_api import RunState
+from kedro_airflow_k8s.airflow_api import AirflowClient, RunState
+from kedro_airflow_k8s.task_state import ENDS
 from tests.airflow_servers import AirflowServer, wait_until
 from tests.e2e.server_project import (
     MANY_DAGS,
@@ -199,7 +200,8 @@ def test_ctrl_c_says_what_becomes_of_the_run(
     cancel: bool,
 ) -> None:
     options = ["--cancel-on-interrupt"] if cancel else []
-    arguments = command("run-once", "-p", "slow", "-d", "interrupted", "-w", "10", *options)
+    run_once = ("run-once", "-e", "volume", "-p", "slow", "-d", "interrupted", "-w", "10")
+    arguments = command(*run_once, *options)
     with subprocess.Popen(
         [sys.executable, "-c", _HEED_CTRL_C, *arguments], **process(server)
     ) as running:
@@ -222,10 +224,23 @@ def test_ctrl_c_says_what_becomes_of_the_run(
         assert f"Interrupted: run {found[1]} goes on in Airflow, if it had begun: http" in rest
         assert client.run("interrupted", found[1]).state is RunState.RUNNING
         client.fail_run("interrupted", found[1])
-    # The scheduler of Airflow 2 may be in the middle of something, and note `running` once more.
-    wait_until(
-        lambda: client.run("interrupted", found[1]).state is RunState.FAILED, "the run failed"
-    )
+    # After the teardown Airflow works out the state of the run anew.
+    wait_until(lambda: ended(client, found[1]), "the run and its teardown ended")
+    states = client.task_states("interrupted", found[1])
+    assert {task_id: task.state for task_id, task in states.items()} == {
+        "create_volume": "success",
+        "wait_for_ever": "failed",
+        "come_after": "failed" if cancel else "skipped",
+        "delete_volume": "success",
+    }
+    if cancel:
+        assert client.run("interrupted", found[1]).state is RunState.FAILED
+
+
+def ended(client: AirflowClient, run_id: str) -> bool:
+    """Whether a run has ended with the task that ends it."""
+    teardown = client.task_states("interrupted", run_id)["delete_volume"]
+    return teardown.state in ENDS and client.run("interrupted", run_id).state.ended
 
 
 # A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
