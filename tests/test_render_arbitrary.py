@@ -158,10 +158,8 @@ def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: Record
         "variables": list(run.variables_params),
         "trigger": [entry.name for entry in run.trigger_params],
     }
-    wanted = {key: names for key, names in wanted.items() if names}
-    if wanted:
-        assert asked == [wanted]
-        assert argv.pop(-2) == "--params=params"
+    assert asked == [{key: names for key, names in wanted.items() if names}]
+    assert argv.pop(-2) == "--params=params"
     assert argv[:2] == ["kedro", "run"]
     assert argv[2:] == [
         f"--env={plan.env}",

@@ -26,6 +26,8 @@ class Secrets:
             encoded = base64.b64encode(secret.encode()).decode()
             self._texts |= {
                 secret,
+                # Texts of servers are shown in one line, without blanks at their ends.
+                " ".join(secret.split()) or secret,
                 encoded,
                 quote(secret),
                 quote(secret, safe=""),
