@@ -109,7 +109,7 @@ screenshots: $(READY) ## make the pictures of Airflow's pages in docs/images ane
 # Keeps what is locked unless the inputs forbid it; ARGS=--upgrade takes the newest of everything,
 # ARGS="--upgrade-package ruff" of one.
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(ARGS)
+	--no-annotate --custom-compile-command "make lock" $(ARGS)
 
 lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 	$(LOCK) requirements/tools.in -o requirements/tools.txt

@@ -78,7 +78,7 @@ def schedule(
     dag: CompiledDag,
     output: str,
     progress: Progress,
-    minutes: float | None,
+    minutes: float = PARSE_MINUTES,
 ) -> None:
     """Upload a DAG that has a schedule, and tell when it will run.
 
@@ -87,7 +87,7 @@ def schedule(
         dag: The DAG.
         output: Where Airflow reads DAGs.
         progress: Told what is done and waited for.
-        minutes: The longest wait for Airflow to have the DAG; None: no wait.
+        minutes: The longest wait for Airflow to have the DAG.
 
     Raises:
         PlanError: If the DAG has no schedule.
@@ -98,7 +98,7 @@ def schedule(
             f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
             " run_config.cron_expression in airflow-k8s.yaml."
         )
-    if client is None or minutes is None:
+    if client is None:
         where = upload_dag(dag.source, dag.file_name, output)
         progress.say(f"Uploaded DAG {dag.dag_id} to {where}")
     else:

@@ -59,11 +59,6 @@ def dns_subdomain_reason(text: str) -> str | None:
     )
 
 
-def is_dns_label(text: str) -> bool:
-    """Whether `dns_label_reason` has nothing to say."""
-    return dns_label_reason(text) is None
-
-
 def is_dns_subdomain(text: str) -> bool:
     """Whether `dns_subdomain_reason` has nothing to say."""
     return dns_subdomain_reason(text) is None

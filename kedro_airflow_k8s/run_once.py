@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timezone
 from typing import Any
 
@@ -39,7 +39,8 @@ class RunOptions:
 
     Attributes:
         conf: The run's configuration.
-        logical_date: The logical date, with a zone; None for a run that has none.
+        logical_date: The logical date, in the DAG's time zone if it has none; None for a run
+            without one.
         unpause: Whether to unpause the DAG; None: if it is new in Airflow.
         minutes: How long to watch the run; None: not at all.
         cancel_on_interrupt: Whether Ctrl-C fails the run.
@@ -61,7 +62,7 @@ def run_once(
         AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
         KeyboardInterrupt: From the user, who has been told what becomes of the run.
     """
-    _check_date(client, dag, options.logical_date, progress)
+    options = replace(options, logical_date=_logical_date(client, dag, options, progress))
     try:
         before = deploy(client, dag, output, progress)
         paused = _unpause(client, dag, before is None, options.unpause, progress)
@@ -87,16 +88,19 @@ def run_once(
     watch.tell_end(run)
 
 
-def _check_date(
-    client: AirflowClient, dag: CompiledDag, date: datetime | None, progress: Progress
-) -> None:
-    """Refuse a logical date for which Airflow has no tasks.
+def _logical_date(
+    client: AirflowClient, dag: CompiledDag, options: RunOptions, progress: Progress
+) -> datetime | None:
+    """The logical date with a zone.
 
     Raises:
-        RunError: If it is before the DAG's start date.
+        RunError: If it is before the DAG's start date: Airflow has no tasks for it.
     """
+    date = options.logical_date
     if date is None:
-        return
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=zone(dag.timezone))
     if date < datetime.combine(dag.start_date, time(), zone(dag.timezone)):
         raise RunError(
             f"--logical-date {date.isoformat()} is before the DAG's start date,"
@@ -105,6 +109,7 @@ def _check_date(
         )
     if client.version.major < 3 and date > datetime.now(timezone.utc):
         progress.warn(f"Airflow {client.version} begins this run only at its logical date.")
+    return date
 
 
 def _trigger(

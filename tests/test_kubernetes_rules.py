@@ -141,13 +141,13 @@ def test_half_a_device_cannot_be_requested() -> None:
 
 @pytest.mark.parametrize("text", ["a", "0", "airflow", "my-team-2", "a" * 63])
 def test_a_dns_label_is_accepted(text: str) -> None:
-    assert k8s.is_dns_label(text)
+    assert k8s.dns_label_reason(text) is None
     assert k8s.is_dns_subdomain(text)
 
 
 @pytest.mark.parametrize("text", ["", "A", "a_b", "-a", "a-", "a" * 64, "a b", "ä", "a\n", "a.b"])
 def test_what_is_no_dns_label_is_refused(text: str) -> None:
-    assert not k8s.is_dns_label(text)
+    assert k8s.dns_label_reason(text)
 
 
 @pytest.mark.parametrize("text", ["a.b", "my-secret.v1", "a" * 253])

@@ -67,9 +67,12 @@ def test_without_a_wait_the_run_is_started_and_its_address_printed(
     assert airflow.runs[run_id].logical_date is None
 
 
-def test_a_logical_date_reaches_airflow(airflow: ScriptedAirflow, tmp_path: Path) -> None:
+@pytest.mark.parametrize("zone", [timezone.utc, None], ids=["its own zone", "the DAG's"])
+def test_a_logical_date_reaches_airflow_with_a_zone(
+    airflow: ScriptedAirflow, tmp_path: Path, zone: timezone | None
+) -> None:
+    run(airflow, tmp_path, RunOptions(logical_date=datetime(2026, 3, 1, tzinfo=zone)))
     day = datetime(2026, 3, 1, tzinfo=timezone.utc)
-    run(airflow, tmp_path, RunOptions(logical_date=day))
     assert [r.logical_date for r in airflow.runs.values()] == [day]
 
 

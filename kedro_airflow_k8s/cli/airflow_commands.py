@@ -21,36 +21,25 @@ from kedro_airflow_k8s.cli.group import (
 )
 
 
-class _Minutes(click.FloatRange):
-    """A number of minutes above 0."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """The number; one that is none passes every comparison."""
-        minutes = float(super().convert(value, param, ctx))
-        if math.isnan(minutes):
-            self.fail(f"{value!r} is not a number of minutes.", param, ctx)
-        return minutes
+def _minutes(text: str) -> float:
+    """A number of minutes above 0; one that is none would pass every comparison."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise click.BadParameter(f"{text!r} is not a number of minutes above 0.")
+    return minutes
 
 
-class _Date(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic since 8.4
-    """A date and time as Airflow shows it (ISO 8601)."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        """The moment, with a zone if the text has one."""
-        text = re.sub(r"[Zz]$", "+00:00", str(value))
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(
-                f"{value!r} is not a date such as 2026-01-31 or 2026-01-31T06:00:00+01:00.",
-                param,
-                ctx,
-            )
+def _date(text: str) -> datetime:
+    """A date and time as Airflow shows it (ISO 8601), with a zone if the text has one."""
+    try:
+        return datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a date such as 2026-01-31 or 2026-01-31T06:00:00+01:00."
+        ) from None
 
 
 @airflow_k8s.command("run-once")
@@ -63,7 +52,7 @@ class _Date(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generi
     "--wait-for-completion",
     "minutes",
     metavar="MINUTES",
-    type=_Minutes(),
+    type=_minutes,
     help="Watch the run until its end, from its start at most so long; fail if it fails.",
 )
 @click.option(
@@ -74,7 +63,7 @@ class _Date(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generi
 )
 @click.option(
     "--logical-date",
-    type=_Date(),
+    type=_date,
     metavar="DATE",
     help="Logical date of the run, in the DAG's time zone if it has none.  [default: none;"
     " on Airflow 2 the present]",
@@ -115,7 +104,7 @@ def run_once_command(
     )
     run = RunOptions(
         conf=conf_of(params, dag.trigger_params),
-        logical_date=_with_zone(options["logical_date"], dag.timezone),
+        logical_date=options["logical_date"],
         unpause=options["unpause"],
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
@@ -138,7 +127,7 @@ def run_once_command(
     "--wait",
     "minutes",
     metavar="MINUTES",
-    type=_Minutes(),
+    type=_minutes,
     help="Wait until Airflow has the DAG, at most so long.",
 )
 def schedule_command(
@@ -151,7 +140,7 @@ def schedule_command(
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
-    from kedro_airflow_k8s.deployment import schedule
+    from kedro_airflow_k8s.deployment import PARSE_MINUTES, schedule
     from kedro_airflow_k8s.plan import Overrides
 
     output = target.output(output)
@@ -164,8 +153,8 @@ def schedule_command(
         warn=warn,
     )
     minutes = options["minutes"]
-    client = None if minutes is None else target.client
-    interruptible(lambda: schedule(client, dag, output, _progress(), minutes))
+    client = target.client if minutes else None
+    interruptible(lambda: schedule(client, dag, output, _progress(), minutes or PARSE_MINUTES))
 
 
 @airflow_k8s.command("list-pipelines")
@@ -232,11 +221,3 @@ def _progress() -> Any:
     from kedro_airflow_k8s.progress import Progress, standard_console
 
     return Progress(standard_console())
-
-
-def _with_zone(date: datetime | None, timezone: str) -> datetime | None:
-    from kedro_airflow_k8s.schedule import zone
-
-    if date is None or date.tzinfo is not None:
-        return date
-    return date.replace(tzinfo=zone(timezone))

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -61,8 +62,10 @@ def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
 def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
     server: AirflowServer,
 ) -> None:
-    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10"))
+    image = ("-i", "registry.example.com/shop:2.0")
+    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10", *image))
 
+    assert f'IMAGE = "{image[1]}"' in (server.dags / "once.py").read_text()
     assert f"Uploaded DAG once to {server.dags / 'once.py'}" in text
     assert "success: 1 of 1 tasks succeeded." in text
     found = re.search(r"^Started run (run-once-\S+): (http\S+)$", text, re.MULTILINE)
@@ -74,6 +77,15 @@ def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
     assert last_line(kedro(server, "ui", "-d", "once", "--run")) == found[2]
     assert last_line(kedro(server, "ui")) == server.url
     failed(kedro(server, "ui", "-d", "nowhere"), "has no DAG nowhere")
+
+
+def test_a_run_can_have_a_logical_date_of_its_own_once(server: AirflowServer) -> None:
+    dated = ("run-once", "-p", "quick", "-d", "dated", "--logical-date", "2026-01-31T06:00")
+    succeeded(kedro(server, *dated))
+
+    run = server.client().last_runs(["dated"])["dated"]
+    assert run.logical_date == datetime(2026, 1, 31, 6, tzinfo=timezone.utc)
+    failed(kedro(server, *dated), "has a run of the logical date 2026-01-31T06:00:00+00:00 already")
 
 
 def test_parameters_reach_kedro_typed_nested_and_with_any_characters(

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.airflow_environments import AIRFLOW_PYTHONS
 from tests.operators.airflow_process import AirflowWorker
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param("airflow3", marks=pytest.mark.xdist_group("operators on airflow3")),
-        pytest.param(
-            "airflow2",
-            marks=[pytest.mark.airflow2, pytest.mark.xdist_group("operators on airflow2")],
-        ),
-    ],
-)
+@pytest.fixture(scope="session", params=AIRFLOW_PYTHONS)
 def airflow_python(request: pytest.FixtureRequest) -> Path:
-    """A Python that has Airflow; `make test` says aloud when there is none with 2.11."""
-    if request.param == "airflow3":
-        return Path(sys.executable)
-    found = os.environ.get("AIRFLOW2_PYTHON")
-    if not found:
-        pytest.skip("AIRFLOW2_PYTHON does not name a Python with Airflow 2.11")
-    return Path(found)
+    """A Python that has Airflow."""
+    python: Path = request.param
+    return python
 
 
 @pytest.fixture(scope="session")

@@ -153,21 +153,22 @@ def test_a_macro_of_a_run_with_a_date_reaches_kedro_or_is_left_out(
     _check(rendered.runs[DATE][name], name, WITH_DATE[name][rendered.is_airflow2])
 
 
-def test_airflow_2_gives_its_old_macros_their_own_values_without_the_warning(
+def test_old_macros_have_their_own_values_without_the_warning_where_airflow_has_them(
     rendered: Rendered,
 ) -> None:
-    if not rendered.is_airflow2:
-        pytest.skip("Airflow 3 does not have them")
     for name in OLD:
         plain = rendered.runs[DATE][f"plain {name}"]
-        assert "deprecated" in plain["warnings"][0]
-        _check(rendered.runs[DATE][name], name, plain["text"])
+        if rendered.is_airflow2:
+            assert "deprecated" in plain["warnings"][0]
+            _check(rendered.runs[DATE][name], name, plain["text"])
+        else:
+            assert "undefined" in plain["error"]
 
 
 def test_in_a_run_without_a_date_what_depends_on_it_is_left_out(rendered: Rendered) -> None:
-    if rendered.is_airflow2:
-        pytest.skip("Airflow 2 has no such runs")
-    for name in WITH_DATE:
+    # Airflow 2 has no such runs.
+    assert list(rendered.runs) == [DATE] if rendered.is_airflow2 else [DATE, ""]
+    for name in WITH_DATE if not rendered.is_airflow2 else ():
         _check(rendered.runs[""][name], name, None)
 
 

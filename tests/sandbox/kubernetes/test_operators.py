@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodRecord
+from tests.airflow_environments import AIRFLOW_PYTHONS
 
 PROGRAM = Path(__file__).with_name("run_operators.py")
 
@@ -37,14 +36,9 @@ def _run(python: str, cluster: LocalCluster, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(
-    params=["airflow 3", pytest.param("airflow 2", marks=pytest.mark.airflow2)], name="python"
-)
-def _python(request: Any) -> str:
-    if request.param == "airflow 2":
-        found = os.environ.get("AIRFLOW2_PYTHON")
-        return found or pytest.skip("AIRFLOW2_PYTHON names no Python with Airflow 2.11")
-    return sys.executable
+@pytest.fixture(params=AIRFLOW_PYTHONS, name="python")
+def _python(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
