@@ -14,7 +14,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import fsspec
@@ -94,6 +96,19 @@ def test_a_second_upload_replaces_the_file(tmp_path: Path) -> None:
         upload_dag(source, "d.py", str(tmp_path))
         assert text(tmp_path / "d.py") == source
     assert names(tmp_path) == ["d.py"]
+
+
+def test_python_loads_each_of_several_versions_of_one_second_and_one_size(tmp_path: Path) -> None:
+    """As Airflow does."""
+    loaded = []
+    for version in "abcdefghij":
+        where = upload_dag(f"VERSION = {version!r}\n", "x.py", str(tmp_path))
+        module = ModuleType("loaded")
+        SourceFileLoader("loaded", where).exec_module(module)
+        loaded.append(module.VERSION)
+
+    assert loaded == list("abcdefghij")
+    assert list((tmp_path / "__pycache__").iterdir()), "byte code is kept"
 
 
 def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ class VolumeOperator(BaseOperator):
                 f" {error.status} {error.reason} {error.body or ''}"
             ) from error
 
+    @abstractmethod
     def act(self, client: Any, namespace: str, run: dict[str, str]) -> Any:
         """Do the operator's work; `run` holds the annotations that say whose a claim is."""
-        raise NotImplementedError
 
     def find_claim(self, client: Any, namespace: str, run: dict[str, str]) -> Any | None:
         """The run's claim, or None if there is none.

@@ -68,6 +68,7 @@ def _replace(data: bytes, target: Path) -> None:
             # Without it a crash of the machine may leave the new name on an empty file.
             os.fsync(file.fileno())
         if previous is not None:
+            _date_after(temporary, previous)
             _keep_owner_and_mode(temporary, previous)
         _remove_leftovers(target, temporary)
         temporary.replace(target)
@@ -75,6 +76,19 @@ def _replace(data: bytes, target: Path) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _date_after(path: Path, previous: os.stat_result) -> None:
+    """Gives the new file a later second than the old one had.
+
+    Airflow loads a DAG by way of Python's byte-code cache, which knows a source by its size and the
+    whole second of its date: of two versions of one second it would go on with the first for ever.
+    Source: https://docs.python.org/3/reference/import.html#pyc-invalidation
+    """
+    now = path.stat()
+    later = int(previous.st_mtime) + 1
+    if now.st_mtime < later:
+        os.utime(path, (now.st_atime, later))
 
 
 def _keep_owner_and_mode(path: Path, previous: os.stat_result) -> None:

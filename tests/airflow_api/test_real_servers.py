@@ -12,6 +12,7 @@ import pytest
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, Refused
+from kedro_airflow_k8s.upload.local import write_local
 from tests.airflow_api.clients import Connector
 from tests.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.airflow_api.web_server import Reply
@@ -69,10 +70,7 @@ def write(
         doc=f"Tasks {', '.join(tasks)}.\n\n{tag}",
         tasks=tasks,
     )
-    path = server.dags / f"{dag_id}.py"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(path)
+    write_local(text.encode(), server.dags, f"{dag_id}.py")
     return tag
 
 
