@@ -34,6 +34,23 @@ class PipelineNode:
 
 
 @dataclass(frozen=True)
+class CatalogEntry:
+    """What the catalog says of a dataset; patterns (dataset factories) count for what they match.
+
+    Attributes:
+        type: The class as the catalog names it, such as `pandas.CSVDataset`.
+        in_memory: Whether it is a MemoryDataset, which ends with its process.
+        path: Where it is stored, as the catalog writes it; None if it does not say.
+        credentials: The names of the entries of credentials.yml that it refers to.
+    """
+
+    type: str
+    in_memory: bool = False
+    path: str | None = None
+    credentials: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Project:
     """A Kedro project and the pipeline to compile.
 
@@ -46,6 +63,10 @@ class Project:
         commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
         pipeline_option: The option that names a pipeline in the project's version of Kedro.
         parameters: The Kedro parameters of the environment, read if the configuration shows some.
+        catalog: What the catalog says of the pipeline's datasets, by name; a dataset that is
+            missing is not declared. None where the catalog was not read.
+        smaller: Other registered pipelines whose nodes are among this one's, by name, each with
+            the names of its nodes.
     """
 
     package_name: str
@@ -56,3 +77,20 @@ class Project:
     commit: str
     pipeline_option: str = "--pipelines"
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    catalog: Mapping[str, CatalogEntry] | None = None
+    smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def in_memory(self, dataset: str) -> bool:
+        """Whether a dataset ends with the process that made it: undeclared, or declared so."""
+        entry = (self.catalog or {}).get(dataset)
+        return entry is None or entry.in_memory
+
+
+def is_parameter(dataset: str) -> bool:
+    """Whether a node's input is one of the project's parameters, or all of them."""
+    return dataset == "parameters" or dataset.startswith("params:")
+
+
+def stored_name(dataset: str) -> str:
+    """The name without `@...`: to Kedro, `table@pandas` and `table@spark` are one dataset."""
+    return dataset.partition("@")[0]
