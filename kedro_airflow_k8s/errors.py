@@ -14,7 +14,15 @@ class ProjectError(AirflowK8sError):
 
 
 class PlanError(AirflowK8sError):
-    """The pipeline and its configuration do not fit together."""
+    """The pipeline and its configuration do not fit together.
+
+    Attributes:
+        code: The kind of problem, as `validate` names it; None if it has no name there.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ParameterError(AirflowK8sError):
