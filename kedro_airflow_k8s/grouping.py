@@ -99,15 +99,21 @@ def group_nodes(
     if mode == "pipeline":
         name = "pipeline" if pipeline_name == DEFAULT_PIPELINE else pipeline_name
         return (NodeGroup(name, tuple(nodes), _common_namespace(nodes)),)
+    tags = [_group_tag(node) for node in nodes]
+    if mode == "none" and not any(tags):
+        return tuple(NodeGroup(node.name, (node,), node.namespace or None) for node in nodes)
     links = _links(nodes)
-    parts = _parts(nodes, mode, links, cache(in_memory))
+    firsts: Sequence[int] = range(len(nodes))
+    if mode == "memory":
+        untagged = (link for link in links if not tags[link.maker] and not tags[link.reader])
+        firsts = _joined_by_memory(len(nodes), untagged, cache(in_memory))
+    parts = _parts(nodes, tags, firsts, by_namespace=mode == "namespace")
+    found = []
     joined = _without_circles(nodes, parts, links)
-    chosen = _names(joined, nodes)
-    return tuple(
-        NodeGroup(name, members, _namespace(joined_parts, members))
-        for joined_parts, name in zip(joined, chosen, strict=True)
-        for members in [tuple(nodes[position] for position in _members(joined_parts))]
-    )
+    for group, name in zip(joined, _names(joined, nodes), strict=True):
+        members = tuple(nodes[position] for position in _members(group))
+        found.append(NodeGroup(name, members, _namespace(group, members)))
+    return tuple(found)
 
 
 def _links(nodes: Sequence[PipelineNode]) -> list[_Link]:
@@ -126,24 +132,27 @@ def _links(nodes: Sequence[PipelineNode]) -> list[_Link]:
 
 
 def _parts(
-    nodes: Sequence[PipelineNode], mode: str, links: list[_Link], in_memory: Callable[[str], bool]
+    nodes: Sequence[PipelineNode],
+    tags: Sequence[tuple[str, str] | None],
+    firsts: Sequence[int],
+    *,
+    by_namespace: bool,
 ) -> list[_Part]:
-    """The nodes as tags and mode put them together, by the position of the first."""
-    tags = [_group_tag(node) for node in nodes]
-    firsts: Sequence[int] = range(len(nodes))
-    if mode == "memory":
-        firsts = _joined_by_memory(
-            len(nodes),
-            (link for link in links if not tags[link.maker] and not tags[link.reader]),
-            in_memory,
-        )
+    """The nodes as tags and mode put them together, by the position of the first.
+
+    Args:
+        nodes: All nodes.
+        tags: For each node what `_group_tag` says.
+        firsts: For each node the first of those that the mode joins it to.
+        by_namespace: Whether the mode joins those of a top-level namespace.
+    """
     found: dict[tuple[str, str | int], _Part] = {}
     for position, (node, tag) in enumerate(zip(nodes, tags, strict=True)):
         key: tuple[str, str | int] = ("node", firsts[position])
         part = _Part([])
         if tag:
             key, part = ("tag", tag[1]), _Part([], tag[0], tag[1])
-        elif mode == "namespace" and node.namespace:
+        elif by_namespace and node.namespace:
             top = node.namespace.split(".")[0]
             key, part = ("namespace", top), _Part([], name=top)
         found.setdefault(key, part).members.append(position)
