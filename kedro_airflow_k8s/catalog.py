@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 from kedro.io import CatalogConfigResolver, DataCatalog
-from parse import Parser, compile as compile_pattern
+from parse import Parser  # type: ignore[import-untyped]
+from parse import compile as compile_pattern
 
 from kedro_airflow_k8s.errors import ConfigError
 from kedro_airflow_k8s.pipeline import CatalogEntry, is_parameter
@@ -122,7 +123,7 @@ def credential_names(
         if isinstance(loader, OmegaConfigLoader) and conf_path.is_dir():
             return frozenset(_keys_of_files(loader, conf_path, envs))
         return frozenset(map(str, loader[_CREDENTIALS]))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Each loader has errors of its own, and their texts may hold what no one is to see.
         raise ConfigError(
             f"The credentials files cannot be read ({type(error).__name__})."
@@ -157,8 +158,8 @@ def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
         return []
     try:
         resolver = CatalogConfigResolver(
-            {name: dict(config) for name, config in patterns.items()},
-            _AnyCredentials(),
+            {name: _without_credentials(config) for name, config in patterns.items()},
+            None,
             DataCatalog.default_runtime_patterns,
         )
         return [
@@ -175,15 +176,13 @@ def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
         raise ConfigError(f"The catalog's patterns are wrong: {error}") from error
 
 
-class _AnyCredentials(dict[str, Any]):
-    """Credentials of which nothing is known, so that Kedro misses none."""
-
-    def __missing__(self, name: str) -> dict[str, Any]:
-        return {}
-
-    def __bool__(self) -> bool:
-        # Kedro would take an empty dictionary in its place.
-        return True
+def _without_credentials(config: Any) -> Any:
+    """A configuration that names no credentials, which Kedro would look up."""
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        key: _without_credentials(value) for key, value in config.items() if key != _CREDENTIALS
+    }
 
 
 def _filled(config: Any, values: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from yaml import MarkedYAMLError
 
+from kedro_airflow_k8s.catalog import Catalog, credential_names
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
@@ -108,6 +109,33 @@ class KedroProject:
                 f" {_config_problem(error)}"
             ) from error
         return found
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What the catalog's files say in the environment, without credentials.
+
+        Raises:
+            ConfigError: If they cannot be read without a run, or Kedro would refuse them.
+        """
+        try:
+            with _without_kedros_own_warnings():
+                config = self._loader["catalog"]
+        except (MissingConfigException, KeyError):
+            config = {}
+        except Exception as error:
+            raise ConfigError(
+                f"The project's catalog cannot be read: {_config_problem(error)}"
+            ) from error
+        return Catalog(config)
+
+    @cached_property
+    def credentials(self) -> frozenset[str]:
+        """The names of the entries in the credentials files of the environment, and no more.
+
+        Raises:
+            ConfigError: If they cannot be read.
+        """
+        return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
 
     def pipeline_names(self) -> list[str]:
         """The names of all registered pipelines, sorted.
