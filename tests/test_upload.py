@@ -24,7 +24,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import upload_dag, was_replaced
+from kedro_airflow_k8s.upload import StoredFile, read_dag, upload_dag, was_replaced
 from tests.storage_servers import faulty
 
 OLD = "old = 1\n" * 1000
@@ -468,6 +468,15 @@ def test_azure_says_what_is_wrong(
         upload_dag(NEW, "d.py", "abfs://dags@account.dfs.core.windows.net")
     assert caught.value.__cause__ is error
     assert "RequestId" not in str(caught.value)
+
+
+def test_what_azure_holds_is_read_back(azure: type[FakeAzure]) -> None:
+    output = "abfs://dags@account.dfs.core.windows.net/team"
+    with pytest.raises(UploadError, match=r"Cannot read .*: the container 'dags' does not exist"):
+        read_dag("d.py", output)
+    upload_dag(NEW, "d.py", output)
+    assert read_dag("d.py", output).data == NEW.encode()
+    assert read_dag("e.py", output) == StoredFile(f"{output}/e.py")
 
 
 def test_secrets_of_the_environment_are_cut_out_of_what_a_server_says(

@@ -14,8 +14,9 @@ from uuid import uuid4
 import fsspec
 import pytest
 
+from kedro_airflow_k8s import upload
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import remote, upload_dag, was_replaced
+from kedro_airflow_k8s.upload import StoredFile, read_dag, remote, upload_dag, was_replaced
 from tests.storage_servers import S3, Gcs, faulty, free_port, gcs_server, s3_server  # noqa: F401 - fixtures
 
 OLD = "old = 1\n"
@@ -98,6 +99,44 @@ def test_one_can_ask_whether_a_file_is_still_the_one_that_was_uploaded(store: St
     assert not was_replaced(NEW, "d.py", output)
     upload_dag(OLD, "d.py", output)
     assert was_replaced(NEW, "d.py", output)
+
+
+def test_an_uploaded_file_is_read_back_byte_by_byte(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = f"{store.protocol}://{store.bucket}/dags"
+    assert read_dag("d.py", output) == StoredFile(f"{output}/d.py", None, None)
+    for text in ("", NEW):
+        upload_dag(text, "d.py", output)
+        data = text.encode()
+        assert read_dag("d.py", f"{output}/") == StoredFile(f"{output}/d.py", len(data), data)
+    monkeypatch.setattr(upload, "MAX_SIZE", 1000)
+    assert read_dag("d.py", output) == StoredFile(f"{output}/d.py", len(NEW.encode()), None)
+
+
+def test_nothing_is_read_from_a_bucket_that_does_not_exist(store: Store) -> None:
+    with pytest.raises(UploadError) as caught:
+        read_dag("d.py", f"{store.protocol}://no-such-{store.bucket}/dags")
+    text = str(caught.value)
+    assert text.startswith(f"Cannot read {store.protocol}://no-such-{store.bucket}/dags/d.py: ")
+    assert f"the bucket 'no-such-{store.bucket}' does not exist" in text
+
+
+def test_a_server_that_is_down_cannot_be_read_from(store: Store) -> None:
+    store.point_clients_at(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(UploadError, match=r"Cannot read .*cannot be reached .* try again\.$"):
+        read_dag("d.py", f"{store.protocol}://{store.bucket}")
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_who_may_not_read_is_told_how_to_get_the_right(store: Store) -> None:
+    output = f"s3://{store.bucket}/dags"
+    upload_dag(OLD, "d.py", output)
+    assert isinstance(store.server, S3)
+    with store.server.checking_identities(), pytest.raises(UploadError) as caught:
+        read_dag("d.py", output)
+    assert "S3 gives no access" in str(caught.value)
+    assert "let that identity read what is there." in str(caught.value)
 
 
 @pytest.mark.parametrize("store", ["gs"], indirect=True)

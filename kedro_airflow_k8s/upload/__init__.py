@@ -1,4 +1,4 @@
-"""Delivers a DAG file to where Airflow reads it: a local folder, or a bucket through fsspec.
+"""Delivers a DAG file to where Airflow reads it, a local folder, or a bucket through fsspec.
 
 Airflow parses the folder all the time, so a file appears there whole or not at all: locally by a
 rename, on Google Cloud Storage, S3 and Azure by one request that stores the object or does not.
@@ -7,11 +7,31 @@ rename, on Google Cloud Storage, S3 and Azure by one request that stores the obj
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload.local import local_folder, write_local
+from kedro_airflow_k8s.upload.local import local_folder, read_local, write_local
 from kedro_airflow_k8s.upload.remote import read_remote, remote_target, write_remote
-from kedro_airflow_k8s.upload.stores import KNOWN, STORES
+from kedro_airflow_k8s.upload.stores import KNOWN, STORES, Target
+
+MAX_SIZE = 20_000_000
+"""Bytes of a file that are read at most: a DAG of 5000 nodes has about one million."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """What is in the place of a DAG file.
+
+    Attributes:
+        address: The full location of the file, free of credentials, for printing.
+        size: Its size in bytes; None if there is no such file.
+        data: What it holds; None if there is no such file, or it has more than MAX_SIZE bytes.
+    """
+
+    address: str
+    size: int | None = None
+    data: bytes | None = None
 
 
 def upload_dag(source: str, file_name: str, output: str) -> str:
@@ -34,29 +54,55 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
     Raises:
         UploadError: the file could not be delivered; the text says why and the way out.
     """
-    if file_name in ("", ".", "..") or set(file_name) & {"/", "\\", "\0"}:
-        raise UploadError(f"Cannot upload: {file_name!r} is not a file name.")
-    protocol, rest = _split_output(output)
+    place = _place(file_name, output)
     data = source.encode()
-    if protocol == "file":
-        return str(write_local(data, local_folder(rest), file_name))
-    target = remote_target(protocol, rest, file_name)
-    write_remote(data, target)
-    return target.shown
+    if isinstance(place, Target):
+        write_remote(data, place)
+        return place.shown
+    return str(write_local(data, place, file_name))
+
+
+def read_dag(file_name: str, output: str) -> StoredFile:
+    """Reads one DAG file from the place `upload_dag` would write it to; writes nothing there.
+
+    Args:
+        file_name: as for `upload_dag`.
+        output: as for `upload_dag`.
+
+    Raises:
+        UploadError: it cannot be known what is there, or an upload to there is impossible; the
+            text says why and the way out.
+    """
+    place = _place(file_name, output)
+    address = place.shown if isinstance(place, Target) else str(place / file_name)
+    try:
+        if isinstance(place, Target):
+            size, data = read_remote(place, MAX_SIZE)
+        else:
+            size, data = read_local(place, file_name, MAX_SIZE)
+    except FileNotFoundError:
+        return StoredFile(address)
+    return StoredFile(address, size, data)
 
 
 def was_replaced(source: str, file_name: str, output: str) -> bool:
     """Whether a file that was uploaded is gone, or holds something else; False if unreadable."""
-    protocol, rest = _split_output(output)
-    data = source.encode()
     try:
-        if protocol == "file":
-            return (local_folder(rest) / file_name).read_bytes() != data
-        return read_remote(remote_target(protocol, rest, file_name)) != data
-    except FileNotFoundError:
-        return True
-    except (OSError, UploadError):  # Who may write need not be allowed to read.
+        stored = read_dag(file_name, output)
+    except UploadError:  # Who may write need not be allowed to read.
         return False
+    data = source.encode()
+    return stored.data != data if stored.data is not None else stored.size != len(data)
+
+
+def _place(file_name: str, output: str) -> Target | Path:
+    """Where a file goes: a remote place, or a local folder."""
+    if file_name in ("", ".", "..") or set(file_name) & {"/", "\\", "\0"}:
+        raise UploadError(f"Cannot upload: {file_name!r} is not a file name.")
+    protocol, rest = _split_output(output)
+    if protocol == "file":
+        return local_folder(rest)
+    return remote_target(protocol, rest, file_name)
 
 
 def _split_output(output: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload.stores import KNOWN, Target
+from kedro_airflow_k8s.upload.stores import KNOWN, Store, Target
 
 
 class NoAnswerError(Exception):
@@ -32,24 +32,27 @@ _LOGIN_ERRORS = re.compile(r"Credential|Token|Authentication|GoogleAuthError|Pro
 _LOGIN_CODES = {"InvalidToken", "ExpiredToken", "TokenRefreshRequired", "InvalidClientTokenId"}
 
 
-def remote_failure(error: Exception, target: Target) -> UploadError:
-    """The error to show for one that a client library raised."""
-    store, where = target.store, f"Cannot write to {target.shown}"
+def remote_failure(error: Exception, target: Target, *, reading: bool = False) -> UploadError:
+    """The error to show for one that a client library raised; reading leaves all as it was."""
+    store, where = target.store, f"Cannot {'read' if reading else 'write to'} {target.shown}"
     name = target.protocol if store is None else store.title
+    again = "try" if reading else "upload"
     # One put stores all or nothing, so these hold however the request ended.
-    untouched = " What was there is untouched." if store else ""
-    whole = " Airflow sees the old file or the whole new one, never a part." if store else ""
+    one_put = bool(store) and not reading
+    untouched = " What was there is untouched." if one_put else ""
+    whole = " Airflow sees the old file or the whole new one, never a part." if one_put else ""
     if isinstance(error, NoAnswerError):
         return UploadError(
             f"{where}: {name} gave {error}. Check the network, the "
-            f"proxy and the credentials, and upload again.{whole}"
+            f"proxy and the credentials, and {again} again.{whole}"
         )
     words = _words(error, target)
     if isinstance(error, ImportError):
         install = f"pip install 'kedro-airflow-k8s[{store.extra}]' " if store else ""
         return UploadError(f"{where}: a package is missing. {install}({words}).{untouched}")
     if isinstance(error, NotImplementedError) or re.search("(?i)read.only", words):
-        return UploadError(f"{where}: {name} cannot be written to. `output` may be {KNOWN}.")
+        cannot = "read" if reading else "written to"
+        return UploadError(f"{where}: {name} cannot be {cannot}. `output` may be {KNOWN}.")
     causes = list(_causes(error))
     names = {base.__name__ for cause in causes for base in type(cause).__mro__}
     status = next((code for code in map(_status, causes) if code), 0)
@@ -62,18 +65,24 @@ def remote_failure(error: Exception, target: Target) -> UploadError:
     if names & _NETWORK_ERRORS:
         return UploadError(
             f"{where}: {name} cannot be reached ({words}). Check the network, the proxy and the "
-            f"endpoint, and upload again.{whole}"
+            f"endpoint, and {again} again.{whole}"
         )
     if _is_login(error, causes, status):
-        advice = store.login if store else "check the user and the rights"
+        advice = _advice(store, reading) if store else "check the user and the rights"
         return UploadError(
             f"{where}: {name} gives no access ({words}). To get it: {advice}.{untouched}"
         )
     if status >= 500:
         return UploadError(
-            f"{where}: {name} failed with status {status} ({words}). Upload again later.{whole}"
+            f"{where}: {name} failed with status {status} ({words})."
+            f" {again.capitalize()} again later.{whole}"
         )
     return UploadError(f"{where}: {words}. Correct `output` or what is said there.{whole}")
+
+
+def _advice(store: Store, reading: bool) -> str:
+    may = "read what is" if reading else store.writing
+    return f"{store.login}, and let {store.identity} {may} there"
 
 
 def _is_login(error: Exception, causes: list[BaseException], status: int) -> bool:

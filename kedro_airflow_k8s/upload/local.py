@@ -1,4 +1,4 @@
-"""Writes a file into a folder of this machine: whole, by a rename, or not at all."""
+"""Writes a file into a folder of this machine, whole, by a rename, or not at all; and reads it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,50 @@ def write_local(data: bytes, folder: Path, file_name: str) -> Path:
     """
     target = folder / file_name
     try:
-        if folder.exists() and not folder.is_dir():
-            raise UploadError(
-                f"Cannot write to {folder}: it is a file. Give the folder that the DAG goes to."
-            )
+        _check_place(folder, target)
         folder.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise UploadError(
-                f"Cannot write to {target}: there is a folder of that name. Remove it, or "
-                "choose another `output`."
-            )
         _replace(data, target)
     except OSError as error:
         raise _local_failure(error, target) from error
     return target
+
+
+def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | None]:
+    """The size of a file in bytes, and what it holds; None in place of more than limit bytes.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        UploadError: If it cannot be read, or no file can be written there.
+    """
+    target = folder / file_name
+    try:
+        _check_place(folder, target)
+        if target.exists() and not target.is_file():
+            raise UploadError(f"Cannot read {target}: it is no file. Remove it.")
+        with target.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UploadError(
+            f"Cannot read {target}: {reason}. Ask for the right to read it, or correct `output`."
+        ) from error
+    return max(size, len(data)), data if len(data) <= limit else None
+
+
+def _check_place(folder: Path, target: Path) -> None:
+    """Refuse a folder that is a file, and a file that is a folder."""
+    if folder.exists() and not folder.is_dir():
+        raise UploadError(
+            f"Cannot write to {folder}: it is a file. Give the folder that the DAG goes to."
+        )
+    if target.is_dir():
+        raise UploadError(
+            f"Cannot write to {target}: there is a folder of that name. Remove it, or "
+            "choose another `output`."
+        )
 
 
 def _replace(data: bytes, target: Path) -> None:

@@ -94,26 +94,52 @@ def write_remote(data: bytes, target: Target) -> None:
         raise remote_failure(error, target) from error
 
 
-def read_remote(target: Target) -> bytes:
-    """What a file holds.
+def read_remote(target: Target, limit: int) -> tuple[int, bytes | None]:
+    """The size of a file in bytes, and what it holds; None in place of more than limit bytes.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        UploadError: If it cannot be read.
+        FileNotFoundError: If it is not there, though a file of that name could be written.
+        UploadError: If it cannot be read, or the bucket does not exist.
     """
 
-    def read() -> bytes:
+    def read() -> tuple[int, bytes | None]:
         filesystem, path = _filesystem(target)
-        data: bytes = filesystem.cat_file(path)
-        return data
+        try:
+            # Some implementations in fsspec do not know the size before they have read.
+            size = filesystem.size(path)
+            if size is not None and size > limit:
+                return size, None
+            data: bytes = filesystem.cat_file(path)
+        except FileNotFoundError as error:
+            if target.store is not None and _is_missing(filesystem, path):
+                raise _NoBucketError from error
+            raise
+        return len(data), data if len(data) <= limit else None
 
     try:
         with _quiet("gcsfs"):
             return _within_deadline(read)
+    except _NoBucketError as error:
+        raise remote_failure(FileNotFoundError(), target, reading=True) from error
     except FileNotFoundError:
         raise
     except Exception as error:  # the clients behind fsspec share no base class
-        raise remote_failure(error, target) from error
+        raise remote_failure(error, target, reading=True) from error
+
+
+class _NoBucketError(Exception):
+    """A file is not there, nor is the bucket that it would be in."""
+
+
+def _is_missing(filesystem: Any, path: str) -> bool:
+    """Whether the bucket of a path does not exist; False if one may not ask that."""
+    try:
+        filesystem.info(path[: path.index("/", 1)])
+    except FileNotFoundError:
+        return True
+    except Exception:  # noqa: BLE001 - who may read a file need not be allowed to see its bucket
+        return False
+    return False
 
 
 def _filesystem(target: Target) -> tuple[Any, str]:

@@ -7,34 +7,50 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Store:
-    """An object store: one put is whole or nothing, a bucket must exist, folders need not."""
+    """An object store: one put is whole or nothing, a bucket must exist, folders need not.
+
+    Attributes:
+        title: Its name.
+        bucket: What it calls a bucket.
+        extra: The extra of this package that brings its client.
+        login: How to give credentials, as advice.
+        identity: Whom the credentials stand for.
+        writing: What that one must be allowed to do for an upload.
+    """
 
     title: str
     bucket: str
     extra: str
     login: str
+    identity: str
+    writing: str
 
 
 GCS = Store(
     "Google Cloud Storage",
     "bucket",
     "gcp",
-    "log in with `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS, "
-    "and let that account create and overwrite objects there",
+    "log in with `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS",
+    "that account",
+    "create and overwrite objects",
 )
 S3 = Store(
     "S3",
     "bucket",
     "aws",
     "log in with `aws configure` or `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, and let that identity s3:PutObject there",
+    "AWS_SECRET_ACCESS_KEY",
+    "that identity",
+    "s3:PutObject",
 )
 AZURE = Store(
     "Azure Blob Storage",
     "container",
     "azure",
     "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and either "
-    "AZURE_STORAGE_ACCOUNT_KEY or `az login`, and let that identity write blobs there",
+    "AZURE_STORAGE_ACCOUNT_KEY or `az login`",
+    "that identity",
+    "write blobs",
 )
 STORES = {
     "gs": GCS,
