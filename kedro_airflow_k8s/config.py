@@ -31,17 +31,20 @@ from kedro_airflow_k8s.config_pods import (
     Toleration,
     VolumeConfig,
 )
+from kedro_airflow_k8s.config_tasks import GROUPING_DEFAULT, GroupingMode
 from kedro_airflow_k8s.config_values import FILL_PATH, UTC, cron_reason
 from kedro_airflow_k8s.errors import ConfigError
 
 __all__ = [
     "FILL_PATH",
+    "GROUPING_DEFAULT",
     "RESOURCES_DEFAULT",
     "UTC",
     "AccessMode",
     "AirflowAuth",
     "AirflowTls",
     "ExternalDependency",
+    "GroupingMode",
     "PluginConfig",
     "ResourcesConfig",
     "RunConfig",
@@ -83,6 +86,11 @@ def config_warnings(config: PluginConfig) -> list[str]:
         found += [f"run_config.volume.{key}: has no effect, the volume is disabled" for key in idle]
     elif values.is_suspiciously_small(run.volume.size):
         found.append(_smallness("run_config.volume.size", run.volume.size))
+    if run.keep_intermediate_data and run.intermediate_data is None:
+        found.append(
+            "run_config.keep_intermediate_data: has no effect without run_config.intermediate_data:"
+            " what is on the volume of a run is deleted with it"
+        )
     for name, resources in run.resources.items():
         found += _resource_warnings(name, resources)
     return found

@@ -80,7 +80,7 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         section = _section_of(path[:-1], model)
         return f"a value is required. {section.model_fields[str(path[-1])].description}"
     if kind == "literal_error":
-        return _choice(re.findall(r"'([^']*)'", context["expected"]), value)
+        return choice(re.findall(r"'([^']*)'", context["expected"]), value)
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         return f"must be {words} {context[bound]}"
@@ -99,7 +99,8 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     return str(error["msg"])
 
 
-def _choice(allowed: Sequence[str], value: Any) -> str:
+def choice(allowed: Sequence[str], value: Any) -> str:
+    """What is allowed, and which of it may have been meant."""
     text = f"must be one of {', '.join(allowed)}"
     folded = {name.lower(): name for name in allowed}
     near = get_close_matches(value.lower(), folded, 1) if isinstance(value, str) else []

@@ -23,6 +23,7 @@ from kedro_airflow_k8s import config_values as values
 from kedro_airflow_k8s.config_errors import problems_error
 from kedro_airflow_k8s.config_pods import ResourcesConfig, SecretConfig, VolumeConfig
 from kedro_airflow_k8s.config_section import Section
+from kedro_airflow_k8s.config_tasks import Grouping, IntermediateData
 
 RESOURCES_DEFAULT = "__default__"
 
@@ -128,6 +129,24 @@ class RunConfig(Section):
         default="kubernetes_default",
         description="Airflow connection that leads to the cluster. When Airflow has none of "
         "this default name, the cluster it runs in, or its kubeconfig.",
+    )
+    grouping: Grouping = Field(
+        default={},
+        description="Which nodes share a task, that is a pod. `none`: each has its own. `memory`: "
+        "those that hand each other data in memory. `namespace`: those of a namespace. "
+        "`pipeline`: all. One word for all pipelines, or one for each pipeline, with "
+        "`__default__` for those that are not named. Nodes with the same tag "
+        "`airflow-k8s.group.<name>` share a task, whatever is said here but `pipeline`.",
+    )
+    intermediate_data: IntermediateData | None = Field(
+        default=None,
+        description="Object storage over which tasks hand on the data that the catalog does not "
+        "declare: s3://, gs:// or abfs://, with a bucket and a folder. Every run gets a folder "
+        "there. Without it, the volume of the run.",
+    )
+    keep_intermediate_data: StrictBool = Field(
+        default=False,
+        description="Keep what a run has left in `intermediate_data` when the run is over.",
     )
     volume: VolumeConfig = Field(
         default=VolumeConfig(),

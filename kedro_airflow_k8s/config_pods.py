@@ -38,6 +38,11 @@ class VolumeConfig(Section):
         description="How pods may mount the volume. ReadWriteMany lets pods on several "
         "machines work at a time, where the storage class offers it.",
     )
+    same_node: StrictBool | None = Field(
+        default=None,
+        description="Keep the pods of a run on one machine, which a volume that only one machine "
+        "can mount needs. Without it: so for ReadWriteOnce, unless ReadWriteMany is there too.",
+    )
     skip_init: StrictBool = Field(
         default=False,
         description="Leave the fresh volume empty: do not copy the image's data folder to it.",
@@ -57,6 +62,15 @@ class VolumeConfig(Section):
         description="Where the volume is mounted: the absolute path of the project's data "
         "folder in the image.",
     )
+
+    @property
+    def keeps_pods_together(self) -> bool:
+        """Whether the pods of a run have to be on one machine."""
+        if self.disabled:
+            return False
+        if self.same_node is not None:
+            return self.same_node
+        return "ReadWriteOnce" in self.access_modes and "ReadWriteMany" not in self.access_modes
 
     @model_validator(mode="wrap")
     @classmethod

@@ -5,31 +5,24 @@ Pure: the same project and configuration give the same plan, and nothing is read
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__, names
-from kedro_airflow_k8s.config import (
-    FILL_PATH,
-    RESOURCES_DEFAULT,
-    PluginConfig,
-    RunConfig,
-    cron_reason,
-)
+from kedro_airflow_k8s.config import FILL_PATH, PluginConfig, RunConfig, cron_reason
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, Project
-from kedro_airflow_k8s.pod_spec import container_argument, pod_template, resource_arguments
-from kedro_airflow_k8s.task_groups import Group, places, tree
+from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, Project
+from kedro_airflow_k8s.pod_spec import (
+    container_argument,
+    pod_template,
+    resource_arguments,
+    store_root,
+)
+from kedro_airflow_k8s.task_groups import Group
+from kedro_airflow_k8s.tasks import Task, plan_tasks
 from kedro_airflow_k8s.trigger_form import FormField, form_fields
-
-RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
-"""A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
-
-Kedro 1 refuses a colon in a tag, which is how the tag was written in Kedro 0.16 and 0.17.
-"""
 
 TAG_VERSION = "generated_with_kedro_airflow_k8s"
 TAG_COMMIT = "commit_sha"
@@ -42,7 +35,9 @@ A date that moves with the clock would give a new DAG at every parse.
 """
 
 DELETE_VOLUME = "delete_volume"
-VOLUME_TASKS = ("create_volume", "data_volume_init", DELETE_VOLUME)
+DELETE_DATA = "delete_intermediate_data"
+OWN_TASKS = ("create_volume", "data_volume_init", DELETE_DATA, DELETE_VOLUME)
+"""The tasks around those of Kedro nodes."""
 
 
 @dataclass(frozen=True)
@@ -61,31 +56,6 @@ class Overrides:
 
 
 AS_CONFIGURED = Overrides()
-
-
-@dataclass(frozen=True)
-class Task:
-    """One Airflow task, that is one pod, that runs one or more Kedro nodes.
-
-    Attributes:
-        task_id: The whole id, with the ids of its groups in front.
-        label: The id within its group.
-        nodes: Names of its Kedro nodes in topological order.
-        inputs: The datasets and parameters that it takes from outside.
-        outputs: The datasets that it makes.
-        function: The name of its function.
-        doc: What its function does: the docstring.
-        resources: The entry of `run_config.resources` that its pod gets.
-    """
-
-    task_id: str
-    label: str
-    nodes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    function: str
-    doc: str
-    resources: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +89,10 @@ class Plan:
 
     Of the order in which tasks run, `steps` has what is around those of Kedro. These follow each
     other by their inputs and outputs, as in Kedro, which the DAG file works out for itself.
+
+    Attributes:
+        hands_on: Whether there is a place for the data that tasks hand on in memory.
+        deletes_data: Whether the run ends with the deletion of that data.
     """
 
     dag_id: str
@@ -138,6 +112,9 @@ class Plan:
     kubernetes_conn_id: str
     startup_timeout: int
     kedro_run: tuple[str, ...]
+    pipeline_option: str
+    hands_on: bool
+    deletes_data: bool
     pod: dict[str, Any]
     volume: Volume | None
     resources: dict[str, dict[str, Any]]
@@ -156,7 +133,8 @@ class Plan:
             before += (
                 ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
             )
-        after = [DELETE_VOLUME] if self.volume else []
+        after = [DELETE_DATA] if self.deletes_data else []
+        after += [DELETE_VOLUME] if self.volume else []
         return (*before, *(task.task_id for task in self.tasks), *after)
 
 
@@ -192,18 +170,19 @@ def build_plan(
     schedule = _schedule(run, overrides)
     sensors = () if overrides.once else _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
-    grouped, tasks = _tasks(project.nodes, run, reserved=waits.union(VOLUME_TASKS))
+    tasks = plan_tasks(project, run, reserved=waits.union(OWN_TASKS))
     volume = _volume(run)
-    resources = {
-        name: resource_arguments(run.resources[name])
-        for name in sorted(
-            ({task.resources for task in tasks} | {RESOURCES_DEFAULT}) & set(run.resources)
-        )
-    }
+    hands_on = store_root(run) is not None
+    deletes_data = run.intermediate_data is not None and not run.keep_intermediate_data
     # Any run may have parameters of its own. A DAG without them for now would take them away from
     # runs under way: Airflow parses the file anew for each task.
-    macros = [*(["volume_name"] if volume else []), "kedro_params"]
-    operators = [*(["volume"] if volume else []), "parameters", *(["external"] if sensors else [])]
+    macros = [*(["run_slug", "handed_on"] if hands_on else []), "kedro_params"]
+    operators = [
+        *(["run_slug"] if hands_on else []),
+        *(["volume"] if volume else []),
+        "parameters",
+        *(["external"] if sensors else []),
+    ]
     return Plan(
         dag_id=plan_dag_id(project, run, overrides),
         description=run.description,
@@ -227,12 +206,17 @@ def build_plan(
         kubernetes_conn_id=run.kubernetes_conn_id,
         startup_timeout=run.startup_time,
         kedro_run=_kedro_run(project, run),
+        pipeline_option=project.pipeline_option,
+        hands_on=hands_on,
+        deletes_data=deletes_data,
         pod=pod_template(run),
         volume=volume,
-        resources=resources,
-        tasks=tasks,
-        tree=grouped,
-        steps=_steps(volume, len(sensors)),
+        resources={
+            name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())
+        },
+        tasks=tasks.all,
+        tree=tasks.tree,
+        steps=_steps(volume, deletes_data, len(sensors)),
         sensors=sensors,
         macros=tuple(macros),
         operators=tuple(operators),
@@ -266,27 +250,6 @@ def _schedule(run: RunConfig, overrides: Overrides) -> str | None:
     return overrides.cron
 
 
-def _tasks(
-    nodes: tuple[PipelineNode, ...], run: RunConfig, reserved: set[str]
-) -> tuple[Group[Task], tuple[Task, ...]]:
-    """A task for each node, in groups after the nodes' namespaces."""
-    found = places(nodes, reserved)
-    tasks = tuple(
-        Task(
-            task_id=place.task_id,
-            label=place.label,
-            nodes=(node.name,),
-            inputs=node.inputs,
-            outputs=node.outputs,
-            function=node.function,
-            doc=node.doc,
-            resources=_resources_of(node, run),
-        )
-        for node, place in zip(nodes, found, strict=True)
-    )
-    return tree(found, tasks), tasks
-
-
 def _check_nameable(project: Project) -> None:
     """Refuse names that `kedro run` would not find again."""
     if not names.kedro_finds_pipeline(project.pipeline):
@@ -304,26 +267,7 @@ def _check_nameable(project: Project) -> None:
             )
 
 
-def _resources_of(node: PipelineNode, run: RunConfig) -> str:
-    tags = [match for tag in node.tags if (match := RESOURCES_TAG.fullmatch(tag))]
-    if not tags:
-        return RESOURCES_DEFAULT
-    if len(tags) > 1:
-        raise PlanError(
-            f"Node {node.name!r} has several tags for resources, {', '.join(t[0] for t in tags)}:"
-            " leave one."
-        )
-    tag, name = tags[0][0], tags[0][1]
-    if name not in run.resources and name != RESOURCES_DEFAULT:
-        raise PlanError(
-            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has"
-            f" no entry {name!r}: add it, or change the tag. Entries:"
-            f" {', '.join(sorted(run.resources)) or 'none'}."
-        )
-    return name
-
-
-def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
+def _steps(volume: Volume | None, deletes_data: bool, sensors: int) -> tuple[tuple[str, str], ...]:
     """What runs before what, by variables of the DAG file: waits and storage around the nodes.
 
     `first` and `last` are the tasks of Kedro nodes at the beginning and at the end.
@@ -334,11 +278,13 @@ def _steps(volume: Volume | None, sensors: int) -> tuple[tuple[str, str], ...]:
     if volume:
         way.insert(0, "create_volume")
     waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
-    return (*waits, *pairwise(way), *((("last", DELETE_VOLUME),) if volume else ()))
+    # The pod that deletes the data mounts the volume too, if there is one.
+    end = ["last", *([DELETE_DATA] if deletes_data else []), *([DELETE_VOLUME] if volume else [])]
+    return (*waits, *pairwise(way), *pairwise(end))
 
 
 def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
-    """The command of every task, but for its nodes."""
+    """What every task says to Kedro's command line, but for its pipeline and nodes."""
     named = {
         "macros": run.macro_params,
         "variables": run.variables_params,
@@ -346,10 +292,8 @@ def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
     }
     arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
     return (
-        "kedro",
         "run",
         f"--env={container_argument(project.env)}",
-        f"{project.pipeline_option}={container_argument(project.pipeline)}",
         f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}",
     )
 
@@ -368,7 +312,7 @@ def _volume(run: RunConfig) -> Volume | None:
 
 
 def _sensors(run: RunConfig) -> tuple[Sensor, ...]:
-    taken = set(VOLUME_TASKS)
+    taken = set(OWN_TASKS)
     sensors = []
     for dependency in run.external_dependencies:
         target = ".".join(part for part in (dependency.dag_id, dependency.task_id) if part)

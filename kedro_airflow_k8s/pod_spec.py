@@ -13,13 +13,28 @@ from kedro_airflow_k8s.literals import Call, Expression
 TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
 """Tells the plugin's hooks, and readers of the pod's environment, that this is a task of a DAG."""
 
-CLAIM = "{{ volume_name(dag.dag_id, run_id) }}"
-"""The claim of a DAG run, as a template that Airflow renders with the DAG file's own function."""
+RUN_SLUG = "{{ run_slug(dag.dag_id, run_id) }}"
+"""The name of what a DAG run owns: a template that Airflow renders by the DAG file's function."""
 
 MOUNT_PATH = Expression("mount_path")
 """Where a pod mounts the volume: the argument of the DAG file's function that makes the pod."""
 
 TASK_ID = "{{ ti.task_id }}"
+
+STORE_VARIABLE = "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"
+"""Tells the plugin in the pod where the run keeps what its tasks hand on."""
+
+HANDED_ON_VARIABLE = "KEDRO_AIRFLOW_K8S_HANDED_ON"
+"""Tells the plugin in the pod which of the task's datasets other tasks read."""
+
+HANDED_ON = "{{ handed_on(ti.task_id) }}"
+"""Those datasets as JSON, by a function of the DAG file."""
+
+VOLUME_STORE = ".kedro-airflow-k8s"
+"""The folder for intermediate data on the volume of a run."""
+
+RUN_LABEL = "kedro-airflow-k8s/run"
+"""On every pod of a run that has to stay on one machine: the same value for all of them."""
 
 TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
 """On every pod: the id of its Airflow task, whole, where a label could only hold a part."""
@@ -63,8 +78,12 @@ def pod_template(run: RunConfig) -> dict[str, Any]:
         volumes.append({"name": name, "secret": _secret_source(secret)})
     if not run.volume.disabled:
         mounts.append({"name": "data", "mountPath": MOUNT_PATH})
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}})
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": RUN_SLUG}})
         spec["securityContext"] = {"fsGroup": run.volume.owner}
+    metadata: dict[str, Any] = {"annotations": {TASK_ANNOTATION: TASK_ID}}
+    if run.volume.keeps_pods_together:
+        metadata["labels"] = {RUN_LABEL: RUN_SLUG}
+        spec["affinity"] = {"podAffinity": _beside_the_run()}
     if mounts:
         container["volumeMounts"] = mounts
         spec["volumes"] = volumes
@@ -72,8 +91,28 @@ def pod_template(run: RunConfig) -> dict[str, Any]:
         spec["imagePullSecrets"] = [{"name": name} for name in run.image_pull_secrets]
     if run.service_account_name:
         spec["serviceAccountName"] = run.service_account_name
-    metadata = {"annotations": {TASK_ANNOTATION: TASK_ID}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def store_root(run: RunConfig) -> str | None:
+    """Where a run keeps intermediate data, as a template for Airflow; None where it cannot."""
+    if run.intermediate_data is not None:
+        return f"{run.intermediate_data}/{RUN_SLUG}"
+    if run.volume.disabled:
+        return None
+    return container_argument(f"{run.volume.mount_path}/{VOLUME_STORE}")
+
+
+def _beside_the_run() -> dict[str, Any]:
+    """Only on the machine where pods of the run are already; the first may be on any.
+
+    Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
+    """
+    term = {
+        "labelSelector": {"matchLabels": {RUN_LABEL: RUN_SLUG}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
 
 
 def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
@@ -109,6 +148,9 @@ def _environment(run: RunConfig) -> list[dict[str, Any]]:
         **_untemplated(run.env_vars),
         TASK_VARIABLE: TASK_ID,
     }
+    root = store_root(run)
+    if root is not None:
+        plain |= {STORE_VARIABLE: root, HANDED_ON_VARIABLE: HANDED_ON}
     secrets = {
         secret.deploy_target: {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
         for secret in run.secrets

@@ -26,6 +26,7 @@ from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
+from kedro_airflow_k8s.smaller_pipelines import smaller_pipelines
 
 CONFIG_NAME = "airflow-k8s"
 CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
@@ -176,6 +177,7 @@ class KedroProject:
             nodes=pipeline_nodes(registered[pipeline]),
             commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
+            smaller=smaller_pipelines(registered, pipeline),
         )
 
     @cached_property

@@ -19,9 +19,10 @@ from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, UTC
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
-from kedro_airflow_k8s.plan import Plan, Sensor, Task
-from kedro_airflow_k8s.pod_spec import CLAIM, container_argument
+from kedro_airflow_k8s.plan import Plan, Sensor
+from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument
 from kedro_airflow_k8s.task_groups import Group
+from kedro_airflow_k8s.tasks import Task
 
 TAG_FINGERPRINT = "fingerprint"
 """Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
@@ -58,14 +59,17 @@ def render_dag(plan: Plan) -> DagText:
         imports=imports,
         operators=operators,
         docs=[(name, doc) for doc, name in docs.items()],
+        run_kedro=_source("pod", "run_kedro.py"),
+        kedro_run=["python", "-c", Expression("RUN_KEDRO"), *plan.kedro_run],
         fill_volume=_source("pod", "fill_volume.py") if plan.volume and plan.volume.fill else "",
         default_resources=RESOURCES_DEFAULT,
         tags=[*plan.tags, placeholder],
         start_date=_start_date(plan),
         params={field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         macros={name: Expression(name) for name in plan.macros},
-        claim=CLAIM,
-        tasks=list(_group_lines(plan.tree, 1, docs)),
+        claim=RUN_SLUG,
+        pipeline=container_argument(plan.pipeline),
+        tasks=list(_group_lines(plan, plan.tree, 1, docs)),
     )
     digest = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
     fingerprint = f"{TAG_FINGERPRINT}:{digest}"
@@ -119,27 +123,31 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
     }
 
 
-def _group_lines(group: Group[Task], depth: int, docs: dict[str, str]) -> Iterator[str]:
+def _group_lines(plan: Plan, group: Group[Task], depth: int, docs: dict[str, str]) -> Iterator[str]:
     indent = INDENT * depth
     for task in group.tasks:
-        yield indent + literal(_task_call(task, docs), depth, len(indent))
+        yield indent + literal(_task_call(plan, task, docs), depth, len(indent))
     for inner in group.groups:
         yield f"{indent}with TaskGroup({literal(inner.label)}):"
-        yield from _group_lines(inner, depth + 1, docs)
+        yield from _group_lines(plan, inner, depth + 1, docs)
 
 
-def _task_call(task: Task, docs: dict[str, str]) -> Call:
-    (node,) = task.nodes
-    positional: list[Any] = [node, list(task.inputs), list(task.outputs)]
+def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
+    nodes: Any = task.nodes[0] if len(task.nodes) == 1 else list(task.nodes)
+    positional: list[Any] = [nodes, list(task.inputs), list(task.outputs)]
     if task.doc:
         positional.append(Expression(docs[task.doc]) if task.doc in docs else task.doc)
-    keywords = {}
-    if task.label != node.rpartition(".")[2]:
+    keywords: dict[str, Any] = {}
+    # Of one node, the file works it out.
+    if task.label != (task.nodes[0].rpartition(".")[2] if len(task.nodes) == 1 else ""):
         keywords["task_id"] = task.label
     if task.resources != RESOURCES_DEFAULT:
         keywords["resources"] = task.resources
-    argument = container_argument(node)
-    if argument != node:
+    if task.pipeline != plan.pipeline:
+        keywords["pipeline"] = container_argument(task.pipeline)
+    if task.whole_pipeline:
+        keywords["whole_pipeline"] = True
+    elif (argument := container_argument(",".join(task.nodes))) != ",".join(task.nodes):
         keywords["argument"] = argument
     return Call("kedro_task", keywords, tuple(positional))
 
@@ -181,7 +189,7 @@ def _imports(plan: Plan) -> Iterator[str]:
         yield "from datetime import datetime, timezone"
     else:
         yield "import pendulum"
-    if plan.volume or any(sensor.execution_delta for sensor in plan.sensors):
+    if plan.volume or plan.deletes_data or any(sensor.execution_delta for sensor in plan.sensors):
         yield "from datetime import timedelta"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from kedro_airflow_k8s import names
-from kedro_airflow_k8s.pipeline import PipelineNode
 
 GROUPS_LENGTH = 150
 """Characters for the groups in a task id; deeper namespaces stay part of the task's own label."""
@@ -16,6 +15,18 @@ GROUPS_DEPTH = 10
 """Groups inside groups. Python itself allows 20 nested blocks in the DAG file."""
 
 T = TypeVar("T")
+
+
+class Named(Protocol):
+    """A node, or a group of nodes that share a task."""
+
+    @property
+    def name(self) -> str:
+        """Its name, for a node with the namespace in front."""
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace that it is in, with dots between its levels."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class Group(Generic[T]):
     groups: tuple[Group[T], ...]
 
 
-def places(nodes: Sequence[PipelineNode], reserved: Iterable[str]) -> tuple[Place, ...]:
+def places(nodes: Sequence[Named], reserved: Iterable[str]) -> tuple[Place, ...]:
     """A place for each node, with a task id that no other task, group or reserved id has."""
     taken = set(reserved)
     labels: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
@@ -52,7 +63,7 @@ def places(nodes: Sequence[PipelineNode], reserved: Iterable[str]) -> tuple[Plac
             if labels[path] == parent:
                 break  # No room for a deeper group.
     chosen = {}
-    for node in sorted(nodes, key=lambda node: node.name):
+    for index, node in sorted(enumerate(nodes), key=lambda entry: (entry[1].name, entry[0])):
         levels = node.namespace.split(".") if node.namespace else []
         depth = next(d for d in range(len(levels), -1, -1) if tuple(levels[:d]) in labels)
         groups = labels[tuple(levels[:depth])]
@@ -60,8 +71,8 @@ def places(nodes: Sequence[PipelineNode], reserved: Iterable[str]) -> tuple[Plac
         rest = node.name.removeprefix("".join(f"{level}." for level in levels[: len(groups)]))
         label = names.identifier(rest, names.TASK_ID_LENGTH - len(prefix), dots=True)
         task_id = names.unique(prefix + label, node.name, taken)
-        chosen[node.name] = Place(groups, task_id.removeprefix(prefix))
-    return tuple(chosen[node.name] for node in nodes)
+        chosen[index] = Place(groups, task_id.removeprefix(prefix))
+    return tuple(chosen[index] for index in range(len(nodes)))
 
 
 def tree(places: Sequence[Place], tasks: Sequence[T]) -> Group[T]:

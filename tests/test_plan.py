@@ -291,14 +291,12 @@ def test_a_run_can_be_given_parameters_where_the_configuration_names_none() -> N
 
 
 def test_a_task_runs_its_node_in_the_environment_and_pipeline() -> None:
-    assert planned(env="prod", pipeline="train").kedro_run == (
-        "kedro",
-        "run",
-        "--env=prod",
-        "--pipelines=train",
-        "--params={{ kedro_params() }}",
-    )
-    assert planned(pipeline_option="--pipeline").kedro_run[-2] == "--pipeline=__default__"
+    plan = planned(env="prod", pipeline="train")
+
+    assert plan.kedro_run == ("run", "--env=prod", "--params={{ kedro_params() }}")
+    assert {task.pipeline for task in plan.tasks} == {"train"}
+    assert plan.pipeline_option == "--pipelines"
+    assert planned(pipeline_option="--pipeline").pipeline_option == "--pipeline"
 
 
 def test_macros_and_variables_become_parameters() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.literals import Expression
-from kedro_airflow_k8s.pod_spec import container_argument, pod_template
+from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument, pod_template
 from tests.strategies import config_of
 
 NO_VOLUME = {"disabled": True}
@@ -53,7 +53,7 @@ def test_the_volume_of_the_run_is_mounted_where_the_dag_file_says() -> None:
     assert found["containers"][0]["volumeMounts"] == [
         {"name": "data", "mountPath": Expression("mount_path")}
     ]
-    claim = "{{ volume_name(dag.dag_id, run_id) }}"
+    claim = RUN_SLUG
     assert found["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
 
 
@@ -74,6 +74,8 @@ def test_environment_variables_may_replace_what_pods_have_anyway() -> None:
         "A": r"""{{ "it's \"{{ ds }}\"" }}""",
         "COLUMNS": "80",
         "DO_NOT_TRACK": "1",
+        "KEDRO_AIRFLOW_K8S_HANDED_ON": "{{ handed_on(ti.task_id) }}",
+        "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA": "/home/kedro_docker/data/.kedro-airflow-k8s",
         "KEDRO_AIRFLOW_K8S_TASK": "{{ ti.task_id }}",
     }
     assert len({entry["name"] for entry in env}) == len(env)
@@ -156,3 +158,43 @@ def test_an_argument_is_protected_from_airflow_and_the_kubelet_only_where_needed
     text: str, argument: str
 ) -> None:
     assert container_argument(text) == argument
+
+
+def variables(**run: Any) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container(**run)["env"]}
+
+
+def test_intermediate_data_is_on_the_volume_of_the_run_or_in_the_runs_folder_of_a_store() -> None:
+    name = "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"
+
+    assert variables(volume={"mount_path": "/data/$a"})[name] == "/data/$$a/.kedro-airflow-k8s"
+    for volume in ({}, NO_VOLUME):
+        found = variables(volume=volume, intermediate_data="s3://bucket/folder")
+        assert found[name] == f"s3://bucket/folder/{RUN_SLUG}"
+
+
+def test_without_a_volume_and_a_store_nothing_is_said_of_intermediate_data() -> None:
+    assert variables(volume=NO_VOLUME).keys() == {
+        "COLUMNS",
+        "DO_NOT_TRACK",
+        "KEDRO_AIRFLOW_K8S_TASK",
+    }
+
+
+def test_pods_of_a_run_stay_where_its_others_are() -> None:
+    template = pod(volume={})
+
+    (term,) = template["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    # The first pod of a run may be anywhere: Kubernetes lets a pod be the one that it looks for.
+    assert term["labelSelector"]["matchLabels"] == template["metadata"]["labels"]
+    assert template["metadata"]["labels"] == {"kedro-airflow-k8s/run": RUN_SLUG}
+
+
+def test_pods_may_be_anywhere_where_the_volume_can_be_too() -> None:
+    for volume in ({"access_modes": ["ReadWriteMany"]}, {"same_node": False}, NO_VOLUME):
+        template = pod(volume=volume)
+        assert "affinity" not in template["spec"]
+        assert "labels" not in template["metadata"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,13 +12,6 @@ from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
-
-
-def volume_name(dag_id: str, run_id: str) -> str:
-    """The name of a run's claim: readable, a valid DNS label, and different for every run."""
-    readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:40].rstrip("-")
-    digest = hashlib.sha256(f"{dag_id}/{run_id}".encode()).hexdigest()[:12]
-    return f"{readable or 'dag'}-{digest}"
 
 
 class VolumeOperator(BaseOperator):

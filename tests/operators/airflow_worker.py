@@ -33,7 +33,6 @@ def kedro_params(conf: Any, trigger: list[str]) -> str:
 
 
 FUNCTIONS: dict[str, Any] = {
-    "volume_name": volume.volume_name,
     "kedro_literal": parameters.kedro_literal,
     "kedro_params": kedro_params,
 }

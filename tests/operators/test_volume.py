@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import kubernetes
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from kedro_airflow_k8s.sandbox.kubernetes import LocalCluster, PodImage
 from tests.operators.airflow_process import AirflowWorker, OperatorFailed
@@ -309,26 +306,3 @@ def test_the_cluster_is_found_by_the_connection(cluster: Cluster, way: str, tmp_
 def _connection(extra: dict[str, Any]) -> dict[str, str]:
     connection = {"conn_type": "kubernetes", "extra": extra}
     return {"AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection)}
-
-
-# A run id may be any text for Airflow 2; a DAG id has ASCII letters, digits, `-`, `_` and `.`.
-IDS = st.text(max_size=300).filter(lambda text: text.isprintable()) | st.from_regex(
-    r"[A-Za-z0-9_.~:+-]{1,250}", fullmatch=True
-)
-
-
-@given(first=st.tuples(IDS, IDS), second=st.tuples(IDS, IDS))
-@example(("a/b", "c"), ("a", "b/c"))
-@example(("a", "B"), ("a", "b"))
-@example(("a_b", "r"), ("a-b", "r"))
-@example(("", ""), ("-", ""))
-@example(("x" * 250, "1"), ("x" * 250, "2"))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_run_has_a_volume_name_of_its_own_that_kubernetes_accepts(
-    airflow: AirflowWorker, first: tuple[str, str], second: tuple[str, str]
-) -> None:
-    names = [airflow.call("volume_name", *run) for run in (first, second)]
-
-    for name in names:
-        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
-    assert (names[0] == names[1]) == (first == second)
