@@ -43,9 +43,9 @@ def create_pipeline(**_):
     )
 '''
 CATALOG = """
-"{name}":
+total:
   type: json.JSONDataset
-  filepath: data/{name}.json
+  filepath: data/total.json
 """
 
 
