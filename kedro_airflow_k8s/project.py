@@ -180,6 +180,19 @@ class KedroProject:
             smaller=smaller_pipelines(registered, pipeline),
         )
 
+    def makers(self, dataset: str) -> list[str]:
+        """The registered pipelines that make a dataset, smallest first.
+
+        Raises:
+            ProjectError: If a pipeline module does not import.
+        """
+        found = [
+            (len(p.nodes), name)
+            for name, p in self._pipelines.items()
+            if dataset in p.all_outputs()
+        ]
+        return [name for _, name in sorted(found)]
+
     @cached_property
     def _pipelines(self) -> dict[str, Pipeline]:
         """The registered pipelines; one that Kedro would leave out with a warning is an error."""

@@ -3,7 +3,19 @@
 Nothing heavy is imported before a command runs: Kedro loads this package for every `kedro` call.
 """
 
-from kedro_airflow_k8s.cli import airflow_commands, dag_commands, sandbox_commands
+from kedro_airflow_k8s.cli import (
+    airflow_commands,
+    dag_commands,
+    sandbox_commands,
+    validate_command,
+)
 from kedro_airflow_k8s.cli.group import airflow_k8s, commands
 
-__all__ = ["airflow_commands", "airflow_k8s", "commands", "dag_commands", "sandbox_commands"]
+__all__ = [
+    "airflow_commands",
+    "airflow_k8s",
+    "commands",
+    "dag_commands",
+    "sandbox_commands",
+    "validate_command",
+]

@@ -1,0 +1,46 @@
+"""What can be known of a run before the deploy: checks of pipelines, their plans and configuration.
+
+A check is a function of a `Subject` that yields findings. It reads nothing but what is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kedro_airflow_k8s.checks.collisions import same_file, told_apart_by_hash
+from kedro_airflow_k8s.checks.dataset_types import types_not_installed
+from kedro_airflow_k8s.checks.handed_on import lost_data
+from kedro_airflow_k8s.checks.inputs import (
+    memory_inputs,
+    unknown_credentials,
+    unknown_datasets,
+    unknown_parameters,
+)
+from kedro_airflow_k8s.checks.local_paths import empty_volume, outside_volume
+from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
+from kedro_airflow_k8s.checks.settings import check_settings
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.checks.tags import unknown_resources
+from kedro_airflow_k8s.findings import Finding
+
+__all__ = ["Subject", "check_pipeline", "check_settings", "unknown_resources"]
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    lost_data,
+    memory_inputs,
+    unknown_datasets,
+    unknown_parameters,
+    unknown_credentials,
+    types_not_installed,
+    outside_volume,
+    empty_volume,
+    split_claim,
+    read_write_once_pod,
+    told_apart_by_hash,
+    same_file,
+)
+
+
+def check_pipeline(subject: Subject) -> list[Finding]:
+    """All findings about one pipeline and its DAG."""
+    return [finding for check in CHECKS for finding in check(subject)]

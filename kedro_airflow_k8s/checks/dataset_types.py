@@ -1,0 +1,232 @@
+"""Classes of datasets: whether there are such, and whether what they need is installed here.
+
+No dataset is imported: that would take seconds. Modules are looked for as files, and what a
+dataset of Kedro's own collection needs stands in the metadata of its package.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from kedro_airflow_k8s.checks.local_paths import local_path
+from kedro_airflow_k8s.checks.nearest import Nearest
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.findings import Finding, Severity, listed
+
+# What Kedro puts before a type, in this order.
+_PREFIXES = ("kedro.io.", "kedro_datasets.", "")
+_COLLECTION = "kedro_datasets"
+_SUBMODULES = re.compile(r"\b([A-Z]\w*(?:Dataset|DataSet|Writer|V2))\b")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+# fsspec knows many more; these are what it has no module of its own for and people store data in.
+_STORES = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
+}
+# What an extra installs for some of the things that a dataset can do, but not for all.
+_OPTIONAL = {
+    "geopandas-genericdataset": {"fiona"},
+    "pandas-sqlquerydataset": {"pyodbc"},
+    "pickle-pickledataset": {"compress-pickle"},
+    "polars-eagerpolarsdataset": {"deltalake", "pyarrow", "xlsx2csv"},
+    "polars-lazypolarsdataset": {"deltalake", "pyarrow"},
+}
+_INSTEAD = {"pyarrow": "fastparquet"}
+_MANY_STORES = ("spark.", "ibis.", "kedro_datasets.spark.")
+
+
+def types_not_installed(subject: Subject) -> Iterator[Finding]:
+    """Types that do not exist, and types whose packages are not here."""
+    users: dict[str, list[str]] = {}
+    stores: dict[str, list[str]] = {}
+    for name, entry in subject.catalog.items():
+        for kind in (entry.type, *entry.also_types):
+            users.setdefault(kind, []).append(name)
+        match = _SCHEME.match(entry.path or "")
+        if match and local_path(entry.path) is None and not entry.type.startswith(_MANY_STORES):
+            stores.setdefault(match[1].lower(), []).append(name)
+    for kind, names in users.items():
+        found = _problem(kind)
+        if found:
+            severity, problem, fix = found
+            yield _finding(subject, kind, names, severity, problem, fix)
+    for scheme, names in stores.items():
+        package = _STORES.get(scheme)
+        if package and importlib.util.find_spec(package) is None:
+            yield _finding(
+                subject,
+                f"{scheme}://",
+                names,
+                "warning",
+                f"The package {package} is not installed here.",
+                f"Add {package} to the project's requirements.",
+            )
+
+
+def _finding(
+    subject: Subject, what: str, names: list[str], severity: Severity, problem: str, fix: str
+) -> Finding:
+    unknown = severity == "error"
+    return Finding(
+        code="unknown-type" if unknown else "missing-extra",
+        severity=severity,
+        where=f"dataset {names[0]!r}" if len(names) == 1 else f"datasets {listed(names)}",
+        problem=f"Stored as {what or 'nothing'}: {problem}",
+        consequence="Every pod that uses it fails."
+        if unknown
+        else "If the image lacks it as well, every pod that uses it fails.",
+        fix=fix,
+        pipeline=subject.pipeline,
+    )
+
+
+@cache
+def _problem(kind: str) -> tuple[Severity, str, str] | None:
+    """What is wrong with a type: how bad it is, the problem and the fix; None if nothing is."""
+    module, _, name = kind.rpartition(".")
+    if not kind or "" in kind.split("."):
+        return (
+            "error",
+            "it is not the name of a class.",
+            "Give the entry a `type`, such as pandas.CSVDataset.",
+        )
+    for prefix in _PREFIXES:
+        files = _files_of(f"{prefix}{module}".rstrip("."))
+        if files is not None and (not files or any(_has(file, name) for file in files)):
+            return _missing_packages(kind) if prefix == "kedro_datasets." else None
+    if not _is_installed(_COLLECTION) and not _is_installed(module.partition(".")[0]):
+        return (
+            "warning",
+            "neither kedro-datasets nor a package of that name is installed here.",
+            f"Add kedro-datasets[{_extra(kind)}] to the project's requirements.",
+        )
+    known = _collection()
+    same = sorted(other for other in known if other.lower().endswith(f".{name.lower()}"))
+    hint = (
+        f" Did you mean {same[0]!r}?"
+        if len(same) == 1
+        else Nearest(known).hint(kind.removeprefix(f"{_COLLECTION}."))
+    )
+    in_collection = _files_of(f"{_COLLECTION}.{module}") is not None or not module
+    own = _is_installed(module.partition(".")[0]) if module else False
+    if hint or in_collection or own:
+        return (
+            "error",
+            f"there is no such class, neither in Kedro and kedro-datasets nor elsewhere.{hint}",
+            "Correct the type in the catalog.",
+        )
+    return (
+        "warning",
+        f"the module {module} is not installed here.",
+        "Add its package to the project's requirements, or correct the type in the catalog.",
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(package) and importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@cache
+def _files_of(module: str) -> tuple[Path, ...] | None:
+    """The Python files of a module, or of what is in its package; None if there is none.
+
+    Nothing but the top package is looked up by Python, which would import those above a module.
+    Empty for one that is not made of Python files.
+    """
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top) if top else None
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest and spec.submodule_search_locations is None:
+        return (Path(spec.origin),) if spec.origin and spec.origin.endswith(".py") else ()
+    for location in spec.submodule_search_locations or ():
+        folder = Path(location, *rest)
+        if folder.is_dir():
+            return tuple(sorted(folder.glob("*.py")))
+        if folder.with_suffix(".py").is_file():
+            return (folder.with_suffix(".py"),)
+        if list(folder.parent.glob(f"{folder.name}.*.so")):
+            return ()
+    return None
+
+
+def _has(file: Path, name: str) -> bool:
+    """Whether a file mentions a name, or brings names that it does not mention."""
+    text = file.read_text("utf-8", "replace")
+    return re.search(rf"\b{re.escape(name)}\b|\bimport \*", text) is not None
+
+
+@cache
+def _collection() -> frozenset[str]:
+    """The types that the installed collection and Kedro itself have, as catalogs name them."""
+    found = {"MemoryDataset", "CachedDataset"}
+    spec = importlib.util.find_spec(_COLLECTION)
+    for location in (spec and spec.submodule_search_locations) or ():
+        for file in Path(location).glob("*/__init__.py"):
+            names = _SUBMODULES.findall(file.read_text("utf-8", "replace"))
+            found.update(f"{file.parent.name}.{name}" for name in names)
+    return frozenset(found)
+
+
+def _extra(kind: str) -> str:
+    return kind.removeprefix(f"{_COLLECTION}.").replace(".", "-").lower()
+
+
+def _missing_packages(kind: str) -> tuple[Severity, str, str] | None:
+    extra = _extra(kind)
+    missing = sorted(_missing(extra, frozenset()))
+    if not missing:
+        return None
+    return (
+        "warning",
+        f"it needs packages that are not installed here: {', '.join(missing)}.",
+        f"Add kedro-datasets[{extra}] to the project's requirements.",
+    )
+
+
+def _missing(extra: str, seen: frozenset[str]) -> set[str]:
+    """The packages of an extra of kedro-datasets, and of extras that it names, that are missing."""
+    from packaging.requirements import Requirement
+
+    missing = set()
+    for text in _requirements():
+        # To parse all of them takes longer than all the other checks.
+        if f'"{extra}"' not in text and f"'{extra}'" not in text:
+            continue
+        requirement = Requirement(text)
+        if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if requirement.name.lower().replace("_", "-") == "kedro-datasets":
+            for other in requirement.extras - seen:
+                missing |= _missing(other, seen | {extra})
+        elif not _has_distribution(requirement.name):
+            missing.add(requirement.name)
+    return missing - _OPTIONAL.get(extra, set())
+
+
+@cache
+def _requirements() -> tuple[str, ...]:
+    try:
+        return tuple(importlib.metadata.requires("kedro-datasets") or ())
+    except importlib.metadata.PackageNotFoundError:
+        return ()
+
+
+def _has_distribution(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return name in _INSTEAD and _has_distribution(_INSTEAD[name])
+    return True

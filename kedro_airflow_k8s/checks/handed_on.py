@@ -1,0 +1,37 @@
+"""Data that one task hands to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.findings import Finding, listed
+
+
+def lost_data(subject: Subject) -> Iterator[Finding]:
+    """Datasets in memory that cross from task to task, where there is no place to hand them on."""
+    if subject.plan.hands_on or subject.project.catalog is None:
+        return
+    for dataset, (output, maker) in subject.made.items():
+        readers = subject.read.get(dataset, {})
+        lost = [
+            node
+            for node, name in readers.items()
+            if subject.task_of[node] != subject.task_of[maker]
+            and (subject.project.in_memory(output) or subject.project.in_memory(name))
+        ]
+        if lost:
+            declared = output in subject.catalog
+            yield Finding(
+                code="lost-data",
+                severity="error",
+                where=f"dataset {output!r}",
+                problem=f"Node {maker!r} makes it for {listed(lost)}, which"
+                f" {'run' if len(lost) > 1 else 'runs'} in another pod, and it"
+                f" {'is a MemoryDataset' if declared else 'is not in the catalog'}.",
+                consequence="It ends with the pod that made it, and the next task fails.",
+                fix="Take out run_config.volume.disabled, set run_config.intermediate_data, declare"
+                " the dataset in the catalog, or let the nodes share a task"
+                " (run_config.grouping: memory).",
+                pipeline=subject.pipeline,
+            )

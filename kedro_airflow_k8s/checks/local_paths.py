@@ -1,0 +1,112 @@
+"""Datasets that are stored on a disk: on the volume of the run, or on the pod's own."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.findings import Finding, listed
+from kedro_airflow_k8s.pipeline import stored_name
+
+_LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_IN_MEMORY = "memory://"
+
+
+def local_path(path: str | None) -> PurePosixPath | None:
+    """A place on a pod's disk in its shortest form, or None for one elsewhere.
+
+    A relative one is meant from the project's folder. Those of Windows have no place in a pod, but
+    are on its disk all the same.
+    """
+    if not path:
+        return None
+    text = path.strip()
+    if text.lower().startswith(_IN_MEMORY):
+        # fsspec's files in memory, which end with the process as those on the pod's disk do.
+        return PurePosixPath("/dev/memory")
+    text, count = _LOCAL_SCHEME.subn("", text, count=1)
+    if not count and (_SCHEME.match(text) or "::" in text):
+        return None
+    found = PurePosixPath(posixpath.normpath(text.replace("\\", "/")))
+    # There is nothing to lose there.
+    return None if found.parts[:2] == ("/", "dev") else found
+
+
+def is_on_volume(path: PurePosixPath, mount_path: str) -> bool:
+    """Whether a path is on the volume that is mounted in place of the project's data folder.
+
+    Where the project is in the image is not known, but the mount path is below it: `data/x` is on a
+    volume at `/home/me/project/data`, and `data/raw/x` on one at `/home/me/project/data/raw`.
+    """
+    mount = PurePosixPath(mount_path)
+    if path.is_absolute():
+        return path.is_relative_to(mount)
+    ends = (mount.parts[start:] for start in range(1, len(mount.parts)))
+    return any(path.parts[: len(end)] == end for end in ends)
+
+
+def outside_volume(subject: Subject) -> Iterator[Finding]:
+    """What nodes write to the disk of their pod, which is gone with it."""
+    volume = subject.run.volume
+    for dataset, (output, maker) in subject.made.items():
+        entry = subject.catalog.get(output)
+        path = local_path(entry.path) if entry and not entry.in_memory else None
+        if entry is None or path is None:
+            continue
+        if not volume.disabled and is_on_volume(path, volume.mount_path):
+            continue
+        readers = list(subject.read.get(dataset, {}))
+        others = [n for n in readers if subject.task_of[n] != subject.task_of[maker]]
+        # MLflow's own datasets have handed the file to its server by then.
+        if not others and (readers or entry.type.startswith("kedro_mlflow.")):
+            continue
+        yield Finding(
+            code="outside-volume",
+            severity="error" if others else "warning",
+            where=f"dataset {output!r}",
+            problem=f"Node {maker!r} writes it to {entry.path}, a place on the disk of its pod:"
+            + (
+                " there is no volume (run_config.volume.disabled)."
+                if volume.disabled
+                else f" the volume is mounted at {volume.mount_path}."
+            ),
+            consequence=f"{listed(others)} would look for it in another pod and not find it."
+            if others
+            else "It is gone when the pod ends, and nobody can look at it.",
+            fix=("Store it" if volume.disabled else "Store it below the data folder of the project")
+            + (" on object storage" if volume.disabled else " or on object storage")
+            + (", or take the entry out of the catalog." if others else "."),
+            pipeline=subject.pipeline,
+        )
+
+
+def empty_volume(subject: Subject) -> Iterator[Finding]:
+    """Inputs in the image's data folder, where an empty volume is mounted over them."""
+    volume = subject.run.volume
+    if volume.disabled or not volume.skip_init:
+        return
+    written = {
+        local_path(subject.catalog[output].path)
+        for output, _ in subject.made.values()
+        if output in subject.catalog
+    }
+    for name, node in subject.free_inputs.items():
+        entry = subject.catalog.get(name)
+        path = local_path(entry.path) if entry and not entry.in_memory else None
+        if entry is None or path is None or path in written:
+            continue
+        if is_on_volume(path, volume.mount_path):
+            yield Finding(
+                code="empty-volume",
+                severity="error",
+                where=f"dataset {stored_name(name)!r}",
+                problem=f"Node {node!r} takes it from {entry.path}, where the volume is mounted,"
+                " and run_config.volume.skip_init leaves that empty.",
+                consequence="The image's data folder is hidden, and the node finds no file.",
+                fix="Take out run_config.volume.skip_init, or store the dataset elsewhere.",
+                pipeline=subject.pipeline,
+            )

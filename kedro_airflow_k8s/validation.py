@@ -1,0 +1,195 @@
+"""Checks of whole pipelines before they are deployed: what is read for them, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from kedro_airflow_k8s.checks import Subject, check_pipeline, check_settings, unknown_resources
+from kedro_airflow_k8s.config import PluginConfig
+from kedro_airflow_k8s.errors import ConfigError, PlanError
+from kedro_airflow_k8s.findings import CODES, Code, Finding, errors_first
+from kedro_airflow_k8s.pipeline import Project
+from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
+from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.tasks import RESOURCES_TAG
+
+T = TypeVar("T")
+
+_STAND_IN = "image"
+"""An image for the plan where there is none, so that the other checks can be made."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A pipeline with the plan of its DAG."""
+
+    project: Project
+    plan: Plan
+
+
+def validate(
+    project: KedroProject,
+    pipelines: Sequence[str],
+    config: PluginConfig,
+    overrides: Overrides = AS_CONFIGURED,
+) -> list[Finding]:
+    """Everything that is wrong or doubtful in pipelines, errors first; also what stops a compile.
+
+    Args:
+        project: The Kedro project.
+        pipelines: Registered names.
+        config: The configuration.
+        overrides: What else is said in place of the configuration.
+
+    Raises:
+        ProjectError: If a pipeline is unknown, or a pipeline module does not import.
+    """
+    findings: list[Finding] = []
+    planned: list[Planned] = []
+    for name in pipelines:
+        read = project.read(name)
+        read, unread = _with_catalog(project, read)
+        read, unread_parameters = _with_parameters(project, read, config)
+        findings += [*unread, *unread_parameters]
+        if not read.nodes and len(pipelines) > 1:
+            continue
+        found = list(unknown_resources(read, config.run_config))
+        try:
+            plan = build_plan(_mended(read, found), _with_image(config), overrides)
+        except PlanError as error:
+            findings += [*found, _of_plan(error, name)]
+        else:
+            findings += found
+            planned.append(Planned(read, plan))
+    return errors_first([*findings, *check_plans(project, planned, config)])
+
+
+def check_plans(
+    project: KedroProject, planned: Sequence[Planned], config: PluginConfig
+) -> list[Finding]:
+    """What is wrong or doubtful in pipelines of which there are plans already, errors first.
+
+    Args:
+        project: The Kedro project.
+        planned: The pipelines and their plans. Where a project has no catalog yet, it is read.
+        config: The configuration.
+    """
+    findings = [*check_settings(config.run_config), *_same_dag(planned)]
+    credentials, unread_credentials = _known(lambda: project.credentials, "credentials")
+    parameters, unread_parameters = _known(lambda: project.parameters, "parameters")
+    findings += [*unread_credentials, *unread_parameters]
+    for each in planned:
+        read, unread = _with_catalog(project, each.project)
+        findings += unread
+        findings += check_pipeline(
+            Subject(
+                project=read,
+                run=config.run_config,
+                plan=each.plan,
+                parameters=parameters,
+                credentials=credentials,
+                declared=project.catalog.names if read.catalog is not None else frozenset(),
+                makers=project.makers,
+            )
+        )
+    return errors_first(findings)
+
+
+def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[Finding]]:
+    """The project with what the catalog says of its datasets, if that can be read."""
+    if read.catalog is not None:
+        return read, []
+    catalog, unread = _known(lambda: project.catalog, "catalog")
+    if catalog is None:
+        return read, unread
+    names = (name for node in read.nodes for name in (*node.inputs, *node.outputs))
+    return replace(read, catalog=catalog.entries(names)), []
+
+
+def _with_parameters(
+    project: KedroProject, read: Project, config: PluginConfig
+) -> tuple[Project, list[Finding]]:
+    """The project with its parameters, if the configuration shows some and they can be read."""
+    if not config.run_config.trigger_params:
+        return read, []
+    parameters, unread = _known(lambda: project.parameters, "parameters")
+    return replace(read, parameters=parameters or {}), unread
+
+
+def _known(read: Callable[[], T], what: str) -> tuple[T | None, list[Finding]]:
+    """What a part of the project says, or a finding that it cannot be read."""
+    try:
+        return read(), []
+    except ConfigError as error:
+        return None, [
+            Finding(
+                code="not-checked",
+                severity="warning",
+                where=f"the project's {what}",
+                problem=f"No check that needs them was made, because: {error}",
+                consequence="If that is so in the pods as well, no task can run.",
+                fix="Make sure that they can be read without a run, from here.",
+            )
+        ]
+
+
+def _with_image(config: PluginConfig) -> PluginConfig:
+    run = config.run_config
+    if run.image is not None:
+        return config
+    return config.model_copy(update={"run_config": run.model_copy(update={"image": _STAND_IN})})
+
+
+def _mended(project: Project, found: Iterable[Finding]) -> Project:
+    """The project without the tags that findings are about, so that it can have a plan."""
+    wrong = {finding.where for finding in found}
+    if not wrong:
+        return project
+    nodes = tuple(
+        replace(node, tags=tuple(tag for tag in node.tags if not _names_one(tag, wrong)))
+        for node in project.nodes
+    )
+    return replace(project, nodes=nodes)
+
+
+def _names_one(tag: str, wrong: set[str]) -> bool:
+    match = RESOURCES_TAG.fullmatch(tag)
+    return match is not None and f"tag 'resources.{match[1]}'" in wrong
+
+
+def _of_plan(error: PlanError, pipeline: str) -> Finding:
+    code: Code = next((code for code in CODES if code == error.code), "plan")
+    return Finding(
+        code=code,
+        severity="error",
+        where="the plan of the DAG",
+        problem=str(error),
+        consequence="There is no DAG.",
+        fix="Nothing else of this pipeline is checked until that is mended.",
+        pipeline=pipeline,
+    )
+
+
+def _same_dag(planned: Sequence[Planned]) -> list[Finding]:
+    """Pipelines that would be one DAG."""
+    firsts: dict[str, str] = {}
+    findings = []
+    for each in planned:
+        dag_id, pipeline = each.plan.dag_id, each.project.pipeline
+        first = firsts.setdefault(dag_id, pipeline)
+        if first != pipeline:
+            findings.append(
+                Finding(
+                    code="id-collision",
+                    severity="error",
+                    where=f"DAG {dag_id!r}",
+                    problem=f"Pipelines {first!r} and {pipeline!r} would both be it.",
+                    consequence="Only one of the two files would be there, and only one of the"
+                    " pipelines would run.",
+                    fix="Rename one of the pipelines.",
+                    pipeline=pipeline,
+                )
+            )
+    return findings
