@@ -102,11 +102,14 @@ class Target:
             SandboxError: If the sandbox does not run, or not all of it, or the project cannot be
                 copied.
         """
-        if not self._in_sandbox:
-            return given
-        self._sandbox.check()
-        self._sandbox.refresh_image(self._project)
-        return given or self.config.run_config.image
+        if self._in_sandbox:
+            self._sandbox.check()
+            self._sandbox.refresh_image(self._project)
+        return self.image_name(given)
+
+    def image_name(self, given: str | None) -> str | None:
+        """The same image, without a look at whether the sandbox has it."""
+        return given or self.config.run_config.image if self._in_sandbox else given
 
     @cached_property
     def config(self) -> PluginConfig:

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs: Kedro loads this package for ev
 from kedro_airflow_k8s.cli import (
     airflow_commands,
     dag_commands,
+    diff_command,
     sandbox_commands,
     validate_command,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "airflow_k8s",
     "commands",
     "dag_commands",
+    "diff_command",
     "sandbox_commands",
     "validate_command",
 ]
