@@ -42,8 +42,7 @@ def same_file(subject: Subject) -> Iterator[Finding]:
     places: dict[str, list[str]] = {}
     for name, entry in subject.catalog.items():
         if entry.path and not entry.in_memory:
-            path = local_path(entry.path)
-            places.setdefault(str(path or entry.path), []).append(name)
+            places.setdefault(local_path(entry.path) or entry.path, []).append(name)
     shared = [names for names in places.values() if len(names) > 1]
     if not shared:
         return

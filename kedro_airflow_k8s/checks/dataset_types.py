@@ -29,6 +29,7 @@ _STORES = {
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
     **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
 }
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[^]]*)\])?")
 # What an extra installs for some of the things that a dataset can do, but not for all.
 _OPTIONAL = {
     "geopandas-genericdataset": {"fiona"},
@@ -198,30 +199,39 @@ def _missing_packages(kind: str) -> tuple[Severity, str, str] | None:
 
 def _missing(extra: str, seen: frozenset[str]) -> set[str]:
     """The packages of an extra of kedro-datasets, and of extras that it names, that are missing."""
-    from packaging.requirements import Requirement
-
     missing = set()
     for text in _requirements():
-        # To parse all of them takes longer than all the other checks.
-        if f'"{extra}"' not in text and f"'{extra}'" not in text:
+        match = _REQUIREMENT.match(text)
+        if match is None or f'"{extra}"' not in text or not _applies(text, extra):
             continue
-        requirement = Requirement(text)
-        if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
-            continue
-        if requirement.name.lower().replace("_", "-") == "kedro-datasets":
-            for other in requirement.extras - seen:
+        name, others = match["name"], match["extras"]
+        if name == "kedro-datasets":
+            for other in set(re.split(r"\s*,\s*", others or "")) - seen - {""}:
                 missing |= _missing(other, seen | {extra})
-        elif not _has_distribution(requirement.name):
-            missing.add(requirement.name)
+        elif not _has_distribution(name):
+            missing.add(name)
     return missing - _OPTIONAL.get(extra, set())
+
+
+def _applies(requirement: str, extra: str) -> bool:
+    """Whether a requirement of an extra is one on this machine."""
+    marker = requirement.partition(";")[2].strip()
+    if marker == f'extra == "{extra}"':
+        return True
+    # Slow to import, and hardly any requirement is more than that.
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate({"extra": extra})
 
 
 @cache
 def _requirements() -> tuple[str, ...]:
     try:
-        return tuple(importlib.metadata.requires("kedro-datasets") or ())
+        found = importlib.metadata.requires("kedro-datasets") or ()
     except importlib.metadata.PackageNotFoundError:
         return ()
+    # Which kind of quotes it is depends on what built the package.
+    return tuple(text.replace("'", '"') for text in found)
 
 
 def _has_distribution(name: str) -> bool:

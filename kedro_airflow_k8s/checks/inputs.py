@@ -30,7 +30,7 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             where=f"dataset {name!r}",
             problem=f"Node {node!r} takes it, but no node of the pipeline makes it, and the"
             f" catalog does not have it.{hint}",
-            consequence="Kedro refuses to run the node: the pod fails at its start.",
+            consequence="The task fails: there is nothing to load.",
             fix=f"Declare it in the catalog of the environment {subject.project.env!r}, or run"
             " these nodes in a pipeline that also makes it."
             if makers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from functools import cache
 
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.findings import Finding, listed
@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _IN_MEMORY = "memory://"
 
 
-def local_path(path: str | None) -> PurePosixPath | None:
+def local_path(path: str | None) -> str | None:
     """A place on a pod's disk in its shortest form, or None for one elsewhere.
 
     A relative one is meant from the project's folder. Those of Windows have no place in a pod, but
@@ -27,26 +27,35 @@ def local_path(path: str | None) -> PurePosixPath | None:
     text = path.strip()
     if text.lower().startswith(_IN_MEMORY):
         # fsspec's files in memory, which end with the process as those on the pod's disk do.
-        return PurePosixPath("/dev/memory")
-    text, count = _LOCAL_SCHEME.subn("", text, count=1)
-    if not count and (_SCHEME.match(text) or "::" in text):
-        return None
-    found = PurePosixPath(posixpath.normpath(text.replace("\\", "/")))
+        return text
+    if ":" in text:
+        text, count = _LOCAL_SCHEME.subn("", text, count=1)
+        if not count and (_SCHEME.match(text) or "::" in text):
+            return None
+    found = posixpath.normpath(text.replace("\\", "/"))
     # There is nothing to lose there.
-    return None if found.parts[:2] == ("/", "dev") else found
+    return None if found.startswith("/dev/") else found
 
 
-def is_on_volume(path: PurePosixPath, mount_path: str) -> bool:
+def is_on_volume(path: str, mount_path: str) -> bool:
     """Whether a path is on the volume that is mounted in place of the project's data folder.
 
     Where the project is in the image is not known, but the mount path is below it: `data/x` is on a
     volume at `/home/me/project/data`, and `data/raw/x` on one at `/home/me/project/data/raw`.
+
+    Args:
+        path: As `local_path` gives it.
+        mount_path: Where the volume is mounted.
     """
-    mount = PurePosixPath(mount_path)
-    if path.is_absolute():
-        return path.is_relative_to(mount)
-    ends = (mount.parts[start:] for start in range(1, len(mount.parts)))
-    return any(path.parts[: len(end)] == end for end in ends)
+    return path.startswith(_beginnings(mount_path)) or f"{path}/" in _beginnings(mount_path)
+
+
+@cache
+def _beginnings(mount_path: str) -> tuple[str, ...]:
+    """How a path on the volume may begin: with the mount path, or with an end of it."""
+    parts = mount_path.strip("/").split("/")
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return (f"{mount_path}/", *(f"{end}/" for end in ends))
 
 
 def outside_volume(subject: Subject) -> Iterator[Finding]:
