@@ -45,7 +45,8 @@ class Task:
         doc: What it does: the docstring of its function, or the first line of each node's.
         resources: The entry of the plan's resources that its pod gets.
         pipeline: The smallest registered pipeline that has all its nodes.
-        whole_pipeline: Whether that has no others.
+        whole_pipeline: Whether the pod runs all of that, without being told the nodes: it has no
+            others, and their names are too long for a command line.
     """
 
     task_id: str
@@ -102,8 +103,14 @@ def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tas
     readers = _readers(groups)
     tasks = []
     for index, (group, place) in enumerate(zip(groups, found, strict=True)):
-        pipeline, whole = runs.smallest(group)
-        _check_length(place.task_id, group, whole)
+        pipeline, others = runs.smallest(group)
+        too_long = _names_too_long(group)
+        if too_long and others:
+            raise PlanError(
+                f"Task {place.task_id!r} has {len(group.nodes)} nodes, whose names are too long for"
+                f" one command line: more than {NODES_LENGTH} bytes. Make smaller groups, or"
+                " register a pipeline of exactly these nodes: it is then run by its name."
+            )
         tasks.append(
             Task(
                 task_id=place.task_id,
@@ -115,7 +122,7 @@ def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tas
                 doc=_doc(group),
                 resources=_entry_name(entries[index]),
                 pipeline=pipeline,
-                whole_pipeline=whole,
+                whole_pipeline=too_long,
             )
         )
     return Tasks(tuple(tasks), tree(found, tasks), resources)
@@ -149,14 +156,9 @@ def _doc(group: NodeGroup) -> str:
     return "\n".join(f"- `{name}`: {first}" for name, first in firsts)
 
 
-def _check_length(task_id: str, group: NodeGroup, whole: bool) -> None:
+def _names_too_long(group: NodeGroup) -> bool:
     size = sum(len(node.name.encode("utf-8", "surrogatepass")) + 1 for node in group.nodes)
-    if size > NODES_LENGTH and not whole:
-        raise PlanError(
-            f"Task {task_id!r} has {len(group.nodes)} nodes, whose names are too long for one"
-            f" command line ({size} bytes of at most {NODES_LENGTH}). Make smaller groups, or"
-            " register a pipeline of exactly these nodes: it is then run by its name."
-        )
+    return size > NODES_LENGTH
 
 
 class _Pipelines:
@@ -171,13 +173,13 @@ class _Pipelines:
                 self._with.setdefault(node, []).append((name, nodes))
 
     def smallest(self, group: NodeGroup) -> tuple[str, bool]:
-        """The name of the smallest one that holds a group, and whether it holds nothing else."""
+        """The name of the smallest one that holds a group, and whether it holds others too."""
         wanted = {node.name for node in group.nodes}
         for name, nodes in self._with.get(group.nodes[0].name, ()):
             if wanted <= nodes:
-                return name, len(wanted) == len(nodes)
+                return name, len(wanted) < len(nodes)
         name, size = self._own
-        return name, len(wanted) == size
+        return name, len(wanted) < size
 
 
 def _resources(

@@ -101,7 +101,7 @@ class Task:
         self.role = "setup"
         return self
 
-    def as_teardown(self, setups: Task) -> Task:
+    def as_teardown(self, setups: Task | None = None) -> Task:
         self.role, self.setups = "teardown", setups
         return self
 

@@ -12,7 +12,7 @@ from kedro.framework.cli.utils import split_node_names, split_string
 from kedro.pipeline import Node, Pipeline
 
 from kedro_airflow_k8s.config import PluginConfig, load_config
-from kedro_airflow_k8s.pipeline import PipelineNode, Project
+from kedro_airflow_k8s.pipeline import CatalogEntry, PipelineNode, Project
 from kedro_airflow_k8s.project import pipeline_nodes
 
 IMAGE = "registry.example.com/team/app:1.0"
@@ -63,7 +63,7 @@ MISCHIEF = (
 """Pieces of text that end strings, comments, templates, arguments or lines too early."""
 
 NAMES = (
-    *("dag", "first", "last", "kedro_task", "create_volume", "wait_1", "volume_name", "re"),
+    *("dag", "first", "last", "kedro_task", "create_volume", "wait_1", "run_slug", "re"),
     *("pod_task", "pod_template", "k8s", "names", "IMAGE", "DATA", "POD", "RESOURCES", "DOC_F"),
     *("print", "open", "None", "True", "import", "lambda", "__import__", "__name__", "match"),
     *("upstream_join_id", "downstream_join_id", "root", "task", "-", ".", "..", "a--b", "_", "1"),
@@ -186,6 +186,7 @@ def kedro_pipelines(draw: st.DrawFn, tags: Sequence[str] = ()) -> Pipeline:
         chosen = draw(st.none() | st.sampled_from(list(tags))) if tags else None
         others = draw(st.sets(st.text("abc_.-", min_size=1, max_size=4), max_size=2))
         others = {tag for tag in others if not tag.startswith("resources")}
+        others |= draw(st.sampled_from([set(), set(), {"airflow-k8s.group.g"}]))
         nodes.append(
             Node(
                 draw(st.just(shared) | functions()),
@@ -273,7 +274,8 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
             optional={
                 "skip_init": st.booleans(),
                 "owner": st.sampled_from([0, 999]),
-                "mount_path": st.sampled_from(["/data", "/a b/'", '/"/é']),
+                "mount_path": st.sampled_from(["/data", "/a b/'", '/"/é', "/{{ $a"]),
+                "same_node": st.booleans(),
             },
         ),
     )
@@ -301,6 +303,9 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
                 "external_dependencies": sensors,
                 "service_account_name": st.just("robot"),
                 "image_pull_secrets": st.just(["pull"]),
+                "grouping": st.sampled_from(["none", "memory", "namespace", "pipeline"]),
+                "intermediate_data": st.just("s3://bucket/folder"),
+                "keep_intermediate_data": st.booleans(),
             },
         )
     )
@@ -328,14 +333,18 @@ def projects(
             parameter_names().filter(lambda name: name not in RESERVED), JSON, max_size=3
         )
     )
+    chosen = draw(nodes)
+    made = sorted({name for node in chosen for name in node.outputs})
+    declared = draw(st.sets(st.sampled_from(made))) if made else set()
     project = Project(
         package_name="my_package",
         env=env,
         is_default_env=default,
         pipeline=draw(st.just("__default__") | filled_texts()),
-        nodes=draw(nodes),
+        nodes=chosen,
         commit=draw(st.sampled_from(["0a1b2c", "0a1b2c-dirty"])),
         parameters=parameters,
+        catalog={name: CatalogEntry("json.JSONDataset") for name in declared},
     )
     run_config = draw(run_configs(resources))
     others = run_config.get("variables_params", [])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +25,7 @@ from kedro_airflow_k8s.literals import Call, Expression
 from kedro_airflow_k8s.pipeline import PipelineNode, Project
 from kedro_airflow_k8s.plan import DEFAULT_START_DATE, Plan, build_plan
 from kedro_airflow_k8s.render import render_dag
+from kedro_airflow_k8s.tasks import Task
 from tests.dag_source import bound, called, imported, statements
 from tests.recorded_dag import Model, RecordedDag, operator_trees, run_dag_file
 from tests.strategies import (
@@ -39,7 +42,9 @@ from tests.strategies import (
 # Kedro warns of such namespaces and takes them.
 pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
-OWN_FUNCTIONS = frozenset(["connect_kedro_tasks", "kedro_task", "pod_task", "pod_template"])
+OWN_FUNCTIONS = frozenset(
+    ["connect_kedro_tasks", "handed_on", "kedro_task", "pod_task", "pod_template"]
+)
 CALLED = OWN_FUNCTIONS | {
     "CreateVolumeOperator",
     "DAG",
@@ -56,9 +61,21 @@ CALLED = OWN_FUNCTIONS | {
     "timedelta",
     # In the functions above.
     "', '.join",
-    "node.rpartition",
+    "','.join",
+    ".add",
+    ".replace",
+    "''.join",
+    "names[0].rpartition",
+    "sorted(HANDED_ON.get(task_id, ())",
+    "HANDED_ON.get",
+    "HANDED_ON.setdefault",
     "KEDRO_TASKS.append",
+    "arguments.append",
     "before.values",
+    "isinstance",
+    "json.dumps",
+    "makers.keys",
+    "sorted",
     "first.append",
     "followed.update",
     "i.partition",
@@ -73,12 +90,16 @@ CALLED = OWN_FUNCTIONS | {
 
 OWN_NAMES = OWN_FUNCTIONS | {
     *("annotations", "dag", "first", "last", "k8s"),
-    *("create_volume", "data_volume_init", "delete_volume"),
-    *("DATA", "FILL_PATH", "FILL_VOLUME", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD", "RESOURCES"),
+    *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
+    *("DATA", "FILL_PATH", "FILL_VOLUME", "HANDED_ON", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD"),
+    *("RESOURCES", "RUN_KEDRO", "json"),
     *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
     *("Param", "pendulum"),
 }
 """What a DAG names, beside what the operators that it holds name themselves."""
+
+RUN_KEDRO = files("kedro_airflow_k8s.pod").joinpath("run_kedro.py").read_text("utf-8")
+RUN_KEDRO = "\n" + RUN_KEDRO.removesuffix("\n")
 
 STATEMENTS = (ast.Assign, ast.Expr, ast.With)
 """What stands below `with DAG`: a task, the order of tasks, a group."""
@@ -127,11 +148,9 @@ def as_recorded(value: Any, mount_path: str | None) -> Any:
     return value
 
 
-def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: RecordedDag) -> str:
-    """The task of a node is exactly the node; gives its id."""
-    (task,) = (task for task in plan.tasks if task.nodes == (node.name,))
-    recorded = dag.tasks[task.task_id]
-    keywords = dict(recorded.keywords)
+def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
+    """A task runs exactly its nodes."""
+    keywords = dict(dag.tasks[task.task_id].keywords)
     arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
     run = config.run_config
     assert keywords == {
@@ -159,27 +178,42 @@ def check_node(node: PipelineNode, plan: Plan, config: PluginConfig, dag: Record
         "trigger": [entry.name for entry in run.trigger_params],
     }
     assert asked == [{key: names for key, names in wanted.items() if names}]
-    assert argv.pop(-2) == "--params=params"
-    assert argv[:2] == ["kedro", "run"]
-    assert argv[2:] == [
+    assert argv[:2] == ["python", "-c"]
+    assert argv[2] == RUN_KEDRO
+    assert argv[3:] == [
+        "run",
         f"--env={plan.env}",
-        f"--pipelines={plan.pipeline}",
-        f"--nodes={node.name}",
+        "--params=params",
+        f"--pipelines={task.pipeline}",
+        f"--nodes={','.join(task.nodes)}",
     ]
-    assert split_node_names(None, None, node.name) == [node.name]  # type: ignore[arg-type]
-    assert split_string(None, None, plan.pipeline) == [plan.pipeline]  # type: ignore[arg-type]
-    assert doc.startswith(f"Kedro node `{node.name}`\n\n{node.doc}\n")
-    for dataset in (*node.inputs, *node.outputs):
+    assert split_node_names(None, None, ",".join(task.nodes)) == [*task.nodes]  # type: ignore[arg-type]
+    assert split_string(None, None, task.pipeline) == [task.pipeline]  # type: ignore[arg-type]
+    for dataset in (*task.inputs, *task.outputs, *task.nodes):
         assert f"`{dataset}`" in doc
-    return str(recorded.task_id)
+    assert f"\n\n{task.doc}\n" in doc
+
+
+def check_nodes(project: Project, plan: Plan) -> dict[str, str]:
+    """Each node is in one task; gives its id by the node's name."""
+    assert sorted(name for task in plan.tasks for name in task.nodes) == sorted(
+        node.name for node in project.nodes
+    )
+    for task in plan.tasks:
+        if len(task.nodes) == 1:
+            (node,) = (node for node in project.nodes if node.name == task.nodes[0])
+            assert (task.inputs, task.outputs, task.doc) == (node.inputs, node.outputs, node.doc)
+    return {name: task.task_id for task in plan.tasks for name in task.nodes}
 
 
 def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag) -> None:
     """The order of tasks is that of Kedro, after sensors and volume and before the clean-up."""
-    upstream = upstream_of(project.nodes)
-    expected = {(task_ids[a], task_ids[b]) for b, before in upstream.items() for a in before}
-    roots = {task_ids[name] for name, before in upstream.items() if not before}
-    leaves = set(task_ids.values()) - {earlier for earlier, _ in expected}
+    upstream: dict[str, set[str]] = {task.task_id: set() for task in plan.tasks}
+    for name, before in upstream_of(project.nodes).items():
+        upstream[task_ids[name]] |= {task_ids[other] for other in before} - {task_ids[name]}
+    expected = {(a, b) for b, before in upstream.items() for a in before}
+    roots = {task_id for task_id, before in upstream.items() if not before}
+    leaves = upstream.keys() - {earlier for earlier, _ in expected}
     steps = [
         {sensor.task_id for sensor in plan.sensors},
         {"create_volume"} & set(dag.tasks),
@@ -187,11 +221,46 @@ def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: Rec
         roots,
     ]
     steps = [step for step in steps if step]
-    for earlier, later in pairwise(steps):
+    ends = [{"delete_intermediate_data"} & set(dag.tasks), {"delete_volume"} & set(dag.tasks)]
+    ends = [leaves, *(step for step in ends if step)]
+    for earlier, later in [*pairwise(steps), *pairwise(ends)]:
         expected |= {(a, b) for a in earlier for b in later}
-    if plan.volume:
-        expected |= {(leaf, "delete_volume") for leaf in leaves}
     assert dag.edges == expected
+
+
+def check_handing_on(
+    project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
+) -> None:
+    """Each pod is told which of its datasets other tasks read, and where to put them."""
+    run_id = {"dag": {"dag_id": "d"}, "run_id": "r"}
+    (env,) = (c["env"] for c in as_recorded(plan.pod, "/data")["spec"]["containers"])
+    variables = {entry["name"]: entry.get("value", "") for entry in env}
+    assert plan.hands_on == ("KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA" in variables)
+    if not plan.hands_on:
+        return
+    readers: dict[str, set[str]] = {}
+    for node in project.nodes:
+        for name in node.inputs:
+            readers.setdefault(name, set()).add(task_ids[node.name])
+    for task in plan.tasks:
+        made = {
+            name
+            for node in project.nodes
+            if node.name in task.nodes
+            for name in node.outputs
+            if readers.get(name, set()) - {task.task_id}
+        }
+        names = in_the_pod(
+            variables["KEDRO_AIRFLOW_K8S_HANDED_ON"],
+            {"handed_on": dag.variables["handed_on"], "ti": {"task_id": task.task_id}},
+        )
+        assert json.loads(names) == sorted(made)
+    root = in_the_pod(
+        variables["KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"],
+        {"run_slug": dag.variables["run_slug"], **run_id},
+    )
+    assert root.startswith(("s3://bucket/folder/d-", "/"))
+    assert ("delete_intermediate_data" in dag.tasks) == plan.deletes_data
 
 
 def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
@@ -249,6 +318,9 @@ def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
     env = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
     assert run.env_vars.items() <= rendered({name: env[name] for name in run.env_vars}).items()
     for name, arguments in dag.variables["RESOURCES"].items():
+        if name not in run.resources:
+            assert " + " in name
+            continue
         wanted = run.resources[name]
         assert rendered(arguments.get("labels", {})) == wanted.labels
         assert rendered(arguments.get("annotations", {})) == wanted.annotations
@@ -298,8 +370,11 @@ def check(project: Project, config: PluginConfig) -> None:
     source = render_dag(plan).source
     check_source(source, plan)
     dag = run_dag_file(source)
-    task_ids = {node.name: check_node(node, plan, config, dag) for node in project.nodes}
+    for task in plan.tasks:
+        check_task(task, plan, config, dag)
+    task_ids = check_nodes(project, plan)
     check_edges(project, plan, task_ids, dag)
+    check_handing_on(project, plan, task_ids, dag)
     check_dag(plan, config, dag)
     check_pod(config, dag)
     check_ids(plan, dag)
@@ -317,6 +392,13 @@ def test_whatever_kedro_accepts_is_in_the_dag_exactly_and_nothing_else_runs(
         event("refused: Kedro's command line cannot name it")
         project = findable(project)
     if project.nodes:
+        try:
+            build_plan(project, config)
+        except PlanError as error:
+            event(f"refused: {error.code}")
+            if error.code not in ("group-cycle", "resources-contradict"):
+                raise
+            return
         check(project, config)
 
 
