@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-POD_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
-"""Set by the DAG to the Airflow task id, in every pod that runs Kedro nodes."""
+from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
 
-
-class TaskTerminated(Exception):
-    """Kubernetes asked the pod to stop, for instance because Airflow killed its task."""
-
-
-def _stop(signum: int, _frame: FrameType | None) -> None:
-    # Only the first request interrupts: hooks that clean up after the error must not be cut off.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    from multiprocessing import active_children
-
-    # ParallelRunner would wait for the nodes that run in them.
-    for child in active_children():
-        child.kill()
-    raise TaskTerminated(f"The pod was asked to stop ({signal.Signals(signum).name}).")
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
 
 
 class PodHooks:
-    """Makes `kedro run` stop when the pod is deleted.
+    """Hands data that no dataset of the catalog stores from task to task.
 
-    In a container Kedro is process 1, and Linux gives process 1 no default action for SIGTERM:
-    without a handler the run would go on for the whole grace period after Airflow has given up.
-    With ThreadRunner it goes on until the running nodes end: Python cannot stop a thread.
+    Attributes:
+        ran: Whether Kedro has asked for it.
     """
 
-    @hook_impl(tryfirst=True)
-    def after_context_created(self) -> None:
-        """Make SIGTERM an error, so that `on_pipeline_error` hooks run and the exit code is 1.
+    ran = False
 
-        Before the pipelines and datasets are imported, and other hooks wait for servers.
-        """
-        # Elsewhere Python does not let signals be handled.
-        is_main = threading.current_thread() is threading.main_thread()
-        if POD_VARIABLE in os.environ and is_main:
-            signal.signal(signal.SIGTERM, _stop)
+    # Last, as hooks of the user may add datasets here too: what they add is right.
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Give the catalog a dataset for each name that crosses the border of this task."""
+        self.ran = True
+        root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
+        if root:
+            from kedro_airflow_k8s.pod.handing_on import hand_on
+
+            hand_on(pipeline, catalog, root)
 
 
 hooks = PodHooks()

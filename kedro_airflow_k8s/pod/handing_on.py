@@ -1,0 +1,77 @@
+"""Which datasets of a task are read from other tasks, and stored for them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import MemoryDataset, SharedMemoryDataset
+
+from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE
+from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+
+def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -> None:
+    """Put IntermediateDatasets into the catalog of a pod.
+
+    For what the pipeline makes and other tasks read, and for what it takes and does not make,
+    unless the catalog declares it or has data for it. Transcoded names (`table@pandas`) always
+    count as crossing: to Kedro, each of their forms in memory would be a dataset of its own.
+
+    Args:
+        pipeline: The nodes that this pod runs.
+        catalog: What they load from and save to; changed in place.
+        root: Where the DAG run keeps its intermediate data.
+    """
+    makers = {_stored(name): node.name for node in pipeline.nodes for name in node.outputs}
+    crossing = set(json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]"))
+    free = pipeline.inputs()
+    taken = []
+    for name in sorted(pipeline.datasets()):
+        made = _stored(name) in makers
+        if name == "parameters" or name.startswith("params:"):
+            continue
+        if name in free or "@" in name or (made and _stored(name) in crossing):
+            ours = IntermediateDataset(_stored(name), root, makers.get(_stored(name), ""))
+            if _is_ours(name, catalog, made, ours):
+                _replace(catalog, name, ours)
+                taken.append(name)
+    if taken:
+        logging.getLogger(__name__).info(
+            "Handed from task to task in %s: %s", ours.folder, ", ".join(taken)
+        )
+
+
+def _stored(name: str) -> str:
+    """The name without `@...`: to Kedro, `table@pandas` and `table@spark` are one dataset."""
+    return name.partition("@")[0]
+
+
+def _is_ours(
+    name: str, catalog: CatalogProtocol[Any, Any], made: bool, ours: IntermediateDataset
+) -> bool:
+    """Whether nothing else keeps a dataset from task to task."""
+    # Patterns count as known here, but for Kedro's own that turns the rest into MemoryDatasets.
+    if name not in catalog:
+        return True
+    declared: Any = catalog.get(name)
+    if not isinstance(declared, MemoryDataset | SharedMemoryDataset):
+        return False
+    # Data that a hook has put there stays, until a node has made another.
+    return made or not declared.exists() or ours.exists()
+
+
+def _replace(catalog: CatalogProtocol[Any, Any], name: str, ours: IntermediateDataset) -> None:
+    # From Kedro 1.7 on the catalog has validators beside its datasets, and drops those of a
+    # dataset that is replaced.
+    validators: dict[str, Any] = getattr(catalog, "_validator_specs", {})
+    validator = validators.get(name)
+    catalog[name] = ours
+    if validator is not None:
+        validators[name] = validator
