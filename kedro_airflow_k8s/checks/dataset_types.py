@@ -107,15 +107,9 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
             "neither kedro-datasets nor a package of that name is installed here.",
             f"Add kedro-datasets[{_extra(kind)}] to the project's requirements.",
         )
-    known = _collection()
-    same = sorted(other for other in known if other.lower().endswith(f".{name.lower()}"))
-    hint = (
-        f" Did you mean {same[0]!r}?"
-        if len(same) == 1
-        else Nearest(known).hint(kind.removeprefix(f"{_COLLECTION}."))
-    )
     in_collection = _files_of(f"{_COLLECTION}.{module}") is not None or not module
-    own = _is_installed(module.partition(".")[0]) if module else False
+    own = _is_installed(module.partition(".")[0])
+    hint = _hint(kind, name if in_collection else None)
     if hint or in_collection or own:
         return (
             "error",
@@ -127,6 +121,15 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
         f"the module {module} is not installed here.",
         "Add its package to the project's requirements, or correct the type in the catalog.",
     )
+
+
+def _hint(kind: str, name: str | None) -> str:
+    """The type that was perhaps meant: the one of the same name, if there is a name, or of like."""
+    known = _collection()
+    same = [other for other in known if name and other.lower().endswith(f".{name.lower()}")]
+    if len(same) == 1:
+        return f" Did you mean {same[0]!r}?"
+    return Nearest(known).hint(kind.removeprefix(f"{_COLLECTION}."))
 
 
 def _is_installed(package: str) -> bool:
