@@ -129,8 +129,8 @@ def test_two_values_for_a_key_are_refused_with_entries_and_nodes(kind: str, word
         {"small": ["clean"], "big": ["train", "score"]},
     )
     assert (
-        f"  {word} 'pool' is 'large' in entry 'big' (for 'train', 'score'), but 'tiny' in entry 'small'"
-        " (for 'clean')\n" in message
+        f"  {word} 'pool' is 'large' in entry 'big' (for 'train', 'score'),"
+        " but 'tiny' in entry 'small' (for 'clean')\n" in message
     )
     assert "'other'" not in message
     assert "Write the same value" in message
