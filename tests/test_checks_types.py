@@ -113,6 +113,8 @@ def test_packages_that_an_extra_would_install_are_named(monkeypatch: pytest.Monk
         return installed(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    (found,) = check_type("kedro_datasets.pandas.excel_dataset.ExcelDataset")
+    assert "openpyxl, pandas" in found.problem
     (found,) = check_type("pandas.ExcelDataset")
     assert (found.code, found.severity) == ("missing-extra", "warning")
     assert "openpyxl, pandas" in found.problem
@@ -189,13 +191,15 @@ def test_without_kedro_datasets_every_type_of_it_is_a_doubt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     find_spec = dataset_types.importlib.util.find_spec  # type: ignore[attr-defined]
-    hidden = ("kedro_datasets", "polars")
     monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: None if name in hidden else find_spec(name)
+        "importlib.util.find_spec",
+        lambda name: None if name == "kedro_datasets" else find_spec(name),
     )
-    (found,) = check_type("polars.EagerPolarsDataset")
-    assert (found.code, found.severity) == ("missing-extra", "warning")
-    assert "kedro-datasets[polars-eagerpolarsdataset]" in found.fix
+    # The package of the first one is there, that of the second is not.
+    for kind in ("pandas.CSVDataset", "polars.CSVDataset"):
+        (found,) = check_type(kind)
+        assert (found.code, found.severity) == ("missing-extra", "warning")
+        assert f"kedro-datasets[{kind.replace('.', '-').lower()}]" in found.fix
 
 
 def test_the_check_imports_none_of_the_datasets() -> None:

@@ -100,11 +100,12 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
     for prefix in _PREFIXES:
         files = _files_of(f"{prefix}{module}".rstrip("."))
         if files is not None and (not files or any(_has(file, name) for file in files)):
-            return _missing_packages(kind) if prefix == "kedro_datasets." else None
-    if not _is_installed(_COLLECTION) and not _is_installed(module.partition(".")[0]):
+            of_collection = f"{prefix}{module}.".startswith(f"{_COLLECTION}.")
+            return _missing_packages(kind) if of_collection else None
+    if not _is_installed(_COLLECTION):
         return (
             "warning",
-            "neither kedro-datasets nor a package of that name is installed here.",
+            "kedro-datasets is not installed here, and no other package has such a class.",
             f"Add kedro-datasets[{_extra(kind)}] to the project's requirements.",
         )
     in_collection = _files_of(f"{_COLLECTION}.{module}") is not None or not module
@@ -185,7 +186,8 @@ def _collection() -> frozenset[str]:
 
 
 def _extra(kind: str) -> str:
-    return kind.removeprefix(f"{_COLLECTION}.").replace(".", "-").lower()
+    package, *_, name = kind.removeprefix(f"{_COLLECTION}.").split(".")
+    return f"{package}-{name}".lower()
 
 
 def _missing_packages(kind: str) -> tuple[Severity, str, str] | None:
