@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
 Severity = Literal["error", "warning"]
@@ -39,6 +39,7 @@ Code = Literal[
 CODES: tuple[Code, ...] = get_args(Code)
 
 _SHOWN = 5
+_OF_A_KIND = 10
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Finding:
     @property
     def text(self) -> str:
         """The finding as a paragraph for people."""
-        return _text(self, [self.pipeline] if self.pipeline else [])
+        return f"{self.severity} {_text(self, [self.pipeline] if self.pipeline else [])}"
 
 
 def errors_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -80,14 +81,31 @@ def errors_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def paragraphs(findings: Iterable[Finding]) -> list[str]:
-    """The findings as paragraphs; what several pipelines have in common is told once."""
-    pipelines: dict[tuple[str, ...], list[str]] = {}
-    firsts: dict[tuple[str, ...], Finding] = {}
+    """The findings as paragraphs for people, each with its severity in front.
+
+    What several pipelines have in common is told once, and of many of a kind only the first few.
+    """
+    return [f"{severity} {text}" for severity, text in _told(findings)]
+
+
+def messages(findings: Iterable[Finding]) -> list[str]:
+    """The same paragraphs without the severity, for where it is said otherwise."""
+    return [text for _, text in _told(findings)]
+
+
+def _told(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
+    pipelines: dict[Finding, list[str]] = {}
     for finding in findings:
-        key = (finding.code, finding.severity, finding.where, finding.problem, finding.consequence)
-        firsts.setdefault(key, finding)
-        pipelines.setdefault(key, []).extend([finding.pipeline] if finding.pipeline else [])
-    return [_text(finding, pipelines[key]) for key, finding in firsts.items()]
+        common = replace(finding, pipeline="")
+        pipelines.setdefault(common, []).extend([finding.pipeline] if finding.pipeline else [])
+    kinds: dict[tuple[Severity, Code], list[str]] = {}
+    for finding, names in pipelines.items():
+        kinds.setdefault((finding.severity, finding.code), []).append(_text(finding, names))
+    for (severity, code), texts in kinds.items():
+        yield from ((severity, text) for text in texts[:_OF_A_KIND])
+        if len(texts) > _OF_A_KIND:
+            more = len(texts) - _OF_A_KIND
+            yield severity, f"[{code}] {more} more of this kind: `validate --format json` has all."
 
 
 def counts(findings: Sequence[Finding]) -> str:
@@ -112,10 +130,7 @@ def _text(finding: Finding, pipelines: Sequence[str]) -> str:
     some = [*pipelines[:_SHOWN], *(["..."] if len(pipelines) > _SHOWN else [])]
     word = "pipeline" if len(pipelines) == 1 else "pipelines"
     where = f"{finding.where} ({word} {', '.join(some)})" if some else finding.where
-    return (
-        f"{finding.severity} [{finding.code}] {where}: {finding.problem} {finding.consequence}"
-        f" {finding.fix}"
-    )
+    return f"[{finding.code}] {where}: {finding.problem} {finding.consequence} {finding.fix}"
 
 
 def _count(number: int, word: str) -> str:
