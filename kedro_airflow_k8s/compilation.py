@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from kedro_airflow_k8s.config import config_warnings
-from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.config import PluginConfig, config_warnings
+from kedro_airflow_k8s.errors import CheckError, PlanError
+from kedro_airflow_k8s.findings import messages
 from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.render import render_dag
+from kedro_airflow_k8s.tasks import grouping_mode
+from kedro_airflow_k8s.validation import Planned, check_plans, with_catalog
+
+DEPLOY_ANYWAY = "`--no-checks` goes on all the same; `kedro airflow-k8s validate` checks by itself."
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ def compile_pipelines(
     project: KedroProject,
     pipelines: Sequence[str],
     *,
-    image: str | None = None,
     output: Path | None = None,
     overrides: Overrides = AS_CONFIGURED,
+    checks: bool = True,
     warn: Callable[[str], None],
 ) -> list[CompiledDag]:
     """The DAGs of pipelines; all of them or, if one fails, none.
@@ -60,35 +65,55 @@ def compile_pipelines(
     Args:
         project: The Kedro project.
         pipelines: Registered names.
-        image: In place of the image in the configuration.
         output: Where the DAGs will be written: there they do not count as uncommitted changes.
-        overrides: What else is said in place of the configuration.
-        warn: Called with each doubt about the configuration.
+        overrides: What is said in place of the configuration.
+        checks: Whether to look for what would go wrong on the cluster.
+        warn: Called with each doubt about the configuration or the pipelines.
 
     Raises:
+        CheckError: If a run could not go well.
         AirflowK8sError: If the project, its configuration or a plan is wrong.
     """
     if overrides.dag_name is not None and len(pipelines) > 1:
         raise PlanError(
             f"Several pipelines cannot all be DAG {overrides.dag_name!r}: name one with --pipeline."
         )
-    config = project.config(image)
+    config = project.config(overrides.image)
     for message in config_warnings(config):
         warn(message)
     parameters = project.parameters if config.run_config.trigger_params else {}
-    compiled: dict[str, CompiledDag] = {}
+    planned: dict[str, Planned] = {}
     for name in pipelines:
-        read = project.read(name, output)
+        read = replace(project.read(name, output), parameters=parameters)
         if not read.nodes and len(pipelines) > 1:
             warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
             continue
-        plan = build_plan(replace(read, parameters=parameters), config, overrides)
-        if plan.dag_id in compiled:
+        if grouping_mode(read, config.run_config) == "memory":
+            # What is in memory, the catalog says; for anything else it need not be readable.
+            read = with_catalog(project, read)
+        plan = build_plan(read, config, overrides)
+        if plan.dag_id in planned:
             raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")
-        compiled[plan.dag_id] = _compiled(plan)
-    if not compiled:
+        planned[plan.dag_id] = Planned(read, plan)
+    if not planned:
         raise PlanError("No pipeline has nodes, so there is nothing to compile.")
-    return list(compiled.values())
+    if checks:
+        _check(project, list(planned.values()), config, warn)
+    return [_compiled(each.plan) for each in planned.values()]
+
+
+def _check(
+    project: KedroProject,
+    planned: Sequence[Planned],
+    config: PluginConfig,
+    warn: Callable[[str], None],
+) -> None:
+    findings = check_plans(project, planned, config)
+    errors = [finding for finding in findings if finding.is_error]
+    for message in messages(finding for finding in findings if not finding.is_error):
+        warn(message)
+    if errors:
+        raise CheckError("\n".join([*messages(errors), DEPLOY_ANYWAY]))
 
 
 def _compiled(plan: Plan) -> CompiledDag:

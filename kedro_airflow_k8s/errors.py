@@ -25,6 +25,10 @@ class PlanError(AirflowK8sError):
         self.code = code
 
 
+class CheckError(AirflowK8sError):
+    """A run on the cluster could not go well; the text says what was found."""
+
+
 class ParameterError(AirflowK8sError):
     """A runtime parameter for Kedro cannot be understood, or cannot be handed to a DAG run."""
 

@@ -97,15 +97,22 @@ def check_plans(
     return errors_first(findings)
 
 
+def with_catalog(project: KedroProject, read: Project) -> Project:
+    """The project with what the catalog says of its datasets.
+
+    Raises:
+        ConfigError: If the catalog cannot be read without a run.
+    """
+    names = (name for node in read.nodes for name in (*node.inputs, *node.outputs))
+    return replace(read, catalog=project.catalog.entries(names))
+
+
 def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[Finding]]:
     """The project with what the catalog says of its datasets, if that can be read."""
     if read.catalog is not None:
         return read, []
-    catalog, unread = _known(lambda: project.catalog, "catalog")
-    if catalog is None:
-        return read, unread
-    names = (name for node in read.nodes for name in (*node.inputs, *node.outputs))
-    return replace(read, catalog=catalog.entries(names)), []
+    found, unread = _known(lambda: with_catalog(project, read), "catalog")
+    return found or read, unread
 
 
 def _with_parameters(

@@ -12,6 +12,7 @@ import click
 
 from kedro_airflow_k8s.cli.group import (
     airflow_k8s,
+    checks_option,
     dag_name_option,
     image_option,
     interruptible,
@@ -78,6 +79,7 @@ def _date(text: str) -> datetime:
     is_flag=True,
     help="Fail the run on Ctrl-C. Without it, the run goes on.",
 )
+@checks_option
 def run_once_command(
     project: Any, pipeline: str, target: Any, output: str | None, **options: Any
 ) -> None:
@@ -97,9 +99,11 @@ def run_once_command(
     (dag,) = compile_pipelines(
         project,
         [pipeline],
-        image=target.image(options["image"]),
         output=Path(output),
-        overrides=Overrides(dag_name=options["dag_name"], once=True),
+        overrides=Overrides(
+            dag_name=options["dag_name"], once=True, image=target.image(options["image"])
+        ),
+        checks=options["checks"],
         warn=warn,
     )
     run = RunOptions(
@@ -130,6 +134,7 @@ def run_once_command(
     type=_minutes,
     help="Wait until Airflow has the DAG, at most so long.",
 )
+@checks_option
 def schedule_command(
     project: Any, pipeline: str, target: Any, output: str | None, **options: Any
 ) -> None:
@@ -147,9 +152,13 @@ def schedule_command(
     (dag,) = compile_pipelines(
         project,
         [pipeline],
-        image=target.image(options["image"]),
         output=Path(output),
-        overrides=Overrides(dag_name=options["dag_name"], cron=options["cron_expression"]),
+        overrides=Overrides(
+            dag_name=options["dag_name"],
+            cron=options["cron_expression"],
+            image=target.image(options["image"]),
+        ),
+        checks=options["checks"],
         warn=warn,
     )
     minutes = options["minutes"]

@@ -9,6 +9,7 @@ import click
 
 from kedro_airflow_k8s.cli.group import (
     airflow_k8s,
+    checks_option,
     image_option,
     output_option,
     warn,
@@ -27,8 +28,14 @@ from kedro_airflow_k8s.cli.group import (
     help="Folder to write to.  [default: dags]",
 )
 @click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
+@checks_option
 def compile_command(
-    project: Any, pipeline: str, image: str | None, target_path: str | None, every: bool
+    project: Any,
+    pipeline: str,
+    image: str | None,
+    target_path: str | None,
+    every: bool,
+    checks: bool,
 ) -> None:
     """Write the DAG of a pipeline to dags/<dag_id>.py.
 
@@ -38,6 +45,7 @@ def compile_command(
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
     from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
+    from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
     if every and pipeline != DEFAULT_PIPELINE:
@@ -49,7 +57,10 @@ def compile_command(
         )
     folder = Path(target_path) if target_path else project.dags_path
     names = project.pipeline_names() if every else [pipeline]
-    for dag in compile_pipelines(project, names, image=image, output=folder, warn=warn):
+    dags = compile_pipelines(
+        project, names, output=folder, overrides=Overrides(image=image), checks=checks, warn=warn
+    )
+    for dag in dags:
         path = upload_dag(dag.source, dag.file_name, str(folder))
         click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")
 
@@ -58,8 +69,14 @@ def compile_command(
 @with_airflow
 @image_option
 @output_option
+@checks_option
 def upload_pipeline(
-    project: Any, pipeline: str, target: Any, image: str | None, output: str | None
+    project: Any,
+    pipeline: str,
+    target: Any,
+    image: str | None,
+    output: str | None,
+    checks: bool,
 ) -> None:
     """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
 
@@ -68,9 +85,17 @@ def upload_pipeline(
         kedro airflow-k8s upload-pipeline --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
     output = target.output(output)
-    image = target.image(image)
-    for dag in compile_pipelines(project, [pipeline], image=image, output=Path(output), warn=warn):
+    dags = compile_pipelines(
+        project,
+        [pipeline],
+        output=Path(output),
+        overrides=Overrides(image=target.image(image)),
+        checks=checks,
+        warn=warn,
+    )
+    for dag in dags:
         click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")

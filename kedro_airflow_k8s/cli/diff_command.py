@@ -71,6 +71,7 @@ def diff_command(
     from kedro_airflow_k8s.dag_diff import compare
     from kedro_airflow_k8s.dag_diff.screen import show
     from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
+    from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
@@ -79,7 +80,15 @@ def diff_command(
     output = target.output(output)
     names = project.pipeline_names() if every else [pipeline]
     image = target.image_name(image)
-    dags = compile_pipelines(project, names, image=image, output=Path(output), warn=warn)
+    # What would go wrong in a run is not asked here.
+    dags = compile_pipelines(
+        project,
+        names,
+        output=Path(output),
+        overrides=Overrides(image=image),
+        checks=False,
+        warn=warn,
+    )
     # All are read before any is shown: half an answer would look like a whole one.
     diffs = [compare(dag, read_dag(dag.file_name, output)) for dag in dags]
     for found in diffs:

@@ -133,6 +133,12 @@ def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
 image_option = click.option(
     "-i", "--image", help="Image of the pods, in place of run_config.image."
 )
+checks_option = click.option(
+    "--checks/--no-checks",
+    default=True,
+    help="Whether to look first for what would go wrong on the cluster, as validate does."
+    "  [default: checks]",
+)
 output_option = click.option(
     "-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration."
 )

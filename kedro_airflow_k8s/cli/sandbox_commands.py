@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from kedro_airflow_k8s.cli.group import airflow_k8s, interruptible, warn, with_project
+from kedro_airflow_k8s.cli.group import (
+    airflow_k8s,
+    checks_option,
+    interruptible,
+    warn,
+    with_project,
+)
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -33,8 +39,14 @@ def sandbox() -> None:
 @click.option("--keep", is_flag=True, help="Leave the files of the volume, and say where they are.")
 @airflow_python_option
 @secrets_option
+@checks_option
 def sandbox_run(
-    project: Any, pipeline: str, keep: bool, airflow_python: Path | None, secrets: Path | None
+    project: Any,
+    pipeline: str,
+    keep: bool,
+    airflow_python: Path | None,
+    secrets: Path | None,
+    checks: bool,
 ) -> None:
     """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
 
@@ -42,11 +54,16 @@ def sandbox_run(
     Example:
         kedro airflow-k8s sandbox run --pipeline data_processing --keep
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.sandbox.command import run_pipeline
+    from kedro_airflow_k8s.compilation import compile_pipelines
+    from kedro_airflow_k8s.plan import Overrides
+    from kedro_airflow_k8s.sandbox.command import run_dag
+    from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
 
-    run_pipeline(
-        project, pipeline, keep=keep, airflow_python=airflow_python, secrets=secrets, warn=warn
+    image = project.config(default_image=LOCAL_IMAGE).run_config.image
+    (dag,) = compile_pipelines(
+        project, [pipeline], overrides=Overrides(image=image), checks=checks, warn=warn
     )
+    run_dag(project, dag, keep=keep, airflow_python=airflow_python, secrets=secrets)
 
 
 @sandbox.command("up")

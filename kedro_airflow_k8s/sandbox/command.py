@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.text import Text
 
-from kedro_airflow_k8s.compilation import compile_pipelines
+from kedro_airflow_k8s.compilation import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.interruption import interrupted_by_signals
 from kedro_airflow_k8s.progress import standard_console
@@ -24,22 +23,20 @@ from kedro_airflow_k8s.task_table import TaskTable
 FILES_SHOWN = 20
 
 
-def run_pipeline(
+def run_dag(
     project: KedroProject,
-    pipeline: str,
+    dag: CompiledDag,
     *,
     keep: bool,
     airflow_python: Path | None,
     secrets: Path | None,
-    warn: Callable[[str], None],
 ) -> None:
-    """Compile a pipeline, run its DAG in the sandbox, and show how it goes.
+    """Run a project's DAG in the sandbox, and show how it goes.
 
     Raises:
-        AirflowK8sError: If it does not compile, the sandbox cannot start, or the run fails.
+        AirflowK8sError: If the sandbox cannot start, or the run fails.
     """
     run = project.config(default_image=LOCAL_IMAGE).run_config
-    (dag,) = compile_pipelines(project, [pipeline], image=run.image, warn=warn)
     options = SandboxOptions(
         project=project.path,
         home=PurePosixPath(run.volume.mount_path).parent,
