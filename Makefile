@@ -56,7 +56,7 @@ PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n
 CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
 
-.PHONY: help demo test nightly lint fmt bench golden schema screenshots lock clean .venv \
+.PHONY: help demo test nightly e2e lint fmt bench golden schema screenshots lock clean .venv \
 	.venv-airflow2 check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
@@ -77,6 +77,10 @@ test: check-airflow2 $(READY) $(READY2) check-browser ## run the tests, on Airfl
 nightly: check-airflow2 $(READY) $(READY2) check-browser ## run the tests with many more generated examples
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
+
+e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/cluster-tests.md
+	@$(RUN) -m tests.cluster
+	$(RUN) -m pytest tests/cluster $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)

@@ -1,0 +1,203 @@
+"""The Kubernetes cluster of the kubeconfig, and what these tests do to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.stream import stream
+from urllib3.exceptions import HTTPError
+
+from tests.airflow_servers import wait_until
+from tests.cluster.records import Records
+
+RESTART = "E2E_RESTART_API_SERVER"
+LABEL = "kedro-airflow-k8s-e2e"
+_ANSWER_SECONDS = 10
+
+
+class NoCluster(Exception):
+    """There is no cluster to run the tests on."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that answers.
+
+    Attributes:
+        context: The kubeconfig's current context.
+        server: The address of the API server.
+        version: Of Kubernetes.
+        core: A client of the core API.
+    """
+
+    context: str
+    server: str
+    version: str
+    core: client.CoreV1Api
+
+    @contextmanager
+    def namespace(self) -> Iterator[Namespace]:
+        """A new namespace, deleted with all that is in it when the block ends."""
+        name = f"{LABEL}-{secrets.token_hex(3)}"
+        metadata = client.V1ObjectMeta(name=name, labels={LABEL: "true"})
+        self.core.create_namespace(client.V1Namespace(metadata=metadata))
+        try:
+            accounts = Records(self.core.list_namespaced_service_account, name)
+            pods = Records(self.core.list_namespaced_pod, name)
+            claims = Records(self.core.list_namespaced_persistent_volume_claim, name)
+            with accounts, pods, claims:
+                # Kubernetes makes it a moment later, and lets no pod in before.
+                accounts.wait_for(lambda: "default" in accounts.there(), "a service account")
+                yield Namespace(name, self.core, pods, claims)
+        finally:
+            self.core.delete_namespace(name)
+
+    def restart_command(self) -> list[str]:
+        """What restarts the API server.
+
+        Raises:
+            LookupError: Nobody has said how that is done here.
+        """
+        if command := os.environ.get(RESTART):
+            return shlex.split(command)
+        # The kubelet starts it again, as it does with every static pod.
+        stop = "crictl stop --timeout 0 $(crictl ps --quiet --name kube-apiserver)"
+        if self.context.startswith("kind-"):
+            node = f"{self.context.removeprefix('kind-')}-control-plane"
+            return ["docker", "exec", node, "sh", "-c", stop]
+        if self.context == "minikube":
+            return ["minikube", "ssh", "--", f"sudo sh -c {shlex.quote(stop)}"]
+        raise LookupError(
+            f"How the API server of context {self.context} is restarted is not known: set"
+            f" {RESTART} to a command that does it (docs/cluster-tests.md)."
+        )
+
+    def restart_api_server(self) -> None:
+        """Restart the API server, and wait until a new one answers."""
+        before = self.api_server_started
+        subprocess.run(self.restart_command(), check=True, timeout=300)
+        wait_until(lambda: self.api_server_started not in (None, before), "a new API server")
+
+    @property
+    def api_server_started(self) -> str | None:
+        """When the API server that answers was started, as it says; None if none answers."""
+        try:
+            text = self.core.api_client.call_api(
+                "/metrics", "GET", auth_settings=["BearerToken"], response_type="str",
+                _return_http_data_only=True, _request_timeout=_ANSWER_SECONDS,
+            )  # fmt: skip
+        except (ApiException, HTTPError, OSError):
+            return None
+        lines = (line for line in str(text).splitlines() if not line.startswith("#"))
+        return next((line for line in lines if "process_start_time_seconds" in line), None)
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """The part of the cluster that belongs to the tests.
+
+    Attributes:
+        name: Its name.
+        core: A client of the core API.
+        pods: What was and is there of pods.
+        claims: What was and is there of volumes.
+    """
+
+    name: str
+    core: client.CoreV1Api
+    pods: Records
+    claims: Records
+
+    def task_pods(self, run_id: str | None, task_id: str | None = None) -> list[Any]:
+        """The pods of a task of a DAG run, or of all its tasks, there or gone."""
+        key = "kedro-airflow-k8s/task-id"
+        return [
+            pod
+            for pod in (self.pods.all(run_id=run_id) if run_id else ())
+            if task_id in (None, pod.metadata.annotations[key])
+        ]
+
+    def claim(self, run_id: str | None) -> Any:
+        """The claim of a DAG run, there or gone."""
+        key = "kedro-airflow-k8s/run-id"
+        (claim,) = (c for c in self.claims.all() if (c.metadata.annotations or {})[key] == run_id)
+        return claim
+
+    def wait_for_log(self, pod: str, words: str) -> str:
+        """The first line of a pod's log with these words, as soon as it is there.
+
+        Raises:
+            AssertionError: The pod has ended without it.
+        """
+        self.pods.wait_for(
+            lambda: self.pods.last(pod).status.phase not in ("Pending", None), f"{pod} started"
+        )
+        lines: list[str] = []
+        log = self.core.read_namespaced_pod_log(
+            pod, self.name, follow=True, _preload_content=False, container="base"
+        )
+        rest = b""
+        for chunk in log.stream():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                lines.append(line.decode())
+                if words in lines[-1]:
+                    log.close()
+                    return lines[-1]
+        raise AssertionError(f"no {words!r} in the log of {pod}:\n" + "\n".join(lines))
+
+    def run_in(self, pod: str, code: str) -> Any:
+        """What Python code prints as JSON in a pod."""
+        answer = stream(
+            self.core.connect_get_namespaced_pod_exec,
+            pod, self.name, container="base", command=["python", "-c", code],
+            stdin=False, stdout=True, stderr=True, tty=False, _preload_content=False,
+        )  # fmt: skip
+        answer.run_forever(timeout=60)
+        text, errors = answer.read_stdout(), answer.read_stderr()
+        assert answer.returncode == 0, text + errors
+        return json.loads(text) if text.strip() else None
+
+
+def find_cluster() -> Cluster:
+    """The cluster of the kubeconfig.
+
+    Raises:
+        NoCluster: There is no kubeconfig, or its cluster does not answer.
+    """
+    kubeconfig = os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION
+    try:
+        context = str(config.list_kube_config_contexts()[1]["name"])
+        settings = client.Configuration()
+        config.load_kube_config(client_configuration=settings)
+    except (ConfigException, OSError) as error:
+        raise NoCluster(_no_cluster(f"{kubeconfig} leads to none ({error})")) from error
+    settings.retries = 0
+    api = client.ApiClient(settings)
+    try:
+        version = client.VersionApi(api).get_code(_request_timeout=_ANSWER_SECONDS)
+    except (ApiException, HTTPError, OSError) as error:
+        reason = f"{settings.host} of {kubeconfig} does not answer ({error})"
+        raise NoCluster(_no_cluster(reason)) from error
+    return Cluster(context, settings.host, version.git_version, client.CoreV1Api(api))
+
+
+def _no_cluster(reason: str) -> str:
+    return (
+        f"There is no Kubernetes cluster to run these tests on: {reason}.\n"
+        "They use the current context of KUBECONFIG, or of ~/.kube/config. To get a cluster:\n"
+        "    kind create cluster        (https://kind.sigs.k8s.io, needs Docker)\n"
+        "    minikube start             (https://minikube.sigs.k8s.io)\n"
+        "docs/cluster-tests.md tells more."
+    )

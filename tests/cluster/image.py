@@ -1,0 +1,85 @@
+"""The image of the tests' project, made and taken to where the cluster finds it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.project import ClusterProject
+
+COMMAND, IMAGE, HOME = "E2E_IMAGE_COMMAND", "E2E_IMAGE", "E2E_IMAGE_HOME"
+_NAME = "kedro-airflow-k8s-e2e:local"
+DEFAULT_HOME = "/home/kedro_docker"
+
+_ROOT = Path(__file__).parents[2]
+
+
+class NoImage(Exception):
+    """Nobody has said how an image gets into this cluster, or that has failed."""
+
+
+def project_home() -> str:
+    """The folder of the project in the image."""
+    return os.environ.get(HOME, DEFAULT_HOME).rstrip("/")
+
+
+def image_for(cluster: Cluster, project: ClusterProject) -> str:
+    """The name of an image of the project that the cluster can start.
+
+    Raises:
+        NoImage: There is none.
+    """
+    name = os.environ.get(IMAGE) or _NAME
+    if IMAGE in os.environ and COMMAND not in os.environ:
+        return name
+    commands = _commands(cluster.context, str(project.path), name)
+    put_plugin_into_build(project.path)
+    try:
+        for command in commands:
+            subprocess.run(command, check=True, cwd=project.path)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoImage(f"The image of the tests' project cannot be made: {error}") from error
+    return name
+
+
+def _commands(context: str, project: str, name: str) -> list[list[str]]:
+    """What makes the image and takes it to the cluster.
+
+    Raises:
+        NoImage: Nobody has said how that is done here.
+    """
+    if command := os.environ.get(COMMAND):
+        return [[*shlex.split(command), project, name]]
+    if context.startswith("kind-"):
+        load = ["kind", "load", "docker-image", "--name", context.removeprefix("kind-"), name]
+        return [["docker", "build", "--tag", name, project], load]
+    if context == "minikube":
+        return [["minikube", "image", "build", "--tag", name, project]]
+    raise NoImage(
+        f"How an image gets into the cluster of context {context} is not known: set {COMMAND} to a"
+        " command that is called with a project's folder and the name of an image, and makes and"
+        f" loads it; or {IMAGE} to an image of such a project that the cluster can pull"
+        " (docs/cluster-tests.md)."
+    )
+
+
+def put_plugin_into_build(project: Path) -> None:
+    """Let the example's Dockerfile install the plugin of this repository.
+
+    A wheel of it lies beside requirements.txt, which names it in place of a release.
+    """
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(project)]
+    subprocess.run([*build, str(_ROOT)], check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = project.glob("*.whl")
+    _edit(project / "requirements.txt", "kedro-airflow-k8s>=1.0", f"./{wheel.name}")
+    _edit(project / "Dockerfile", "COPY requirements.txt .", "COPY requirements.txt *.whl ./")
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{file} has no longer {old!r} once"
+    file.write_text(text.replace(old, new), encoding="utf-8")

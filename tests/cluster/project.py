@@ -1,0 +1,204 @@
+"""The Kedro project of these tests: examples/spaceflights with pipelines of faults beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.kedro_projects import ProjectFolder
+
+EXAMPLE = Path(__file__).parents[2] / "examples/spaceflights"
+
+STOCK = {"apples": 3, "pears": 4}
+GATE = "data/gate-open"
+"""The node that is held at the gate goes on when this file of its pod is there."""
+AT_THE_GATE = "AT THE GATE WITH "
+OWNER = 2000
+"""The group of the volumes: not one that the image's user is in."""
+
+_REGISTRY = '''
+"""The pipelines of the example, and those of the tests, which `__default__` leaves out."""
+
+from kedro.framework.project import find_pipelines
+from kedro.pipeline import Pipeline
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    pipelines = find_pipelines(raise_errors=True)
+    example = [p for name, p in pipelines.items() if not name.startswith("try_")]
+    return {**pipelines, "__default__": sum(example, start=Pipeline([]))}
+'''
+# The termination message is what the cluster itself keeps of a container's last words.
+_HOOKS = '''
+import json
+from kedro.framework.hooks import hook_impl
+
+
+class Witness:
+    """Tells the log of the metrics, and the cluster how a run ended."""
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name, data):
+        if dataset_name == "metrics":
+            print("METRICS", json.dumps(data, sort_keys=True), flush=True)
+
+    @hook_impl
+    def on_pipeline_error(self, error):
+        with open("/dev/termination-log", "a") as log:
+            log.write(f"on_pipeline_error: {type(error).__name__}")
+'''
+_SETTINGS = """
+from spaceflights.witness import Witness
+
+HOOKS = (Witness(),)
+"""
+_HOLD = f'''
+import json
+import time
+from pathlib import Path
+
+
+def hold(value):
+    """Wait until the test opens the gate."""
+    print("{AT_THE_GATE}" + json.dumps(value, sort_keys=True), flush=True)
+    while not Path("{GATE}").exists():
+        time.sleep(0.05)
+    return value
+'''
+_TRY_VOLUME = """
+from kedro.pipeline import Pipeline, node
+from spaceflights.gate import hold
+
+
+def count(stock, factor):
+    return {"kinds": len(stock), "pieces": factor * sum(stock.values())}
+
+
+def report(held):
+    print("REPORTED", held, flush=True)
+
+
+def create_pipeline():
+    return Pipeline([
+        node(count, ["stock", "params:factor"], "counted", name="count"),
+        node(hold, "counted", "held", name="hold"),
+        node(report, "held", None, name="report"),
+    ])
+"""
+_TRY_MEMORY = """
+from kedro.pipeline import Pipeline, node
+
+
+def take_all_memory(stock):
+    taken = []
+    while True:
+        taken.append(b"x" * 2**24)
+
+
+def create_pipeline():
+    return Pipeline([node(take_all_memory, "stock", None, name="hungry", tags="resources.tiny")])
+"""
+_TRY_FAILURE = """
+from kedro.pipeline import Pipeline, node
+
+
+def fail(stock):
+    raise ValueError(f"there are no [bold] plums among {sorted(stock)}")
+
+
+def pack(basket):
+    return basket
+
+
+def create_pipeline():
+    return Pipeline([
+        node(fail, "stock", "basket", name="fail"),
+        node(pack, "basket", "packed", name="pack"),
+    ])
+"""
+_TRY_HANDING_ON = """
+from kedro.pipeline import Pipeline, node
+from spaceflights.gate import hold
+
+
+def count(stock):
+    return {"kinds": len(stock), "pieces": sum(stock.values())}
+
+
+def report(passed_on):
+    print("REPORTED", passed_on, flush=True)
+
+
+def create_pipeline():
+    return Pipeline([
+        node(count, "stock", "undeclared", name="count"),
+        node(hold, "undeclared", "passed_on", name="hold"),
+        node(report, "passed_on", None, name="report"),
+    ])
+"""
+_CATALOG = """
+stock: {type: json.JSONDataset, filepath: data/01_raw/stock.json}
+counted: {type: json.JSONDataset, filepath: data/02_intermediate/counted.json}
+held: {type: json.JSONDataset, filepath: data/02_intermediate/held.json}
+basket: {type: json.JSONDataset, filepath: data/02_intermediate/basket.json}
+packed: {type: json.JSONDataset, filepath: data/02_intermediate/packed.json}
+"""
+
+
+class ClusterProject(ProjectFolder):
+    """A copy of the example, with settings for a cluster in conf/local, which images leave out."""
+
+    def configure(self, *settings: dict[str, Any]) -> None:
+        """Write conf/local/airflow-k8s.yaml: later settings win over earlier ones, deeply."""
+        merged: dict[str, Any] = {}
+        for one in settings:
+            _merge(merged, one)
+        text = yaml.safe_dump(merged)
+        # Another command may be reading it.
+        file = self.path / "conf/local/airflow-k8s.yaml"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            self.config(text, env="local")
+
+
+def make_cluster_project(path: Path) -> ClusterProject:
+    """Make the project in a new folder."""
+    shutil.copytree(EXAMPLE, path, ignore=_left_out)
+    project = ClusterProject(path)
+    source = "src/spaceflights"
+    project.write(f"{source}/pipeline_registry.py", _REGISTRY)
+    project.write(f"{source}/settings.py", _SETTINGS)
+    project.write(f"{source}/witness.py", _HOOKS)
+    project.write(f"{source}/gate.py", _HOLD)
+    for name, text in (
+        ("try_volume", _TRY_VOLUME),
+        ("try_memory", _TRY_MEMORY),
+        ("try_failure", _TRY_FAILURE),
+        ("try_handing_on", _TRY_HANDING_ON),
+    ):
+        project.write(f"{source}/pipelines/{name}/__init__.py", text)
+    project.write("conf/base/catalog_try.yml", _CATALOG)
+    project.write("conf/base/parameters_try.yml", "factor: 1\n")
+    project.write("data/01_raw/stock.json", json.dumps(STOCK))
+    return project
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What runs have left in the example."""
+    here = Path(folder).relative_to(EXAMPLE)
+    kept_data = {"01_raw"} if here == Path("data") else set(names)
+    other = {"dags", "logs", ".airflow-sandbox", "__pycache__"} | {
+        name for name in names if name.startswith(".venv")
+    }
+    return (set(names) - kept_data) | (set(names) & other)
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value

@@ -1,0 +1,277 @@
+"""Runs of the tests' DAGs, started as a person does, on Airflow 3 and a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from kedro_airflow_k8s.airflow_api import AirflowClient, connect
+from kedro_airflow_k8s.config import AirflowTls
+from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
+from kedro_airflow_k8s.task_state import ENDS
+from tests.airflow_servers import START, wait_until
+from tests.cluster.cluster import Namespace
+from tests.cluster.project import AT_THE_GATE, ClusterProject
+
+# Only for the first look at a kubeconfig that names several files.
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+_MINUTES = "15"
+# The cluster is that of the kubeconfig, and not the one that the sandbox would offer.
+_SETTINGS = {
+    "KUBECONFIG": os.environ.get("KUBECONFIG") or str(Path(_DEFAULT_KUBECONFIG).expanduser()),
+    "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes"}),
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run-once that has ended.
+
+    Attributes:
+        code: Its exit code.
+        text: All it has written.
+        dag_id: The DAG.
+        started: The run that it has started, if it has.
+    """
+
+    code: int
+    text: str
+    dag_id: str
+    started: str | None
+
+    @property
+    def run_id(self) -> str:
+        """The run that it has started."""
+        assert self.started is not None, self.text
+        return self.started
+
+    def succeeded(self) -> Done:
+        """Itself, if the run was a success."""
+        assert self.code == 0, self.text
+        return self
+
+    def failed(self, *words: str) -> Done:
+        """Itself, if the run failed with one message that holds the words."""
+        assert self.code == 1, self.text
+        assert self.text.count("Error: ") == 1, self.text
+        for word in words:
+            assert word in self.text, self.text
+        return self
+
+
+@dataclass(frozen=True)
+class Running:
+    """A `run-once` under way.
+
+    Attributes:
+        process: It.
+        output: What it writes to.
+        dag_id: The DAG.
+        namespace: Where its pods are.
+    """
+
+    process: subprocess.Popen[bytes]
+    output: IO[str]
+    dag_id: str
+    namespace: Namespace
+
+    def text(self) -> str:
+        """What it has written."""
+        self.output.seek(0)
+        return self.output.read()
+
+    def check(self) -> None:
+        """See that it has not ended.
+
+        Raises:
+            AssertionError: It has.
+        """
+        code = self.process.poll()
+        assert code is None, f"run-once has ended with {code}:\n{self.text()}"
+
+    def pod(self, task_id: str) -> Any:
+        """The first pod of a task of its run, as soon as there is one."""
+        return self.namespace.pods.wait_for(
+            lambda: next(iter(self.namespace.task_pods(self.run_id(), task_id)), None),
+            f"a pod of task {task_id}",
+            self.check,
+        )
+
+    def run_id(self) -> str | None:
+        """The run that it has started, if it has."""
+        found = re.search(r"^Started run (\S+):", self.text(), re.MULTILINE)
+        return found and found[1]
+
+    def at_the_gate(self) -> tuple[str, Any]:
+        """The name of the pod whose node waits at the gate, and what the node has read."""
+        name = self.pod("hold").metadata.name
+        line = self.namespace.wait_for_log(name, AT_THE_GATE)
+        return name, json.loads(line.partition(AT_THE_GATE)[2])
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> Done:
+        """Wait for its end."""
+        code = self.process.wait()
+        return Done(code, self.text(), self.dag_id, self.run_id())
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """A running Airflow 3 whose tasks are pods of the cluster.
+
+    Attributes:
+        project: The Kedro project whose commands are called.
+        namespace: The cluster's part for the pods.
+        image: What the pods run.
+        home: Where the image has the project.
+        host: The address of Airflow.
+        dags: Where it reads DAG files.
+        username: Who may log in.
+        password: With what.
+    """
+
+    project: ClusterProject
+    namespace: Namespace
+    image: str
+    home: str
+    host: str
+    dags: Path
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What airflow-k8s.yaml says unless a test has another wish."""
+        small = {"cpu": "100m", "memory": "200Mi"}
+        return {
+            "host": self.host,
+            "output": str(self.dags),
+            "run_config": {
+                "image": self.image,
+                "namespace": self.namespace.name,
+                "startup_time": 300,
+                "volume": {"mount_path": f"{self.home}/data", "size": "300Mi"},
+                "resources": {
+                    "__default__": {"requests": small},
+                    "small": {"requests": small},
+                    "huge": {"requests": small},
+                    "tiny": {"requests": small, "limits": {"memory": "300Mi"}},
+                },
+            },
+        }
+
+    def run(self, pipeline: str, *options: str, **run_config: Any) -> Done:
+        """Upload the DAG of a pipeline, named after it, start a run and watch it to its end.
+
+        Args:
+            pipeline: Its name.
+            options: More of `run-once`.
+            run_config: Settings in place of those of all tests.
+        """
+        with self.start(pipeline, *options, **run_config) as running:
+            return running.end()
+
+    @contextmanager
+    def start(self, pipeline: str, *options: str, **run_config: Any) -> Iterator[Running]:
+        """The same, while the run goes on: it is given up when the block ends."""
+        self.project.configure(self.settings, {"run_config": run_config})
+        arguments = ["run-once", "-p", pipeline, "-d", pipeline, "-w", _MINUTES, *options]
+        command = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro"]
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AIRFLOW", "KEDRO", "GIT_"))
+        }
+        environment |= {
+            "KEDRO_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            "COLUMNS": "220",
+            "AIRFLOW_API_USERNAME": self.username,
+            "AIRFLOW_API_PASSWORD": self.password,
+        }
+        with (
+            TemporaryFile("w+") as output,
+            subprocess.Popen(
+                [*command, "airflow-k8s", *arguments],
+                cwd=self.project.path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                yield Running(process, output, pipeline, self.namespace)
+            finally:
+                process.kill()
+
+    def client(self) -> AirflowClient:
+        """A connection to Airflow."""
+        environ = {"AIRFLOW_API_USERNAME": self.username, "AIRFLOW_API_PASSWORD": self.password}
+        return connect(self.host, None, AirflowTls(), environ=environ, warn=print)
+
+    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """What Airflow has kept of a task's first attempt."""
+        return self.client().task_log(dag_id, run_id, task_id, 1)
+
+    def wait_for_end(self, done: Done) -> None:
+        """Wait until Airflow has ended a run, with the task that ends it."""
+        client = self.client()
+
+        def ended() -> bool:
+            teardown = client.task_states(done.dag_id, done.run_id)["delete_volume"]
+            return teardown.state in ENDS and client.run(done.dag_id, done.run_id).state.ended
+
+        wait_until(ended, f"the end of {done.run_id}")
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of each task of a run."""
+        states = self.client().task_states(dag_id, run_id)
+        return {task_id: task.state for task_id, task in states.items()}
+
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
+_HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@contextmanager
+def running_airflow(
+    project: ClusterProject, namespace: Namespace, image: str, home: str
+) -> Iterator[Airflow]:
+    """Airflow 3 with the cluster of the kubeconfig, until the block ends."""
+    # The sandbox wants to know the project's settings.
+    where = {"image": image, "volume": {"mount_path": f"{home}/data"}}
+    project.configure({"run_config": where})
+    command = [sys.executable, "-c", START, sys.executable, json.dumps(_SETTINGS)]
+    try:
+        started = subprocess.run(
+            command, cwd=project.path, capture_output=True, text=True, check=False, timeout=600
+        )
+        if started.returncode:
+            raise RuntimeError(started.stdout + started.stderr)
+        found = find_sandbox(project.path)
+        assert found is not None
+        yield Airflow(
+            project, namespace, image, home, found.host, found.output, found.username,
+            found.password,
+        )  # fmt: skip
+    finally:
+        stop_sandbox(project.path, print)
