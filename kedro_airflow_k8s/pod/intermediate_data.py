@@ -73,7 +73,13 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
                 f"Dataset '{self._name}' cannot be read: the file {self._place().shown} {error}. "
                 "Clear the task that makes it in Airflow, which writes it anew."
             ) from error
-        except Exception as error:  # noqa: BLE001 - classes of the user, clients of object stores
+        except pickled_file.NotUnpickledError as error:
+            raise DatasetError(
+                f"Dataset '{self._name}' cannot be read: {_words(error.__cause__)}. The image of "
+                "this task must have what the image of the task that made it had, in the same "
+                "versions."
+            ) from error.__cause__
+        except Exception as error:  # noqa: BLE001 - clients of object stores share no base class
             self._fail("read", error)
 
     def save(self, data: Any) -> None:
@@ -121,11 +127,8 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
     def _fail(self, done: str, error: BaseException) -> NoReturn:
         """Raise the error that says what is in the way, and the way out."""
         where = self._describe()["filepath"]
-        is_local = local_path(self._root) is not None
-        if is_local and isinstance(error, OSError):
+        if local_path(self._root) is not None:
             advice = _local_advice(error)
-        elif is_local:
-            advice = _UNPICKLING
         else:
             advice = _remote_advice(error, self._root.partition("://")[0].lower())
         raise DatasetError(
@@ -155,21 +158,17 @@ def _cloudpickle() -> Any:
     return import_module("cloudpickle").Pickler
 
 
-_UNPICKLING = (
-    " What the task that made it imports must be in the image of this task too, in the same version"
-)
-
-
-def _local_advice(error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM):
+def _local_advice(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    if number in (errno.EACCES, errno.EPERM):
         ids = f"user {os.getuid()}, group {os.getgid()}"
         return (
             f" The pod runs as {ids}: give the volume to a group of that user with "
             "`run_config.volume.owner` in airflow-k8s.yaml."
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return " The volume is full: raise `run_config.volume.size` in airflow-k8s.yaml."
-    if error.errno == errno.EROFS:
+    if number == errno.EROFS:
         return " The volume is mounted read-only: check `run_config.volume` in airflow-k8s.yaml."
     return " Check the volume and where it is mounted: `run_config.volume` in airflow-k8s.yaml."
 
@@ -181,8 +180,6 @@ def _remote_advice(error: BaseException, protocol: str) -> str:
             f" Add kedro-airflow-k8s[{extra}] to the requirements that the image is built from, "
             "and build it anew."
         )
-    if isinstance(error, pickle.UnpicklingError | ImportError | AttributeError):
-        return _UNPICKLING
     if isinstance(error, PlaceError | ValueError):
         return " Correct `run_config.intermediate_data` in airflow-k8s.yaml."
     return (

@@ -40,6 +40,10 @@ class NotWrittenError(Exception):
     """The file takes no more; the reason is its cause."""
 
 
+class NotUnpickledError(Exception):
+    """The file is whole, but its object cannot be made again; the reason is its cause."""
+
+
 class NotReadableError(Exception):
     """A file does not hold what it should; the text goes on after "The file"."""
 
@@ -81,7 +85,7 @@ def read(file: BinaryIO, size: int) -> Any:
 
     Raises:
         NotReadableError: If the file is not whole, or not one of ours.
-        Exception: Whatever unpickling raises, for instance for a class that is not there.
+        NotUnpickledError: If unpickling fails, for instance for a class that is not there.
     """
     name, version = _HEAD.unpack(_part(file, size, 0, _HEAD.size))
     if name != _NAME:
@@ -102,7 +106,12 @@ def read(file: BinaryIO, size: int) -> Any:
     file.seek(_HEAD.size + pickled)
     buffers = [_buffer(file, buffer_size) for buffer_size in sizes]
     file.seek(_HEAD.size)
-    return pickle.Unpickler(file, buffers=buffers).load()  # noqa: S301 - written by the same run
+    try:
+        return pickle.Unpickler(file, buffers=buffers).load()  # noqa: S301 - of the same DAG run
+    except (MemoryError, OSError, TaskTerminated):
+        raise
+    except Exception as error:  # __setstate__ of the user's classes may raise anything
+        raise NotUnpickledError from error
 
 
 class _Sink:
