@@ -10,6 +10,7 @@ from typing import Literal, get_args
 Severity = Literal["error", "warning"]
 
 Code = Literal[
+    "config",
     "device-limit",
     "empty-volume",
     "group-cycle",

@@ -106,8 +106,7 @@ class KedroProject:
             return {}
         except Exception as error:
             raise ConfigError(
-                "The project's parameters cannot be read, which run_config.trigger_params needs:"
-                f" {_config_problem(error)}"
+                f"The project's parameters cannot be read without a run: {_config_problem(error)}"
             ) from error
         return found
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from kedro_airflow_k8s.checks import Subject, check_pipeline, check_settings, unknown_resources
-from kedro_airflow_k8s.config import PluginConfig
+from kedro_airflow_k8s.config import PluginConfig, config_warnings
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.findings import CODES, Code, Finding, errors_first
 from kedro_airflow_k8s.pipeline import Project
 from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project import KedroProject
-from kedro_airflow_k8s.tasks import RESOURCES_TAG
+from kedro_airflow_k8s.tasks import RESOURCES_TAG, grouping_mode
 
 T = TypeVar("T")
 
@@ -46,23 +46,23 @@ def validate(
     Raises:
         ProjectError: If a pipeline is unknown, or a pipeline module does not import.
     """
-    findings: list[Finding] = []
+    findings = _doubts(config)
     planned: list[Planned] = []
     for name in pipelines:
         read = project.read(name)
-        read, unread = _with_catalog(project, read)
-        read, unread_parameters = _with_parameters(project, read, config)
-        findings += [*unread, *unread_parameters]
         if not read.nodes and len(pipelines) > 1:
             continue
         found = list(unknown_resources(read, config.run_config))
+        findings += found
         try:
+            read = _with_all(project, read, config)
             plan = build_plan(_mended(read, found), _with_image(config), overrides)
-        except PlanError as error:
-            findings += [*found, _of_plan(error, name)]
+        except (ConfigError, PlanError) as error:
+            findings.append(_of_plan(error, name))
         else:
-            findings += found
             planned.append(Planned(read, plan))
+    if not planned and not any(finding.pipeline for finding in findings):
+        findings.append(_of_plan(PlanError("No pipeline has nodes."), ""))
     return errors_first([*findings, *check_plans(project, planned, config)])
 
 
@@ -115,14 +115,17 @@ def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[F
     return found or read, unread
 
 
-def _with_parameters(
-    project: KedroProject, read: Project, config: PluginConfig
-) -> tuple[Project, list[Finding]]:
-    """The project with its parameters, if the configuration shows some and they can be read."""
-    if not config.run_config.trigger_params:
-        return read, []
-    parameters, unread = _known(lambda: project.parameters, "parameters")
-    return replace(read, parameters=parameters or {}), unread
+def _with_all(project: KedroProject, read: Project, config: PluginConfig) -> Project:
+    """The project with what its plan needs besides: parameters to show, and what is in memory.
+
+    Raises:
+        ConfigError: If that cannot be read, without which there is no plan.
+    """
+    if config.run_config.trigger_params:
+        read = replace(read, parameters=project.parameters)
+    if grouping_mode(read, config.run_config) == "memory":
+        return with_catalog(project, read)
+    return read
 
 
 def _known(read: Callable[[], T], what: str) -> tuple[T | None, list[Finding]]:
@@ -166,8 +169,27 @@ def _names_one(tag: str, wrong: set[str]) -> bool:
     return match is not None and f"tag 'resources.{match[1]}'" in wrong
 
 
-def _of_plan(error: PlanError, pipeline: str) -> Finding:
-    code: Code = next((code for code in CODES if code == error.code), "plan")
+def _doubts(config: PluginConfig) -> list[Finding]:
+    """What loads, but will hardly do what its author wanted."""
+    findings = []
+    for text in config_warnings(config):
+        where, _, reason = text.partition(": ")
+        findings.append(
+            Finding(
+                code="config",
+                severity="warning",
+                where=where,
+                problem=f"{reason[:1].upper()}{reason[1:].rstrip('.')}.",
+                consequence="It will hardly do what was meant.",
+                fix="Correct it in airflow-k8s.yaml, or take it out.",
+            )
+        )
+    return findings
+
+
+def _of_plan(error: ConfigError | PlanError, pipeline: str) -> Finding:
+    name = error.code if isinstance(error, PlanError) else None
+    code: Code = next((code for code in CODES if code == name), "plan")
     return Finding(
         code=code,
         severity="error",
