@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.compilation import CompiledDag
-from kedro_airflow_k8s.dag_diff.summary import NotUnderstood, summarise
+from kedro_airflow_k8s.dag_diff.reading import summarise
+from kedro_airflow_k8s.dag_diff.summary import NotUnderstood
 from kedro_airflow_k8s.dag_diff.text_lines import Line, line, unified_diff
 from kedro_airflow_k8s.dag_diff.words import changes, outline
 from kedro_airflow_k8s.upload import MAX_SIZE, StoredFile

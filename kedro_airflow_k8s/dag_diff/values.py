@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -119,7 +118,7 @@ def _parts(value: Any) -> tuple[str, dict[str, Any]] | None:
     """The parts of a value by their names, and what holds them."""
     if isinstance(value, dict):
         return "mapping", value
-    if isinstance(value, CallValue):
+    if isinstance(value, CallValue) and not _is_time(value):
         return f"{value.name}{value.methods}", value.arguments
     if isinstance(value, list) and value:
         names = [item.get("name") if isinstance(item, dict) else None for item in value]
@@ -175,7 +174,7 @@ def _show(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_in_brackets(item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_in_brackets(item)}" for key, item in value.items())
+        return ", ".join(f"{key}={_in_brackets(item)}" for key, item in _flat(value))
     if isinstance(value, Code | Named):
         return value.text
     if isinstance(value, CallValue):
@@ -183,16 +182,27 @@ def _show(value: Any) -> str:
     return str(value)
 
 
+def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of mappings in mappings, with dots between the keys."""
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            yield from _flat(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item
+
+
 def _in_brackets(value: Any) -> str:
     text = _show(value)
     return f"({text})" if isinstance(value, list | dict) and len(value) > 1 else text
 
 
+def _is_time(call: CallValue) -> bool:
+    return call.name in ("datetime", "pendulum.datetime", "timedelta")
+
+
 def _show_call(call: CallValue) -> str:
     numbers = [call.arguments.get(key) for key in ("0", "1", "2")]
-    if re.fullmatch(r"(pendulum\.)?datetime", call.name) and all(
-        isinstance(number, int) for number in numbers
-    ):
+    if _is_time(call) and all(isinstance(number, int) for number in numbers):
         year, month, day = numbers
         rest = {key: value for key, value in call.arguments.items() if key not in ("0", "1", "2")}
         zone = _show(rest.get("tz") or rest.get("tzinfo") or "").replace("timezone.utc", "UTC")

@@ -56,9 +56,9 @@ def _settings(old: DagSummary, new: DagSummary) -> Iterator[tuple[str, Any, Any]
         settings.clear()
         settings.update({label: rest.pop(label) for label in first}, **rest)
     for path, was, will_be in differences(before, after):
-        if not any(
-            value is MISSING and not other for value, other in ((was, will_be), (will_be, was))
-        ):
+        # A file of another version may write a word that this one leaves out.
+        empty = [value is MISSING or value in (None, [], {}) for value in (was, will_be)]
+        if len(path) > 1 or not all(empty):
             yield _label(path), was, will_be
 
 
