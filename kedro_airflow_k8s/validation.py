@@ -138,11 +138,15 @@ def _known(read: Callable[[], T], what: str) -> tuple[T | None, list[Finding]]:
                 code="not-checked",
                 severity="warning",
                 where=f"the project's {what}",
-                problem=f"No check that needs them was made, because: {error}",
+                problem=f"The checks that need them were not made, because: {_line(error)}.",
                 consequence="If that is so in the pods as well, no task can run.",
                 fix="Make sure that they can be read without a run, from here.",
             )
         ]
+
+
+def _line(error: ConfigError) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _with_image(config: PluginConfig) -> PluginConfig:
