@@ -52,16 +52,18 @@ class Catalog:
     """The entries and patterns of a catalog.
 
     Args:
-        config: The content of the catalog's files, as the project's config loader merges it.
+        config: The content of the catalog's files, as the project's config loader merges it; None
+            if there are no such files, not even empty ones.
 
     Raises:
         ConfigError: If Kedro would refuse it: an entry is no mapping, a pattern is ambiguous.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any] | None) -> None:
+        self.exists = config is not None
         patterns: dict[str, Any] = {}
         self._entries: dict[str, Mapping[str, Any]] = {}
-        for name, entry in config.items():
+        for name, entry in (config or {}).items():
             if not isinstance(entry, Mapping):
                 raise ConfigError(
                     f"The catalog's entry {name!r} must be keys such as `type`. If it is only a"

@@ -19,6 +19,7 @@ Code = Literal[
     "lost-data",
     "memory-input",
     "missing-extra",
+    "no-catalog",
     "no-image",
     "not-checked",
     "outside-volume",

@@ -121,7 +121,7 @@ class KedroProject:
             with _without_kedros_own_warnings():
                 config = self._loader["catalog"]
         except (MissingConfigException, KeyError):
-            config = {}
+            config = None
         except Exception as error:
             raise ConfigError(
                 f"The project's catalog cannot be read: {_config_problem(error)}"

@@ -80,6 +80,9 @@ def check_plans(
     credentials, unread_credentials = _known(lambda: project.credentials, "credentials")
     parameters, unread_parameters = _known(lambda: project.parameters, "parameters")
     findings += [*unread_credentials, *unread_parameters]
+    catalog, _ = _known(lambda: project.catalog, "catalog")
+    if catalog is not None and not catalog.exists:
+        findings.append(_no_catalog(project))
     for each in planned:
         read, unread = _with_catalog(project, each.project)
         findings += unread
@@ -90,7 +93,7 @@ def check_plans(
                 plan=each.plan,
                 parameters=parameters,
                 credentials=credentials,
-                declared=project.catalog.names if read.catalog is not None else frozenset(),
+                declared=catalog.names if catalog is not None else frozenset(),
                 makers=project.makers,
             )
         )
@@ -105,6 +108,18 @@ def with_catalog(project: KedroProject, read: Project) -> Project:
     """
     names = (name for node in read.nodes for name in (*node.inputs, *node.outputs))
     return replace(read, catalog=project.catalog.entries(names))
+
+
+def _no_catalog(project: KedroProject) -> Finding:
+    return Finding(
+        code="no-catalog",
+        severity="error",
+        where="the project's catalog",
+        problem=f"There is no catalog file in {project.base_env or '.'} or {project.env} of the"
+        " configuration, not even an empty one.",
+        consequence="Kedro refuses to run anything without one: every pod fails at its start.",
+        fix="Create conf/base/catalog.yml; it may be empty.",
+    )
 
 
 def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[Finding]]:

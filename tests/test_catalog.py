@@ -226,7 +226,11 @@ def test_globals_are_filled_in_and_credentials_are_not_looked_up(project: Projec
 def test_a_project_without_a_catalog_declares_nothing(project: ProjectFolder) -> None:
     for file in (project.path / "conf").rglob("catalog*"):
         file.unlink()
-    assert kedro_project(project).catalog.names == frozenset()
+    found = kedro_project(project).catalog
+    assert found.names == frozenset()
+    assert not found.exists
+    project.write("conf/base/catalog.yml", "")
+    assert kedro_project(project).catalog.exists
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,18 @@ def test_where_the_grouping_needs_the_catalog_there_is_no_plan_without(
     assert codes(sound) == [("error", "plan", "__default__")]
 
 
+def test_without_a_catalog_file_kedro_runs_nothing(sound: ProjectFolder) -> None:
+    source = STOCK.replace('"goods"', "None").replace("goods", "").replace('"count', '"sale')
+    sound.pipeline("sales", source)
+    (sound.path / "conf/base/catalog.yml").unlink()
+    assert codes(sound, "-p", "sales") == [("error", "no-catalog", "")]
+    run = sound.start_kedro("run", "--pipelines=sales")
+    assert run.returncode != 0
+    assert "MissingConfigException" in run.stdout + run.stderr
+    sound.write("conf/base/catalog.yml", "")
+    assert codes(sound, "-p", "sales") == []
+
+
 def test_parameters_and_credentials_that_cannot_be_read_are_a_warning_each(
     sound: ProjectFolder,
 ) -> None:
