@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise, takewhile
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from kedro_airflow_k8s import names
+from kedro_airflow_k8s.config import GroupingMode
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.graphs import components, in_order, shortest_circle
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, PipelineNode, is_parameter, stored_name
-
-Grouping = Literal["none", "memory", "namespace", "pipeline"]
-"""A task for each node; for nodes joined by data in memory; for a namespace; for all nodes."""
 
 GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
 """Nodes tagged `airflow-k8s.group.prepare` are one task. Before version 1, Kedro took colons."""
@@ -83,7 +81,8 @@ def group_nodes(
 
     Args:
         nodes: All nodes of the pipeline, in topological order.
-        mode: One of `Grouping`.
+        mode: A task for each node (`none`), for nodes joined by data in `memory`, for each
+            top-level `namespace`, or for the whole `pipeline`.
         in_memory: Whether a dataset, as a node names it, ends with the process that made it.
         pipeline_name: The registered name of the pipeline.
 
@@ -92,8 +91,8 @@ def group_nodes(
             would wait for each other.
         ValueError: If there is no such mode.
     """
-    if mode not in get_args(Grouping):
-        raise ValueError(f"{mode!r} is no grouping; these are {', '.join(get_args(Grouping))}.")
+    if mode not in get_args(GroupingMode):
+        raise ValueError(f"{mode!r} is no grouping; these are {', '.join(get_args(GroupingMode))}.")
     if not nodes:
         return ()
     if mode == "pipeline":
