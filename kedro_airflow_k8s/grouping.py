@@ -23,7 +23,6 @@ GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
 """Nodes tagged `airflow-k8s.group.prepare` are one task. Before version 1, Kedro took colons."""
 
 CYCLE_CODE = "group-cycle"
-TAG_CODE = "group-tag"
 
 _SHOWN_NODES = 10
 
@@ -170,15 +169,13 @@ def _group_tag(node: PipelineNode) -> tuple[str, str] | None:
     if len(found) > 1:
         raise PlanError(
             f"Node {node.name!r} has several tags for groups, {', '.join(m[0] for m in found)}:"
-            " a node is in one task only. Leave one.",
-            code=TAG_CODE,
+            " a node is in one task only. Leave one."
         )
     tag, name = found[0][0], found[0][1]
     if not name or not name.strip():
         raise PlanError(
             f"Node {node.name!r} has the tag {tag}, which names no group: write the group's name"
-            " behind it, such as airflow-k8s.group.prepare.",
-            code=TAG_CODE,
+            " behind it, such as airflow-k8s.group.prepare."
         )
     return tag, name
 
