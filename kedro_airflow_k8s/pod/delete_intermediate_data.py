@@ -9,6 +9,7 @@ from typing import Any
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
 from kedro_airflow_k8s.pod.places import (
     PlaceError,
+    check_url,
     is_remote,
     remote_filesystem,
     shown_url,
@@ -32,13 +33,17 @@ def main() -> None:
             f"Nothing is deleted: {INTERMEDIATE_DATA_VARIABLE} is {root}, which is not on object "
             "storage. What is on a volume goes with the volume."
         )
-    if not _folders(root):
+    # The first part is the bucket.
+    if len([part for part in root.partition("://")[2].split("/") if part]) < 2:
         sys.exit(
             f"Nothing is deleted: {INTERMEDIATE_DATA_VARIABLE} is {shown_url(root)}, which names "
             "no folder of one DAG run."
         )
     try:
+        check_url(root)
         files, size = delete(root)
+    except PlaceError as error:
+        sys.exit(f"Nothing is deleted: {error}.")
     except TaskTerminated:
         raise
     except Exception as error:  # noqa: BLE001 - clients of object stores share no base class
@@ -68,19 +73,6 @@ def delete(root: str) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return len(found), sum(details.get("size") or 0 for details in found.values())
-
-
-def _folders(root: str) -> list[str]:
-    """The folders that an address names below its bucket.
-
-    Raises:
-        SystemExit: If it is no address of a folder.
-    """
-    try:
-        _, path = remote_filesystem(root)
-    except (ImportError, PlaceError, ValueError) as error:
-        sys.exit(f"Nothing is deleted: {shown_url(root)}: {without_secrets(str(error))}.")
-    return [part for part in path.split("/") if part][1:]
 
 
 if __name__ == "__main__":

@@ -103,18 +103,26 @@ def remote_filesystem(url: str) -> tuple[Any, str]:
         ImportError: If the package for it is not installed.
         ValueError: If fsspec does not know the protocol.
     """
+    check_url(url)
     protocol, _, path = url.partition("://")
-    # fsspec takes those for patterns when it deletes, and "::" for two file systems.
-    if re.search(r"[*?\[\]{}#]|::|(^|/)\.\.?(/|$)", path):
-        raise PlaceError(
-            f"{shown_url(url)} has one of the characters * ? [ ] {{ }} #, or '::' or '..'"
-        )
     if protocol.lower() not in ("gs", "gcs"):
         filesystem, path = import_module("fsspec.core").url_to_fs(url)
         return filesystem, path
     # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
     # emulators do not answer. The core class is what it hands every usual bucket to.
     return import_module("gcsfs.core").GCSFileSystem(), path
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL in which fsspec would find patterns, when it deletes, or two file systems.
+
+    Raises:
+        PlaceError: If it is such a URL.
+    """
+    if re.search(r"[*?\[\]{}#]|::|(^|/)\.\.?(/|$)", url.partition("://")[2]):
+        raise PlaceError(
+            f"{shown_url(url)} has one of the characters * ? [ ] {{ }} #, or '::' or '..'"
+        )
 
 
 def shown_url(url: str) -> str:

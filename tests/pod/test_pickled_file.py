@@ -8,9 +8,9 @@ import threading
 import tracemalloc
 from typing import Any, BinaryIO, cast
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
