@@ -210,7 +210,7 @@ def test_ctrl_c_is_no_answer(
     monkeypatch.setattr(
         "kedro_airflow_k8s.upload.read_dag", mock.Mock(side_effect=KeyboardInterrupt)
     )
-    assert diff(project, out).exit_code == diff_command.INTERRUPTED == 130
+    assert diff(project, out).exit_code == 130
 
 
 # A bucket, and a terminal.

@@ -61,6 +61,12 @@ def test_what_is_not_ours_is_compared_as_text_only(old: bytes, reason: str) -> N
     assert [line.text for line in found.lines[:2]] == [f"--- {PLACE}", "+++ new"]
 
 
+def test_a_text_that_is_far_longer_than_the_new_one_is_not_read_as_python() -> None:
+    found = diff(source() + "x = 1\n" * 200_000, source())
+    assert "is far longer than the new one, so no single changes can be told" in found.words[1].text
+    assert sum(line.text == "-x = 1" for line in found.lines) == 200_000
+
+
 def test_a_binary_file_is_not_shown() -> None:
     found = diff(b"\x7fELF\0\0", source())
     assert found.words[1].text.startswith("The file there is no text")
@@ -126,6 +132,16 @@ def test_a_terminal_gets_colours_and_whole_lines_and_a_file_gets_the_same_text()
     assert '\x1b[32m+    schedule="@daily",\x1b[0m' in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
     assert "\x1b" not in plain
+
+
+def test_who_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    show(
+        [diff(source(), source(image="x:2"))],
+        Console(file=file, force_terminal=True, no_color=True),
+    )
+    assert "  ~ image: " in file.getvalue()
+    assert "\x1b" not in file.getvalue()
 
 
 # The unified diff.

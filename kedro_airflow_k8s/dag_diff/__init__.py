@@ -15,6 +15,9 @@ from kedro_airflow_k8s.upload import MAX_SIZE, StoredFile
 
 __all__ = ["DagDiff", "Line", "compare"]
 
+LONG = 1_000_000
+"""Characters of a file that are read in any case. What Python reads takes 500 times the room."""
+
 
 @dataclass(frozen=True)
 class DagDiff:
@@ -91,6 +94,8 @@ def _compared(
     lines = tuple(unified_diff(old, dag.source, stored.address, "new"))
     if not _is_utf8(data):
         return [*_replaced(dag, stored, "is not UTF-8"), *notes], lines
+    if len(old) > max(LONG, 4 * len(dag.source)):
+        return [*_replaced(dag, stored, "is far longer than the new one"), *notes], lines
     try:
         before, after = summarise(old), summarise(dag.source)
     except NotUnderstood as reason:

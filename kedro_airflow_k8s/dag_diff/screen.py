@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich.color import ColorSystem
 from rich.console import Console
-from rich.text import Text
+from rich.style import Style
 
 from kedro_airflow_k8s.dag_diff import DagDiff, Line
 
 STYLES = {
-    "title": "bold",
-    "added": "green",
-    "removed": "red",
-    "changed": "yellow",
-    "file": "bold",
-    "hunk": "cyan",
-    "plain": "",
+    "title": Style(bold=True),
+    "added": Style(color="green"),
+    "removed": Style(color="red"),
+    "changed": Style(color="yellow"),
+    "file": Style(bold=True),
+    "hunk": Style(color="cyan"),
+    "plain": Style(),
 }
 
 
 def show(diffs: Sequence[DagDiff], console: Console) -> None:
     """Write the differences, without a pager; lines are never folded nor cut."""
-    if not console.is_terminal:
-        console.file.writelines(f"{line.text}\n" for line in _lines(diffs))
-        return
+    coloured = console.is_terminal and console.color_system is not None and not console.no_color
+    # `Console.print` takes minutes for what a large file of somebody else's has.
+    system = ColorSystem.STANDARD if coloured else None
     for line in _lines(diffs):
-        console.print(Text(line.text, style=STYLES[line.kind]), soft_wrap=True)
+        style = STYLES[line.kind]
+        console.file.write(f"{style.render(line.text, color_system=system)}\n")
 
 
 def _lines(diffs: Iterable[DagDiff]) -> Iterator[Line]:
