@@ -134,7 +134,7 @@ def test_a_terminal_gets_colours_and_whole_lines_and_a_file_gets_the_same_text()
     assert "\x1b" not in plain
 
 
-def test_who_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_wants_no_colours_gets_none() -> None:
     file = io.StringIO()
     show(
         [diff(source(), source(image="x:2"))],
