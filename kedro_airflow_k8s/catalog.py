@@ -206,7 +206,8 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
     cached = types[0] in _CACHED_TYPES and len(types) > 1
     return CatalogEntry(
         type=types[1] if cached else types[0],
-        in_memory=types[1 if cached else 0] in MEMORY_TYPES,
+        # What the catalog itself gives it is there in every process.
+        in_memory=types[1 if cached else 0] in MEMORY_TYPES and "data" not in config,
         path=_path(config),
         credentials=tuple(dict.fromkeys(_credentials(config))),
         also_types=tuple(types[2:] if cached else types[1:]),

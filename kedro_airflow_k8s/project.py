@@ -128,6 +128,11 @@ class KedroProject:
             ) from error
         return Catalog(config)
 
+    @property
+    def hooks_declare(self) -> bool:
+        """Whether hooks of the project see the catalog at the start of a run, and may add to it."""
+        return any(hasattr(hook, "after_catalog_created") for hook in settings.HOOKS)
+
     @cached_property
     def credentials(self) -> frozenset[str]:
         """The names of the entries in the credentials files of the environment, and no more.

@@ -95,6 +95,7 @@ def check_plans(
                 credentials=credentials,
                 declared=catalog.names if catalog is not None else frozenset(),
                 makers=project.makers,
+                hooks_declare=project.hooks_declare,
             )
         )
     return errors_first(findings)

@@ -344,3 +344,11 @@ def test_reading_imports_no_dataset_and_no_pandas(project: ProjectFolder) -> Non
         timeout=60,
     )
     assert run.stdout.splitlines()[-1] == "2 set()"
+
+
+def test_a_memory_dataset_with_its_data_in_the_catalog_is_in_every_process() -> None:
+    config = {"a": {"type": "MemoryDataset", "data": [1]}, "b": {"type": "MemoryDataset"}}
+
+    entries = Catalog(config).entries(["a", "b"])
+
+    assert [entries[name].in_memory for name in "ab"] == [False, True]

@@ -24,6 +24,7 @@ from tests.kedro_projects import (
     project_fixture,  # noqa: F401 - fixture
     refused,
 )
+from tests.recorded_dag import run_dag_file
 
 NO_NODES = """
 from kedro.pipeline import Pipeline
@@ -32,7 +33,9 @@ def create_pipeline():
     return Pipeline([])
 """
 COMMANDS = (
+    ["validate"],
     ["compile"],
+    ["diff"],
     ["upload-pipeline"],
     ["run-once"],
     ["schedule"],
@@ -63,10 +66,17 @@ def constant(source: str, name: str) -> object:
 
 
 def kedro_run(source: str) -> list[str]:
-    """The command in the text of a DAG that its pods run."""
-    command = constant(source, "KEDRO_RUN")
-    assert isinstance(command, list)
-    return command
+    """What the pods of the first Kedro task are told to run: `kedro` and its arguments."""
+    tasks = run_dag_file(source).tasks.values()
+    (arguments, *_) = (
+        task.keywords["arguments"] for task in tasks if "run" in task.keywords.get("arguments", ())
+    )
+    return ["kedro", *arguments[arguments.index("run") :]]
+
+
+def pipeline_of(source: str) -> str:
+    """The registered pipeline that a DAG is of, as its documentation says."""
+    return source.partition("pipeline `")[2].partition("`")[0]
 
 
 # --- the command is there ---------------------------------------------------------------------
@@ -184,7 +194,7 @@ def test_the_pipeline_is_the_last_one_named_else_the_default(
     project: ProjectFolder, arguments: list[str], expected: str
 ) -> None:
     done(project.kedro("airflow-k8s", *arguments))
-    assert kedro_run(project.dag())[-2].partition("=")[2] == expected
+    assert pipeline_of(project.dag()) == expected
 
 
 def test_environment_and_pipeline_reach_the_commands_of_a_group_in_the_group(
@@ -234,8 +244,11 @@ def test_all_compiles_each_registered_pipeline_under_an_id_of_its_own(
     text = done(project.compile("--all"))
     assert list(project.dags()) == ["shop.py", "shop.sales.py", "shop.stock.py"]
     assert text.count("\n") == 3
-    commands = {name: kedro_run(dag)[-2] for name, dag in project.dags().items()}
-    assert {c.partition("=")[2] for c in commands.values()} == {"__default__", "sales", "stock"}
+    assert [pipeline_of(dag) for dag in project.dags().values()] == [
+        "__default__",
+        "sales",
+        "stock",
+    ]
 
 
 def test_all_says_which_pipelines_are_empty_and_goes_on(project: ProjectFolder) -> None:
@@ -329,7 +342,7 @@ def test_the_pipeline_names_that_kedro_takes_give_dags_of_their_own(project: Pro
         from kedro.pipeline import Pipeline, node
         def same(x): return x
         def register_pipelines():
-            return dict.fromkeys({names!r}, Pipeline([node(same, "a", "b", name="same")]))
+            return dict.fromkeys({names!r}, Pipeline([node(same, "orders", "b", name="same")]))
         """
     )
     done(project.compile("--all"))
@@ -351,7 +364,7 @@ def test_a_pipeline_that_kedro_run_would_not_find_again_is_refused(
         from kedro.pipeline import Pipeline, node
         def same(x): return x
         def register_pipelines():
-            return {{{name!r}: Pipeline([node(same, "a", "b", name="same")])}}
+            return {{{name!r}: Pipeline([node(same, "orders", "b", name="same")])}}
         """
     )
     refused(project.compile("--all"), f"Pipeline {name!r} cannot be named")
@@ -479,6 +492,8 @@ def test_compile_needs_no_hooks_no_credentials_and_no_network(
             type: a.dataset.that.is.not.Installed
             filepath: s3://bucket/orders.csv
             credentials: only_on_the_cluster
+        goods:
+            type: another.that.is.not.Installed
         """,
     )
     done(project.compile())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -139,8 +140,7 @@ def test_a_missing_environment_is_named_with_those_there_are(
 
 
 def test_a_missing_base_is_an_error_too(project: ProjectFolder) -> None:
-    (project.path / "conf/base/airflow-k8s.yaml").unlink()
-    (project.path / "conf/base").rmdir()
+    shutil.rmtree(project.path / "conf/base")
     refused(project.compile(), "no configuration environment 'base'")
 
 

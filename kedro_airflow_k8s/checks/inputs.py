@@ -24,12 +24,13 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             continue
         makers = subject.makers(name)
         hint = f" Pipelines that make it: {listed(makers)}." if makers else nearest.hint(name)
+        hooked = " A hook of the project may declare it, which only a run can tell."
         yield Finding(
             code="unknown-dataset",
-            severity="error",
+            severity="warning" if subject.hooks_declare else "error",
             where=f"dataset {name!r}",
             problem=f"Node {node!r} takes it, but no node of the pipeline makes it, and the"
-            f" catalog does not have it.{hint}",
+            f" catalog does not have it.{hooked if subject.hooks_declare else ''}{hint}",
             consequence="The task fails: there is nothing to load.",
             fix=f"Declare it in the catalog of the environment {subject.project.env!r}, or run"
             " these nodes in a pipeline that also makes it."
@@ -47,7 +48,7 @@ def memory_inputs(subject: Subject) -> Iterator[Finding]:
         if entry is not None and entry.in_memory:
             yield Finding(
                 code="memory-input",
-                severity="error",
+                severity="warning" if subject.hooks_declare else "error",
                 where=f"dataset {name!r}",
                 problem=f"Node {node!r} takes it, no node of the pipeline makes it, and the catalog"
                 " has it as a MemoryDataset, which is empty in a new process.",

@@ -24,6 +24,7 @@ class Subject:
         credentials: The names of its credentials; None where they could not be read.
         declared: All names in the catalog, to find the nearest.
         makers: The registered pipelines that make a dataset.
+        hooks_declare: Whether the project's own hooks may declare datasets when a run begins.
     """
 
     project: Project
@@ -33,6 +34,7 @@ class Subject:
     credentials: frozenset[str] | None = None
     declared: frozenset[str] = frozenset()
     makers: Callable[[str], Sequence[str]] = lambda _: ()
+    hooks_declare: bool = False
 
     @property
     def pipeline(self) -> str:
