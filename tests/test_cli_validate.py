@@ -318,3 +318,28 @@ def test_the_examples_raise_no_false_alarm(
     run = ProjectFolder(copy).start_kedro("airflow-k8s", "validate", "--format", "json")
     assert run.returncode == 0, run.stdout + run.stderr
     assert [entry["code"] for entry in json.loads(run.stdout.splitlines()[-1])] == expected
+
+
+def test_what_hooks_of_the_project_may_declare_in_a_run_is_only_a_doubt(
+    project: ProjectFolder,
+) -> None:
+    project.write("conf/base/catalog.yml", "")
+    project.config(f"run_config: {{image: {IMAGE}, volume: {{disabled: true}}}}")
+    kinds = ("lost-data", "unknown-dataset", "unknown-dataset")
+    assert [code[:2] for code in codes(project)] == [("error", kind) for kind in kinds]
+
+    project.settings(
+        """
+        from kedro.framework.hooks import hook_impl
+
+        class Datasets:
+            @hook_impl
+            def after_catalog_created(self, catalog):
+                catalog["orders"] = [1]
+
+        HOOKS = (Datasets(),)
+        """
+    )
+
+    assert [code[:2] for code in codes(project)] == [("warning", kind) for kind in kinds]
+    assert "A hook of the project may declare it" in validate(project).stdout

@@ -24,7 +24,8 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
             declared = output in subject.catalog
             yield Finding(
                 code="lost-data",
-                severity="error",
+                # A hook of the project may declare it when the run begins.
+                severity="warning" if subject.hooks_declare and not declared else "error",
                 where=f"dataset {output!r}",
                 problem=f"Node {maker!r} makes it for {listed(lost)}, which"
                 f" {'run' if len(lost) > 1 else 'runs'} in another pod, and it"
