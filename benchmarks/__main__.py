@@ -18,6 +18,7 @@ from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
 from benchmarks.environments import Environments, make_environments
 from benchmarks.errors import BenchmarkError
+from benchmarks.intermediate import WAYS, intermediate_section
 from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -29,6 +30,7 @@ QUICK_ROUNDS = {10: 3, 100: 3}
 OVERHEAD_ROUNDS, QUICK_OVERHEAD_ROUNDS = 25, 3
 DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
 SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
+INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 7, 1
 
 
 def main() -> None:
@@ -61,6 +63,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
     overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
     dag_rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
     server_rounds = QUICK_SERVER_ROUNDS if quick else SERVER_ROUNDS
+    intermediate_rounds = QUICK_INTERMEDIATE_ROUNDS if quick else INTERMEDIATE_ROUNDS
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         setting_up = progress.add_task("environments", total=1)
@@ -70,6 +73,8 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         compiling = progress.add_task("compile", total=total)
         overhead = progress.add_task("help and run", total=6 * (overhead_rounds + 1))
         importing = progress.add_task("DAG in Airflow", total=1)
+        total = (len(WAYS) + 1) * intermediate_rounds
+        handing_on = progress.add_task("intermediate data", total=total)
         serving = progress.add_task("sandbox up, run-once", total=2 * server_rounds + 2 - quick)
         sections = [
             compile_section(
@@ -79,6 +84,9 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
                 made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
             ),
             dag_section(made, folder / "dag", dag_rounds, lambda: progress.advance(importing)),
+            intermediate_section(
+                folder / "data", intermediate_rounds, lambda: progress.advance(handing_on), quick
+            ),
             server_section(
                 folder / "server", server_rounds, lambda: progress.advance(serving), not quick
             ),

@@ -13,8 +13,10 @@ Buffers are written from where the object has them and read into where it will h
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -159,9 +161,9 @@ def _part(file: BinaryIO, size: int, start: int, length: int) -> bytes:
     return data
 
 
-def _buffer(file: BinaryIO, size: int) -> bytearray:
+def _buffer(file: BinaryIO, size: int) -> bytearray | mmap.mmap:
     """The next bytes of a file, in memory that the object will own."""
-    data = bytearray(size)
+    data = _memory(size)
     with memoryview(data) as view:
         done = 0
         while done < size:
@@ -171,3 +173,10 @@ def _buffer(file: BinaryIO, size: int) -> bytearray:
                 raise NotReadableError("ended while it was read")
             done += count
     return data
+
+
+def _memory(size: int) -> bytearray | mmap.mmap:
+    if size < _CHUNK_BYTES or sys.platform == "win32":
+        return bytearray(size)
+    # A bytearray would be filled with zeros first, which takes half as long as reading.
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
