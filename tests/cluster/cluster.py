@@ -23,6 +23,9 @@ from tests.cluster.records import Records
 
 RESTART = "E2E_RESTART_API_SERVER"
 LABEL = "kedro-airflow-k8s-e2e"
+PLUGIN_TASKS = {"create_volume", "data_volume_init", "delete_volume"}
+"""The tasks of a DAG that run no Kedro nodes."""
+
 _ANSWER_SECONDS = 10
 
 
@@ -93,14 +96,15 @@ class Cluster:
     def api_server_started(self) -> str | None:
         """When the API server that answers was started, as it says; None if none answers."""
         try:
-            text = self.core.api_client.call_api(
-                "/metrics", "GET", auth_settings=["BearerToken"], response_type="str",
-                _return_http_data_only=True, _request_timeout=_ANSWER_SECONDS,
+            answer = self.core.api_client.call_api(
+                "/metrics", "GET", auth_settings=["BearerToken"],
+                _preload_content=False, _return_http_data_only=True,
+                _request_timeout=_ANSWER_SECONDS,
             )  # fmt: skip
+            lines = answer.data.decode().splitlines()
         except (ApiException, HTTPError, OSError):
             return None
-        lines = (line for line in str(text).splitlines() if not line.startswith("#"))
-        return next((line for line in lines if "process_start_time_seconds" in line), None)
+        return next((line for line in lines if line.startswith("process_start_time_seconds")), None)
 
 
 @dataclass(frozen=True)
@@ -119,20 +123,45 @@ class Namespace:
     pods: Records
     claims: Records
 
-    def task_pods(self, run_id: str | None, task_id: str | None = None) -> list[Any]:
-        """The pods of a task of a DAG run, or of all its tasks, there or gone."""
-        key = "kedro-airflow-k8s/task-id"
-        return [
-            pod
-            for pod in (self.pods.all(run_id=run_id) if run_id else ())
-            if task_id in (None, pod.metadata.annotations[key])
-        ]
+    def pods_of_run(self, run_id: str | None) -> dict[str, list[Any]]:
+        """The pods of a DAG run by their tasks, there or gone."""
+        found: dict[str, list[Any]] = {}
+        for pod in self.pods.all(run_id=run_id) if run_id else ():
+            task_id = pod.metadata.annotations["kedro-airflow-k8s/task-id"]
+            found.setdefault(task_id, []).append(pod)
+        return found
+
+    def task_pods(self, run_id: str | None, task_id: str) -> list[Any]:
+        """The pods of a task of a DAG run."""
+        return self.pods_of_run(run_id).get(task_id, [])
+
+    def kedro_pods(self, run_id: str | None) -> list[Any]:
+        """The pods of a DAG run in which Kedro has run, or will."""
+        pods = self.pods_of_run(run_id)
+        return [pod for task_id in pods.keys() - PLUGIN_TASKS for pod in pods[task_id]]
 
     def claim(self, run_id: str | None) -> Any:
         """The claim of a DAG run, there or gone."""
         key = "kedro-airflow-k8s/run-id"
         (claim,) = (c for c in self.claims.all() if (c.metadata.annotations or {})[key] == run_id)
         return claim
+
+    def wait_for_end(self, pod: str) -> Any:
+        """How the container of a pod has ended, by the cluster's own record, once it has.
+
+        Raises:
+            AssertionError: The pod is gone, and nobody has recorded that.
+        """
+
+        def end() -> Any:
+            status = self.pods.last(pod).status
+            for container in status.container_statuses or ():
+                if container.state.terminated:
+                    return container.state.terminated
+            assert pod in self.pods.there(), f"{pod} is gone without an end: {status}"
+            return None
+
+        return self.pods.wait_for(end, f"the end of {pod}")
 
     def wait_for_log(self, pod: str, words: str) -> str:
         """The first line of a pod's log with these words, as soon as it is there.

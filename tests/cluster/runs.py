@@ -23,12 +23,10 @@ from tests.airflow_servers import START, wait_until
 from tests.cluster.cluster import Namespace
 from tests.cluster.project import AT_THE_GATE, ClusterProject
 
-# Only for the first look at a kubeconfig that names several files.
-_DEFAULT_KUBECONFIG = "~/.kube/config"
 _MINUTES = "15"
 # The cluster is that of the kubeconfig, and not the one that the sandbox would offer.
 _SETTINGS = {
-    "KUBECONFIG": os.environ.get("KUBECONFIG") or str(Path(_DEFAULT_KUBECONFIG).expanduser()),
+    "KUBECONFIG": os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser()),
     "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes"}),
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
 }
@@ -64,7 +62,7 @@ class Done:
     def failed(self, *words: str) -> Done:
         """Itself, if the run failed with one message that holds the words."""
         assert self.code == 1, self.text
-        assert self.text.count("Error: ") == 1, self.text
+        assert len(re.findall("^Error: ", self.text, re.MULTILINE)) == 1, self.text
         for word in words:
             assert word in self.text, self.text
         return self
@@ -79,12 +77,14 @@ class Running:
         output: What it writes to.
         dag_id: The DAG.
         namespace: Where its pods are.
+        one_pod: Whether all nodes run in one pod.
     """
 
     process: subprocess.Popen[bytes]
     output: IO[str]
     dag_id: str
     namespace: Namespace
+    one_pod: bool
 
     def text(self) -> str:
         """What it has written."""
@@ -100,14 +100,6 @@ class Running:
         code = self.process.poll()
         assert code is None, f"run-once has ended with {code}:\n{self.text()}"
 
-    def pod(self, task_id: str) -> Any:
-        """The first pod of a task of its run, as soon as there is one."""
-        return self.namespace.pods.wait_for(
-            lambda: next(iter(self.namespace.task_pods(self.run_id(), task_id)), None),
-            f"a pod of task {task_id}",
-            self.check,
-        )
-
     def run_id(self) -> str | None:
         """The run that it has started, if it has."""
         found = re.search(r"^Started run (\S+):", self.text(), re.MULTILINE)
@@ -115,9 +107,16 @@ class Running:
 
     def at_the_gate(self) -> tuple[str, Any]:
         """The name of the pod whose node waits at the gate, and what the node has read."""
-        name = self.pod("hold").metadata.name
+        pods = self.namespace.pods.wait_for(self._pods_with_a_gate, "a pod at the gate", self.check)
+        name = pods[0].metadata.name
         line = self.namespace.wait_for_log(name, AT_THE_GATE)
         return name, json.loads(line.partition(AT_THE_GATE)[2])
+
+    def _pods_with_a_gate(self) -> list[Any]:
+        run_id = self.run_id()
+        if self.one_pod:
+            return self.namespace.kedro_pods(run_id)
+        return self.namespace.task_pods(run_id, "hold")
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -214,10 +213,25 @@ class Airflow:
                 stderr=subprocess.STDOUT,
             ) as process,
         ):
+            one_pod = "grouping" in run_config
+            running = Running(process, output, pipeline, self.namespace, one_pod)
             try:
-                yield Running(process, output, pipeline, self.namespace)
+                yield running
+            except BaseException:
+                self._give_up(running)
+                raise
             finally:
                 process.kill()
+
+    def _give_up(self, running: Running) -> None:
+        """End a run of which a test has seen enough, so that the next one finds nothing of it."""
+        run_id = running.run_id()
+        if run_id is None:
+            return
+        client = self.client()
+        states = client.task_states(running.dag_id, run_id)
+        for task_id in [task_id for task_id, task in states.items() if task.state == "running"]:
+            client.fail_task(running.dag_id, run_id, task_id)
 
     def client(self) -> AirflowClient:
         """A connection to Airflow."""
@@ -225,7 +239,7 @@ class Airflow:
         return connect(self.host, None, AirflowTls(), environ=environ, warn=print)
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """What Airflow has kept of a task's first attempt."""
+        """What Airflow has kept of a task's first attempt; some lines may be there twice."""
         return self.client().task_log(dag_id, run_id, task_id, 1)
 
     def wait_for_end(self, done: Done) -> None:

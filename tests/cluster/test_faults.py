@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.cluster.cluster import Cluster
@@ -23,21 +21,6 @@ def has_had_a_volume_that_is_gone(airflow: Airflow, done: Done) -> bool:
     return True
 
 
-def last_end(airflow: Airflow, pod: str) -> Any:
-    """How the container of a pod has ended, by the cluster's own record."""
-    return airflow.namespace.pods.wait_for(
-        lambda: next(
-            (
-                status.state.terminated
-                for status in airflow.namespace.pods.last(pod).status.container_statuses or ()
-                if status.state.terminated
-            ),
-            None,
-        ),
-        f"the end of {pod}",
-    )
-
-
 def test_a_node_that_fails_fails_the_run_which_shows_its_log(airflow: Airflow) -> None:
     done = airflow.run("try_failure").failed(
         "The run failed: fail.",
@@ -55,7 +38,7 @@ def test_a_node_that_takes_too_much_memory_is_said_to_be_oom_killed(airflow: Air
     done = airflow.run("try_memory").failed("The run failed: hungry.", "OOMKilled")
 
     (pod,) = airflow.namespace.task_pods(done.run_id, "hungry")
-    end = last_end(airflow, pod.metadata.name)
+    end = airflow.namespace.wait_for_end(pod.metadata.name)
     assert (end.reason, end.exit_code) == ("OOMKilled", 137)
     assert has_had_a_volume_that_is_gone(airflow, done)
 
@@ -67,7 +50,7 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason_before_the
         "The run failed: data_volume_init.", "Image cannot be pulled", NO_IMAGE
     )
 
-    (pod,) = airflow.namespace.task_pods(done.run_id)
+    (pod,) = airflow.namespace.task_pods(done.run_id, "data_volume_init")
     lived = pod.metadata.deletion_timestamp - pod.metadata.creation_timestamp
     assert lived.total_seconds() < airflow.settings["run_config"]["startup_time"]
     assert has_had_a_volume_that_is_gone(airflow, done)
@@ -84,7 +67,7 @@ def test_the_pod_of_a_task_that_airflow_kills_stops_within_5_seconds_after_kedro
         else:
             airflow.client().fail_task("try_volume", str(running.run_id()), "hold")
         done = running.end()
-    end = last_end(airflow, pod)
+    end = airflow.namespace.wait_for_end(pod)
     airflow.wait_for_end(done)
 
     metadata = airflow.namespace.pods.last(pod).metadata
