@@ -18,7 +18,6 @@ from kubernetes.config.config_exception import ConfigException
 from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
-from tests.airflow_servers import wait_until
 from tests.cluster.records import Records
 
 RESTART = "E2E_RESTART_API_SERVER"
@@ -88,6 +87,9 @@ class Cluster:
 
     def restart_api_server(self) -> None:
         """Restart the API server, and wait until a new one answers."""
+        # Kedro comes with it, and has something to say that would stand before "no cluster".
+        from tests.airflow_servers import wait_until
+
         before = self.api_server_started
         subprocess.run(self.restart_command(), check=True, timeout=300)
         wait_until(lambda: self.api_server_started not in (None, before), "a new API server")
