@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.project import ClusterProject
@@ -71,10 +73,18 @@ def put_plugin_into_build(project: Path) -> None:
     """Let the example's Dockerfile install the plugin of this repository.
 
     A wheel of it lies beside requirements.txt, which names it in place of a release.
+
+    Raises:
+        NoImage: The plugin cannot be built.
     """
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(project)]
-    subprocess.run([*build, str(_ROOT)], check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = project.glob("*.whl")
+    with TemporaryDirectory() as folder:
+        # By way of a source archive: a build in place would take along what earlier ones have left.
+        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, str(_ROOT)]
+        built = subprocess.run(build, capture_output=True, text=True, check=False)
+        if built.returncode:
+            raise NoImage(f"The plugin cannot be built:\n{built.stdout}{built.stderr}")
+        (wheel,) = Path(folder).glob("*.whl")
+        shutil.copy(wheel, project)
     _edit(project / "requirements.txt", "kedro-airflow-k8s>=1.0", f"./{wheel.name}")
     _edit(project / "Dockerfile", "COPY requirements.txt .", "COPY requirements.txt *.whl ./")
 
