@@ -115,16 +115,6 @@ def test_two_runs_of_spaceflights_end_with_the_same_metrics(tmp_path: Path) -> N
     assert all(one["r2"] > 0.8 for one in found["candidates"].values())
 
 
-def test_the_pipelines_of_spaceflights_run_one_process_each(tmp_path: Path) -> None:
-    """Pods share nothing but files. (`--pipelines` would do too, but Kedro has it from 1.2 on.)"""
-    project = copy_of("spaceflights", tmp_path)
-    for part in ("data_processing", "data_science", "reporting"):
-        run_python(project, "-m", "kedro", "run", f"--namespaces={part}", "--params=ds=2026-02-03")
-    summary = json.loads((project / "data" / "08_reporting" / "summary.json").read_text())
-    assert summary["day"] == "2026-02-03"
-    assert len(summary["by_type"]) == 5
-
-
 def test_every_key_counts_the_words_of_its_letter(tmp_path: Path) -> None:
     project = copy_of("every-key", tmp_path)
     run_python(project, "-m", "kedro", "run", "--params=env=prod")
@@ -135,14 +125,33 @@ def test_every_key_counts_the_words_of_its_letter(tmp_path: Path) -> None:
     assert "'at' comes 3 times" in (project / "data/08_reporting/report.txt").read_text()
 
 
-def test_every_dataset_is_declared_as_a_file(described: tuple[str, dict[str, Any]]) -> None:
+def test_no_two_datasets_are_one_file(described: tuple[str, dict[str, Any]]) -> None:
     _, project = described
-    assert project["datasets"]
-    in_memory = [name for name, found in project["datasets"].items() if "filepath" not in found]
-    assert in_memory == []
-    # Two names behind one file would overwrite each other.
-    paths = [found["filepath"] for found in project["datasets"].values()]
-    assert len(set(paths)) == len(paths)
+    stored = [found["filepath"] for found in project["datasets"].values() if "filepath" in found]
+    assert stored
+    assert len(set(stored)) == len(stored)
+
+
+@pytest.mark.parametrize("described", ["spaceflights"], indirect=True)
+def test_spaceflights_declares_what_comes_in_and_what_is_kept_and_nothing_between(
+    described: tuple[str, dict[str, Any]],
+) -> None:
+    _, project = described
+    in_memory = {name for name, found in project["datasets"].items() if "filepath" not in found}
+    assert in_memory == {
+        "data_processing.clean_companies",
+        "data_processing.clean_reviews",
+        "data_processing.clean_shuttles",
+        "model_input_table",
+        "data_science.x_train",
+        "data_science.y_train",
+        "x_test",
+        "y_test",
+        "data_science.forest_model",
+        "data_science.forest_metrics",
+        "data_science.linear_model",
+        "data_science.linear_metrics",
+    }
 
 
 def test_every_resource_tag_names_an_entry_of_the_configuration(

@@ -98,8 +98,11 @@ def test_a_second_upload_replaces_the_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["d.py"]
 
 
-def test_python_loads_each_of_several_versions_of_one_second_and_one_size(tmp_path: Path) -> None:
+def test_python_loads_each_of_several_versions_of_one_second_and_one_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As Airflow does."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     loaded = []
     for version in "abcdefghij":
         where = upload_dag(f"VERSION = {version!r}\n", "x.py", str(tmp_path))

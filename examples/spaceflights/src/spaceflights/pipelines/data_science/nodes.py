@@ -69,11 +69,10 @@ def train_forest(x_train: pd.DataFrame, y_train: pd.Series, options: dict[str, A
 def evaluate(model: Model, x_test: pd.DataFrame, y_test: pd.Series) -> Metrics:
     """Compare the prices the model gives with the real ones, in the currency of the prices."""
     predicted = model.predict(x_test)
-    # Rounded, because the last bits of a sum depend on the processor it was made on.
     return {
-        "r2": round(float(r2_score(y_test, predicted)), 4),
-        "mean_absolute_error": round(float(mean_absolute_error(y_test, predicted)), 2),
-        "max_error": round(float(max_error(y_test, predicted)), 2),
+        "r2": float(r2_score(y_test, predicted)),
+        "mean_absolute_error": float(mean_absolute_error(y_test, predicted)),
+        "max_error": float(max_error(y_test, predicted)),
     }
 
 
