@@ -41,8 +41,12 @@ def _store_reason(text: str) -> str | None:
         return f"{allowed}: it begins with one of {', '.join(f'{name}://' for name in STORES)}"
     if not url.hostname:
         return f"{allowed}: the bucket is missing"
-    if not text.isprintable() or any(character in text for character in " ?#{}$"):
-        return f"{allowed}: without blanks, `?`, `#`, `$` and braces"
+    # fsspec takes these for patterns and for stores inside each other; Airflow and Kubernetes put
+    # values for braces and dollar signs.
+    if not text.isprintable() or any(sign in text for sign in " ?#{}$*[]") or "::" in text:
+        return f"{allowed}: without blanks, `?`, `*`, `#`, `$`, `::`, brackets and braces"
+    if {".", ".."}.intersection(url.path.split("/")):
+        return f"{allowed}: without `.` and `..` as folders"
     # abfs://container@account.dfs.core.windows.net is no user of a bucket.
     if ":" in url.netloc or ("@" in url.netloc and url.scheme not in ("abfs", "abfss")):
         return f"{allowed}: keys and passwords do not belong in this file"
@@ -77,5 +81,5 @@ Grouping = Annotated[
 IntermediateData = Annotated[
     str,
     AfterValidator(_checked_store),
-    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(STORES)})://[^ ?#{{}}$]+$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(STORES)})://[^ ?#{{}}$*]+$"}),
 ]

@@ -104,6 +104,10 @@ def test_data_may_be_handed_on_over_object_storage(place: str) -> None:
         ("s3://bucket/a b", "without blanks"),
         ("s3://bucket/{{ ds }}", "braces"),
         ("s3://bucket/$HOME", "`$`"),
+        ("s3://bucket/*/x", "`*`"),
+        ("s3://bucket/[ab]", "brackets"),
+        ("s3://bucket/a::file:///x", "`::`"),
+        ("s3://bucket/../other", "without `.` and `..` as folders"),
         ("s3://[::1", "must be a place on object storage"),
     ],
 )
