@@ -218,7 +218,7 @@ def test_the_table_of_commands_has_every_command_with_all_its_own_options_and_no
         told = set(re.findall(r"--[\w-]+", text))
         assert told <= long_options
         # What the text leaves to the sentence below the table.
-        assert long_options - told <= {"--image", "--output"}, name
+        assert long_options - told <= {"--image", "--output", "--checks"}, name
 
 
 def test_the_versions_that_were_tested_are_those_of_the_lock_files() -> None:
