@@ -18,6 +18,7 @@ from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
 from benchmarks.environments import Environments, make_environments
 from benchmarks.errors import BenchmarkError
+from benchmarks.groupings import GROUPINGS, grouping_section, start_section
 from benchmarks.intermediate import WAYS, intermediate_section
 from benchmarks.results import Section, report
 
@@ -31,6 +32,7 @@ OVERHEAD_ROUNDS, QUICK_OVERHEAD_ROUNDS = 25, 3
 DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
 SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
 INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 7, 1
+GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 3, 15, 1
 
 
 def main() -> None:
@@ -64,6 +66,8 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
     dag_rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
     server_rounds = QUICK_SERVER_ROUNDS if quick else SERVER_ROUNDS
     intermediate_rounds = QUICK_INTERMEDIATE_ROUNDS if quick else INTERMEDIATE_ROUNDS
+    grouping_rounds = QUICK_GROUPING_ROUNDS if quick else GROUPING_ROUNDS
+    start_rounds = QUICK_GROUPING_ROUNDS if quick else START_ROUNDS
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         setting_up = progress.add_task("environments", total=1)
@@ -75,6 +79,9 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         importing = progress.add_task("DAG in Airflow", total=1)
         total = (len(WAYS) + 1) * intermediate_rounds
         handing_on = progress.add_task("intermediate data", total=total)
+        grouping = progress.add_task(
+            "groupings, start of a node", total=len(GROUPINGS) * grouping_rounds + 2 * start_rounds
+        )
         serving = progress.add_task("sandbox up, run-once", total=2 * server_rounds + 2 - quick)
         sections = [
             compile_section(
@@ -87,6 +94,10 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
             intermediate_section(
                 folder / "data", intermediate_rounds, lambda: progress.advance(handing_on), quick
             ),
+            grouping_section(
+                folder / "groupings", grouping_rounds, lambda: progress.advance(grouping)
+            ),
+            start_section(folder / "start", start_rounds, lambda: progress.advance(grouping)),
             server_section(
                 folder / "server", server_rounds, lambda: progress.advance(serving), not quick
             ),
