@@ -181,7 +181,7 @@ class KedroProject:
             nodes=pipeline_nodes(registered[pipeline]),
             commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
-            smaller=smaller_pipelines(registered, pipeline),
+            smaller=smaller_pipelines(registered, pipeline, self.package_name),
         )
 
     def makers(self, dataset: str) -> list[str]:

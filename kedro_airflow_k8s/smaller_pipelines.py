@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import importlib
+import inspect
+import re
+import textwrap
 import warnings
 from collections.abc import Mapping
 
+from kedro.framework.project import find_pipelines
 from kedro.framework.project import pipelines as kedro_pipelines
 from kedro.pipeline import Pipeline
 
+_AS_IN_KEDROS_TEMPLATE = re.compile(
+    r"(?P<all>\w+) = find_pipelines\([^\n]*\)\n"
+    r"(?P=all)\['__default__'\] = sum\((?P=all)\.values\(\)[^\n]*\)\n"
+    r"return (?P=all)"
+)
+"""The body of `register_pipelines` in new projects: one pipeline for each module, and their sum."""
+
 
 def smaller_pipelines(
-    registered: Mapping[str, Pipeline], pipeline: str
+    registered: Mapping[str, Pipeline], pipeline: str, package_name: str
 ) -> dict[str, frozenset[str]]:
     """The pipelines whose nodes are among those of a bigger one, with the names of their nodes.
 
     Since Kedro 1.5 `kedro run --pipelines=x` imports only the module `x` of the project's
-    pipelines. Not every way to register pipelines bears that, so each is registered here as it will
-    be in the pod, and counts only if the same nodes come of it.
+    pipelines. Not every way to register pipelines bears that. Unless it is the usual one, each is
+    registered here as it will be in the pod, and counts only if the same nodes come of it.
     """
     if not hasattr(kedro_pipelines, "set_requested"):
         return {}  # All modules are imported anyway.
     whole = {node.name: node for node in registered[pipeline].nodes}
+    usual = _registers_as_usual(package_name)
     found = {}
     for name, other in registered.items():
         nodes = {node.name: node for node in other.nodes}
@@ -29,12 +43,31 @@ def smaller_pipelines(
             continue
         if any(whole.get(key) != node for key, node in nodes.items()):
             continue
+        if usual:
+            found[name] = frozenset(nodes)
+            continue
         alone = _registered_for(name)
         if alone.keys() == registered.keys():
             return {}  # The project imports everything, whatever is asked for.
         if name in alone and set(alone[name].nodes) == set(other.nodes):
             found[name] = frozenset(nodes)
     return found
+
+
+def _registers_as_usual(package_name: str) -> bool:
+    """Whether each pipeline but `__default__` is what its own module makes."""
+    registry = importlib.import_module(f"{package_name}.pipeline_registry")
+    if getattr(registry, "find_pipelines", None) is not find_pipelines:
+        return False
+    try:
+        source = inspect.getsource(registry.register_pipelines)
+        (function,) = ast.parse(textwrap.dedent(source)).body
+    except (OSError, TypeError, AttributeError, SyntaxError, ValueError):
+        return False  # It has no source of its own, such as one made at run time.
+    if not isinstance(function, ast.FunctionDef) or function.decorator_list:
+        return False
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return _AS_IN_KEDROS_TEMPLATE.fullmatch("\n".join(map(ast.unparse, body))) is not None
 
 
 def _registered_for(name: str) -> dict[str, Pipeline]:
