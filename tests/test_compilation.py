@@ -128,7 +128,7 @@ def test_parameters_that_cannot_be_read_are_one_message(
     configured: ProjectFolder, text: str
 ) -> None:
     configured.write("conf/base/parameters.yml", text)
-    refused(configured.compile(), "parameters cannot be read", "run_config.trigger_params needs")
+    refused(configured.compile(), "parameters cannot be read without a run")
     with pytest.raises(ConfigError):
         dags(configured)
 

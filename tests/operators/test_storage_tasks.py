@@ -37,9 +37,12 @@ ENVIRONMENTS = {
 FAULTS = {
     "POST /api/v1/namespaces/broken/persistentvolumeclaims": Fault(500, carried_out=True),
 }
-FAKE_KEDRO = """#!/bin/sh
-echo "the volume has $(cat data/orders.csv)"
-case "$*" in *--nodes=clean*) exit 1;; esac
+# Fails where it is told to run the node, and else is Python.
+FAKE_PYTHON = f"""#!/bin/sh
+case "$*" in
+    *--nodes=clean*) echo "the volume has $(cat data/orders.csv)"; exit 1;;
+    *) exec {sys.executable} "$@";;
+esac
 """
 
 
@@ -76,9 +79,8 @@ def _image(folder: Path) -> PodImage:
     (folder / "root" / "data" / "orders.csv").write_text("orders of the image\n")
     (folder / "root" / "notes.txt").touch()
     (folder / "bin").mkdir()
-    (folder / "bin" / "python").symlink_to(sys.executable)
-    (folder / "bin" / "kedro").write_text(FAKE_KEDRO)
-    (folder / "bin" / "kedro").chmod(0o755)
+    (folder / "bin" / "python").write_text(FAKE_PYTHON)
+    (folder / "bin" / "python").chmod(0o755)
     return PodImage(folder / "root", PurePosixPath(HOME), (folder / "bin",))
 
 
