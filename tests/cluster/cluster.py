@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from kubernetes import client, config
@@ -110,6 +111,21 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class End:
+    """The end of a container, by the cluster's own record.
+
+    Attributes:
+        at: When, in whole seconds; at the latest, where the kubelet has lost the record.
+        exit_code: None where it has.
+        reason: Kubernetes' word for it.
+    """
+
+    at: datetime
+    exit_code: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class Namespace:
     """The part of the cluster that belongs to the tests.
 
@@ -148,22 +164,33 @@ class Namespace:
         (claim,) = (c for c in self.claims.all() if (c.metadata.annotations or {})[key] == run_id)
         return claim
 
-    def wait_for_end(self, pod: str) -> Any:
-        """How the container of a pod has ended, by the cluster's own record, once it has.
+    def wait_for_end(self, pod: str) -> End:
+        """How the container of a pod has ended, once it has.
 
         Raises:
             AssertionError: The pod is gone, and nobody has recorded that.
         """
 
-        def end() -> Any:
+        def end() -> End | None:
             status = self.pods.last(pod).status
             for container in status.container_statuses or ():
-                if container.state.terminated:
-                    return container.state.terminated
+                now, before = container.state.terminated, container.last_state.terminated
+                if now and now.finished_at:
+                    return End(now.finished_at, now.exit_code, now.reason)
+                # Before 1.22, the kubelet loses the end of a container that is removed at once.
+                if before and before.reason == "ContainerStatusUnknown":
+                    (ready,) = (c for c in status.conditions if c.type == "ContainersReady")
+                    return End(ready.last_transition_time, None, before.reason)
             assert pod in self.pods.there(), f"{pod} is gone without an end: {status}"
             return None
 
         return self.pods.wait_for(end, f"the end of {pod}")
+
+    def log(self, pod: str) -> Any:
+        """The log of a pod, to be read to its end, which comes with that of the container."""
+        return self.core.read_namespaced_pod_log(
+            pod, self.name, follow=True, _preload_content=False, container="base"
+        )
 
     def wait_for_log(self, pod: str, words: str) -> str:
         """The first line of a pod's log with these words, as soon as it is there.
@@ -175,9 +202,7 @@ class Namespace:
             lambda: self.pods.last(pod).status.phase not in ("Pending", None), f"{pod} started"
         )
         lines: list[str] = []
-        log = self.core.read_namespaced_pod_log(
-            pod, self.name, follow=True, _preload_content=False, container="base"
-        )
+        log = self.log(pod)
         rest = b""
         for chunk in log.stream():
             *whole, rest = (rest + chunk).split(b"\n")
@@ -190,8 +215,10 @@ class Namespace:
 
     def run_in(self, pod: str, code: str) -> Any:
         """What Python code prints as JSON in a pod."""
+        # For the time of the call, `stream` turns all requests of its client into web sockets.
+        alone = client.CoreV1Api(client.ApiClient(self.core.api_client.configuration))
         answer = stream(
-            self.core.connect_get_namespaced_pod_exec,
+            alone.connect_get_namespaced_pod_exec,
             pod, self.name, container="base", command=["python", "-c", code],
             stdin=False, stdout=True, stderr=True, tty=False, _preload_content=False,
         )  # fmt: skip

@@ -242,6 +242,15 @@ class Airflow:
         """What Airflow has kept of a task's first attempt; some lines may be there twice."""
         return self.client().task_log(dag_id, run_id, task_id, 1)
 
+    def watched_at_the_gate(self, running: Running) -> str:
+        """The pod whose node waits at the gate, once Airflow's task reads the pod's log."""
+        pod, _ = running.at_the_gate()
+        run_id = str(running.run_id())
+        wait_until(
+            lambda: AT_THE_GATE in self.log(running.dag_id, run_id, "hold"), "a log in Airflow"
+        )
+        return pod
+
     def wait_for_end(self, done: Done) -> None:
         """Wait until Airflow has ended a run, with the task that ends it."""
         client = self.client()

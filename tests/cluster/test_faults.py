@@ -61,12 +61,14 @@ def test_the_pod_of_a_task_that_airflow_kills_stops_within_5_seconds_after_kedro
     airflow: Airflow, how: str
 ) -> None:
     with airflow.start("try_volume", "--cancel-on-interrupt") as running:
-        pod, _ = running.at_the_gate()
+        pod = airflow.watched_at_the_gate(running)
+        log = airflow.namespace.log(pod)
         if how == "by Ctrl-C":
             running.interrupt()
         else:
             airflow.client().fail_task("try_volume", str(running.run_id()), "hold")
         done = running.end()
+    said = log.read().decode()
     end = airflow.namespace.wait_for_end(pod)
     airflow.wait_for_end(done)
 
@@ -74,8 +76,9 @@ def test_the_pod_of_a_task_that_airflow_kills_stops_within_5_seconds_after_kedro
     # Kubernetes sets the moment at which the pod has to be gone: so much after the request.
     requested = metadata.deletion_timestamp.timestamp() - metadata.deletion_grace_period_seconds
     # Both are whole seconds, cut off.
-    assert end.finished_at.timestamp() - requested <= 5
-    assert (end.exit_code, end.message) == (1, "on_pipeline_error: TaskTerminated")
+    assert end.at.timestamp() - requested <= 5
+    assert end.exit_code in (1, None)
+    assert "on_pipeline_error: TaskTerminated" in said
     assert done.code == (130 if how == "by Ctrl-C" else 1), done.text
     assert airflow.client().run("try_volume", done.run_id).state.value == "failed"
     assert not airflow.namespace.task_pods(done.run_id, "report")
@@ -91,7 +94,7 @@ def test_a_run_goes_on_when_the_api_server_is_restarted_in_the_middle(
     except LookupError as error:
         pytest.skip(str(error))
     with airflow.start("try_volume") as running:
-        pod, _ = running.at_the_gate()
+        pod = airflow.watched_at_the_gate(running)
         cluster.restart_api_server()
         # The node has not noticed.
         namespace.run_in(pod, OPEN_GATE)
