@@ -70,6 +70,7 @@ with DAG(
         "service_account_name": "forecasting",
         "kubernetes_conn_id": "kubernetes_default",
         "startup_timeout_seconds": 600,
+        "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "annotations": {{"kedro-airflow-k8s/task-id": "{{{{ ti.task_id }}}}"}},
         "env_vars": {{

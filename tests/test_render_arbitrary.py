@@ -160,6 +160,7 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
         "namespace": run.namespace,
         "kubernetes_conn_id": "kubernetes_default",
         "startup_timeout_seconds": 600,
+        "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
         "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
