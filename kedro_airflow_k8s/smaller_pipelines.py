@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from kedro.framework.project import find_pipelines
 from kedro.framework.project import pipelines as kedro_pipelines
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 
 _AS_IN_KEDROS_TEMPLATE = re.compile(
     r"(?P<all>\w+) = find_pipelines\([^\n]*\)\n"
@@ -41,7 +41,7 @@ def smaller_pipelines(
         nodes = {node.name: node for node in other.nodes}
         if name == pipeline or not 0 < len(nodes) < len(whole):
             continue
-        if any(whole.get(key) != node for key, node in nodes.items()):
+        if any(not _is_same(node, whole.get(key)) for key, node in nodes.items()):
             continue
         if usual:
             found[name] = frozenset(nodes)
@@ -49,9 +49,21 @@ def smaller_pipelines(
         alone = _registered_for(name)
         if alone.keys() == registered.keys():
             return {}  # The project imports everything, whatever is asked for.
-        if name in alone and set(alone[name].nodes) == set(other.nodes):
+        made = {node.name: node for node in alone[name].nodes} if name in alone else {}
+        if made.keys() == nodes.keys() and all(_is_same(made[key], nodes[key]) for key in nodes):
             found[name] = frozenset(nodes)
     return found
+
+
+def _is_same(node: Node, other: Node | None) -> bool:
+    """Whether two nodes do the same. Kedro calls them equal whatever function they call.
+
+    Functions made anew each time, such as partials and lambdas, count as different: in doubt, the
+    pod runs the bigger pipeline.
+    """
+    if other is None or node != other or node.confirms != other.confirms:
+        return False
+    return node.func is other.func
 
 
 def _registers_as_usual(package_name: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.kedro_projects import (
     REGISTRY,
+    STOCK,
     ProjectFolder,
     compiled,
     project_fixture,  # noqa: F401 - fixture
@@ -35,6 +36,11 @@ WHATEVER_IS_ASKED_FOR = """
     from shop.pipelines import sales, stock
     made = {"sales": sales.create_pipeline(), "stock": stock.create_pipeline()}
     return {**made, "__default__": made["sales"] + made["stock"]}
+"""
+LOOKING_TWICE = """
+    pipelines = find_pipelines()
+    pipelines["__default__"] = sum(find_pipelines().values(), start=Pipeline([]))
+    return pipelines
 """
 WITH_ONE_MORE = """
     pipelines = find_pipelines()
@@ -120,3 +126,58 @@ def test_kedro_before_1_5_imports_everything_anyway(
     monkeypatch.delattr("kedro.framework.project._ProjectPipelines.set_requested")
 
     assert set(pipelines_of(project).values()) == {"__default__"}
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["partial(load, sample=True)", "lambda: 'sample'", "load_sample"],
+    ids=["partial", "lambda", "function"],
+)
+def test_a_pipeline_whose_node_of_the_same_name_calls_another_function_is_not_taken(
+    project: ProjectFolder, function: str
+) -> None:
+    """Kedro calls such nodes equal."""
+    project.pipeline(
+        "sales",
+        f"""
+        from functools import partial
+        from kedro.pipeline import Pipeline, node
+
+        def load(sample=False):
+            return sample
+
+        def load_sample():
+            return True
+
+        def use(raw):
+            pass
+
+        def create_pipeline():
+            return Pipeline([
+                node(load, None, "raw", name="load"), node(use, "raw", None, name="use")
+            ])
+
+        def smoke():
+            return Pipeline([node({function}, None, "raw", name="load")])
+        """,
+    )
+    project.pipeline("stock", "from shop.pipelines.sales import smoke as create_pipeline\n")
+    project.registry(
+        HEAD
+        + """
+    pipelines = find_pipelines()
+    pipelines["__default__"] = pipelines.get("sales", Pipeline([]))
+    return pipelines
+"""
+    )
+
+    assert pipelines_of(project) == {"load": "__default__", "use": "__default__"}
+
+
+def test_nodes_that_are_made_anew_each_time_run_in_the_pipeline_that_was_asked_for(
+    project: ProjectFolder,
+) -> None:
+    project.pipeline("stock", STOCK.replace("node(count,", "node(lambda goods: goods,"))
+    project.registry(HEAD + LOOKING_TWICE)
+
+    assert pipelines_of(project) == {"clean": "sales", "total": "sales", "count": "__default__"}
