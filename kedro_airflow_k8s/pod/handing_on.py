@@ -7,7 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import MemoryDataset, SharedMemoryDataset
+from kedro.io import CachedDataset, MemoryDataset, SharedMemoryDataset
 
 from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
@@ -61,10 +61,17 @@ def _is_ours(
     if name not in catalog:
         return True
     declared: Any = catalog.get(name)
-    if not isinstance(declared, MemoryDataset | SharedMemoryDataset):
+    if not _is_memory(declared):
         return False
     # Data that a hook has put there stays, until a node has made another.
     return made or not declared.exists() or ours.exists()
+
+
+def _is_memory(dataset: object) -> bool:
+    """Whether a dataset ends with its process; a subclass of Kedro's may store its data."""
+    if type(dataset) is CachedDataset:
+        return _is_memory(dataset._dataset)  # noqa: SLF001 - Kedro tells it nowhere else
+    return type(dataset) in (MemoryDataset, SharedMemoryDataset)
 
 
 def _replace(catalog: CatalogProtocol[Any, Any], name: str, ours: IntermediateDataset) -> None:
