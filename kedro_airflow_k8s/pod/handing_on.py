@@ -29,16 +29,16 @@ def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
         catalog: What they load from and save to; changed in place.
         root: Where the DAG run keeps its intermediate data.
     """
-    makers = {_stored(name): node.name for node in pipeline.nodes for name in node.outputs}
+    makes = {_stored(name) for name in pipeline.all_outputs()}
     crossing = set(json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]"))
     free = pipeline.inputs()
     taken = []
     for name in sorted(pipeline.datasets()):
-        made = _stored(name) in makers
+        made = _stored(name) in makes
         if name == "parameters" or name.startswith("params:"):
             continue
         if name in free or "@" in name or (made and _stored(name) in crossing):
-            ours = IntermediateDataset(_stored(name), root, makers.get(_stored(name), ""))
+            ours = _intermediate(_stored(name), root, pipeline)
             if _is_ours(name, catalog, made, ours):
                 _replace(catalog, name, ours)
                 taken.append(name)
@@ -46,6 +46,13 @@ def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
         logging.getLogger(__name__).info(
             "Handed from task to task in %s: %s", ours.folder, ", ".join(taken)
         )
+
+
+def _intermediate(name: str, root: str, pipeline: Pipeline) -> IntermediateDataset:
+    """The dataset of a stored name, with the nodes that make and read it in this pod."""
+    makers = [node.name for node in pipeline.nodes if name in map(_stored, node.outputs)]
+    readers = [node.name for node in pipeline.nodes if name in map(_stored, node.inputs)]
+    return IntermediateDataset(name, root, makers[0] if makers else "", readers)
 
 
 def _stored(name: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -42,10 +42,11 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         name: The name of the dataset, without `@...`.
         root: Where the DAG run keeps its intermediate data: a folder, or a URL of fsspec.
         node: The node that makes it, as far as this process knows; for messages.
+        readers: The nodes that read it, as far as this process knows; for messages.
     """
 
-    def __init__(self, name: str, root: str, node: str = "") -> None:
-        self._name, self._root, self._node = name, root, node
+    def __init__(self, name: str, root: str, node: str = "", readers: Iterable[str] = ()) -> None:
+        self._name, self._root, self._node, self._readers = name, root, node, tuple(readers)
 
     @property
     def folder(self) -> str:
@@ -94,11 +95,15 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
             if problem is None:
                 return
         made_by = f", made by node '{self._node}'," if self._node else ""
+        known = "".join(f", '{name}'" for name in self._readers)
+        readers = f" (here{known[1:]})" if known else ""
+        # In one task alone it would fail again: a MemoryDataset copies what it is given.
         raise DatasetError(
             f"Dataset '{self._name}'{made_by} cannot be handed to another task: {_words(problem)}."
-            " Let the nodes that share it run in one task: give them the tag "
-            "`airflow-k8s.group.<name>`, or set `grouping: memory` in the run_config of "
-            "airflow-k8s.yaml. Or declare it in the catalog, with a type that can store it."
+            f" Let the node that makes it and all that read it{readers} run in one task: give them "
+            "the tag `airflow-k8s.group.<name>`, or set `grouping: memory` in the run_config of "
+            "airflow-k8s.yaml; and declare it in the catalog as `{type: MemoryDataset, copy_mode: "
+            "assign}`, so that Kedro does not copy it. Or declare it with a type that can store it."
         ) from problem
 
     def _write(self, data: Any, pickler: Callable[[], Any]) -> BaseException | None:

@@ -233,6 +233,50 @@ def test_a_node_that_makes_what_cannot_be_stored_is_named(shop: ProjectFolder) -
     assert "Dataset 'train.model', made by node 'make', cannot be handed to another task" in said
 
 
+LOCKS = """
+import threading
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def connect():
+    return threading.Lock()
+
+def look(connection):
+    return connection.locked()
+
+def report(connection, locked):
+    Path("report").write_text(f"{connection.locked()} {locked}")
+
+def register_pipelines():
+    return {"__default__": Pipeline([
+        node(connect, None, "connection", name="connect"),
+        node(look, "connection", "locked", name="look"),
+        node(report, ["connection", "locked"], None, name="report"),
+    ])}
+"""
+
+
+def test_what_cannot_be_pickled_works_once_the_advice_is_followed_and_not_before(
+    shop: ProjectFolder,
+) -> None:
+    shop.registry(LOCKS)
+    shop.write("conf/base/catalog.yml", "")
+    run = Run(shop)
+
+    apart = run.attempt("connect", "look", hands_on=("connection", "locked"))
+    together = run.attempt("connect", "look", "report")
+    assert (apart.returncode, together.returncode) == (1, 1)
+    said = " ".join(apart.stdout.split())
+    assert "and all that read it (here 'look') run in one task" in said
+    assert "declare it in the catalog as `{type: MemoryDataset, copy_mode: assign}`" in said
+    assert "cannot pickle '_thread.lock' object" in together.stdout
+
+    shop.write("conf/base/catalog.yml", "connection: {type: MemoryDataset, copy_mode: assign}\n")
+    run.task("connect", "look", "report")
+    assert run.report() == "False False"
+    assert run.stored() == []
+
+
 HOOK = """
 from kedro.framework.hooks import hook_impl
 from shop.json_dataset import Json

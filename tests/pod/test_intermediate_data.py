@@ -150,6 +150,8 @@ def test_what_nothing_can_pickle_names_dataset_node_reason_and_the_way_out(root:
     assert "TypeError: cannot pickle '_thread.lock' object" in message
     assert "`airflow-k8s.group.<name>`" in message
     assert "`grouping: memory`" in message
+    assert "`{type: MemoryDataset, copy_mode: assign}`" in message
+    assert "all that read it run in one task" in message
     assert dataset.load() == "what was there"
     assert files(root) == ["connection.pickle"]
 
