@@ -22,6 +22,7 @@ Code = Literal[
     "no-catalog",
     "no-image",
     "not-checked",
+    "not-kept",
     "outside-volume",
     "plan",
     "read-write-once-pod",

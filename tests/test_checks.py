@@ -9,7 +9,7 @@ import pytest
 from tests.checked import PICKLE, check, node, only, shown, stored
 
 CHAIN = [node("clean", "orders", "clean_orders"), node("total", "clean_orders", "totals")]
-ENDS = stored(orders="data/01/orders.pkl", totals="data/02/totals.pkl")
+ENDS = stored(orders="data/01/orders.pkl", totals="s3://b/totals.pkl")
 DISABLED = {"disabled": True}
 
 
@@ -70,14 +70,14 @@ def test_where_the_catalog_was_not_read_its_checks_are_not_made() -> None:
 
 
 def test_an_input_that_nobody_makes_and_the_catalog_lacks_has_the_nearest_name() -> None:
-    found = only(check(CHAIN, stored(order="data/o.pkl", totals="data/t.pkl")), "unknown-dataset")
+    found = only(check(CHAIN, stored(order="data/o.pkl", totals="s3://b/t")), "unknown-dataset")
     assert shown([found]) == [("unknown-dataset", "error", "dataset 'orders'")]
     assert "Did you mean 'order'?" in found.problem
     assert "'clean'" in found.problem
 
 
 def test_patterns_and_catch_alls_of_the_catalog_know_their_datasets() -> None:
-    assert check(CHAIN, {"{name}": {"type": PICKLE, "filepath": "data/{name}.pkl"}}) == []
+    assert check(CHAIN, {"{name}": {"type": PICKLE, "filepath": "s3://b/{name}"}}) == []
     assert check(CHAIN, {"ord{rest}": {"type": PICKLE, "filepath": "data/{rest}"}}) == []
 
 
@@ -210,6 +210,54 @@ def test_a_result_outside_the_volume_is_a_warning() -> None:
     found = only(check(CHAIN, catalog), "outside-volume")
     assert found.severity == "warning"
     assert "gone when the pod ends" in found.consequence
+    # The volume would not keep it either.
+    assert "data folder" not in found.fix
+    assert "object storage" in found.fix
+
+
+def test_a_file_for_other_tasks_may_be_on_the_volume_or_on_object_storage() -> None:
+    catalog = {**ENDS, **stored(clean_orders="/tmp/x.pkl")}
+    fix = only(check(CHAIN, catalog), "outside-volume").fix
+    assert "below the data folder" in fix
+    assert "object storage" in fix
+    fix = only(check(CHAIN, catalog, volume=DISABLED), "outside-volume").fix
+    assert "data folder" not in fix
+    assert "object storage" in fix
+
+
+RESULTS = [node("load", "", "one two"), node("use", "two", "three four@pandas five")]
+
+
+def test_results_on_the_volume_go_with_it_and_are_told_in_one_finding() -> None:
+    catalog = stored(
+        one="data/1.pkl",
+        two="data/2.pkl",
+        three="/home/kedro_docker/data/3.pkl",
+        **{"four@pandas": "data/4.pkl"},
+        five="s3://b/5",
+    )
+    found = only(check(RESULTS, catalog), "not-kept")
+    assert found.severity == "warning"
+    assert found.where == "datasets 'one', 'three', 'four'"
+    assert found.pipeline == "sales"
+    for word in ("object storage", "database", "MLflow"):
+        assert word in found.fix
+    alone = only(check(RESULTS, stored(one="data/1.pkl")), "not-kept")
+    assert alone.where == "dataset 'one'"
+
+
+def test_results_elsewhere_in_memory_or_read_again_need_no_keeping() -> None:
+    assert check(RESULTS, stored(one="s3://b/1", two="data/2.pkl")) == []
+    assert check(RESULTS, {"three": {"type": "MemoryDataset"}}) == []
+    catalog = stored(one="data/1.pkl", one_again="./data/1.pkl")
+    by_another_name = [*RESULTS, node("read", "one_again")]
+    assert [f.code for f in check(by_another_name, catalog)] == ["same-file"]
+
+
+def test_without_a_volume_a_result_in_the_data_folder_is_gone_with_its_pod() -> None:
+    catalog = {**ENDS, **stored(totals="data/totals.pkl")}
+    found = check(CHAIN, catalog, volume=DISABLED, grouping="pipeline")
+    assert [finding.code for finding in found] == ["outside-volume"]
 
 
 def test_a_file_that_only_its_own_task_reads_may_be_on_the_disk_of_the_pod() -> None:
@@ -238,13 +286,14 @@ def test_partitions_and_versions_are_where_their_dataset_is() -> None:
     assert check(CHAIN, {**catalog, "clean_orders": versions}) == []
 
 
-def test_a_result_that_mlflow_takes_is_not_gone() -> None:
+@pytest.mark.parametrize("path", ["/tmp/model.pkl", "data/model.pkl"])
+def test_a_result_that_mlflow_takes_is_not_gone(path: str) -> None:
     artifact = {
         "type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset",
-        "dataset": {"type": PICKLE, "filepath": "/tmp/model.pkl"},
+        "dataset": {"type": PICKLE, "filepath": path},
     }
     found = check(CHAIN, {**ENDS, "totals": artifact})
-    assert [finding.code for finding in found if finding.code == "outside-volume"] == []
+    assert {finding.code for finding in found} <= {"unknown-type", "missing-extra"}
 
 
 def test_a_volume_that_is_left_empty_hides_the_files_of_the_image() -> None:
@@ -288,4 +337,4 @@ def test_two_names_of_one_file_with_an_order_are_fine(nodes: Any) -> None:
 
 def test_two_nodes_that_write_one_file_are_told_once() -> None:
     nodes = [node("first", "", "one"), node("second", "", "other")]
-    only(check(nodes, stored(one="data/x.pkl", other="data/x.pkl")), "same-file")
+    only(check(nodes, stored(one="s3://b/x", other="s3://b/x")), "same-file")

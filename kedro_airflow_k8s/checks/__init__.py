@@ -21,6 +21,7 @@ from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
 from kedro_airflow_k8s.checks.settings import check_settings
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import unknown_resources
+from kedro_airflow_k8s.checks.volume_of_run import not_kept
 from kedro_airflow_k8s.findings import Finding
 
 __all__ = ["Subject", "check_pipeline", "check_settings", "unknown_resources"]
@@ -34,6 +35,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     types_not_installed,
     outside_volume,
     empty_volume,
+    not_kept,
     split_claim,
     read_write_once_pod,
     told_apart_by_hash,

@@ -14,6 +14,8 @@ from kedro_airflow_k8s.pipeline import stored_name
 _LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _IN_MEMORY = "memory://"
+MLFLOW_TYPES = "kedro_mlflow."
+"""How the types begin of datasets that hand their file to MLflow's server."""
 
 
 def local_path(path: str | None) -> str | None:
@@ -58,12 +60,18 @@ def _beginnings(mount_path: str) -> tuple[str, ...]:
     return (f"{mount_path}/", *(f"{end}/" for end in ends))
 
 
+def disk_path(subject: Subject, name: str) -> str | None:
+    """Where on a pod's disk the catalog stores a dataset, or None if it does not."""
+    entry = subject.catalog.get(name)
+    return local_path(entry.path) if entry and not entry.in_memory else None
+
+
 def outside_volume(subject: Subject) -> Iterator[Finding]:
     """What nodes write to the disk of their pod, which is gone with it."""
     volume = subject.run.volume
     for dataset, (output, maker) in subject.made.items():
         entry = subject.catalog.get(output)
-        path = local_path(entry.path) if entry and not entry.in_memory else None
+        path = disk_path(subject, output)
         if entry is None or path is None:
             continue
         if not volume.disabled and is_on_volume(path, volume.mount_path):
@@ -71,7 +79,7 @@ def outside_volume(subject: Subject) -> Iterator[Finding]:
         readers = list(subject.read.get(dataset, {}))
         others = [n for n in readers if subject.task_of[n] != subject.task_of[maker]]
         # MLflow's own datasets have handed the file to its server by then.
-        if not others and (readers or entry.type.startswith("kedro_mlflow.")):
+        if not others and (readers or entry.type.startswith(MLFLOW_TYPES)):
             continue
         yield Finding(
             code="outside-volume",
@@ -86,11 +94,18 @@ def outside_volume(subject: Subject) -> Iterator[Finding]:
             consequence=f"{listed(others)} would look for it in another pod and not find it."
             if others
             else "It is gone when the pod ends, and nobody can look at it.",
-            fix=("Store it" if volume.disabled else "Store it below the data folder of the project")
-            + (" on object storage" if volume.disabled else " or on object storage")
-            + (", or take the entry out of the catalog." if others else "."),
+            fix=_place_for(others, volume.disabled),
             pipeline=subject.pipeline,
         )
+
+
+def _place_for(others: list[str], no_volume: bool) -> str:
+    """Where a file can be for nodes in other pods, or for people after the run."""
+    if not others:
+        # The volume would be no better: it is deleted at the end of the run.
+        return "Store it on object storage, or in another place that stays (a database, MLflow)."
+    folder = "" if no_volume else "below the data folder of the project or "
+    return f"Store it {folder}on object storage, or take the entry out of the catalog."
 
 
 def empty_volume(subject: Subject) -> Iterator[Finding]:

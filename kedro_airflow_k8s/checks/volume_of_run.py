@@ -1,0 +1,44 @@
+"""Datasets on the volume of a run, which is made for that run and deleted at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedro_airflow_k8s.checks.local_paths import MLFLOW_TYPES, disk_path, is_on_volume
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.findings import Finding, listed
+from kedro_airflow_k8s.pipeline import stored_name
+
+
+def not_kept(subject: Subject) -> Iterator[Finding]:
+    """Results of the pipeline that are deleted at the end of its run, all in one finding."""
+    # Nodes may read a file under another name.
+    taken = {disk_path(subject, name) for name in subject.free_inputs}
+    lost = [
+        stored_name(output)
+        for dataset, (output, _) in subject.made.items()
+        if dataset not in subject.read
+        and _is_on_volume(subject, output)
+        and disk_path(subject, output) not in taken
+        and not subject.catalog[output].type.startswith(MLFLOW_TYPES)
+    ]
+    if not lost:
+        return
+    them, kind = ("it", "dataset") if len(lost) == 1 else ("them", "datasets")
+    yield Finding(
+        code="not-kept",
+        severity="warning",
+        where=f"{kind} {listed(lost)}",
+        problem=f"The pipeline makes {them}, no node of it reads {them}, and the"
+        f" catalog stores {them} on the volume of the run (at {subject.run.volume.mount_path}).",
+        consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
+        fix=f"Give {them} a path on object storage, or another place that stays, such as a"
+        " database or MLflow.",
+        pipeline=subject.pipeline,
+    )
+
+
+def _is_on_volume(subject: Subject, name: str) -> bool:
+    volume = subject.run.volume
+    path = disk_path(subject, name)
+    return not volume.disabled and path is not None and is_on_volume(path, volume.mount_path)
