@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
+from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -35,4 +35,31 @@ class PodHooks:
             hand_on(pipeline, catalog, root)
 
 
+def _refuse_to_be_disabled() -> None:
+    """End the process where Kedro will not call these hooks but data depends on them.
+
+    Raises:
+        SystemExit: If the project's settings disable them.
+    """
+    import json
+    from importlib.metadata import distribution
+
+    from kedro.framework.project import settings
+
+    crossing = json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]")
+    # Kedro too compares with the name as it is installed.
+    name = distribution("kedro-airflow-k8s").metadata["Name"]
+    if crossing and name in settings.DISABLE_HOOKS_FOR_PLUGINS:
+        raise SystemExit(
+            "Nothing was run: settings.py disables the hooks of kedro-airflow-k8s, which store "
+            f"what other tasks read ({', '.join(crossing)}), unless the catalog does. Take "
+            f"{name} out of DISABLE_HOOKS_FOR_PLUGINS."
+        )
+
+
 hooks = PodHooks()
+
+# A session of Kedro imports the hooks of every plugin, then drops those that are disabled: this is
+# the one moment at which they can speak up before a node has run.
+if HANDED_ON_VARIABLE in os.environ:
+    _refuse_to_be_disabled()

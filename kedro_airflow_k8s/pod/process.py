@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -81,16 +82,19 @@ def _kedro() -> None:
 def _check_that_hooks_ran() -> None:
     """Fail where Kedro ran without our hooks: what others read would be lost without a word.
 
+    Where the settings disable them, the hooks themselves have said so before anything ran.
+
     Raises:
         SystemExit: If it did.
     """
     hooks = getattr(sys.modules.get("kedro_airflow_k8s.pod.hooks"), "hooks", None)
-    if os.environ.get(HANDED_ON_VARIABLE, "[]") != "[]" and not (hooks and hooks.ran):
+    crossing = json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]")
+    if crossing and not (hooks and hooks.ran):
         sys.exit(
-            f"Kedro ran without the hooks of kedro-airflow-k8s, so that what other tasks read was "
-            f"not stored: {os.environ[HANDED_ON_VARIABLE]}. Take kedro-airflow-k8s out of "
-            "DISABLE_HOOKS_FOR_PLUGINS in settings.py; a `run` command in the project's cli.py has "
-            "to use KedroSession."
+            "Kedro ran without the hooks of kedro-airflow-k8s, which store what other tasks read "
+            f"({', '.join(crossing)}): of these datasets, those in memory are lost. Take "
+            "kedro-airflow-k8s out of DISABLE_HOOKS_FOR_PLUGINS in settings.py; a `run` command in "
+            "the project's cli.py has to use KedroSession."
         )
 
 

@@ -157,27 +157,81 @@ def run():
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("settings", 'DISABLE_HOOKS_FOR_PLUGINS = ("kedro-airflow-k8s",)\n'),
-        ("cli", CLI.replace("CODE", "0")),
-    ],
+MAKER = """
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def fetch():
+    Path("fetched").touch()
+    return [1]
+
+def register_pipelines():
+    return {"__default__": Pipeline([node(fetch, None, "prices")])}
+"""
+SESSION_CLI = CLI.replace(
+    "sys.exit(CODE)",
+    """from kedro.framework.session import KedroSession
+    with KedroSession.create() as session:
+        session.run()""",
 )
-def test_a_run_without_our_hooks_fails_where_others_wait_for_its_data(
-    project: ProjectFolder, name: str, text: str
-) -> None:
-    project.write(f"src/shop/{name}.py", text)
-    project.registry(BROKEN.replace('raise ValueError("no prices today")', "return [1]"))
+CROSSING = {"KEDRO_AIRFLOW_K8S_HANDED_ON": '["prices"]'}
 
+
+@pytest.fixture(name="maker")
+def _maker(project: ProjectFolder) -> ProjectFolder:
+    project.registry(MAKER)
     project.write("conf/base/catalog.yml", "")
+    return project
 
-    alone = run_task(project.path)
-    handing_on = run_task(project.path, KEDRO_AIRFLOW_K8S_HANDED_ON='["prices"]')
+
+@pytest.mark.parametrize("cli", ["", SESSION_CLI])
+def test_settings_that_disable_our_hooks_end_a_task_that_others_wait_for_before_it_runs(
+    maker: ProjectFolder, cli: str
+) -> None:
+    maker.settings('DISABLE_HOOKS_FOR_PLUGINS = ("kedro-airflow-k8s",)\n')
+    if cli:
+        maker.write("src/shop/cli.py", cli)
+
+    handing_on = run_task(maker.path, **CROSSING)
+    assert handing_on.returncode == 1
+    assert (
+        "Nothing was run: settings.py disables the hooks of kedro-airflow-k8s, which store what "
+        "other tasks read (prices), unless the catalog does."
+    ) in handing_on.stdout
+    assert "Traceback" not in handing_on.stdout
+    assert not (maker.path / "fetched").exists()
+
+    for environment in ({}, {"KEDRO_AIRFLOW_K8S_HANDED_ON": "[]"}):
+        alone = run_task(maker.path, **environment)
+        assert alone.returncode == 0, alone.stdout
+    assert (maker.path / "fetched").exists()
+
+
+@pytest.mark.parametrize("disabled", ["another-plugin", "kedro_airflow_k8s"])
+def test_settings_by_which_kedro_does_not_disable_our_hooks_are_no_hindrance(
+    maker: ProjectFolder, disabled: str, tmp_path: Path
+) -> None:
+    maker.settings(f'DISABLE_HOOKS_FOR_PLUGINS = ["{disabled}"]\n')
+
+    root = {"KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA": str(tmp_path / "root")}
+    done = run_task(maker.path, **CROSSING, **root)
+
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "root" / "prices.pickle").exists()
+
+
+def test_a_run_command_without_a_session_fails_where_others_wait_for_its_data(
+    maker: ProjectFolder,
+) -> None:
+    maker.write("src/shop/cli.py", CLI.replace("CODE", "0"))
+
+    alone = run_task(maker.path)
+    handing_on = run_task(maker.path, **CROSSING)
 
     assert alone.returncode == 0, alone.stdout
     assert handing_on.returncode == 1
     assert "Kedro ran without the hooks of kedro-airflow-k8s" in handing_on.stdout
+    assert "(prices): of these datasets, those in memory are lost." in handing_on.stdout
 
 
 def test_the_command_line_of_a_pod_is_one_text_and_kedros_arguments() -> None:
