@@ -14,6 +14,7 @@ Code = Literal[
     "device-limit",
     "empty-volume",
     "group-cycle",
+    "hooks-disabled",
     "id-collision",
     "image-tag",
     "lost-data",

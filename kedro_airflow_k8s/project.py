@@ -34,6 +34,15 @@ CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".
 # What people mean to be one of these files, and Kedro passes over in silence.
 _MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
 
+# The hooks that run before a node's inputs are loaded, and can reach the catalog.
+_DECLARING_HOOKS = (
+    "after_catalog_created",
+    "before_pipeline_run",
+    "before_node_run",
+    "before_dataset_loaded",
+)
+_PLUGIN = "kedro-airflow-k8s"
+
 # How Kedro's find_pipelines begins its warning of a pipeline that it leaves out. One of a module
 # without `create_pipeline` stays a warning: folders of helpers stand there, too.
 _MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
@@ -130,8 +139,14 @@ class KedroProject:
 
     @property
     def hooks_declare(self) -> bool:
-        """Whether hooks of the project see the catalog at the start of a run, and may add to it."""
-        return any(hasattr(hook, "after_catalog_created") for hook in settings.HOOKS)
+        """Whether hooks of the project see the catalog before data is loaded, and may add to it."""
+        return any(hasattr(hook, name) for hook in settings.HOOKS for name in _DECLARING_HOOKS)
+
+    @property
+    def disables_hooks(self) -> bool:
+        """Whether settings.py keeps the plugin's own hooks from running, in the pods as here."""
+        disabled = settings.DISABLE_HOOKS_FOR_PLUGINS
+        return any(re.sub(r"[-_.]+", "-", str(name)).lower() == _PLUGIN for name in disabled)
 
     @cached_property
     def credentials(self) -> frozenset[str]:

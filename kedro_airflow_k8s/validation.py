@@ -96,6 +96,7 @@ def check_plans(
                 declared=catalog.names if catalog is not None else frozenset(),
                 makers=project.makers,
                 hooks_declare=project.hooks_declare,
+                hooks_disabled=project.disables_hooks,
             )
         )
     return errors_first(findings)

@@ -320,8 +320,18 @@ def test_the_examples_raise_no_false_alarm(
     assert [entry["code"] for entry in json.loads(run.stdout.splitlines()[-1])] == expected
 
 
+@pytest.mark.parametrize(
+    ("hook", "is_doubt"),
+    [
+        ("after_catalog_created", True),
+        ("before_pipeline_run", True),
+        ("before_node_run", True),
+        ("before_dataset_loaded", True),
+        ("after_node_run", False),
+    ],
+)
 def test_what_hooks_of_the_project_may_declare_in_a_run_is_only_a_doubt(
-    project: ProjectFolder,
+    hook: str, is_doubt: bool, project: ProjectFolder
 ) -> None:
     project.write("conf/base/catalog.yml", "")
     project.config(f"run_config: {{image: {IMAGE}, volume: {{disabled: true}}}}")
@@ -329,17 +339,35 @@ def test_what_hooks_of_the_project_may_declare_in_a_run_is_only_a_doubt(
     assert [code[:2] for code in codes(project)] == [("error", kind) for kind in kinds]
 
     project.settings(
-        """
+        f"""
         from kedro.framework.hooks import hook_impl
 
         class Datasets:
             @hook_impl
-            def after_catalog_created(self, catalog):
-                catalog["orders"] = [1]
+            def {hook}(self):
+                pass
 
         HOOKS = (Datasets(),)
         """
     )
 
-    assert [code[:2] for code in codes(project)] == [("warning", kind) for kind in kinds]
-    assert "A hook of the project may declare it" in validate(project).stdout
+    severity = "warning" if is_doubt else "error"
+    assert [code[:2] for code in codes(project)] == [(severity, kind) for kind in kinds]
+    said = "A hook of the project may declare it" in validate(project).stdout
+    assert said == is_doubt
+
+
+@pytest.mark.parametrize("name", ["kedro-airflow-k8s", "Kedro_Airflow-K8S"])
+def test_a_project_that_disables_the_hooks_of_the_plugin_cannot_hand_data_on(
+    name: str, sound: ProjectFolder
+) -> None:
+    sound.settings(f"DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', {name!r})")
+    (found,) = findings(validate(sound, "-p", "sales", "--format", "json"))
+    assert (found["code"], found["severity"]) == ("hooks-disabled", "error")
+    assert "'clean_orders'" in found["problem"]
+    # Nothing crosses from pod to pod: the hooks have nothing to do.
+    sound.config(CONFIG + "    grouping: pipeline\n")
+    assert codes(sound, "-p", "sales") == []
+    sound.config(CONFIG)
+    sound.settings("DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', 'kedro-airflow')")
+    assert codes(sound) == []

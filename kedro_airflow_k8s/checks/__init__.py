@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from kedro_airflow_k8s.checks.collisions import same_file, told_apart_by_hash
 from kedro_airflow_k8s.checks.dataset_types import types_not_installed
-from kedro_airflow_k8s.checks.handed_on import lost_data
+from kedro_airflow_k8s.checks.handed_on import hooks_disabled, lost_data
 from kedro_airflow_k8s.checks.inputs import (
     memory_inputs,
     unknown_credentials,
@@ -28,6 +28,7 @@ __all__ = ["Subject", "check_pipeline", "check_settings", "unknown_resources"]
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     lost_data,
+    hooks_disabled,
     memory_inputs,
     unknown_datasets,
     unknown_parameters,

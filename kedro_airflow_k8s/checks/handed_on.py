@@ -36,3 +36,25 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
                 " (run_config.grouping: memory).",
                 pipeline=subject.pipeline,
             )
+
+
+def hooks_disabled(subject: Subject) -> Iterator[Finding]:
+    """Data that crosses from task to task, where the hooks are off that would store it."""
+    if not (subject.hooks_disabled and subject.plan.hands_on):
+        return
+    crossing = [
+        dataset
+        for dataset, (_, maker) in subject.made.items()
+        if any(subject.task_of[n] != subject.task_of[maker] for n in subject.read.get(dataset, {}))
+    ]
+    if crossing:
+        yield Finding(
+            code="hooks-disabled",
+            severity="error",
+            where="DISABLE_HOOKS_FOR_PLUGINS in settings.py",
+            problem="It names kedro-airflow-k8s, whose hooks store what tasks hand to each other:"
+            f" {listed(crossing)}.",
+            consequence="Nothing of that is stored, and the tasks that make it fail.",
+            fix="Take kedro-airflow-k8s out of it.",
+            pipeline=subject.pipeline,
+        )

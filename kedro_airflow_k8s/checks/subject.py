@@ -24,7 +24,8 @@ class Subject:
         credentials: The names of its credentials; None where they could not be read.
         declared: All names in the catalog, to find the nearest.
         makers: The registered pipelines that make a dataset.
-        hooks_declare: Whether the project's own hooks may declare datasets when a run begins.
+        hooks_declare: Whether the project's own hooks may declare datasets in a run.
+        hooks_disabled: Whether the project keeps the plugin's hooks from running in the pods.
     """
 
     project: Project
@@ -35,6 +36,7 @@ class Subject:
     declared: frozenset[str] = frozenset()
     makers: Callable[[str], Sequence[str]] = lambda _: ()
     hooks_declare: bool = False
+    hooks_disabled: bool = False
 
     @property
     def pipeline(self) -> str:
