@@ -272,7 +272,9 @@ def _check_nameable(project: Project) -> None:
 def _steps(volume: Volume | None, deletes_data: bool, sensors: int) -> tuple[tuple[str, str], ...]:
     """What runs before what, by variables of the DAG file: waits and storage around the nodes.
 
-    `first` and `last` are the tasks of Kedro nodes at the beginning and at the end.
+    `first` are the tasks of Kedro nodes at the beginning, `every` all of them: the storage may only
+    go when each has ended. The last ones would not do. They end as soon as one task before them has
+    failed, while others still run.
     """
     way = ["first"]
     if volume and volume.fill:
@@ -281,7 +283,7 @@ def _steps(volume: Volume | None, deletes_data: bool, sensors: int) -> tuple[tup
         way.insert(0, "create_volume")
     waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
     # The pod that deletes the data mounts the volume too, if there is one.
-    end = ["last", *([DELETE_DATA] if deletes_data else []), *([DELETE_VOLUME] if volume else [])]
+    end = ["every", *([DELETE_DATA] if deletes_data else []), *([DELETE_VOLUME] if volume else [])]
     return (*waits, *pairwise(way), *pairwise(end))
 
 

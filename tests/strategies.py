@@ -63,7 +63,7 @@ MISCHIEF = (
 """Pieces of text that end strings, comments, templates, arguments or lines too early."""
 
 NAMES = (
-    *("dag", "first", "last", "kedro_task", "create_volume", "wait_1", "run_slug", "re"),
+    *("dag", "first", "every", "kedro_task", "create_volume", "wait_1", "run_slug", "re"),
     *("pod_task", "pod_template", "k8s", "names", "IMAGE", "DATA", "POD", "RESOURCES", "DOC_F"),
     *("print", "open", "None", "True", "import", "lambda", "__import__", "__name__", "match"),
     *("upstream_join_id", "downstream_join_id", "root", "task", "-", ".", "..", "a--b", "_", "1"),

@@ -330,7 +330,7 @@ def test_the_volume_is_made_and_filled_first_and_deleted_last() -> None:
     assert plan.steps == (
         ("create_volume", "data_volume_init"),
         ("data_volume_init", "first"),
-        ("last", "delete_volume"),
+        ("every", "delete_volume"),
     )
     assert plan.task_ids == ("create_volume", "data_volume_init", "one", "two", "delete_volume")
 
@@ -339,7 +339,7 @@ def test_a_volume_that_stays_empty_has_no_task_that_fills_it() -> None:
     plan = planned(ONE, volume={"skip_init": True})
     assert plan.volume is not None
     assert not plan.volume.fill
-    assert plan.steps == (("create_volume", "first"), ("last", "delete_volume"))
+    assert plan.steps == (("create_volume", "first"), ("every", "delete_volume"))
     assert plan.task_ids == ("create_volume", "one", "delete_volume")
 
 

@@ -130,8 +130,9 @@ def test_five_thousand_nodes_side_by_side_are_a_dag() -> None:
     assert len(dag.tasks) == 5003
     assert {(node.name, "last") for node in wide} < dag.edges
     assert {("create_volume", node.name) for node in wide} < dag.edges
-    assert ("last", "delete_volume") in dag.edges
-    assert len(dag.edges) == 10001
+    # When one of them fails, the last task has ended before the others.
+    assert {(name, "delete_volume") for name in dag.tasks if name[0] in "nl"} < dag.edges
+    assert len(dag.edges) == 15001
 
 
 def test_a_dataset_read_in_another_way_still_orders_its_tasks() -> None:

@@ -77,7 +77,6 @@ CALLED = OWN_FUNCTIONS | {
     "makers.keys",
     "sorted",
     "first.append",
-    "followed.update",
     "i.partition",
     "list",
     "name.partition",
@@ -89,7 +88,7 @@ CALLED = OWN_FUNCTIONS | {
 """All that a DAG calls, beside what the operators that it holds call themselves."""
 
 OWN_NAMES = OWN_FUNCTIONS | {
-    *("annotations", "dag", "first", "last", "k8s"),
+    *("annotations", "dag", "every", "first", "k8s"),
     *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
     *("DATA", "FILL_PATH", "FILL_VOLUME", "HANDED_ON", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD"),
     *("RESOURCES", "RUN_KEDRO", "json"),
@@ -214,7 +213,6 @@ def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: Rec
         upstream[task_ids[name]] |= {task_ids[other] for other in before} - {task_ids[name]}
     expected = {(a, b) for b, before in upstream.items() for a in before}
     roots = {task_id for task_id, before in upstream.items() if not before}
-    leaves = upstream.keys() - {earlier for earlier, _ in expected}
     steps = [
         {sensor.task_id for sensor in plan.sensors},
         {"create_volume"} & set(dag.tasks),
@@ -223,7 +221,7 @@ def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: Rec
     ]
     steps = [step for step in steps if step]
     ends = [{"delete_intermediate_data"} & set(dag.tasks), {"delete_volume"} & set(dag.tasks)]
-    ends = [leaves, *(step for step in ends if step)]
+    ends = [set(upstream), *(step for step in ends if step)]
     for earlier, later in [*pairwise(steps), *pairwise(ends)]:
         expected |= {(a, b) for a in earlier for b in later}
     assert dag.edges == expected

@@ -231,7 +231,7 @@ def test_data_on_object_storage_is_deleted_at_the_end_of_the_run() -> None:
 
     assert plan.hands_on
     assert plan.task_ids[-1] == "delete_intermediate_data"
-    assert plan.steps == (("last", "delete_intermediate_data"),)
+    assert plan.steps == (("every", "delete_intermediate_data"),)
 
 
 def test_the_volume_goes_after_the_pod_that_deletes_the_data_and_mounts_it() -> None:
@@ -240,7 +240,7 @@ def test_the_volume_goes_after_the_pod_that_deletes_the_data_and_mounts_it() -> 
     assert plan.task_ids[-2:] == ("delete_intermediate_data", "delete_volume")
     assert plan.steps == (
         ("create_volume", "first"),
-        ("last", "delete_intermediate_data"),
+        ("every", "delete_intermediate_data"),
         ("delete_intermediate_data", "delete_volume"),
     )
 

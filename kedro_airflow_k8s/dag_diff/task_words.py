@@ -16,7 +16,7 @@ TOGETHER = 3
 
 LABELS = {"whole_pipeline": "runs the whole pipeline"}
 
-ENDS = {"first": "the first tasks", "last": "the last tasks"}
+ENDS = {"first": "the first tasks", "last": "the last tasks", "every": "all tasks of nodes"}
 
 
 def task_changes(old: DagSummary, new: DagSummary) -> Iterator[str]:

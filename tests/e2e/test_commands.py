@@ -134,7 +134,9 @@ def test_the_parameters_listed_for_the_trigger_form_have_types_and_reach_kedro(
     ],
     ids=["password", "token", "none"],
 )
-@pytest.mark.parametrize("arguments", [["run-once", "-d", "closed"], ["list-pipelines"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["run-once", "-p", "quick", "-d", "closed"], ["list-pipelines"]], ids=str
+)
 def test_wrong_credentials_end_with_what_to_set_and_nothing_is_uploaded(
     server: AirflowServer,
     variables: dict[str, str],
