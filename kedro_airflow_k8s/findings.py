@@ -35,7 +35,9 @@ Code = Literal[
     "unknown-dataset",
     "unknown-macro",
     "unknown-parameter",
+    "unknown-pipeline",
     "unknown-resources",
+    "unknown-tag",
     "unknown-type",
 ]
 """All kinds of finding; docs/checks.md has a paragraph on each."""

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from kedro_airflow_k8s.checks import Subject, check_pipeline, check_settings, unknown_resources
+from kedro_airflow_k8s.checks import (
+    Subject,
+    check_pipeline,
+    check_settings,
+    unknown_pipelines,
+    unknown_resources,
+)
 from kedro_airflow_k8s.config import PluginConfig, config_warnings
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.findings import CODES, Code, Finding, errors_first
@@ -77,6 +83,7 @@ def check_plans(
         config: The configuration.
     """
     findings = [*check_settings(config.run_config), *_same_dag(planned)]
+    findings += unknown_pipelines(config.run_config, project.pipeline_names())
     credentials, unread_credentials = _known(lambda: project.credentials, "credentials")
     parameters, unread_parameters = _known(lambda: project.parameters, "parameters")
     findings += [*unread_credentials, *unread_parameters]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks import settings, unknown_resources
+from kedro_airflow_k8s.checks import settings, unknown_pipelines, unknown_resources
 from kedro_airflow_k8s.checks.order import Order
 from kedro_airflow_k8s.operators.parameters import MACRO_SUCCESSORS
 from kedro_airflow_k8s.pipeline import Project
@@ -161,6 +161,55 @@ def test_all_nodes_with_a_tag_that_has_no_entry_are_told_with_the_nearest() -> N
     assert "'a', 'b'" in first.problem
     assert "Did you mean 'big'?" in first.problem
     assert "Did you mean" not in second.problem
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"),
+    [
+        ("airflow-k8s.groups.prepare", "'airflow-k8s.group.prepare'"),
+        ("airflow-k8s-group-prepare", "'airflow-k8s.group.prepare'"),
+        ("airflow_k8s.group.prepare", "'airflow-k8s.group.prepare'"),
+        ("Airflow-K8s.Group.prepare", "'airflow-k8s.group.prepare'"),
+        ("airflowk8s:group:a.b", "'airflow-k8s.group.a.b'"),
+        ("airflow-k8s.prepare", "'airflow-k8s.group.<name>' or 'resources.<entry>'"),
+        ("airflow-k8s", "'airflow-k8s.group.<name>' or 'resources.<entry>'"),
+        ("resource.big", "'resources.big'"),
+        ("resources_big", "'resources.big'"),
+        ("Resources.big", "'resources.big'"),
+        ("airflow-k8s.resources.big", "'resources.big'"),
+    ],
+)
+def test_a_tag_that_only_looks_like_one_of_the_plugin_has_no_effect(tag: str, meant: str) -> None:
+    nodes = [node("a", "", "x", tag), node("b", "x", "", tag, "other")]
+    finding = only(check(nodes, {}, resources={"big": {}}), "unknown-tag")
+    assert (finding.severity, finding.where) == ("warning", f"tag {tag!r}")
+    assert "'a', 'b'" in finding.problem
+    assert f"Write {meant}," in finding.fix
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("airflow-k8s.group.x", "airflow-k8s:group:x", "resources.big", "resources:big"),
+        *("resource", "resources", "resourceful", "airflow", "human_resources", "k8s"),
+    ],
+)
+def test_tags_of_the_plugin_and_those_of_others_are_fine(tag: str) -> None:
+    assert check([node("a", "", "x", tag)], {}, resources={"big": {}}) == []
+
+
+def test_a_grouping_of_a_pipeline_that_is_not_registered_has_the_nearest_name() -> None:
+    grouping = {"__default__": "none", "sale": "memory", "stock": "memory", "xyz": "none"}
+    run = config(grouping=grouping).run_config
+    first, second = unknown_pipelines(run, ["sales", "stock"])
+    assert shown([first, second]) == [
+        ("unknown-pipeline", "warning", "run_config.grouping.sale"),
+        ("unknown-pipeline", "warning", "run_config.grouping.xyz"),
+    ]
+    assert "Did you mean 'sales'?" in first.problem
+    assert "Did you mean" not in second.problem
+    assert "'sales', 'stock'" in second.fix
+    assert list(unknown_pipelines(config(grouping="memory").run_config, [])) == []
 
 
 def test_ids_that_only_a_hash_tells_apart_are_a_doubt() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from kedro_airflow_k8s.checks import dataset_types
 from kedro_airflow_k8s.findings import Finding
-from tests.checked import check, node
+from tests.checked import check, check_config, node
 
 
 @pytest.fixture(autouse=True)
@@ -218,3 +218,28 @@ def test_the_check_imports_none_of_the_datasets() -> None:
         timeout=60,
     )
     assert run.stdout.splitlines()[-1] == "1 set()"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package"),
+    [
+        *(("s3", "s3fs"), ("gs", "gcsfs"), ("gcs", "gcsfs")),
+        *(("abfs", "adlfs"), ("abfss", "adlfs"), ("az", "adlfs")),
+    ],
+)
+def test_a_place_for_data_between_tasks_needs_the_package_of_its_provider(
+    scheme: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"{scheme}://bucket/folder"
+    missing = {package}
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name in missing else object()
+    )
+    (found,) = check_config(intermediate_data=place)
+    assert (found.code, found.severity) == ("missing-extra", "warning")
+    assert found.where == "run_config.intermediate_data"
+    assert place in found.problem
+    assert found.fix == f"Add {package} to the project's requirements."
+    missing.clear()
+    assert check_config(intermediate_data=place) == []
+    assert check_config() == []

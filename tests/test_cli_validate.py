@@ -223,6 +223,13 @@ def test_doubts_about_the_configuration_are_findings(sound: ProjectFolder) -> No
     assert doubt["problem"] == "Has no effect, the volume is disabled."
 
 
+def test_a_grouping_for_a_pipeline_that_does_not_exist_is_a_finding(sound: ProjectFolder) -> None:
+    sound.config(CONFIG + "    grouping: {sale: memory, stock: memory}\n")
+    (found,) = findings(validate(sound, "--format", "json"))
+    assert (found["code"], found["where"]) == ("unknown-pipeline", "run_config.grouping.sale")
+    assert "Did you mean 'sales'?" in found["problem"]
+
+
 def test_a_catalog_that_needs_a_run_is_one_warning_and_all_else_is_checked(
     sound: ProjectFolder,
 ) -> None:

@@ -18,13 +18,19 @@ from kedro_airflow_k8s.checks.inputs import (
 )
 from kedro_airflow_k8s.checks.local_paths import empty_volume, outside_volume
 from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
-from kedro_airflow_k8s.checks.settings import check_settings
+from kedro_airflow_k8s.checks.settings import check_settings, unknown_pipelines
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.checks.tags import unknown_resources
+from kedro_airflow_k8s.checks.tags import unknown_resources, unknown_tags
 from kedro_airflow_k8s.checks.volume_of_run import not_kept
 from kedro_airflow_k8s.findings import Finding
 
-__all__ = ["Subject", "check_pipeline", "check_settings", "unknown_resources"]
+__all__ = [
+    "Subject",
+    "check_pipeline",
+    "check_settings",
+    "unknown_pipelines",
+    "unknown_resources",
+]
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     lost_data,
@@ -39,6 +45,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     not_kept,
     split_claim,
     read_write_once_pod,
+    unknown_tags,
     told_apart_by_hash,
     same_file,
 )

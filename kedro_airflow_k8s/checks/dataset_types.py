@@ -16,6 +16,7 @@ from pathlib import Path
 from kedro_airflow_k8s.checks.local_paths import local_path
 from kedro_airflow_k8s.checks.nearest import Nearest
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config import RunConfig
 from kedro_airflow_k8s.findings import Finding, Severity, listed
 
 # What Kedro puts before a type, in this order.
@@ -68,6 +69,22 @@ def types_not_installed(subject: Subject) -> Iterator[Finding]:
                 f"The package {package} is not installed here.",
                 f"Add {package} to the project's requirements.",
             )
+
+
+def store_not_installed(run: RunConfig) -> Iterator[Finding]:
+    """A place for data between tasks whose package is not here."""
+    match = _SCHEME.match(run.intermediate_data or "")
+    package = _STORES.get(match[1].lower()) if match else None
+    if package and importlib.util.find_spec(package) is None:
+        yield Finding(
+            code="missing-extra",
+            severity="warning",
+            where="run_config.intermediate_data",
+            problem=f"The package {package}, which reads and writes {run.intermediate_data}, is"
+            " not installed here.",
+            consequence="If the image lacks it as well, every pod that hands data on fails.",
+            fix=f"Add {package} to the project's requirements.",
+        )
 
 
 def _finding(

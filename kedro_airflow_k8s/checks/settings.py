@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
+from kedro_airflow_k8s.checks.dataset_types import store_not_installed
 from kedro_airflow_k8s.checks.nearest import Nearest
-from kedro_airflow_k8s.config import ResourcesConfig, RunConfig
-from kedro_airflow_k8s.findings import Finding
+from kedro_airflow_k8s.config import GROUPING_DEFAULT, ResourcesConfig, RunConfig
+from kedro_airflow_k8s.findings import Finding, listed
 from kedro_airflow_k8s.kubernetes_rules import parse_quantity
 
 MACROS_OF_BOTH = frozenset(
@@ -47,7 +48,29 @@ MACROS_OF_AIRFLOW_3 = frozenset(
 
 def check_settings(run: RunConfig) -> list[Finding]:
     """All findings about the configuration alone."""
-    return [*_image(run), *_amounts(run), *_macros(run)]
+    return [*_image(run), *_amounts(run), *_macros(run), *store_not_installed(run)]
+
+
+def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[Finding]:
+    """Keys of `grouping` that are no pipelines.
+
+    Args:
+        run: The configuration.
+        registered: The names of all pipelines.
+    """
+    nearest = Nearest(registered)
+    for name in run.grouping:
+        if name != GROUPING_DEFAULT and name not in registered:
+            yield Finding(
+                code="unknown-pipeline",
+                severity="warning",
+                where=f"run_config.grouping.{name}",
+                problem=f"No pipeline {name!r} is registered.{nearest.hint(name)}",
+                consequence="It has no effect: the pipeline that was meant is grouped as"
+                " __default__ says, or not at all.",
+                fix="Correct the name, or take the key out."
+                f" Pipelines: {listed(sorted(registered))}.",
+            )
 
 
 def _image(run: RunConfig) -> Iterator[Finding]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kedro_airflow_k8s.checks.nearest import Nearest
+from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.findings import Finding, listed
+from kedro_airflow_k8s.grouping import GROUP_TAG
 from kedro_airflow_k8s.pipeline import Project
 from kedro_airflow_k8s.tasks import RESOURCES_TAG
+
+# How people write these tags who do not remember them well.
+_LIKE_OURS = re.compile(r"airflow[-_. :]?k8s(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_LIKE_GROUP = re.compile(r"[-_.:/= ]*groups?[-_.:/= ]+(?P<name>.*\S)\s*", re.IGNORECASE | re.DOTALL)
+_LIKE_RESOURCES = re.compile(
+    r"(?:airflow[-_. :]?k8s[-_.:/= ]*)?resources?[-_.:/= ]+(?P<name>.*\S)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def unknown_resources(project: Project, run: RunConfig) -> Iterator[Finding]:
@@ -32,3 +43,40 @@ def unknown_resources(project: Project, run: RunConfig) -> Iterator[Finding]:
             f" {', '.join(sorted(run.resources)) or 'none'}.",
             pipeline=project.pipeline,
         )
+
+
+def unknown_tags(subject: Subject) -> Iterator[Finding]:
+    """Tags that look like those of the plugin and are none, each with all its nodes."""
+    nodes: dict[str, list[str]] = {}
+    for node in subject.project.nodes:
+        for tag in node.tags:
+            nodes.setdefault(tag, []).append(node.name)
+    for tag, tagged in nodes.items():
+        meant = _meant(tag)
+        if meant:
+            yield Finding(
+                code="unknown-tag",
+                severity="warning",
+                where=f"tag {tag!r}",
+                problem=f"It is on {listed(tagged)}, and is neither a group nor resources, though"
+                " it looks like that.",
+                consequence="It has no effect.",
+                fix=f"Write {meant}, or take another name if it has nothing to do with Airflow.",
+                pipeline=subject.pipeline,
+            )
+
+
+def _meant(tag: str) -> str | None:
+    """What a tag should perhaps be, or None if it is one of the plugin's, or no matter of it."""
+    if GROUP_TAG.fullmatch(tag) or RESOURCES_TAG.fullmatch(tag):
+        return None
+    resources = _LIKE_RESOURCES.fullmatch(tag)
+    if resources:
+        return repr(f"resources.{resources['name']}")
+    ours = _LIKE_OURS.fullmatch(tag)
+    if ours is None:
+        return None
+    group = _LIKE_GROUP.fullmatch(ours["rest"])
+    if group:
+        return repr(f"airflow-k8s.group.{group['name']}")
+    return "'airflow-k8s.group.<name>' or 'resources.<entry>'"
