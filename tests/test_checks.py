@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.checked import PICKLE, check, node, only, shown, stored
+from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.findings import Finding
+from tests.checked import PICKLE, check, node, only, shown, stored, subject
 
 CHAIN = [node("clean", "orders", "clean_orders"), node("total", "clean_orders", "totals")]
 ENDS = stored(orders="data/01/orders.pkl", totals="s3://b/totals.pkl")
@@ -147,6 +150,24 @@ def test_credentials_that_no_file_has_are_a_warning_with_their_datasets() -> Non
     assert check(CHAIN, catalog, credentials=None) == []
 
 
+@pytest.mark.parametrize(
+    ("secret", "is_file"),
+    [
+        ({"deploy_type": "volume", "deploy_target": "/home/kedro_docker/conf/local"}, True),
+        ({"deploy_type": "volume", "deploy_target": "/conf"}, True),
+        ({"deploy_type": "volume", "deploy_target": "/home/kedro_docker/config"}, False),
+        ({"deploy_type": "env"}, False),
+    ],
+)
+def test_a_secret_that_is_mounted_in_the_configuration_may_be_the_credentials(
+    secret: dict[str, str], is_file: bool
+) -> None:
+    catalog = {**ENDS, "orders": {"type": PICKLE, "filepath": "s3://b/o", "credentials": "s3"}}
+    secrets = [{"secret": "credentials", **secret}]
+    found = check(CHAIN, catalog, credentials=frozenset(), secrets=secrets)
+    assert [finding.code for finding in found] == ["unknown-credentials"] * (not is_file)
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
@@ -272,8 +293,57 @@ def test_without_a_volume_no_local_path_crosses_tasks() -> None:
     assert "no volume" in found.problem
 
 
-def test_an_input_of_the_image_may_be_anywhere() -> None:
-    assert check(CHAIN, {**ENDS, **stored(orders="/opt/orders.pkl")}) == []
+@pytest.mark.parametrize(
+    "path", ["/home/me/shop/data/o.pkl", "file:///opt/o.pkl", "C:\\Users\\me\\o.pkl", "/home/o.pkl"]
+)
+def test_an_input_at_a_path_of_somebodys_machine_is_a_doubt(path: str) -> None:
+    catalog = {**ENDS, **stored(orders=path)}
+    for volume in ({}, DISABLED):
+        found = only(check(CHAIN, catalog, grouping="pipeline", volume=volume), "laptop-path")
+        assert shown([found]) == [("laptop-path", "warning", "dataset 'orders'")]
+        assert path in found.problem
+        assert "/home/kedro_docker," in found.problem
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("data/o.pkl", "../o.pkl", "reference/o.pkl", "~/o.pkl", "/dev/stdin", "s3://b/o.pkl"),
+        *("/home/kedro_docker/reference/o.pkl", "/home/kedro_docker/data/o.pkl"),
+        *("/secrets/o.pkl", "https://example.com/o.pkl"),
+    ],
+)
+def test_an_input_of_the_project_or_from_the_network_is_fine(path: str) -> None:
+    secret = {"secret": "s", "deploy_type": "volume", "deploy_target": "/secrets"}
+    assert check(CHAIN, {**ENDS, **stored(orders=path)}, secrets=[secret]) == []
+
+
+def test_where_the_volume_is_at_the_top_the_project_may_be_anywhere() -> None:
+    catalog = {**ENDS, **stored(orders="/opt/orders.pkl")}
+    assert check(CHAIN, catalog, volume={"mount_path": "/data"}) == []
+
+
+def test_an_input_that_a_node_writes_by_another_name_comes_from_no_laptop() -> None:
+    nodes = [node("write", "", "one"), node("read", "other one")]
+    catalog = stored(one="/tmp/x.pkl", other="/tmp/x.pkl")
+    assert check(nodes, catalog, grouping="pipeline") == []
+
+
+def made_elsewhere(path: str, **run: Any) -> list[Finding]:
+    """The findings about a pipeline whose input another one makes."""
+    own = subject(CHAIN, {**ENDS, **stored(orders=path)}, **run)
+    return check_pipeline(replace(own, makers=lambda name: ["buy"] if name == "orders" else []))
+
+
+def test_an_input_on_the_volume_that_another_pipeline_makes_is_on_another_volume() -> None:
+    found = only(made_elsewhere("data/orders.pkl"), "other-run")
+    assert shown([found]) == [("other-run", "warning", "dataset 'orders'")]
+    assert "'buy'" in found.problem
+    assert "image's data folder" in found.consequence
+    assert made_elsewhere("s3://b/orders") == []
+    assert made_elsewhere("data/orders.pkl", volume=DISABLED, grouping="pipeline") == []
+    emptied = made_elsewhere("data/orders.pkl", volume={"skip_init": True})
+    assert [finding.code for finding in emptied] == ["empty-volume"]
 
 
 def test_partitions_and_versions_are_where_their_dataset_is() -> None:

@@ -115,6 +115,9 @@ def test_json_is_the_last_line_also_where_nothing_is_found(sound: ProjectFolder)
 def test_a_wrong_configuration_is_one_message(sound: ProjectFolder) -> None:
     sound.config("run_config: {imagee: x}\n")
     refused(validate(sound), "run_config.imagee", "Did you mean image?")
+    as_json = validate(sound, "--format", "json")
+    refused(as_json, "run_config.imagee")
+    assert "[" not in as_json.stdout
     sound.config(CONFIG)
     refused(validate(sound, "-p", "sale"), "no pipeline 'sale'", "Did you mean 'sales'?")
     refused(validate(sound, "-e", "nowhere"), "nowhere")
@@ -149,6 +152,11 @@ def test_a_dataset_of_another_pipeline_is_told_with_that(sound: ProjectFolder) -
     (found,) = findings(validate(sound, "-p", "stock", "--format", "json"))
     assert found["code"] == "unknown-dataset"
     assert "Pipelines that make it: 'sales', '__default__'." in found["problem"]
+    assert "on storage that outlives the run" in found["fix"]
+    # Declared on the volume it is found, but on that of another run.
+    sound.write("conf/base/catalog.yml", CATALOG.replace("s3://bucket", "data"))
+    assert ("warning", "other-run", "stock") in codes(sound, "-p", "stock")
+    assert "other-run" not in [code for _, code, _ in codes(sound)]
 
 
 def test_all_tags_without_an_entry_and_all_else_are_found_at_once(sound: ProjectFolder) -> None:

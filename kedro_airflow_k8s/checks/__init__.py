@@ -16,12 +16,12 @@ from kedro_airflow_k8s.checks.inputs import (
     unknown_datasets,
     unknown_parameters,
 )
-from kedro_airflow_k8s.checks.local_paths import empty_volume, outside_volume
+from kedro_airflow_k8s.checks.local_paths import empty_volume, laptop_path, outside_volume
 from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
 from kedro_airflow_k8s.checks.settings import check_settings, unknown_pipelines
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import unknown_resources, unknown_tags
-from kedro_airflow_k8s.checks.volume_of_run import not_kept
+from kedro_airflow_k8s.checks.volume_of_run import not_kept, other_run
 from kedro_airflow_k8s.findings import Finding
 
 __all__ = [
@@ -43,6 +43,8 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     outside_volume,
     empty_volume,
     not_kept,
+    other_run,
+    laptop_path,
     split_claim,
     read_write_once_pod,
     unknown_tags,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedro_airflow_k8s.checks.nearest import Nearest
@@ -32,8 +33,8 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             problem=f"Node {node!r} takes it, but no node of the pipeline makes it, and the"
             f" catalog does not have it.{hooked if subject.hooks_declare else ''}{hint}",
             consequence="The task fails: there is nothing to load.",
-            fix=f"Declare it in the catalog of the environment {subject.project.env!r}, or run"
-            " these nodes in a pipeline that also makes it."
+            fix=f"Declare it in the catalog of the environment {subject.project.env!r}, on storage"
+            " that outlives the run, or run these nodes in a pipeline that also makes it."
             if makers
             else "Correct the name, declare it in the catalog of the environment"
             f" {subject.project.env!r}, or add the node that makes it.",
@@ -104,7 +105,7 @@ def _all_names(parameters: Mapping[str, Any], above: str = "") -> Iterator[str]:
 
 def unknown_credentials(subject: Subject) -> Iterator[Finding]:
     """Credentials that the catalog names and no credentials file has."""
-    if subject.credentials is None:
+    if subject.credentials is None or _has_secret_as_file(subject):
         return
     nearest = Nearest(subject.credentials)
     users: dict[str, list[str]] = {}
@@ -127,3 +128,11 @@ def unknown_credentials(subject: Subject) -> Iterator[Finding]:
                 " (oc.env). On a machine that rightly lacks the file, take no notice.",
                 pipeline=subject.pipeline,
             )
+
+
+def _has_secret_as_file(subject: Subject) -> bool:
+    """Whether a Secret is mounted in the configuration, where it may be a credentials file."""
+    return any(
+        secret.deploy_type == "volume" and "conf" in PurePosixPath(secret.deploy_target or "").parts
+        for secret in subject.run.secrets
+    )

@@ -13,6 +13,7 @@ from kedro_airflow_k8s.pipeline import stored_name
 
 _LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 _IN_MEMORY = "memory://"
 MLFLOW_TYPES = "kedro_mlflow."
 """How the types begin of datasets that hand their file to MLflow's server."""
@@ -66,6 +67,11 @@ def disk_path(subject: Subject, name: str) -> str | None:
     return local_path(entry.path) if entry and not entry.in_memory else None
 
 
+def written_paths(subject: Subject) -> set[str | None]:
+    """All places on a disk where nodes of the pipeline write; None is among them or not."""
+    return {disk_path(subject, output) for output, _ in subject.made.values()}
+
+
 def outside_volume(subject: Subject) -> Iterator[Finding]:
     """What nodes write to the disk of their pod, which is gone with it."""
     volume = subject.run.volume
@@ -99,6 +105,32 @@ def outside_volume(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def laptop_path(subject: Subject) -> Iterator[Finding]:
+    """Inputs at absolute paths outside the project's folder in the image."""
+    volume = subject.run.volume
+    project = posixpath.dirname(volume.mount_path).rstrip("/")
+    folders = [project, volume.mount_path]
+    folders += [s.deploy_target or "" for s in subject.run.secrets if s.deploy_type == "volume"]
+    seen = tuple(f"{folder.rstrip('/')}/" for folder in folders)
+    written = written_paths(subject)
+    for name, node in subject.free_inputs.items():
+        path = disk_path(subject, name)
+        if path is None or path in written or not _ABSOLUTE.match(path) or path.startswith(seen):
+            continue
+        yield Finding(
+            code="laptop-path",
+            severity="warning",
+            where=f"dataset {stored_name(name)!r}",
+            problem=f"Node {node!r} takes it from {subject.catalog[name].path}, which is not below"
+            f" {project or '/'}, where the image is expected to have the project.",
+            consequence="A pod sees the image's files only: a path that is right on your machine"
+            " is not there, and the node fails.",
+            fix="Store it on object storage, or in the project's data folder with a relative path."
+            " If the image does have it there, take no notice.",
+            pipeline=subject.pipeline,
+        )
+
+
 def _place_for(others: list[str], no_volume: bool) -> str:
     """Where a file can be for nodes in other pods, or for people after the run."""
     if not others:
@@ -113,14 +145,10 @@ def empty_volume(subject: Subject) -> Iterator[Finding]:
     volume = subject.run.volume
     if volume.disabled or not volume.skip_init:
         return
-    written = {
-        local_path(subject.catalog[output].path)
-        for output, _ in subject.made.values()
-        if output in subject.catalog
-    }
+    written = written_paths(subject)
     for name, node in subject.free_inputs.items():
         entry = subject.catalog.get(name)
-        path = local_path(entry.path) if entry and not entry.in_memory else None
+        path = disk_path(subject, name)
         if entry is None or path is None or path in written:
             continue
         if is_on_volume(path, volume.mount_path):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.checks.local_paths import MLFLOW_TYPES, disk_path, is_on_volume
+from kedro_airflow_k8s.checks.local_paths import (
+    MLFLOW_TYPES,
+    disk_path,
+    is_on_volume,
+    written_paths,
+)
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.findings import Finding, listed
 from kedro_airflow_k8s.pipeline import stored_name
@@ -36,6 +41,32 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
         " database or MLflow.",
         pipeline=subject.pipeline,
     )
+
+
+def other_run(subject: Subject) -> Iterator[Finding]:
+    """Inputs that another pipeline makes, on the volume of a run of its own."""
+    if subject.run.volume.skip_init:
+        # Then there is not even an old file of that name, which is told otherwise.
+        return
+    made_here = written_paths(subject)
+    for name, node in subject.free_inputs.items():
+        if not _is_on_volume(subject, name) or disk_path(subject, name) in made_here:
+            continue
+        makers = subject.makers(name)
+        if makers:
+            yield Finding(
+                code="other-run",
+                severity="warning",
+                where=f"dataset {stored_name(name)!r}",
+                problem=f"Node {node!r} takes it from {subject.catalog[name].path}, on the volume"
+                f" of the run. Pipelines that make it: {listed(makers)}. Each run has a volume of"
+                " its own, so what theirs have written is not there.",
+                consequence="The node reads what the image's data folder holds in that place, or"
+                " fails if there is nothing.",
+                fix="Give it a path on storage that both see, such as object storage, or deploy"
+                " one pipeline with the nodes of both.",
+                pipeline=subject.pipeline,
+            )
 
 
 def _is_on_volume(subject: Subject, name: str) -> bool:
