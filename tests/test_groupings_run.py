@@ -34,6 +34,7 @@ from pluggy import PluginManager
 from kedro_airflow_k8s import names
 from kedro_airflow_k8s.catalog import Catalog
 from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.grouping import CYCLE_CODE, GROUP_TAG
 from kedro_airflow_k8s.pipeline import Project, is_parameter, stored_name
 from kedro_airflow_k8s.plan import build_plan
 from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
@@ -258,11 +259,19 @@ def test_every_grouping_computes_what_a_plain_run_computes(
             try:
                 dag = compiled(grouped, mode, folder)
             except PlanError as error:
+                check_refusal(found, mode, error)
                 event(f"{mode}: {error.code}")
                 continue
             check_tasks(grouped, dag, folder, Random(seed))
             assert sorted(grouped.calls, key=repr) == sorted(alone.calls, key=repr)
             assert declared_data(grouped, folder) == expected
+
+
+def check_refusal(found: RandomPipeline, mode: str, refusal: PlanError) -> None:
+    """Only tags can ask for what cannot be, and where all is one task they do not count."""
+    assert any(GROUP_TAG.fullmatch(tag) for node in found.nodes for tag in node.tags)
+    assert mode != "pipeline"
+    assert refusal.code == CYCLE_CODE
 
 
 def check_tasks(runs: Runs, dag: RecordedDag, folder: str, random: Random) -> None:
