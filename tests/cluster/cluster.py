@@ -172,6 +172,8 @@ class Namespace:
         """
 
         def end() -> End | None:
+            if not self.pods.has_seen(pod):
+                return None
             status = self.pods.last(pod).status
             for container in status.container_statuses or ():
                 now, before = container.state.terminated, container.last_state.terminated

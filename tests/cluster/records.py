@@ -65,6 +65,11 @@ class Records:
         with self._changed:
             return sorted(self._there)
 
+    def has_seen(self, name: str) -> bool:
+        """Whether an object is or was there. The cluster tells a little later than it acts."""
+        with self._changed:
+            return name in self._seen
+
     def last(self, name: str) -> Any:
         """An object as it was seen last."""
         with self._changed:
