@@ -25,7 +25,7 @@ from kedro_airflow_k8s.catalog import Catalog, credential_names
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
-from kedro_airflow_k8s.pipeline import PipelineNode, Project
+from kedro_airflow_k8s.pipeline import PipelineNode, Project, stored_name
 from kedro_airflow_k8s.smaller_pipelines import smaller_pipelines
 
 CONFIG_NAME = "airflow-k8s"
@@ -200,7 +200,7 @@ class KedroProject:
         )
 
     def makers(self, dataset: str) -> list[str]:
-        """The registered pipelines that make a dataset, smallest first.
+        """The registered pipelines that make a dataset, in whatever form, smallest first.
 
         Raises:
             ProjectError: If a pipeline module does not import.
@@ -208,7 +208,7 @@ class KedroProject:
         found = [
             (len(p.nodes), name)
             for name, p in self._pipelines.items()
-            if dataset in p.all_outputs()
+            if stored_name(dataset) in map(stored_name, p.all_outputs())
         ]
         return [name for _, name in sorted(found)]
 

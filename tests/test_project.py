@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 
 import pytest
+from kedro.framework.startup import bootstrap_project
 
-from kedro_airflow_k8s.project import pipeline_option
+from kedro_airflow_k8s.project import KedroProject, pipeline_option
 from tests.kedro_projects import (
     REGISTRY,
+    STOCK,
     ProjectFolder,
+    as_in_a_new_process,
     compiled,
     project_fixture,  # noqa: F401 - fixture
     refused,
@@ -349,3 +352,14 @@ def test_the_compiled_command_is_one_that_this_kedro_runs(
     command = [argument.replace("{{ kedro_params() }}", "") for argument in arguments[3:]]
     result = project.kedro(*command)
     assert result.exit_code == 0, result.output
+
+
+def test_the_makers_of_a_dataset_are_known_whatever_form_it_is_written_in(
+    project: ProjectFolder,
+) -> None:
+    project.pipeline("stock", STOCK.replace('"counts"', '"counts@pandas"'))
+
+    with as_in_a_new_process():
+        found = KedroProject(bootstrap_project(project.path)).makers("counts@spark")
+
+    assert found == ["stock", "__default__"]
