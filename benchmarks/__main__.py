@@ -24,15 +24,15 @@ from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-# Rounds by the number of nodes: enough for a steady median, and ten minutes for everything but
+# Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for everything but
 # Airflow's own scan, which is waited for once.
 COMPILE_ROUNDS = {10: 20, 100: 20, 1000: 12, 5000: 8}
 QUICK_ROUNDS = {10: 3, 100: 3}
 OVERHEAD_ROUNDS, QUICK_OVERHEAD_ROUNDS = 25, 3
 DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
 SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
-INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 7, 1
-GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 3, 15, 1
+INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 5, 1
+GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 2, 11, 1
 
 
 def main() -> None:

@@ -51,12 +51,15 @@ def _bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def _delete(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[str], str]:
-    """Delete, and give what was printed; a refusal is raised as SystemExit."""
+    """Delete, and give the line that was printed; a refusal is raised as SystemExit.
+
+    Where a test before has let Kedro set logging up, others print lines before it.
+    """
 
     def delete(root: str) -> str:
         monkeypatch.setenv(INTERMEDIATE_DATA_VARIABLE, root)
         main()
-        return capsys.readouterr().out
+        return capsys.readouterr().out.splitlines(keepends=True)[-1]
 
     return delete
 
