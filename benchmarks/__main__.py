@@ -24,7 +24,7 @@ from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-# Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for everything but
+# Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for all but
 # Airflow's own scan, which is waited for once.
 COMPILE_ROUNDS = {10: 20, 100: 20, 1000: 12, 5000: 8}
 QUICK_ROUNDS = {10: 3, 100: 3}
