@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from kedro_airflow_k8s.findings import messages
 from kedro_airflow_k8s.plan import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.render import render_dag
-from kedro_airflow_k8s.tasks import grouping_mode
-from kedro_airflow_k8s.validation import Planned, check_plans, with_catalog
+from kedro_airflow_k8s.validation import Planned, check_plans, ready_to_plan
 
 DEPLOY_ANYWAY = "`--no-checks` goes on all the same; `kedro airflow-k8s validate` checks by itself."
 
@@ -81,16 +80,13 @@ def compile_pipelines(
     config = project.config(overrides.image)
     for message in config_warnings(config):
         warn(message)
-    parameters = project.parameters if config.run_config.trigger_params else {}
     planned: dict[str, Planned] = {}
     for name in pipelines:
-        read = replace(project.read(name, output), parameters=parameters)
+        read = project.read(name, output)
         if not read.nodes and len(pipelines) > 1:
             warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
             continue
-        if grouping_mode(read, config.run_config) == "memory":
-            # What is in memory, the catalog says; for anything else it need not be readable.
-            read = with_catalog(project, read)
+        read = ready_to_plan(project, read, config)
         plan = build_plan(read, config, overrides)
         if plan.dag_id in planned:
             raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")

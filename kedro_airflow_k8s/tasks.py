@@ -189,9 +189,8 @@ def _resources(
 
     Pods without Kedro nodes have those of the default.
     """
-    needed = {name: run.resources[name] for name in run.resources if (name,) in entries}
-    if RESOURCES_DEFAULT in run.resources:
-        needed[RESOURCES_DEFAULT] = run.resources[RESOURCES_DEFAULT]
+    asked_alone = {names[0] for names in entries if len(names) == 1} | {RESOURCES_DEFAULT}
+    needed = {name: entry for name, entry in run.resources.items() if name in asked_alone}
     for group, asked in zip(groups, entries, strict=True):
         if len(asked) > 1:
             used_by: dict[str, list[str]] = {name: [] for name in asked}

@@ -61,7 +61,7 @@ def validate(
         found = list(unknown_resources(read, config.run_config))
         findings += found
         try:
-            read = _with_all(project, read, config)
+            read = ready_to_plan(project, read, config)
             plan = build_plan(_mended(read, found), _with_image(config), overrides)
         except (ConfigError, PlanError) as error:
             findings.append(_of_plan(error, name))
@@ -109,7 +109,7 @@ def check_plans(
     return errors_first(findings)
 
 
-def with_catalog(project: KedroProject, read: Project) -> Project:
+def _read_catalog(project: KedroProject, read: Project) -> Project:
     """The project with what the catalog says of its datasets.
 
     Raises:
@@ -135,11 +135,11 @@ def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[F
     """The project with what the catalog says of its datasets, if that can be read."""
     if read.catalog is not None:
         return read, []
-    found, unread = _known(lambda: with_catalog(project, read), "catalog")
+    found, unread = _known(lambda: _read_catalog(project, read), "catalog")
     return found or read, unread
 
 
-def _with_all(project: KedroProject, read: Project, config: PluginConfig) -> Project:
+def ready_to_plan(project: KedroProject, read: Project, config: PluginConfig) -> Project:
     """The project with what its plan needs besides: parameters to show, and what is in memory.
 
     Raises:
@@ -148,7 +148,8 @@ def _with_all(project: KedroProject, read: Project, config: PluginConfig) -> Pro
     if config.run_config.trigger_params:
         read = replace(read, parameters=project.parameters)
     if grouping_mode(read, config.run_config) == "memory":
-        return with_catalog(project, read)
+        # For anything else the catalog need not be readable.
+        return _read_catalog(project, read)
     return read
 
 

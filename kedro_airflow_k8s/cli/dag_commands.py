@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli.group import (
     airflow_k8s,
     checks_option,
     image_option,
+    named_pipelines,
     output_option,
     warn,
     with_airflow,
@@ -44,19 +45,16 @@ def compile_command(
         kedro airflow-k8s compile --image registry.example.com/project:1.0
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compilation import compile_pipelines
-    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
     from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
-    if every and pipeline != DEFAULT_PIPELINE:
-        raise click.UsageError("Give --all or --pipeline, not both.")
+    names = named_pipelines(project, pipeline, every)
     if target_path and "://" in target_path:
         raise click.UsageError(
             "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
             f" kedro airflow-k8s upload-pipeline --output {target_path}"
         )
     folder = Path(target_path) if target_path else project.dags_path
-    names = project.pipeline_names() if every else [pipeline]
     dags = compile_pipelines(
         project, names, output=folder, overrides=Overrides(image=image), checks=checks, warn=warn
     )

@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli.group import (
     INTERRUPTED,
     airflow_k8s,
     image_option,
+    named_pipelines,
     output_option,
     warn,
     with_airflow,
@@ -70,15 +71,12 @@ def diff_command(
     from kedro_airflow_k8s.compilation import compile_pipelines
     from kedro_airflow_k8s.dag_diff import compare
     from kedro_airflow_k8s.dag_diff.screen import show
-    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
     from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
-    if every and pipeline != DEFAULT_PIPELINE:
-        raise click.UsageError("Give --all or --pipeline, not both.")
+    names = named_pipelines(project, pipeline, every)
     output = target.output(output)
-    names = project.pipeline_names() if every else [pipeline]
     image = target.image_name(image)
     # What would go wrong in a run is not asked here.
     dags = compile_pipelines(

@@ -130,6 +130,22 @@ def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
     return pipeline or ctx.meta.get(_PIPELINE) or DEFAULT_PIPELINE
 
 
+def named_pipelines(project: Any, pipeline: str, every: bool) -> list[str]:
+    """The pipelines that a command with --all works on.
+
+    Raises:
+        click.UsageError: If --all and --pipeline were given.
+    """
+    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
+
+    if not every:
+        return [pipeline]
+    if pipeline != DEFAULT_PIPELINE:
+        raise click.UsageError("Give --all or --pipeline, not both.")
+    names: list[str] = project.pipeline_names()
+    return names
+
+
 image_option = click.option(
     "-i", "--image", help="Image of the pods, in place of run_config.image."
 )

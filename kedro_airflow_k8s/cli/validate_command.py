@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kedro_airflow_k8s.cli.group import airflow_k8s, image_option, with_project
+from kedro_airflow_k8s.cli.group import airflow_k8s, image_option, named_pipelines, with_project
 
 
 @airflow_k8s.command("validate")
@@ -32,12 +32,9 @@ def validate_command(
         kedro airflow-k8s validate --all --strict --format json
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.findings import as_json, counts, paragraphs
-    from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE
     from kedro_airflow_k8s.validation import validate
 
-    if every and pipeline != DEFAULT_PIPELINE:
-        raise click.UsageError("Give --all or --pipeline, not both.")
-    names = project.pipeline_names() if every else [pipeline]
+    names = named_pipelines(project, pipeline, every)
     findings = validate(project, names, project.config(image))
     if form == "json":
         click.echo(as_json(findings))
