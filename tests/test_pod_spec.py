@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.literals import Expression
+from kedro_airflow_k8s.pod import environment as pod_environment
 from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument, pod_template
 from tests.strategies import config_of
 
@@ -171,6 +172,12 @@ def test_intermediate_data_is_on_the_volume_of_the_run_or_in_the_runs_folder_of_
     for volume in ({}, NO_VOLUME):
         found = variables(volume=volume, intermediate_data="s3://bucket/folder")
         assert found[name] == f"s3://bucket/folder/{RUN_SLUG}"
+
+
+def test_the_plugin_in_the_pod_looks_for_the_variables_that_the_dag_sets() -> None:
+    names = {pod_environment.INTERMEDIATE_DATA_VARIABLE, pod_environment.HANDED_ON_VARIABLE}
+
+    assert names < variables(volume={}).keys()
 
 
 def test_without_a_volume_and_a_store_nothing_is_said_of_intermediate_data() -> None:

@@ -82,16 +82,12 @@ def plain_metrics(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return metrics_of(project)
 
 
-@pytest.mark.parametrize(
-    ("grouping", "pods"), [("none", 13), ("memory", 2), ("namespace", 3), ("pipeline", 1)]
-)
-def test_the_metrics_are_those_of_a_plain_run_in_every_grouping(
-    grouping: str, pods: int, tmp_path: Path, plain_metrics: bytes
+def check_metrics(
+    project: Path, python: str | Path, grouping: str, pods: int, expected: bytes
 ) -> None:
-    project = copy_of("spaceflights", tmp_path)
     configure(project, grouping=grouping)
 
-    ran = sandbox_run(project, "--keep")
+    ran = sandbox_run(project, "--airflow-python", python, "--keep")
 
     assert ran.returncode == 0, ran.stdout
     states = final_states(ran.stdout)
@@ -99,10 +95,25 @@ def test_the_metrics_are_those_of_a_plain_run_in_every_grouping(
     assert len(states) == pods + AROUND
     kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
     assert kept is not None
-    assert metrics_of(Path(kept[1])) == plain_metrics
+    assert metrics_of(Path(kept[1])) == expected
     # Only what crosses from one task to another is stored.
     stored = list(Path(kept[1]).rglob(".kedro-airflow-k8s/*"))
     assert bool(stored) == (grouping in ("none", "namespace"))
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_the_metrics_are_those_of_a_plain_run_with_a_pod_for_each_node(
+    python: Path, tmp_path: Path, plain_metrics: bytes
+) -> None:
+    check_metrics(copy_of("spaceflights", tmp_path), python, "none", 13, plain_metrics)
+
+
+@pytest.mark.parametrize(("grouping", "pods"), [("memory", 2), ("namespace", 3), ("pipeline", 1)])
+def test_the_metrics_are_those_of_a_plain_run_however_nodes_are_grouped(
+    grouping: str, pods: int, tmp_path: Path, plain_metrics: bytes
+) -> None:
+    project = copy_of("spaceflights", tmp_path)
+    check_metrics(project, sys.executable, grouping, pods, plain_metrics)
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
