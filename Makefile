@@ -121,6 +121,7 @@ lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 	$(LOCK) --no-emit-package kedro-airflow-k8s --constraints requirements/airflow3.txt \
 		requirements/demo.in -o requirements/demo.txt
 	$(LOCK) requirements/airflow2.in -o requirements/airflow2.txt
+	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/mlflow.in -o requirements/mlflow.txt
 
 clean: ## remove the environments and everything built or cached
 	rm -rf .venv .venv-airflow2 .venv-tools build dist *.egg-info .hypothesis .import_linter_cache \
