@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from kedro_airflow_k8s import config_values as values
 from kedro_airflow_k8s import kubernetes_rules as k8s
 from kedro_airflow_k8s.config_errors import refusal, shown_path
+from kedro_airflow_k8s.config_mlflow import MLFLOW_CONNECTION, server_reason
 from kedro_airflow_k8s.config_model import (
     RESOURCES_DEFAULT,
     AirflowAuth,
@@ -38,6 +39,7 @@ from kedro_airflow_k8s.errors import ConfigError
 __all__ = [
     "FILL_PATH",
     "GROUPING_DEFAULT",
+    "MLFLOW_CONNECTION",
     "RESOURCES_DEFAULT",
     "UTC",
     "AccessMode",
@@ -56,6 +58,7 @@ __all__ = [
     "cron_reason",
     "json_schema",
     "load_config",
+    "server_reason",
 ]
 
 _IN_BYTES = ("memory", "ephemeral-storage")

@@ -21,6 +21,7 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s import config_values as values
 from kedro_airflow_k8s.config_errors import problems_error
+from kedro_airflow_k8s.config_mlflow import MlflowConfig
 from kedro_airflow_k8s.config_pods import ResourcesConfig, SecretConfig, VolumeConfig
 from kedro_airflow_k8s.config_section import Section
 from kedro_airflow_k8s.config_tasks import Grouping, IntermediateData
@@ -93,12 +94,18 @@ class RunConfig(Section):
         "Airflow's Kubernetes connection names.",
     )
     experiment_name: values.Text | None = Field(
-        default=None, description="Name of the experiment that the runs belong to."
+        default=None,
+        description="Name of the experiment that the runs belong to. In MLflow, the name that"
+        " kedro-mlflow uses takes precedence.",
     )
     run_name: values.RunName | None = Field(
         default=None,
         description="Name of the DAG; letters, digits, `-`, `_` and `.` of it make the dag_id. "
         "Without one, the project's name.",
+    )
+    mlflow: MlflowConfig = Field(
+        default=MlflowConfig(),
+        description="One MLflow run for each run of the DAG, with what all pods log.",
     )
     cron_expression: values.Cron | None = Field(
         default=None,

@@ -53,6 +53,35 @@ class CatalogEntry:
 
 
 @dataclass(frozen=True)
+class KedroMlflow:
+    """What kedro-mlflow will do in the pods, by the project's mlflow.yml.
+
+    Attributes:
+        experiment: The name of the experiment that it logs to.
+        tracking_uri: The address of the server; None where mlflow.yml leaves it to the environment.
+        restore_experiment: Whether a deleted experiment may be restored.
+        experiment_settings: What a new experiment gets besides: artifact location and tags.
+        run_name: What it calls runs; None where it takes the pipeline's name.
+        without: The pipelines for which tracking is switched off.
+        flatten: How parameters that are dictionaries are logged: `flatten`, `recursive`, `sep`.
+        long_params: What becomes of parameters that are too long: fail, truncate or tag.
+        source: The file that says so, as a person would name it.
+        in_default_env: Whether it is in the default environment only, which images often lack.
+    """
+
+    experiment: str
+    tracking_uri: str | None = None
+    restore_experiment: bool = True
+    experiment_settings: Mapping[str, Any] = field(default_factory=dict)
+    run_name: str | None = None
+    without: frozenset[str] = frozenset()
+    flatten: Mapping[str, Any] = field(default_factory=dict)
+    long_params: str = "fail"
+    source: str = "mlflow.yml"
+    in_default_env: bool = False
+
+
+@dataclass(frozen=True)
 class Project:
     """A Kedro project and the pipeline to compile.
 
@@ -69,6 +98,7 @@ class Project:
             missing is not declared. None where the catalog was not read.
         smaller: Other registered pipelines whose nodes are among this one's, by name, each with
             the names of its nodes.
+        mlflow: What kedro-mlflow will do; None where it is not installed or not configured.
     """
 
     package_name: str
@@ -81,6 +111,7 @@ class Project:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     catalog: Mapping[str, CatalogEntry] | None = None
     smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    mlflow: KedroMlflow | None = None
 
     def in_memory(self, dataset: str) -> bool:
         """Whether a dataset ends with the process that made it: undeclared, or declared so."""

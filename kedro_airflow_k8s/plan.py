@@ -13,6 +13,12 @@ from typing import Any
 from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import FILL_PATH, PluginConfig, RunConfig, cron_reason
 from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.mlflow_run import (
+    START_MLFLOW,
+    MlflowRun,
+    mlflow_environment,
+    plan_mlflow_run,
+)
 from kedro_airflow_k8s.pipeline import DEFAULT_PIPELINE, Project
 from kedro_airflow_k8s.pod_spec import (
     container_argument,
@@ -36,7 +42,17 @@ A date that moves with the clock would give a new DAG at every parse.
 
 DELETE_VOLUME = "delete_volume"
 DELETE_DATA = "delete_intermediate_data"
-OWN_TASKS = ("create_volume", "data_volume_init", DELETE_DATA, DELETE_VOLUME)
+END_MLFLOW = "end_mlflow_run"
+ALL_SUCCEEDED = "all_succeeded"
+OWN_TASKS = (
+    START_MLFLOW,
+    "create_volume",
+    "data_volume_init",
+    ALL_SUCCEEDED,
+    END_MLFLOW,
+    DELETE_DATA,
+    DELETE_VOLUME,
+)
 """The tasks around those of Kedro nodes."""
 
 
@@ -124,6 +140,7 @@ class Plan:
     tree: Group[Task]
     steps: tuple[tuple[str, str], ...]
     sensors: tuple[Sensor, ...]
+    mlflow: MlflowRun | None
     macros: tuple[str, ...]
     operators: tuple[str, ...]
 
@@ -131,11 +148,14 @@ class Plan:
     def task_ids(self) -> tuple[str, ...]:
         """The ids of all tasks, in an order in which they can run."""
         before = [sensor.task_id for sensor in self.sensors]
+        if self.mlflow:
+            before.append(START_MLFLOW)
         if self.volume:
             before += (
                 ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
             )
-        after = [DELETE_DATA] if self.deletes_data else []
+        after = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []
+        after += [DELETE_DATA] if self.deletes_data else []
         after += [DELETE_VOLUME] if self.volume else []
         return (*before, *(task.task_id for task in self.tasks), *after)
 
@@ -174,6 +194,7 @@ def build_plan(
     waits = {sensor.task_id for sensor in sensors}
     tasks = plan_tasks(project, run, reserved=waits.union(OWN_TASKS))
     volume = _volume(run)
+    mlflow = plan_mlflow_run(project, run)
     hands_on = store_root(run) is not None
     deletes_data = run.intermediate_data is not None and not run.keep_intermediate_data
     # Any run may have parameters of its own. A DAG without them for now would take them away from
@@ -182,6 +203,7 @@ def build_plan(
     operators = [
         *(["run_slug"] if hands_on else []),
         *(["volume"] if volume else []),
+        *(["mlflow_api", "mlflow_auth", "mlflow", "empty"] if mlflow else []),
         "parameters",
         *(["external"] if sensors else []),
     ]
@@ -211,15 +233,16 @@ def build_plan(
         pipeline_option=project.pipeline_option,
         hands_on=hands_on,
         deletes_data=deletes_data,
-        pod=pod_template(run),
+        pod=pod_template(run, mlflow_environment(mlflow)),
         volume=volume,
         resources={
             name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())
         },
         tasks=tasks.all,
         tree=tasks.tree,
-        steps=_steps(volume, deletes_data, len(sensors)),
+        steps=_steps(volume, deletes_data, mlflow is not None, len(sensors)),
         sensors=sensors,
+        mlflow=mlflow,
         macros=tuple(macros),
         operators=tuple(operators),
     )
@@ -269,7 +292,9 @@ def _check_nameable(project: Project) -> None:
             )
 
 
-def _steps(volume: Volume | None, deletes_data: bool, sensors: int) -> tuple[tuple[str, str], ...]:
+def _steps(
+    volume: Volume | None, deletes_data: bool, mlflow: bool, sensors: int
+) -> tuple[tuple[str, str], ...]:
     """What runs before what, by variables of the DAG file: waits and storage around the nodes.
 
     `first` are the tasks of Kedro nodes at the beginning, `every` all of them: the storage may only
@@ -281,10 +306,14 @@ def _steps(volume: Volume | None, deletes_data: bool, sensors: int) -> tuple[tup
         way.insert(0, "data_volume_init")
     if volume:
         way.insert(0, "create_volume")
+    if mlflow:
+        way.insert(0, START_MLFLOW)
     waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
     # The pod that deletes the data mounts the volume too, if there is one.
     end = ["every", *([DELETE_DATA] if deletes_data else []), *([DELETE_VOLUME] if volume else [])]
-    return (*waits, *pairwise(way), *pairwise(end))
+    # What is to be the truth about all tasks is written when they have ended, too.
+    truth = (("every", ALL_SUCCEEDED), ("every", END_MLFLOW), (ALL_SUCCEEDED, END_MLFLOW))
+    return (*waits, *pairwise(way), *(truth if mlflow else ()), *pairwise(end))
 
 
 def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ RUN_LABEL = "kedro-airflow-k8s/run"
 TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
 """On every pod: the id of its Airflow task, whole, where a label could only hold a part."""
 
+EMPTY: Mapping[str, str] = {}
+
 LOG_COLUMNS = "220"
 """Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to search."""
 
@@ -62,9 +64,14 @@ def untemplated(text: str) -> str:
     return text
 
 
-def pod_template(run: RunConfig) -> dict[str, Any]:
-    """What every pod of the DAG has, as a Kubernetes Pod."""
-    container: dict[str, Any] = {"name": "base", "env": _environment(run)}
+def pod_template(run: RunConfig, variables: Mapping[str, str] = EMPTY) -> dict[str, Any]:
+    """What every pod of the DAG has, as a Kubernetes Pod.
+
+    Args:
+        run: The configuration.
+        variables: Environment variables besides, as templates for Airflow.
+    """
+    container: dict[str, Any] = {"name": "base", "env": _environment(run, variables)}
     whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
     if whole:
         container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
@@ -140,12 +147,13 @@ def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
     return {name: untemplated(value) for name, value in values.items()}
 
 
-def _environment(run: RunConfig) -> list[dict[str, Any]]:
+def _environment(run: RunConfig, variables: Mapping[str, str]) -> list[dict[str, Any]]:
     plain = {
         "COLUMNS": LOG_COLUMNS,
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
         "DO_NOT_TRACK": "1",
         **_untemplated(run.env_vars),
+        **variables,
         TASK_VARIABLE: TASK_ID,
     }
     root = store_root(run)

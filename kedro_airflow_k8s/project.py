@@ -25,7 +25,8 @@ from kedro_airflow_k8s.catalog import Catalog, credential_names
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
-from kedro_airflow_k8s.pipeline import PipelineNode, Project, stored_name
+from kedro_airflow_k8s.mlflow_settings import kedro_mlflow_runs, read_mlflow_settings
+from kedro_airflow_k8s.pipeline import KedroMlflow, PipelineNode, Project, stored_name
 from kedro_airflow_k8s.smaller_pipelines import smaller_pipelines
 
 CONFIG_NAME = "airflow-k8s"
@@ -137,6 +138,23 @@ class KedroProject:
             ) from error
         return Catalog(config)
 
+    @cached_property
+    def mlflow(self) -> KedroMlflow | None:
+        """What kedro-mlflow will do; None where it is not installed or has no mlflow.yml.
+
+        Raises:
+            ConfigError: If mlflow.yml cannot be read.
+        """
+        if not kedro_mlflow_runs(settings.DISABLE_HOOKS_FOR_PLUGINS):
+            return None
+        try:
+            with _without_kedros_own_warnings():
+                return read_mlflow_settings(self._loader, self.package_name, self.conf_path)
+        except Exception as error:
+            raise ConfigError(
+                f"The project's mlflow.yml cannot be read: {_config_problem(error)}"
+            ) from error
+
     @property
     def hooks_declare(self) -> bool:
         """Whether hooks of the project see the catalog before data is loaded, and may add to it."""
@@ -196,7 +214,15 @@ class KedroProject:
             nodes=pipeline_nodes(registered[pipeline]),
             commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
-            smaller=smaller_pipelines(registered, pipeline, self.package_name),
+            smaller={
+                name: nodes
+                for name, nodes in smaller_pipelines(
+                    registered, pipeline, self.package_name
+                ).items()
+                # There kedro-mlflow would log nothing.
+                if self.mlflow is None or name not in self.mlflow.without
+            },
+            mlflow=self.mlflow,
         )
 
     def makers(self, dataset: str) -> list[str]:

@@ -19,13 +19,16 @@ from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, UTC
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
+from kedro_airflow_k8s.mlflow_run import RUN_ID, RUN_NAME
 from kedro_airflow_k8s.plan import Plan, Sensor
-from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument
+from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument, untemplated
 from kedro_airflow_k8s.task_groups import Group
 from kedro_airflow_k8s.tasks import Task
 
 TAG_FINGERPRINT = "fingerprint"
 """Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
+
+OWN = "kedro_airflow_k8s."
 
 BASE_IMPORTS = """
 from typing import Any
@@ -68,6 +71,8 @@ def render_dag(plan: Plan) -> DagText:
         params={field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         macros={name: Expression(name) for name in plan.macros},
         claim=RUN_SLUG,
+        mlflow_run_id=RUN_ID,
+        mlflow_run_name=_mlflow_run_name(plan),
         pipeline=container_argument(plan.pipeline),
         tasks=list(_group_lines(plan, plan.tree, 1, docs)),
     )
@@ -90,6 +95,11 @@ def _start_date(plan: Plan) -> Call:
     if plan.timezone == UTC:
         return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
     return Call("pendulum.datetime", {"tz": plan.timezone}, start)
+
+
+def _mlflow_run_name(plan: Plan) -> str:
+    """As a template for Airflow."""
+    return untemplated(plan.mlflow.name) if plan.mlflow and plan.mlflow.name else RUN_NAME
 
 
 @cache
@@ -189,7 +199,12 @@ def _imports(plan: Plan) -> Iterator[str]:
         yield "from datetime import datetime, timezone"
     else:
         yield "import pendulum"
-    if plan.volume or plan.deletes_data or any(sensor.execution_delta for sensor in plan.sensors):
+    if (
+        plan.mlflow
+        or plan.volume
+        or plan.deletes_data
+        or any(sensor.execution_delta for sensor in plan.sensors)
+    ):
         yield "from datetime import timedelta"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
@@ -207,7 +222,8 @@ def _merged_imports(trees: list[ast.Module]) -> str:
     for node in (node for tree in trees for node in tree.body):
         if isinstance(node, ast.Import):
             plain.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        # Operator modules that use each other are all in the file.
+        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(OWN):
             aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
             members.setdefault(node.module or "", set()).update(aliases)
     future = members.pop("__future__", set())
@@ -220,7 +236,7 @@ def _merged_imports(trees: list[ast.Module]) -> str:
             )
             line = f"from {module} import (\n{inside})"
         lines[module] = line
-    third_party = ("airflow", "jinja2", "kubernetes", "pendulum", "urllib3")
+    third_party = ("airflow", "jinja2", "kubernetes", "pendulum", "requests", "urllib3")
     blocks = [
         [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
         [line for name, line in lines.items() if name.split(".")[0] not in third_party],

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
+from kedro_airflow_k8s.pod.environment import (
+    HANDED_ON_VARIABLE,
+    INTERMEDIATE_DATA_VARIABLE,
+    MLFLOW_RUN_NAME_VARIABLE,
+)
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -15,13 +19,24 @@ if TYPE_CHECKING:
 
 
 class PodHooks:
-    """Hands data that no dataset of the catalog stores from task to task.
+    """Hands data from task to task that no dataset of the catalog stores, and shares an MLflow run.
 
     Attributes:
-        ran: Whether Kedro has asked for it.
+        ran: Whether Kedro has asked for the first.
     """
 
     ran = False
+
+    # Last, as kedro-mlflow adds to the context here.
+    @hook_impl(trylast=True)
+    def after_context_created(self, context: Any) -> None:
+        """Let MLflow in this pod leave alone what belongs to the whole run."""
+        run_id = os.environ.get("MLFLOW_RUN_ID")
+        if run_id and MLFLOW_RUN_NAME_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.mlflow_run import keep_name, keep_open
+
+            keep_name(context)
+            keep_open(run_id)
 
     # Last, as hooks of the user may add datasets here too: what they add is right.
     @hook_impl(trylast=True)
