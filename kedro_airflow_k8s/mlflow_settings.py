@@ -71,7 +71,8 @@ def read_mlflow_settings(
         without=frozenset(_section(tracking, "disable_tracking").get("pipelines") or ()),
         flatten=_section(params, "dict_params"),
         long_params=str(params.get("long_params_strategy") or "fail"),
-        source=", ".join(str(file.relative_to(conf_path)) for file in files) or "mlflow.yml",
+        source=", ".join(file.relative_to(conf_path.parent).as_posix() for file in files)
+        or "mlflow.yml",
         in_default_env=bool(files) and all(_inside(file, conf_path / default) for file in files),
     )
 

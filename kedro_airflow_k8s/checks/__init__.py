@@ -18,6 +18,7 @@ from kedro_airflow_k8s.checks.inputs import (
 )
 from kedro_airflow_k8s.checks.local_paths import empty_volume, laptop_path, outside_volume
 from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
+from kedro_airflow_k8s.checks.mlflow import MLFLOW_CHECKS
 from kedro_airflow_k8s.checks.settings import check_settings, unknown_pipelines
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import unknown_resources, unknown_tags
@@ -50,6 +51,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     unknown_tags,
     told_apart_by_hash,
     same_file,
+    *MLFLOW_CHECKS,
 )
 
 

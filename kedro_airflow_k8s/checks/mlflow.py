@@ -1,0 +1,211 @@
+"""MLflow: what keeps a run from being logged to it whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.findings import Finding
+from kedro_airflow_k8s.mlflow_run import tracking_uri
+from kedro_airflow_k8s.pipeline import KedroMlflow
+
+LONGEST_PARAMETER = 6000
+"""Source: MAX_PARAM_VAL_LENGTH of mlflow.utils.validation."""
+
+_HERE = re.compile(r"localhost|127(\.\d+){3}|::1|0\.0\.0\.0")
+_PREFIX = "params:"
+_UNKNOWN = object()
+_CREDENTIALS = re.compile(r"MLFLOW_TRACKING_(PASSWORD|TOKEN)")
+
+
+def _logs(subject: Subject) -> KedroMlflow | None:
+    """What kedro-mlflow will do in the pods of this pipeline, or None if it will do nothing."""
+    found = subject.project.mlflow
+    return None if found is None or subject.pipeline in found.without else found
+
+
+def mlflow_server(subject: Subject) -> Iterator[Finding]:
+    """An address at which pods do not find the server that is meant."""
+    settings = subject.run.mlflow
+    if settings.enabled is False or not (subject.plan.mlflow or _logs(subject)):
+        return
+    uri, source = tracking_uri(subject.project, subject.run)
+    where = "MLflow's tracking address"
+    fix = (
+        "Set server.mlflow_tracking_uri in mlflow.yml, or run_config.mlflow.tracking_uri, to an"
+        " address that pods and Airflow's workers reach."
+    )
+    if subject.plan.mlflow is None:
+        said = f"{source} is {uri!r}, which is no server." if uri else "Nothing names a server."
+        yield Finding(
+            code="mlflow-server",
+            severity="warning",
+            where=where,
+            problem=said,
+            consequence="Each pod logs to a folder of its own, which is gone with it.",
+            fix=f"{fix} Or say that this is fine: run_config.mlflow.enabled: false.",
+            pipeline=subject.pipeline,
+        )
+    elif _HERE.fullmatch(urlsplit(subject.plan.mlflow.tracking_uri).hostname or ""):
+        yield Finding(
+            code="mlflow-server",
+            severity="warning",
+            where=where,
+            problem=f"{source} is {uri!r}: whoever asks for that asks itself.",
+            consequence="In the sandbox that is right. On a cluster, neither pods nor Airflow"
+            " would find MLflow.",
+            fix=fix,
+            pipeline=subject.pipeline,
+        )
+
+
+def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
+    """An experiment that is called otherwise than the one that kedro-mlflow uses."""
+    kedro, name = _logs(subject), subject.run.experiment_name
+    if kedro is None or subject.plan.mlflow is None or name in (None, kedro.experiment):
+        return
+    yield Finding(
+        code="mlflow-experiment",
+        severity="warning",
+        where="run_config.experiment_name",
+        problem=f"It is {name!r}, and kedro-mlflow logs to {kedro.experiment!r}: that is"
+        f" tracking.experiment.name in {kedro.source}, or else the package's name.",
+        consequence=f"The MLflow runs are in {kedro.experiment!r}: MLflow takes nothing for a run"
+        " of another experiment.",
+        fix="Give both the same name.",
+        pipeline=subject.pipeline,
+    )
+
+
+def mlflow_settings(subject: Subject) -> Iterator[Finding]:
+    """An mlflow.yml that images usually lack."""
+    kedro = _logs(subject)
+    if kedro is None or not kedro.in_default_env or not subject.project.is_default_env:
+        return
+    yield Finding(
+        code="mlflow-settings",
+        severity="warning",
+        where=kedro.source,
+        problem="The environment"
+        f" {subject.project.env!r} alone has it, which .dockerignore usually keeps out of images.",
+        consequence="kedro-mlflow in the pods then takes its defaults: another experiment, in which"
+        " the run of this DAG is not, so that each pod fails at its start.",
+        fix="Move it to conf/base; what is secret in it, to Secrets. If the image does have it,"
+        " take no notice.",
+        pipeline=subject.pipeline,
+    )
+
+
+def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
+    """Credentials that Airflow's workers have, and pods do not."""
+    kind = subject.run.mlflow.authentication.type
+    if subject.plan.mlflow is None or kind in ("none", "google"):
+        return
+    secrets = subject.run.secrets
+    if any(s.key is None or _CREDENTIALS.fullmatch(s.deploy_target or "") for s in secrets):
+        return
+    yield Finding(
+        code="mlflow-credentials",
+        severity="warning",
+        where="run_config.mlflow.authentication",
+        problem="Airflow's workers have credentials for MLflow, and no Secret gives them to the"
+        " pods.",
+        consequence="MLflow turns the pods away, unless the image has credentials.",
+        fix="Add a Secret to run_config.secrets for MLFLOW_TRACKING_USERNAME and"
+        " MLFLOW_TRACKING_PASSWORD, or for MLFLOW_TRACKING_TOKEN.",
+        pipeline=subject.pipeline,
+    )
+
+
+def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
+    """Parameters that MLflow would refuse: too long, or another value under a name it has."""
+    kedro = _logs(subject)
+    if kedro is None or subject.plan.mlflow is None or subject.parameters is None:
+        return
+    first: dict[str, tuple[str, str, str]] = {}
+    told = set()
+    for node in subject.project.nodes:
+        for given, logged, value in _logged(node.inputs, subject.parameters, kedro):
+            text = str(value)
+            if len(text) > LONGEST_PARAMETER and kedro.long_params == "fail" and given not in told:
+                told.add(given)
+                yield Finding(
+                    code="mlflow-parameter",
+                    severity="error",
+                    where=f"parameter {given!r}",
+                    problem=f"Node {node.name!r} takes it, and as text it has {len(text)}"
+                    f" characters; MLflow takes {LONGEST_PARAMETER}.",
+                    consequence="kedro-mlflow fails the node before it starts.",
+                    fix="Set tracking.params.long_params_strategy in mlflow.yml to tag or truncate,"
+                    " or let the node take a part of it.",
+                    pipeline=subject.pipeline,
+                )
+            before = first.setdefault(logged, (given, text, node.name))
+            if before[1] != text and logged not in told:
+                told.add(logged)
+                yield Finding(
+                    code="mlflow-parameter",
+                    severity="error",
+                    where=f"parameter {given!r}",
+                    problem=f"Node {node.name!r} logs it as {logged!r}, and node {before[2]!r} logs"
+                    f" {before[0]!r} under that name with another value.",
+                    consequence="All pods log to one run, in which a parameter has one value: the"
+                    " second of the two nodes fails.",
+                    fix="Rename one of them, or change tracking.params.dict_params in mlflow.yml.",
+                    pipeline=subject.pipeline,
+                )
+
+
+def _logged(
+    inputs: tuple[str, ...], parameters: Mapping[str, Any], kedro: KedroMlflow
+) -> Iterator[tuple[str, str, Any]]:
+    """What kedro-mlflow logs for a node: the parameter, the name in MLflow, and the value."""
+    for name in inputs:
+        if name == "parameters":
+            given, value = name, parameters
+        elif name.startswith(_PREFIX):
+            given = name.removeprefix(_PREFIX)
+            value = _value(parameters, given)
+        else:
+            continue
+        if value is _UNKNOWN:
+            continue
+        entries = (
+            _flat(given, value, kedro.flatten) if kedro.flatten.get("flatten") else {given: value}
+        )
+        for key, entry in entries.items():
+            yield given, re.sub(r"[^/\w.\- :]", "_", key), entry
+
+
+def _value(parameters: Any, name: str) -> Any:
+    """A parameter by its name, nested ones with dots; _UNKNOWN if only a run will know it."""
+    for part in name.split("."):
+        if not isinstance(parameters, Mapping) or part not in parameters:
+            return _UNKNOWN
+        parameters = parameters[part]
+    return parameters
+
+
+def _flat(name: str, value: Any, options: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """A dictionary's entries as parameters of their own, as kedro-mlflow does it."""
+    if not isinstance(value, Mapping) or (depth and options.get("recursive") is False):
+        return {name: value}
+    separator = str(options.get("sep", "."))
+    return {
+        key: inner
+        for part, entry in value.items()
+        for key, inner in _flat(f"{name}{separator}{part}", entry, options, depth + 1).items()
+    }
+
+
+MLFLOW_CHECKS = (
+    mlflow_server,
+    mlflow_experiment,
+    mlflow_settings,
+    mlflow_credentials,
+    mlflow_parameters,
+)
+"""All of them."""
