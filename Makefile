@@ -53,10 +53,10 @@ READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
 
 PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadfile
 # What `make lint` looks at, as far as it exists.
-CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
-TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
+CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples docs)
+TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts docs)
 
-.PHONY: help demo test nightly e2e lint fmt bench golden schema screenshots lock clean .venv \
+.PHONY: help demo test nightly e2e lint fmt docs bench golden schema screenshots lock clean .venv \
 	.venv-airflow2 check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
@@ -78,7 +78,7 @@ nightly: check-airflow2 $(READY) $(READY2) check-browser ## run the tests with m
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/cluster-tests.md
+e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/contributing/cluster-tests.md
 	@$(RUN) -m tests.cluster
 	$(RUN) -m pytest tests/cluster $(ARGS)
 
@@ -95,6 +95,10 @@ lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zi
 fmt: $(READY) ## format the code and mend what ruff can mend
 	.venv/bin/ruff check --fix-only $(CODE)
 	.venv/bin/ruff format $(CODE)
+
+docs: $(READY) ## build the documentation into docs/_build/html; a warning is an error
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --jobs auto \
+		--doctree-dir docs/_build/doctrees $(ARGS) docs docs/_build/html
 
 bench: $(READY) ## measure against the budgets, into benchmarks/RESULTS.md
 	$(RUN) -m benchmarks $(ARGS)
@@ -124,8 +128,8 @@ lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/mlflow.in -o requirements/mlflow.txt
 
 clean: ## remove the environments and everything built or cached
-	rm -rf .venv .venv-airflow2 .venv-tools build dist *.egg-info .hypothesis .import_linter_cache \
-		.mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow2 .venv-tools build dist docs/_build *.egg-info .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find kedro_airflow_k8s tests benchmarks scripts examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
