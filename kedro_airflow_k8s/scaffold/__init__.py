@@ -1,4 +1,4 @@
-"""What `init` writes into a project: configuration, Dockerfile, workflows for continuous delivery."""
+"""What `init` writes into a project: configuration, Dockerfile, workflows for CI services."""
 
 from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry, ScaffoldedFile
 
