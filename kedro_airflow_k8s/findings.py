@@ -11,6 +11,7 @@ Severity = Literal["error", "warning"]
 
 Code = Literal[
     "config",
+    "config-variable",
     "device-limit",
     "empty-volume",
     "group-cycle",

@@ -69,6 +69,7 @@ class Project:
             missing is not declared. None where the catalog was not read.
         smaller: Other registered pipelines whose nodes are among this one's, by name, each with
             the names of its nodes.
+        variables: Environment variables that every pod has, for the project's configuration.
     """
 
     package_name: str
@@ -81,6 +82,7 @@ class Project:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     catalog: Mapping[str, CatalogEntry] | None = None
     smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def in_memory(self, dataset: str) -> bool:
         """Whether a dataset ends with the process that made it: undeclared, or declared so."""

@@ -211,7 +211,7 @@ def build_plan(
         pipeline_option=project.pipeline_option,
         hands_on=hands_on,
         deletes_data=deletes_data,
-        pod=pod_template(run),
+        pod=pod_template(run, project.variables),
         volume=volume,
         resources={
             name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())

@@ -62,9 +62,15 @@ def untemplated(text: str) -> str:
     return text
 
 
-def pod_template(run: RunConfig) -> dict[str, Any]:
-    """What every pod of the DAG has, as a Kubernetes Pod."""
-    container: dict[str, Any] = {"name": "base", "env": _environment(run)}
+def pod_template(run: RunConfig, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What every pod of the DAG has, as a Kubernetes Pod.
+
+    Args:
+        run: The configuration.
+        variables: Environment variables for the project's own configuration, which those of `run`
+            go above.
+    """
+    container: dict[str, Any] = {"name": "base", "env": _environment(run, variables or {})}
     whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
     if whole:
         container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
@@ -140,11 +146,12 @@ def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
     return {name: untemplated(value) for name, value in values.items()}
 
 
-def _environment(run: RunConfig) -> list[dict[str, Any]]:
+def _environment(run: RunConfig, variables: Mapping[str, str]) -> list[dict[str, Any]]:
     plain = {
         "COLUMNS": LOG_COLUMNS,
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
         "DO_NOT_TRACK": "1",
+        **{name: container_argument(value) for name, value in variables.items()},
         **_untemplated(run.env_vars),
         TASK_VARIABLE: TASK_ID,
     }

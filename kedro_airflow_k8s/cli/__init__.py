@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli import (
     validate_command,
 )
 from kedro_airflow_k8s.cli.group import airflow_k8s, commands
+from kedro_airflow_k8s.dynamic_config import explanations, resolver
 
 __all__ = [
     "airflow_commands",
@@ -21,3 +22,7 @@ __all__ = [
     "sandbox_commands",
     "validate_command",
 ]
+
+# Some commands of Kedro's own read the configuration without a session, so without hooks.
+resolver.register()
+explanations.explain()
