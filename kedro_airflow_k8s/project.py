@@ -22,9 +22,9 @@ from kedro.pipeline.node import Node
 from kedro_airflow_k8s.catalog import Catalog, credential_names
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
-from kedro_airflow_k8s.dynamic_config import explanations, interpolations, repository, resolver
+from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
 from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
-from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name
+from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pipeline import PipelineNode, Project, stored_name
 from kedro_airflow_k8s.project_problems import config_problem, left_out, not_imported
@@ -68,7 +68,7 @@ class KedroProject:
         except Exception as error:
             raise ProjectError(not_imported("settings.py", error, self.path)) from error
         self.conf_path = self.path / settings.CONF_SOURCE
-        repository.work_on(self.path)
+        work_on(self.path)
         self._loader = self._config_loader(env)
         # Empty where a project has all its configuration in one folder.
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kedro.framework.hooks import hook_impl
 
-from kedro_airflow_k8s.dynamic_config import explanations, interpolations, repository, resolver
+from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver, variables
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -24,7 +24,7 @@ class DynamicConfigHooks:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Teach the loader the names that are not keys of its files."""
-        repository.work_on(Path(context.project_path))
+        variables.work_on(Path(context.project_path))
         interpolations.support_names(context.config_loader)
 
 

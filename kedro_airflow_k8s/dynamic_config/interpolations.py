@@ -8,7 +8,7 @@ they are taken out of the result.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -92,30 +92,17 @@ def names_for(configs: Iterable[DictConfig], own: set[Any]) -> dict[str, str]:
     """
     added: dict[str, str] = {}
     for config in configs:
-        for text in _texts(OmegaConf.to_container(config, resolve=False)):
-            for name, default in _KEY.findall(text):
-                key = name + default
-                # Keys that begin so are for the file's own use.
-                if key in own or key in added or name.startswith("_"):
-                    continue
-                if name in own:
-                    added[key] = f"${{{name}}}"
-                elif value_of(name) is not None:
-                    # Not the value itself, in which OmegaConf might find something to resolve.
-                    added[key] = f"${{kedro_config:'{name}'}}"
-                elif default:
-                    added[key] = default[1:]
+        # As text it is quicker to search than as a container: large catalogs take notice.
+        for name, default in _KEY.findall(str(config)):
+            key = name + default
+            # Keys that begin so are for the file's own use.
+            if key in own or key in added or name.startswith("_"):
+                continue
+            if name in own:
+                added[key] = f"${{{name}}}"
+            elif value_of(name) is not None:
+                # Not the value itself, in which OmegaConf might find something to resolve.
+                added[key] = f"${{kedro_config:'{name}'}}"
+            elif default:
+                added[key] = default[1:]
     return added
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in a container that hold an interpolation."""
-    if isinstance(value, str):
-        if "${" in value:
-            yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)

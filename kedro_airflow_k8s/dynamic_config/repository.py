@@ -25,24 +25,13 @@ class Head:
     branch: str | None = None
 
 
-class _Told:
-    """The project that this process works on, as far as somebody has told.
+def project_head(project: Path | None = None) -> Head:
+    """What is checked out where the project is, as it was when first asked for.
 
-    Attributes:
-        project: Its folder.
+    Args:
+        project: The project's folder, if it is known.
     """
-
-    project: Path | None = None
-
-
-def work_on(project: Path) -> None:
-    """Name the folder of the project whose repository is meant from now on."""
-    _Told.project = project
-
-
-def project_head() -> Head:
-    """What is checked out where the project is, as it was when first asked for."""
-    return head_of(_Told.project or _project_around())
+    return head_of(project or _project_around())
 
 
 @cache

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-
-from kedro_airflow_k8s.dynamic_config import repository
+from pathlib import Path
 
 PREFIX = "KEDRO_CONFIG_"
 
@@ -12,6 +11,14 @@ COMMIT_ID = "commit_id"
 BRANCH_NAME = "branch_name"
 FROM_GIT = (COMMIT_ID, BRANCH_NAME)
 """The names that have a value without a variable, in a git repository."""
+
+
+_told: dict[str, Path] = {}
+
+
+def work_on(project: Path) -> None:
+    """Name the folder of the project whose repository is meant from now on."""
+    _told["project"] = project
 
 
 def variable_name(name: str) -> str:
@@ -31,11 +38,12 @@ def value_of(name: str) -> str | None:
     set_value = os.environ.get(variable_name(name))
     if set_value is not None:
         return set_value
-    if name.lower() == COMMIT_ID:
-        return repository.project_head().commit
-    if name.lower() == BRANCH_NAME:
-        return repository.project_head().branch
-    return None
+    if name.lower() not in FROM_GIT:
+        return None
+    from kedro_airflow_k8s.dynamic_config.repository import project_head
+
+    head = project_head(_told.get("project"))
+    return head.commit if name.lower() == COMMIT_ID else head.branch
 
 
 def advice(name: str) -> str:
