@@ -7,6 +7,7 @@ from kedro_airflow_k8s.cli import (
     airflow_commands,
     dag_commands,
     diff_command,
+    init_command,
     sandbox_commands,
     validate_command,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "commands",
     "dag_commands",
     "diff_command",
+    "init_command",
     "sandbox_commands",
     "validate_command",
 ]

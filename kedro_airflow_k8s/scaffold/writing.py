@@ -22,28 +22,29 @@ class NewFile:
 
     Attributes:
         path: Where, absolute.
-        text: What it is to hold, with `\\n` or `\\r\\n` at the ends of lines; written as it is.
+        root: The folder that it has to be in, symbolic links followed.
+        text: What it is to hold; the ends of its lines are written as they are.
     """
 
     path: Path
+    root: Path
     text: str = field(repr=False)
 
 
-def write_all(files: Sequence[NewFile], root: Path) -> None:
+def write_all(files: Sequence[NewFile]) -> None:
     """Write files, and make the folders they are in; when one cannot be written, write none.
 
     Args:
         files: What to write. What was there is replaced, and keeps its permissions.
-        root: The folder that they have to be in, symbolic links followed.
 
     Raises:
         ScaffoldError: Not all could be written. What was there is there again.
         KeyboardInterrupt: The same, by the user.
     """
     for file in files:
-        check_place(file.path, root)
+        check_place(file.path, file.root)
     writing = _Writing()
-    current = root
+    current = Path()
     try:
         for file in files:
             current = file.path
