@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,9 +138,11 @@ class Reader:
     Attributes:
         terminal: The terminal that is open.
         transcript: What was typed, written and seen so far.
+        addresses: What pages call example.com and the like, to what stands for it here.
     """
 
     terminal: Terminal
+    addresses: Mapping[str, str] = field(default_factory=dict)
     transcript: list[str] = field(default_factory=list)
     _said: str | None = None
     _unused: list[Block] = field(default_factory=list)
@@ -168,6 +170,7 @@ class Reader:
         return "".join(shown)
 
     def _do(self, block: Block) -> str:
+        block = replace(block, text=replaced(block.text, self.addresses))
         target = block.file
         if block.language == "bash":
             self._unused.clear()
@@ -212,6 +215,13 @@ def _line_of(page: Path, heading: str) -> int:
         if line[:1] == "#" and line.lstrip("# ") == heading:
             return number
     raise PageError(f"{page.name} has no heading {heading!r}")
+
+
+def replaced(text: str, addresses: Mapping[str, str]) -> str:
+    """A text with other addresses."""
+    for shown, real in addresses.items():
+        text = text.replace(shown, real)
+    return text
 
 
 def _typed(text: str) -> list[str]:

@@ -19,6 +19,7 @@ exit code 2, and does the nearest thing that can be done here:
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -109,13 +110,22 @@ def _remembered(name: str) -> list[str]:
 
 def _python(arguments: Sequence[str]) -> None:
     if arguments[:2] != ["-m", "venv"]:
-        os.execv(sys.executable, [sys.executable, *arguments])
+        real = str(_own_environment() / "bin/python") if _own_environment() else sys.executable
+        os.execv(real, [real, *arguments])
     parser = _parser("python3 -m venv")
     parser.add_argument("folder")
     folder = Path(parser.parse_args(arguments[2:]).folder).absolute()
     # With pip it would take seconds more, and that pip would ask an index.
     venv.create(folder, with_pip=False, symlinks=True)
-    _write_program(folder / "bin/pip")
+    for program in ("pip", "python3"):
+        (folder / "bin" / program).unlink(missing_ok=True)
+        _write_program(folder / "bin" / program)
+
+
+def _own_environment() -> Path | None:
+    """The environment that this program is in, if it is in one."""
+    folder = Path(sys.argv[0]).absolute().parents[1]
+    return folder if (folder / "pyvenv.cfg").exists() else None
 
 
 def _pip(arguments: Sequence[str]) -> None:
@@ -126,6 +136,11 @@ def _pip(arguments: Sequence[str]) -> None:
     install.add_argument("--find-links", action="append", default=[])
     install.add_argument("--no-index", action="store_true")
     install.add_argument("requirements", nargs="*")
+    download = commands.add_parser("download", allow_abbrev=False)
+    download.add_argument("--dest", type=Path, required=True)
+    download.add_argument("-r", "--requirement", action="append", default=[])
+    download.add_argument("--find-links", action="append", default=[])
+    download.add_argument("requirements", nargs="*")
     wheel = commands.add_parser("wheel", allow_abbrev=False)
     wheel.add_argument("--no-deps", action="store_true", required=True)
     wheel.add_argument("-w", "--wheel-dir", required=True)
@@ -139,7 +154,14 @@ def _pip(arguments: Sequence[str]) -> None:
         wanted += _requirements(Path(name))
     if not wanted:
         _fail("ERROR: You must give at least one requirement to install")
-    _install([_checked(text, given.find_links) for text in wanted])
+    checked = [_checked(text, given.find_links) for text in wanted]
+    if given.command == "install":
+        _install(checked)
+        return
+    given.dest.mkdir(exist_ok=True)
+    for place in given.find_links:
+        for file in Path(place).glob("*.whl"):
+            shutil.copy(file, given.dest)
 
 
 def _requirements(file: Path) -> list[str]:
@@ -188,7 +210,7 @@ def _from_wheels(requirement: Requirement, places: Sequence[str]) -> None:
 
 def _install(requirements: Sequence[Requirement]) -> None:
     """Let the environment that is active have the packages of the tests' environment."""
-    prefix = os.environ.get("VIRTUAL_ENV")
+    prefix = _own_environment() or os.environ.get("VIRTUAL_ENV")
     if prefix is None:
         _fail("error: externally-managed-environment: no virtual environment is active")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -308,6 +330,8 @@ def _kubectl(arguments: Sequence[str]) -> None:
     generic.add_argument("name")
     generic.add_argument("--from-literal", action="append", default=[])
     generic.add_argument("--from-file", action="append", default=[])
+    generic.add_argument("--dry-run", choices=("client",))
+    generic.add_argument("-o", "--output", choices=("yaml",))
     registry = secret.add_parser("docker-registry", allow_abbrev=False)
     registry.add_argument("name")
     for option in ("--docker-server", "--docker-username", "--docker-password"):
@@ -330,15 +354,35 @@ def _kubectl(arguments: Sequence[str]) -> None:
         for document in filter(None, documents):
             kind = document["kind"].lower()
             print(f"{kind}/{document['metadata']['name']} created")
+    elif given.command == "create" and hasattr(given, "from_file"):
+        _create_secret(given)
     elif given.command == "create":
-        for pair in getattr(given, "from_file", []):
-            if not Path(pair.partition("=")[2]).is_file():
-                _fail(f"error: {pair}: no such file")
         print(f"{given.kind}/{given.name} created")
     elif given.command == "annotate":
         print(f"{given.kind}/{given.name} annotated")
     else:
         print(f"No resources found in {given.namespace} namespace.")
+
+
+def _create_secret(given: argparse.Namespace) -> None:
+    values = {}
+    for pair in given.from_literal:
+        name, _, value = pair.partition("=")
+        values[name] = value.encode()
+    for pair in given.from_file:
+        name, _, file = pair.partition("=")
+        if not Path(file).is_file():
+            _fail(f"error: {pair}: no such file")
+        values[name] = Path(file).read_bytes()
+    if not given.dry_run:
+        print(f"secret/{given.name} created")
+        return
+    metadata = {"name": given.name}
+    if given.namespace:
+        metadata["namespace"] = given.namespace
+    data = {name: base64.b64encode(value).decode() for name, value in values.items()}
+    document = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+    print(yaml.safe_dump(document), end="")
 
 
 def _helm(arguments: Sequence[str]) -> None:

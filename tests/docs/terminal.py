@@ -60,6 +60,9 @@ class Terminal:
             "DO_NOT_TRACK": "1",
             "GIT_CEILING_DIRECTORIES": str(home),
             "GIT_CONFIG_NOSYSTEM": "1",
+            # Nothing is fetched in tests: what pages install is there already.
+            "PIP_NO_INDEX": "1",
+            "UV_OFFLINE": "1",
             "GIT_AUTHOR_NAME": "Ada",
             "GIT_AUTHOR_EMAIL": "ada@example.com",
             "GIT_COMMITTER_NAME": "Ada",
