@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from kedro.pipeline import node
 from pydantic import BaseModel
 
 from kedro_airflow_k8s.cli import airflow_k8s
@@ -103,9 +107,9 @@ def environment_variables() -> set[str]:
     """The names of variables that stand in the code as texts of their own."""
     found = set()
     for file in CODE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
+        for part in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                found.add(part.value)
     return {text for text in found if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+_?", text)}
 
 
@@ -162,3 +166,31 @@ def test_the_parameters_and_tags_shown_of_the_dag_are_valid() -> None:
     (params,) = re.findall(r"```yaml\n(.*?)```", page("dag"), re.S)
     loaded = load_config(yaml.safe_load(params), "dag.md").run_config
     assert [param.name for param in loaded.trigger_params] == ["model.depth", "model.rate"]
+
+
+def test_kedro_takes_the_tags_shown_of_nodes_and_refuses_the_old_ones() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", page("dag"), re.S)
+    tags = re.findall(r'tags="([^"]+)"', code)
+    assert [tag.partition(".")[0] for tag in tags] == ["resources", "airflow-k8s"]
+    node(print, "features", "model", tags=tags)
+    with pytest.raises(ValueError, match="tag"):
+        node(print, "features", "model", tags="resources:huge")
+
+
+def test_the_line_for_editors_leads_to_the_schema_that_the_command_makes(tmp_path: Path) -> None:
+    section = page("configuration").split("## The schema for editors")[1]
+    command = re.findall(r"```bash\n(.*?)```", section, re.S)[0]
+    made = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        check=False,
+    )
+    assert made.returncode == 0
+    line = re.search(r"\$schema=(\S+)", section)
+    assert line is not None
+    schema = tmp_path / "conf/base" / line[1]
+    assert schema.resolve().read_text() == (CODE / "airflow-k8s.schema.json").read_text()
