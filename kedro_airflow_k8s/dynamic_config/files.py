@@ -46,6 +46,7 @@ def _without_bare_stars(pattern: str) -> str:
 
 
 def _is_hidden(loader: OmegaConfigLoader, folder: Path, file: Path) -> bool:
-    return loader.ignore_hidden and any(
+    # Older versions of Kedro pass over hidden files without being told.
+    return getattr(loader, "ignore_hidden", True) and any(
         part.startswith(".") for part in file.relative_to(folder).parts
     )
