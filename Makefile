@@ -50,14 +50,20 @@ READY := .venv/.ready-$(VERSION)
 # `make demo` makes do with the part of .venv that it needs, and `make test` completes it.
 READY_DEMO := $(if $(or $(wildcard $(READY)),$(filter-out demo,$(MAKECMDGOALS))),$(READY),.venv/.ready-demo-$(VERSION))
 READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
+# Older versions of Kedro, and kedro-mlflow with the newest, for the tests that run on several.
+READY_KEDROS := .venv-kedro-1.0/.ready-$(VERSION) .venv-kedro-1.5/.ready-$(VERSION)
+READY_MLFLOW := .venv-mlflow/.ready-$(VERSION)
 
-PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") $(RUN) -m pytest -n auto --dist loadfile
+PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") \
+	KEDRO_1_0_PYTHON="$(CURDIR)/.venv-kedro-1.0/bin/python" \
+	KEDRO_1_5_PYTHON="$(CURDIR)/.venv-kedro-1.5/bin/python" \
+	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest -n auto --dist loadfile
 # What `make lint` looks at, as far as it exists.
-CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples)
-TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts)
+CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples docs)
+TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts docs)
 
-.PHONY: help demo test nightly e2e lint fmt bench golden schema screenshots lock clean .venv \
-	.venv-airflow2 check-python check-airflow2 check-browser say-airflow2 say-browser
+.PHONY: help demo test nightly e2e lint fmt docs reference bench golden schema screenshots lock clean .venv \
+	.venv-airflow2 .venv-mlflow check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z.0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -70,15 +76,15 @@ demo: $(READY_DEMO) ## compile examples/spaceflights and run it in the sandbox, 
 	@echo "  cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s compile --help"
 	@echo "  README.md                                            the same for your own project"
 
-test: check-airflow2 $(READY) $(READY2) check-browser ## run the tests, on Airflow 3 and 2.11
+test: check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser ## run the tests, on Airflow 3 and 2.11
 	$(PYTEST) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-nightly: check-airflow2 $(READY) $(READY2) check-browser ## run the tests with many more generated examples
+nightly: check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser ## run the tests with many more generated examples
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/cluster-tests.md
+e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/contributing/cluster-tests.md
 	@$(RUN) -m tests.cluster
 	$(RUN) -m pytest tests/cluster $(ARGS)
 
@@ -96,11 +102,19 @@ fmt: $(READY) ## format the code and mend what ruff can mend
 	.venv/bin/ruff check --fix-only $(CODE)
 	.venv/bin/ruff format $(CODE)
 
+docs: $(READY) ## build the documentation into docs/_build/html; a warning is an error
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --jobs auto \
+		--doctree-dir docs/_build/doctrees $(ARGS) docs docs/_build/html
+
 bench: $(READY) ## measure against the budgets, into benchmarks/RESULTS.md
 	$(RUN) -m benchmarks $(ARGS)
 
 golden: $(READY) ## write the golden DAGs in examples/ anew
 	$(RUN) scripts/regenerate_golden.py $(ARGS)
+
+reference: $(READY) ## write the pages of docs/reference that follow from the code anew
+	$(RUN) scripts/write_reference.py
+	$(RUN) scripts/draw_machines.py
 
 schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
 	$(RUN) -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json.new
@@ -122,15 +136,18 @@ lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 		requirements/demo.in -o requirements/demo.txt
 	$(LOCK) requirements/airflow2.in -o requirements/airflow2.txt
 	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/mlflow.in -o requirements/mlflow.txt
+	for v in 1.0 1.5; do $(LOCK) --no-emit-package kedro-airflow-k8s \
+		requirements/kedro-$$v.in -o requirements/kedro-$$v.txt || exit; done
 
 clean: ## remove the environments and everything built or cached
-	rm -rf .venv .venv-airflow2 .venv-tools build dist *.egg-info .hypothesis .import_linter_cache \
-		.mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-airflow2 .venv-kedro-1.0 .venv-kedro-1.5 .venv-mlflow .venv-tools build dist docs/_build *.egg-info .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find kedro_airflow_k8s tests benchmarks scripts examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
 .venv: $(READY) ## the environment of everything: the plugin, Airflow 3, tests and tools
 .venv-airflow2: check-airflow2 $(READY2) ## Airflow 2.11 and its Kubernetes provider, nothing else
+.venv-mlflow: $(READY_MLFLOW) ## the plugin with kedro-mlflow and MLflow
 
 # 1: the wanted version, 2: the interpreter, 3: the environment
 define make_environment
@@ -165,6 +182,23 @@ $(READY2): requirements/airflow2.txt | $(TOOLS)
 	$(SYNC) .venv-airflow2 requirements/airflow2.txt
 	@rm -f .venv-airflow2/.ready-* && touch $@
 endif
+
+$(READY_KEDROS): .venv-kedro-%/.ready-$(VERSION): requirements/kedro-%.txt setup.cfg | $(TOOLS)
+	@$(CHECK_PYTHON)
+	@echo "Making .venv-kedro-$* from requirements/kedro-$*.txt, Python $(VERSION)"
+	$(call make_environment,$(VERSION),$(PYTHON),.venv-kedro-$*)
+	$(SYNC) .venv-kedro-$* requirements/kedro-$*.txt
+	$(UV) pip install --no-deps --no-build-isolation $(INSTALL) .venv-kedro-$* --editable .
+	@rm -f .venv-kedro-$*/.ready-* && touch $@
+
+# Not byte-compiled: tests import a quarter of it, which costs less than to compile it all.
+$(READY_MLFLOW): requirements/mlflow.txt setup.cfg | $(TOOLS)
+	@$(CHECK_PYTHON)
+	@echo "Making .venv-mlflow from requirements/mlflow.txt, Python $(VERSION)"
+	$(call make_environment,$(VERSION),$(PYTHON),.venv-mlflow)
+	$(UV) pip sync --require-hashes --quiet --strict --python .venv-mlflow requirements/mlflow.txt
+	$(UV) pip install --no-deps --no-build-isolation --quiet --python .venv-mlflow --editable .
+	@rm -f .venv-mlflow/.ready-* && touch $@
 
 $(TOOLS): requirements/tools.txt
 	@$(CHECK_PYTHON)

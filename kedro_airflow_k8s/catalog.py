@@ -13,6 +13,7 @@ from kedro.io import CatalogConfigResolver, DataCatalog
 from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
+from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.errors import ConfigError
 from kedro_airflow_k8s.pipeline import CatalogEntry, is_parameter
 
@@ -28,7 +29,6 @@ _CACHED_TYPES = frozenset(
 # and datasets of other packages have the third.
 _PATH_KEYS = ("filepath", "path", "folderpath")
 _CREDENTIALS = "credentials"
-_CONFIG_SUFFIXES = (".yml", ".yaml", ".json")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def credential_names(
     """
     try:
         if isinstance(loader, OmegaConfigLoader) and conf_path.is_dir():
-            return frozenset(_keys_of_files(loader, conf_path, envs))
+            return frozenset(_keys_of_files(loader, envs))
         return frozenset(map(str, loader[_CREDENTIALS]))
     except Exception as error:  # noqa: BLE001
         # Each loader has errors of its own, and their texts may hold what no one is to see.
@@ -132,26 +132,11 @@ def credential_names(
         ) from None
 
 
-def _keys_of_files(
-    loader: OmegaConfigLoader, conf_path: Path, envs: Iterable[str]
-) -> Iterator[str]:
-    for env in dict.fromkeys(envs):
-        folder = conf_path / env
-        files = {
-            file
-            for pattern in loader.config_patterns.get(_CREDENTIALS, ())
-            for file in folder.glob(_without_bare_stars(pattern))
-            if file.suffix in _CONFIG_SUFFIXES and file.is_file()
-        }
-        for file in sorted(files):
-            node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-            if isinstance(node, yaml.MappingNode):
-                yield from (str(key.value) for key, _ in node.value)
-
-
-def _without_bare_stars(pattern: str) -> str:
-    """Kedro's pattern for `Path.glob`, to which `x/**` has folders only."""
-    return f"{pattern}/*" if pattern.endswith("**") else pattern
+def _keys_of_files(loader: OmegaConfigLoader, envs: Iterable[str]) -> Iterator[str]:
+    for file in config_files(loader, loader.config_patterns.get(_CREDENTIALS, ()), envs):
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        if isinstance(node, yaml.MappingNode):
+            yield from (str(key.value) for key, _ in node.value)
 
 
 def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:

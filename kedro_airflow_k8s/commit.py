@@ -8,6 +8,8 @@ from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kedro_airflow_k8s.dynamic_config.repository import head_commit
+
 if TYPE_CHECKING:
     from git import Repo
 
@@ -39,7 +41,7 @@ def describe_commit(project_path: Path, *dag_folders: Path) -> str:
         return NO_REPOSITORY
     try:
         with Repo(project_path, search_parent_directories=True, expand_vars=False) as repo:
-            commit = _head(repo)
+            commit = head_commit(repo)
             if not commit:
                 return NO_COMMIT
             return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
@@ -47,27 +49,6 @@ def describe_commit(project_path: Path, *dag_folders: Path) -> str:
         return NO_REPOSITORY
     except (GitError, ConfigParserError, OSError, ValueError):
         return UNREADABLE
-
-
-def _head(repo: Repo) -> str:
-    """The hash of the commit that is checked out, empty if there is none yet.
-
-    Raises:
-        GitError: If git does not tell.
-    """
-    from git.exc import GitCommandError
-    from git.refs import SymbolicReference
-
-    try:
-        # From the files: git itself refuses to read a repository of another user.
-        return str(SymbolicReference.dereference_recursive(repo, "HEAD"))
-    except ValueError:  # No commit yet, or a format that GitPython does not know, such as SHA-256.
-        try:
-            return str(repo.git.rev_parse("--verify", "--quiet", "HEAD"))
-        except GitCommandError as error:
-            if error.status == 1:
-                return ""
-            raise
 
 
 def _reservations(repo: Repo, project_path: Path, dag_folders: tuple[Path, ...]) -> Iterator[str]:

@@ -37,6 +37,10 @@ class UploadError(AirflowK8sError):
     """The DAG could not be delivered; what was at the destination is untouched."""
 
 
+class ScaffoldError(AirflowK8sError):
+    """`init` cannot write what it was asked for; nothing in the project has changed."""
+
+
 class SandboxError(AirflowK8sError):
     """The sandbox could not start, or the run in it failed."""
 

@@ -11,6 +11,7 @@ Severity = Literal["error", "warning"]
 
 Code = Literal[
     "config",
+    "config-variable",
     "device-limit",
     "empty-volume",
     "group-cycle",
@@ -47,7 +48,7 @@ Code = Literal[
     "unknown-tag",
     "unknown-type",
 ]
-"""All kinds of finding; docs/checks.md has a paragraph on each."""
+"""All kinds of finding; docs/reference/checks.md has a paragraph on each."""
 
 CODES: tuple[Code, ...] = get_args(Code)
 
@@ -60,7 +61,7 @@ class Finding:
     """Something that will hardly do on the cluster what its author wants.
 
     Attributes:
-        code: The kind, by which docs/checks.md explains it.
+        code: The kind, by which docs/reference/checks.md explains it.
         severity: `error` if the run cannot go well, `warning` if it may.
         where: The node, dataset, task or key of the configuration that it is about.
         problem: What is wrong, in a sentence or two.

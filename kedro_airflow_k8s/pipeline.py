@@ -99,6 +99,7 @@ class Project:
         smaller: Other registered pipelines whose nodes are among this one's, by name, each with
             the names of its nodes.
         mlflow: What kedro-mlflow will do; None where it is not installed or not configured.
+        variables: Environment variables that every pod has, for the project's configuration.
     """
 
     package_name: str
@@ -112,6 +113,7 @@ class Project:
     catalog: Mapping[str, CatalogEntry] | None = None
     smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mlflow: KedroMlflow | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def in_memory(self, dataset: str) -> bool:
         """Whether a dataset ends with the process that made it: undeclared, or declared so."""

@@ -233,7 +233,7 @@ def build_plan(
         pipeline_option=project.pipeline_option,
         hands_on=hands_on,
         deletes_data=deletes_data,
-        pod=pod_template(run, mlflow_environment(mlflow)),
+        pod=pod_template(run, project.variables, mlflow_environment(mlflow)),
         volume=volume,
         resources={
             name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())

@@ -64,14 +64,20 @@ def untemplated(text: str) -> str:
     return text
 
 
-def pod_template(run: RunConfig, variables: Mapping[str, str] = EMPTY) -> dict[str, Any]:
+def pod_template(
+    run: RunConfig,
+    variables: Mapping[str, str] = EMPTY,
+    templates: Mapping[str, str] = EMPTY,
+) -> dict[str, Any]:
     """What every pod of the DAG has, as a Kubernetes Pod.
 
     Args:
         run: The configuration.
-        variables: Environment variables besides, as templates for Airflow.
+        variables: Environment variables for the project's own configuration, which those of `run`
+            go above.
+        templates: Environment variables that go above both, as templates for Airflow.
     """
-    container: dict[str, Any] = {"name": "base", "env": _environment(run, variables)}
+    container: dict[str, Any] = {"name": "base", "env": _environment(run, variables, templates)}
     whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
     if whole:
         container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
@@ -147,13 +153,16 @@ def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
     return {name: untemplated(value) for name, value in values.items()}
 
 
-def _environment(run: RunConfig, variables: Mapping[str, str]) -> list[dict[str, Any]]:
+def _environment(
+    run: RunConfig, variables: Mapping[str, str], templates: Mapping[str, str]
+) -> list[dict[str, Any]]:
     plain = {
         "COLUMNS": LOG_COLUMNS,
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
         "DO_NOT_TRACK": "1",
+        **{name: container_argument(value) for name, value in variables.items()},
         **_untemplated(run.env_vars),
-        **variables,
+        **templates,
         TASK_VARIABLE: TASK_ID,
     }
     root = store_root(run)

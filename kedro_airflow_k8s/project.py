@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,14 +18,17 @@ from kedro.framework.project import pipelines, settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from yaml import MarkedYAMLError
 
 from kedro_airflow_k8s.catalog import Catalog, credential_names
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
+from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
+from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
+from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.mlflow_settings import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.pipeline import KedroMlflow, PipelineNode, Project, stored_name
+from kedro_airflow_k8s.project_problems import config_problem, left_out, not_imported
 from kedro_airflow_k8s.smaller_pipelines import smaller_pipelines
 
 CONFIG_NAME = "airflow-k8s"
@@ -65,8 +67,9 @@ class KedroProject:
             # Kedro takes the defaults in silence if an import in settings.py fails.
             validate_settings()
         except Exception as error:
-            raise ProjectError(_not_imported("settings.py", error, self.path)) from error
+            raise ProjectError(not_imported("settings.py", error, self.path)) from error
         self.conf_path = self.path / settings.CONF_SOURCE
+        work_on(self.path)
         self._loader = self._config_loader(env)
         # Empty where a project has all its configuration in one folder.
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
@@ -116,7 +119,7 @@ class KedroProject:
             return {}
         except Exception as error:
             raise ConfigError(
-                f"The project's parameters cannot be read without a run: {_config_problem(error)}"
+                f"The project's parameters cannot be read without a run: {config_problem(error)}"
             ) from error
         return found
 
@@ -134,7 +137,7 @@ class KedroProject:
             config = None
         except Exception as error:
             raise ConfigError(
-                f"The project's catalog cannot be read: {_config_problem(error)}"
+                f"The project's catalog cannot be read: {config_problem(error)}"
             ) from error
         return Catalog(config)
 
@@ -152,7 +155,7 @@ class KedroProject:
                 return read_mlflow_settings(self._loader, self.package_name, self.conf_path)
         except Exception as error:
             raise ConfigError(
-                f"The project's mlflow.yml cannot be read: {_config_problem(error)}"
+                f"The project's mlflow.yml cannot be read: {config_problem(error)}"
             ) from error
 
     @property
@@ -174,6 +177,18 @@ class KedroProject:
             ConfigError: If they cannot be read.
         """
         return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
+
+    @cached_property
+    def variables(self) -> tuple[Use, ...]:
+        """The variables `KEDRO_CONFIG_<NAME>` that the pods' files of the environment use."""
+        return used_names(self._loader, without=[CONFIG_NAME])
+
+    @cached_property
+    def pod_variables(self) -> dict[str, str]:
+        """Those that pods have from here: they know no git. Others may hold what none may see."""
+        used = {use.name for use in self.variables}
+        values = {variable_name(name): value_of(name) for name in FROM_GIT if name in used}
+        return {name: value for name, value in values.items() if value is not None}
 
     def pipeline_names(self) -> list[str]:
         """The names of all registered pipelines, sorted.
@@ -223,6 +238,7 @@ class KedroProject:
                 if self.mlflow is None or name not in self.mlflow.without
             },
             mlflow=self.mlflow,
+            variables=self.pod_variables,
         )
 
     def makers(self, dataset: str) -> list[str]:
@@ -246,9 +262,9 @@ class KedroProject:
                 warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
                 registered: dict[Any, Any] = dict(pipelines)
         except UserWarning as warning:
-            raise ProjectError(_left_out(warning, self.path)) from warning
+            raise ProjectError(left_out(warning, self.path)) from warning
         except (Exception, SystemExit) as error:
-            raise ProjectError(_not_imported("the pipelines", error, self.path)) from error
+            raise ProjectError(not_imported("the pipelines", error, self.path)) from error
         for name, pipeline in registered.items():
             if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
                 raise ProjectError(
@@ -258,7 +274,9 @@ class KedroProject:
         return registered
 
     def _config_loader(self, env: str | None) -> AbstractConfigLoader:
-        """The project's loader, made as Kedro's session makes it."""
+        """The project's loader, made as Kedro's session makes it, and taught as in a session."""
+        resolver.register()
+        explanations.explain()
         try:
             with _without_kedros_own_warnings():
                 loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
@@ -270,8 +288,9 @@ class KedroProject:
         except Exception as error:
             # It reads files of its own, and CONFIG_LOADER_ARGS may be anything.
             raise ConfigError(
-                f"The project's config loader does not start: {_config_problem(error)}"
+                f"The project's config loader does not start: {config_problem(error)}"
             ) from error
+        interpolations.support_names(loader)
         if isinstance(loader, OmegaConfigLoader):
             loader.config_patterns.setdefault(
                 CONFIG_NAME, [f"{where}{name}" for where in ("", "**/") for name in CONFIG_FILES]
@@ -296,7 +315,7 @@ class KedroProject:
             return None
         except Exception as error:
             # YAML, OmegaConf and each loader have errors of their own.
-            raise ConfigError(f"{source} cannot be read: {_config_problem(error)}") from error
+            raise ConfigError(f"{source} cannot be read: {config_problem(error)}") from error
 
     def _config_files(self) -> list[Path]:
         """The files that Kedro's loader will read.
@@ -379,42 +398,3 @@ def _description(function: Callable[..., Any]) -> tuple[str, str]:
     name = getattr(function, "__name__", type(function).__name__)
     doc = getattr(function, "__doc__", None)
     return str(name), inspect.cleandoc(doc) if isinstance(doc, str) else ""
-
-
-def _config_problem(error: Exception) -> str:
-    """What is wrong with a file, in more words than those of Kedro and OmegaConf."""
-    if isinstance(error.__cause__, MarkedYAMLError):
-        # Kedro names the file, but counts its lines from 0.
-        return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
-    if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
-        return f"its top must be keys such as run_config ({str(error).splitlines()[0]})"
-    return str(error) or type(error).__name__
-
-
-def _left_out(warning: UserWarning, project_path: Path) -> str:
-    """Kedro's warning, which holds a whole traceback as text, in one line and with its cause."""
-    said = str(warning).partition("\n")[0]
-    if warning.__context__ is not None:
-        said += f" {_cause(warning.__context__, project_path)}"
-    return f"{said}\nThe DAG would lack its nodes: mend the module first."
-
-
-def _not_imported(what: str, error: BaseException, project_path: Path) -> str:
-    return (
-        f"The project cannot be read: {what}: {_cause(error, project_path)}\n"
-        "Mend it first: `kedro registry list` shows the whole traceback."
-    )
-
-
-def _cause(error: BaseException, project_path: Path) -> str:
-    """The first cause of an error, and the last line of the project's own that led to it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    text = str(error)
-    if isinstance(error, SyntaxError) and error.filename:
-        frames.append((error.filename, error.lineno))
-        text = error.msg
-    own = [frame for frame in frames if Path(frame[0]).is_relative_to(project_path)]
-    place = f" at {own[-1][0]}:{own[-1][1]}" if own else ""
-    return f"{type(error).__name__}: {text}{place}"

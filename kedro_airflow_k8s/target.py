@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from kedro_airflow_k8s.config import AirflowAuth, AirflowTls, PluginConfig
 from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
 from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
     from kedro_airflow_k8s.sandbox.services import Sandbox
+
+
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 class Target:
@@ -20,7 +25,7 @@ class Target:
 
     Args:
         project: The Kedro project.
-        sandbox: Whether it is the Airflow of `sandbox up`.
+        sandbox: Whether it is the Airflow of `sandbox up`, whatever the configuration says.
         warn: Called with each doubt about the connection.
     """
 
@@ -28,8 +33,28 @@ class Target:
         self, project: KedroProject, *, sandbox: bool, warn: Callable[[str], None]
     ) -> None:
         self._project = project
-        self._in_sandbox = sandbox
+        self._asked_for_sandbox = sandbox
         self._warn = warn
+
+    @cached_property
+    def _in_sandbox(self) -> bool:
+        """Whether it is the project's own sandbox: by an option, or by what is configured.
+
+        The configuration means it by its output, the folder of DAGs of the sandbox, or by its host
+        while the sandbox runs there. The sandbox's password goes nowhere else.
+        """
+        if self._asked_for_sandbox:
+            return True
+        host, output = self.config.host, self.config.output or ""
+        if not is_on_this_machine(host) if host else SANDBOX_FOLDER not in output:
+            return False
+        from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+
+        folder = SandboxFolder(self._project.path)
+        if output and (folder.project / output).resolve() == folder.dags:
+            return True
+        state = folder.read_state()
+        return state is not None and state.running and _same_address(host, state.host)
 
     @cached_property
     def client(self) -> AirflowClient:
@@ -67,7 +92,8 @@ class Target:
             return self._sandbox.host
         if self.config.host is None:
             raise ConfigError(
-                "Where is Airflow? Set host in airflow-k8s.yaml, such as"
+                "Where is Airflow? Set host in airflow-k8s.yaml (`kedro airflow-k8s init` makes"
+                " that file), such as"
                 " https://airflow.example.com, or try things out on this machine:"
                 " `kedro airflow-k8s sandbox up`, then --sandbox."
             )
@@ -87,9 +113,10 @@ class Target:
         if self.config.output:
             return self.config.output
         raise UploadError(
-            "Where should the DAG go? Set output in airflow-k8s.yaml, or give --output: a folder,"
-            " gs://bucket/folder, s3://bucket/folder or abfs://container/folder. Or take the"
-            " Airflow on this machine: `kedro airflow-k8s sandbox up`, then --sandbox."
+            "Where should the DAG go? Set output in airflow-k8s.yaml, which `kedro airflow-k8s"
+            " init` makes, or give --output: a folder, gs://bucket/folder, s3://bucket/folder or"
+            " abfs://container/folder. Or take the Airflow on this machine: `kedro airflow-k8s"
+            " sandbox up`, then --sandbox."
         )
 
     def image(self, given: str | None) -> str | None:
@@ -126,3 +153,18 @@ class Target:
         if found is None:
             raise SandboxError(NOT_RUNNING)
         return found
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Whether a web address is one that only this machine answers to."""
+    try:
+        return urlsplit(address).hostname in _THIS_MACHINE
+    except ValueError:
+        return False
+
+
+def _same_address(one: str | None, other: str) -> bool:
+    """Whether two addresses of this machine are one."""
+    first, second = urlsplit(one or ""), urlsplit(other)
+    same = (first.scheme, first.port) == (second.scheme, second.port)
+    return same and first.path.strip("/") == ""

@@ -10,6 +10,7 @@ from kedro_airflow_k8s.checks import (
     Subject,
     check_pipeline,
     check_settings,
+    config_variables,
     unknown_pipelines,
     unknown_resources,
 )
@@ -84,6 +85,7 @@ def check_plans(
     """
     findings = [*check_settings(config.run_config), *_same_dag(planned)]
     findings += unknown_pipelines(config.run_config, project.pipeline_names())
+    findings += config_variables(config.run_config, project.variables, project.pod_variables)
     credentials, unread_credentials = _known(lambda: project.credentials, "credentials")
     parameters, unread_parameters = _known(lambda: project.parameters, "parameters")
     findings += [*unread_credentials, *unread_parameters]

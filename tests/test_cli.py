@@ -33,6 +33,7 @@ def create_pipeline():
     return Pipeline([])
 """
 COMMANDS = (
+    ["init"],
     ["validate"],
     ["compile"],
     ["diff"],
@@ -107,12 +108,23 @@ def test_kedro_finds_the_command_by_itself_from_a_folder_below_the_project(
     assert f"{project.path / 'dags' / 'shop.py'}: DAG shop with 6 tasks" in run.stdout
 
 
-def test_outside_a_project_kedro_knows_no_such_command(
+def test_outside_a_project_the_commands_say_so(project: ProjectFolder, tmp_path: Path) -> None:
+    run = project.start_kedro("airflow-k8s", "compile", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.count("Error: ") == 1
+    assert f"There is no Kedro project in {tmp_path} or a folder above it" in run.stderr
+    assert "kedro new" in run.stderr
+    helped = project.start_kedro("airflow-k8s", "--help", cwd=tmp_path)
+    assert helped.returncode == 0
+    assert "sandbox" in helped.stdout
+
+
+def test_outside_a_project_kedros_own_commands_are_as_without_the_plugin(
     project: ProjectFolder, tmp_path: Path
 ) -> None:
-    run = project.start_kedro("airflow-k8s", "compile", cwd=tmp_path)
+    run = project.start_kedro("run", cwd=tmp_path)
     assert run.returncode == 2
-    assert "No such command 'airflow-k8s'" in run.stderr
+    assert "No such command 'run'" in run.stderr
 
 
 def test_the_help_of_kedro_loads_only_the_commands_themselves(project: ProjectFolder) -> None:

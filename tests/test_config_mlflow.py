@@ -109,7 +109,8 @@ def test_an_address_loses_the_slash_at_its_end_only(uri: str) -> None:
             {"authentication": {"type": "vars", "params": ["MLFLOW_PASSWORD"]}},
             (
                 "run_config.mlflow.authentication.params[0]: found the text 'MLFLOW_PASSWORD';"
-                " must be one of MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN"
+                " must be one of MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD,"
+                " MLFLOW_TRACKING_TOKEN"
             ),
         ),
         (

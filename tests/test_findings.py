@@ -17,7 +17,7 @@ from kedro_airflow_k8s.findings import (
     paragraphs,
 )
 
-PAGE = Path(__file__).parent.parent / "docs" / "checks.md"
+PAGE = Path(__file__).parent.parent / "docs/reference/checks.md"
 
 ERROR = Finding(
     code="lost-data",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from kedro_airflow_k8s.checks.collisions import same_file, told_apart_by_hash
+from kedro_airflow_k8s.checks.config_variables import config_variables
 from kedro_airflow_k8s.checks.dataset_types import types_not_installed
 from kedro_airflow_k8s.checks.handed_on import hooks_disabled, lost_data
 from kedro_airflow_k8s.checks.inputs import (
@@ -29,6 +30,7 @@ __all__ = [
     "Subject",
     "check_pipeline",
     "check_settings",
+    "config_variables",
     "unknown_pipelines",
     "unknown_resources",
 ]

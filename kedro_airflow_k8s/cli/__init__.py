@@ -7,10 +7,12 @@ from kedro_airflow_k8s.cli import (
     airflow_commands,
     dag_commands,
     diff_command,
+    init_command,
     sandbox_commands,
     validate_command,
 )
 from kedro_airflow_k8s.cli.group import airflow_k8s, commands
+from kedro_airflow_k8s.dynamic_config import explanations, resolver
 
 __all__ = [
     "airflow_commands",
@@ -18,6 +20,11 @@ __all__ = [
     "commands",
     "dag_commands",
     "diff_command",
+    "init_command",
     "sandbox_commands",
     "validate_command",
 ]
+
+# Some commands of Kedro's own read the configuration without a session, so without hooks.
+resolver.register()
+explanations.explain()

@@ -113,15 +113,40 @@ def _project(ctx: click.Context, env: str | None) -> Any:
     """The project in an environment; `sandbox` is Kedro's default where it has no such folder."""
     from kedro_airflow_k8s.project import KedroProject
 
-    project = KedroProject(ctx.obj, env)
+    metadata = project_metadata(ctx)
+    project = KedroProject(metadata, env)
     if env == SANDBOX_ENV and not (project.conf_path / env).is_dir():
-        return KedroProject(ctx.obj, None)
+        return KedroProject(metadata, None)
     return project
+
+
+def project_metadata(ctx: click.Context) -> Any:
+    """What Kedro's CLI knows of the project that it was called in.
+
+    Raises:
+        ProjectError: If it was called elsewhere.
+    """
+    if ctx.obj is None:
+        from pathlib import Path
+
+        from kedro_airflow_k8s.errors import ProjectError
+
+        raise ProjectError(
+            f"There is no Kedro project in {Path.cwd()} or a folder above it: that is a folder"
+            " whose pyproject.toml has a section [tool.kedro]. Go to your project's folder, or"
+            " make a project with `kedro new`."
+        )
+    return ctx.obj
+
+
+def env_option_given(ctx: click.Context, env: str | None) -> str | None:
+    """The environment named after the command or after the group, whatever KEDRO_ENV says."""
+    return env or ctx.meta.get(_ENV) or None
 
 
 def chosen_env(ctx: click.Context, env: str | None) -> str | None:
     """The environment named after the command, after the group, or in KEDRO_ENV."""
-    return env or ctx.meta.get(_ENV) or os.environ.get("KEDRO_ENV") or None
+    return env_option_given(ctx, env) or os.environ.get("KEDRO_ENV") or None
 
 
 def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:

@@ -85,6 +85,18 @@ def read_dag(file_name: str, output: str) -> StoredFile:
     return StoredFile(address, size, data)
 
 
+def check_output(output: str) -> None:
+    """See whether a DAG could be written to a place of this kind, without a look at it.
+
+    Args:
+        output: as for `upload_dag`.
+
+    Raises:
+        UploadError: it is no such place; the text says why and the way out.
+    """
+    _place("dag.py", output)
+
+
 def was_replaced(source: str, file_name: str, output: str) -> bool:
     """Whether a file that was uploaded is gone, or holds something else; False if unreadable."""
     try:

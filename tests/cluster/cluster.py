@@ -83,7 +83,7 @@ class Cluster:
             return ["minikube", "ssh", "--", f"sudo sh -c {shlex.quote(stop)}"]
         raise LookupError(
             f"How the API server of context {self.context} is restarted is not known: set"
-            f" {RESTART} to a command that does it (docs/cluster-tests.md)."
+            f" {RESTART} to a command that does it (docs/contributing/cluster-tests.md)."
         )
 
     def restart_api_server(self) -> None:
@@ -259,5 +259,5 @@ def _no_cluster(reason: str) -> str:
         "They use the current context of KUBECONFIG, or of ~/.kube/config. To get a cluster:\n"
         "    kind create cluster        (https://kind.sigs.k8s.io, needs Docker)\n"
         "    minikube start             (https://minikube.sigs.k8s.io)\n"
-        "docs/cluster-tests.md tells more."
+        "docs/contributing/cluster-tests.md tells more."
     )

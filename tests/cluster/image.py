@@ -65,7 +65,7 @@ def _commands(context: str, project: str, name: str) -> list[list[str]]:
         f"How an image gets into the cluster of context {context} is not known: set {COMMAND} to a"
         " command that is called with a project's folder and the name of an image, and makes and"
         f" loads it; or {IMAGE} to an image of such a project that the cluster can pull"
-        " (docs/cluster-tests.md)."
+        " (docs/contributing/cluster-tests.md)."
     )
 
 

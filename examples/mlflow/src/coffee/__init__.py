@@ -1,0 +1,3 @@
+"""Foretells how much coffee is sold, and logs to MLflow."""
+
+__version__ = "1.0"

@@ -1,0 +1,165 @@
+"""Finds out of a project what the templates of `init` need."""
+
+from __future__ import annotations
+
+import sys
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kedro import __version__ as kedro_version
+
+from kedro_airflow_k8s.config import PluginConfig
+from kedro_airflow_k8s.names import digest
+from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.scaffold.facts import ProjectFacts
+
+if TYPE_CHECKING:
+    from git import Repo
+
+SLUG_LENGTH = 40
+"""Short enough for the name of a pod, a namespace or a repository with something behind it."""
+
+NO_REGISTRY = "registry.example.com"
+"""Where images are said to be until somebody has said where."""
+
+_USUAL_BRANCHES = ("main", "master")
+
+
+@dataclass(frozen=True)
+class AirflowPlace:
+    """An Airflow.
+
+    Attributes:
+        host: Base address; empty if it is not known.
+        output: Where it reads DAGs; empty if it is not known.
+        is_sandbox: Whether it is that of the sandbox.
+    """
+
+    host: str
+    output: str
+    is_sandbox: bool
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The git repository of a project, or the project's folder where there is none.
+
+    Attributes:
+        root: Its folder.
+        default_branch: The branch that is deployed.
+    """
+
+    root: Path
+    default_branch: str
+
+
+def read_facts(
+    project: KedroProject,
+    project_name: str,
+    repository: Repository,
+    airflow: AirflowPlace,
+    env: str,
+) -> ProjectFacts:
+    """What there is to know of a project that has no `airflow-k8s.yaml` yet.
+
+    Args:
+        project: The project.
+        project_name: What people call it.
+        repository: Its git repository.
+        airflow: Where it is to run.
+        env: The environment whose folder gets the file.
+    """
+    short = slug(project_name, project.package_name)
+    return ProjectFacts(
+        project_name=project_name if project_name.strip() else project.package_name,
+        package_name=project.package_name,
+        slug=short,
+        python_version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        kedro_version=kedro_version,
+        image=f"{NO_REGISTRY}/{short}",
+        repository_path=project.path.resolve().relative_to(repository.root).as_posix(),
+        default_branch=repository.default_branch,
+        env=env,
+        base_env=project.base_env,
+        host=airflow.host,
+        output=airflow.output,
+        is_sandbox=airflow.is_sandbox,
+        namespace=short,
+    )
+
+
+def facts_of_config(
+    facts: ProjectFacts, config: PluginConfig, airflow: AirflowPlace
+) -> ProjectFacts:
+    """The same project, with what its configuration says.
+
+    Args:
+        facts: What there is to know without it.
+        config: The configuration.
+        airflow: The Airflow that it names.
+    """
+    run = config.run_config
+    name = (run.image or facts.image).partition("@")[0]
+    folders, slash, last = name.rpartition("/")
+    return replace(
+        facts,
+        image=f"{folders}{slash}{last.partition(':')[0]}",
+        host=airflow.host,
+        output=airflow.output,
+        is_sandbox=airflow.is_sandbox,
+        namespace=run.namespace or facts.namespace,
+    )
+
+
+def slug(project_name: str, package_name: str) -> str:
+    """A name for image, namespace and DAG: lower-case ASCII letters, digits and single dashes.
+
+    It begins with a letter. Names that have no such spelling get a hash, so that two of them are
+    not the same.
+    """
+    from slugify import slugify
+
+    for name in (project_name, package_name):
+        spelled = slugify(name)
+        short = spelled[:SLUG_LENGTH].rstrip("-")
+        if spelled and not spelled[0].isalpha():
+            short = f"kedro-{spelled}"[:SLUG_LENGTH].rstrip("-")
+        if short:
+            return short
+    return f"kedro-{digest(project_name)}"
+
+
+def find_repository(project_path: Path) -> Repository:
+    """The git repository that a project is in."""
+    path = project_path.resolve()
+    try:
+        from git import Repo
+        from git.exc import GitError
+    except ImportError:  # GitPython wants the git program at import.
+        return Repository(path, _USUAL_BRANCHES[0])
+    try:
+        with Repo(path, search_parent_directories=True, expand_vars=False) as repo:
+            root = Path(repo.working_tree_dir or path).resolve()
+            if path.is_relative_to(root):
+                return Repository(root, _default_branch(repo))
+    except (GitError, ConfigParserError, OSError, ValueError, TypeError):
+        pass  # None, or a broken one: the workflow then has to be adapted by hand.
+    return Repository(path, _USUAL_BRANCHES[0])
+
+
+def _default_branch(repo: Repo) -> str:
+    """What the remote deploys from, as far as the clone knows; else what is usual."""
+    known = {head.name for head in repo.heads}
+    for remote in repo.remotes:
+        head = Path(repo.common_dir, "refs", "remotes", remote.name, "HEAD")
+        if head.is_file():
+            name = head.read_text(encoding="utf-8").strip().partition(f"{remote.name}/")[2]
+            if name:
+                return name
+    for name in _USUAL_BRANCHES:
+        if name in known:
+            return name
+    # A repository without a commit has no branches, but the name of the first one.
+    return _USUAL_BRANCHES[0] if repo.head.is_detached else repo.active_branch.name

@@ -1,0 +1,119 @@
+"""The line of `requirements.txt` that brings this plugin into the image."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from kedro_airflow_k8s import __version__
+
+PLUGIN = "kedro-airflow-k8s"
+
+# In what pip takes beside names: addresses, paths of wheels and folders, `#egg=`.
+_IN_ADDRESS = re.compile(r"(?<![a-z0-9])kedro[-_.]+airflow[-_.]+k8s(?![a-z0-9])", re.IGNORECASE)
+_COMMENT = re.compile(r"(^|\s)#.*")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(?P<file>\S+)")
+_NAMED = re.compile(r"(?:-[rc]|--requirement|--constraint)[\s=]*(?P<file>\S+)")
+
+
+def plugin_line() -> str:
+    """The requirement of this version of the plugin or a later one."""
+    major, minor = __version__.split(".")[:2]
+    return f"{PLUGIN}>={major}.{minor}"
+
+
+def with_plugin(text: str) -> str:
+    """The text of a requirements file with a line for the plugin at its end."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    end = "" if not text or text.endswith("\n") else newline
+    return f"{text}{end}{plugin_line()}{newline}"
+
+
+def new_requirements(pyproject: dict[str, Any], kedro_version: str) -> str:
+    """A requirements file for a project that has none.
+
+    Args:
+        pyproject: What the project's pyproject.toml says.
+        kedro_version: The version of Kedro that runs now.
+    """
+    project = pyproject.get("project")
+    declared = project.get("dependencies") if isinstance(project, dict) else None
+    lines = [line for line in declared or () if isinstance(line, str)]
+    if not names_package(lines, "kedro"):
+        lines.append(f"kedro~={kedro_version}")
+    text = "".join(f"{line}\n" for line in lines)
+    return text if names_package(lines, PLUGIN) else with_plugin(text)
+
+
+def installs_plugin(file: Path) -> bool:
+    """Whether a requirements file names the plugin, itself or by a file that it includes.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    return names_package(_all_lines(file, set()), PLUGIN)
+
+
+def is_hashed(file: Path) -> bool:
+    """Whether pip will refuse lines without a hash: it does when any line has one.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    return any(re.search(r"--(hash=|require-hashes)", line) for line in _all_lines(file, set()))
+
+
+def needed_files(file: Path) -> list[str]:
+    """The files that pip reads with a requirements file, relative to its folder, itself first.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    found = {file.name: file}
+    waiting = [file]
+    while waiting:
+        here = waiting.pop()
+        for line in here.read_text(encoding="utf-8-sig").splitlines():
+            named = _NAMED.match(_COMMENT.sub("", line).strip())
+            if named is None:
+                continue
+            other = here.parent / named["file"]
+            name = Path(os.path.relpath(other, file.parent)).as_posix()
+            if other.is_file() and name not in found and not name.startswith("../"):
+                found[name] = other
+                waiting.append(other)
+    return list(found)
+
+
+def names_package(lines: Iterable[str], package: str) -> bool:
+    """Whether one of the lines is a requirement of a package, however it is spelled."""
+    for line in lines:
+        requirement = re.split(r"\s--|\s*\\$", _COMMENT.sub("", line))[0].strip()
+        try:
+            if canonicalize_name(Requirement(requirement).name) == package:
+                return True
+        except InvalidRequirement:
+            if package == PLUGIN and _IN_ADDRESS.search(requirement):
+                return True
+    return False
+
+
+def _all_lines(file: Path, seen: set[Path]) -> Iterator[str]:
+    seen.add(file.resolve())
+    for line in file.read_text(encoding="utf-8-sig").splitlines():
+        included = _INCLUDE.match(_COMMENT.sub("", line).strip())
+        if included is None:
+            yield line
+            continue
+        other = file.parent / included["file"]
+        if other.is_file() and other.resolve() not in seen:
+            yield from _all_lines(other, seen)

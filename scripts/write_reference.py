@@ -1,0 +1,355 @@
+"""Write the pages of the reference that follow from the code: the commands and the configuration.
+
+Usage: write_reference.py. tests/test_reference.py compares the pages with what this makes of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import BaseModel, TypeAdapter
+
+from kedro_airflow_k8s import config_tasks, config_values
+from kedro_airflow_k8s.cli import airflow_k8s
+from kedro_airflow_k8s.config import PluginConfig, json_schema
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs/reference"
+EVERY_KEY = ROOT / "examples/every-key/conf/base/airflow-k8s.yaml"
+
+COMMANDS_INTRO = """\
+# Commands
+
+The commands work on the Kedro project in whose folder they are called, or in a folder below it.
+Elsewhere they say that there is none.
+
+Exit codes are on [a page of their own](exit-codes.md), variables that commands read on
+[another](environment-variables.md). `scripts/write_reference.py` made this page of the commands
+themselves.
+"""
+GROUP_INTRO = """\
+These options stand after the group's name and before the command's. Every command takes them too;
+what stands after the command counts.
+"""
+CONFIGURATION_INTRO = """\
+# Configuration
+
+`conf/base/airflow-k8s.yaml` holds what is common. A file of that name in `conf/<env>` holds only
+what differs there; the two are merged key by key. A list or a single value of `conf/<env>` takes
+the place of the one in base. `.yml` and `.json` do as well.
+
+A key that does not exist, a wrong type or an impossible value is refused with its full path and
+what would be right. All mistakes of a file are reported at once. A key without a value stands for
+its default. [every-key](../../examples/every-key/conf/base/airflow-k8s.yaml) has nearly all keys in
+one file; where a key has an example below, it is from there. Editors complete and check the file by
+its [JSON Schema](#the-schema-for-editors).
+
+`scripts/write_reference.py` made this page of the model that reads the file.
+"""
+SCHEMA = """\
+## The schema for editors
+
+Editors that know the YAML language server complete and check the file by
+[airflow-k8s.schema.json](../../kedro_airflow_k8s/airflow-k8s.schema.json). Put the schema into your
+project,
+
+```bash
+python -m kedro_airflow_k8s.config > airflow-k8s.schema.json
+```
+
+and this line at the top of `conf/base/airflow-k8s.yaml`:
+
+```yaml
+# yaml-language-server: $schema=../../airflow-k8s.schema.json
+```
+"""
+
+KINDS = {
+    "Text": "a text that is not blank",
+    "RunName": "a text that is not blank",
+    "Host": "an address with `http://` or `https://` in front, without user, password, `?` and `#`",
+    "Image": "an image as `docker pull` takes it",
+    "Cron": "a cron expression of five fields (minute, hour, day of month, month, day of week), or"
+    f" a preset: {', '.join(f'`{preset}`' for preset in config_values.CRON_PRESETS)}",
+    "Day": "a date, as `20210721` or `2021-07-21`",
+    "DnsLabel": "lower case letters, digits and `-`, at most 63 characters",
+    "DnsName": "lower case letters, digits, `-` and `.`, at most 253 characters",
+    "SecretKey": "letters, digits, `-`, `_` and `.`",
+    "EnvName": "letters, digits, `-`, `_` and `.`, not with a digit in front",
+    "MountPath": "an absolute path without `:`",
+    "Quantity": "a Kubernetes quantity, such as `500m` or `1Gi`",
+    "Macro": "the name of a macro, with dots where it is nested",
+    "Variable": "a name without blanks, `,`, `=`, `$`, `[` and `]`",
+    "TimeZone": "the IANA name of a time zone",
+    "AirflowId": "letters, digits, `_`, `-` and `.`, at most 250 characters",
+    "ConnectionId": "the id of an Airflow connection",
+    "Names": "a list of names, or one text with commas between them",
+    "IntermediateData": "a place on object storage, with a bucket: "
+    + ", ".join(f"`{store}://`" for store in config_tasks.STORES)
+    + "; without keys, passwords, blanks and the signs `?`, `*`, `#`, `$`, brackets and braces",
+}
+"""The kinds of text that only a pattern tells apart, in words."""
+
+NOTES = {
+    "run_config.run_name": "Two dashes in a row are refused: in the id of the DAG they stand"
+    " before the environment. [How the id is made](dag.md#its-id).",
+    "run_config.env_vars": "Names that begin with `KEDRO_AIRFLOW_K8S_` are the DAG's own.",
+    "run_config.grouping": "[Groupings](../explanation/groupings.md) compares the four.",
+    "run_config.intermediate_data": "[What happens to data between pods]"
+    "(../explanation/data-between-pods.md).",
+    "run_config.keep_intermediate_data": "It has no effect without `intermediate_data`.",
+    "run_config.macro_params": "A parameter has one source: a name may stand in only one of"
+    " `macro_params`, `variables_params` and `trigger_params`. [What Airflow 3 makes of each"
+    " macro](dag.md#parameters-from-airflow).",
+    "run_config.volume": "`disabled: true` is a run without a volume.",
+    "run_config.volume.mount_path": "It must be apart from `/mnt/kedro-data`, where a fresh volume"
+    " is filled.",
+    "run_config.volume.access_modes": "`ReadWriteOncePod` stands alone.",
+    "run_config.secrets[].deploy_target": "Every target is there once, and differs from the names"
+    " in `env_vars` and from `volume.mount_path`.",
+    "run_config.resources": "The name of an entry is part of a tag: letters, digits, `-`, `_` and"
+    " `.`. [How nodes choose](dag.md#tags-of-nodes).",
+    "run_config.timezone": "`start_date` and `cron_expression` are read in it.",
+    "airflow_auth": "One of the words of `type` may stand for the whole section."
+    " [Airflow's API](airflow-api.md) tells what each needs.",
+    "run_config.trigger_params[].name": "`kedro_params` is refused: runs hold the parameters"
+    " without a field under it.",
+    "run_config.external_dependencies[].execution_delta": "A negative number stands for a later"
+    " run.",
+    "run_config.startup_time": "`startup_timeout` is another name of it.",
+}
+"""What the model's descriptions leave to this page, mostly how keys go together."""
+
+
+def commands_page() -> str:
+    """The page on the commands, from the commands."""
+    ctx = click.Context(airflow_k8s, info_name="kedro airflow-k8s")
+    parts = [COMMANDS_INTRO, "## Options of the group\n", GROUP_INTRO, _options(ctx)]
+    for path, command in sorted(_commands(airflow_k8s, "kedro airflow-k8s")):
+        parts += [f"## {path}\n", *_help(command), _options(click.Context(command, parent=ctx))]
+    return "\n".join(parts)
+
+
+def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def _help(command: click.Command) -> Iterator[str]:
+    """The help of a command by its paragraphs; those after a backspace are examples."""
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        if "\b" not in paragraph:
+            yield _text_of(paragraph) + "\n"
+            continue
+        title, *lines = paragraph.replace("\b\n", "").splitlines()
+        example = "\n".join(line.strip() for line in lines)
+        yield f"{title}\n\n```console\n{example}\n```\n"
+
+
+def _options(ctx: click.Context) -> str:
+    arguments = [
+        f"| `{p.make_metavar(ctx)}` | {_cell(getattr(p, 'help', '') or '')} |"
+        for p in ctx.command.params
+        if isinstance(p, click.Argument)
+    ]
+    records = [p.get_help_record(ctx) for p in ctx.command.get_params(ctx)]
+    options = [f"| `{names}` | {_cell(text)} |" for names, text in filter(None, records)]
+    return "\n".join(["| option | what it does |", "| --- | --- |", *arguments, *options, ""])
+
+
+def _text_of(text: str) -> str:
+    """Plain text as Markdown; what stands in backquotes already stays as it is."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    parts[::2] = [re.sub(r"__\w+__", r"`\g<0>`", part).replace("<", "&lt;") for part in parts[::2]]
+    return "".join(parts)
+
+
+def _cell(text: str) -> str:
+    return _text_of(text).replace("|", "\\|")
+
+
+def configuration_page() -> str:
+    """The page on the configuration, from the model."""
+    schema = json_schema()
+    example = yaml.safe_load(EVERY_KEY.read_text("utf-8"))
+    keys = list(_keys(PluginConfig, schema, schema["$defs"], ""))
+    unknown = NOTES.keys() - {path for path, _, _ in keys}
+    if unknown:
+        raise SystemExit(f"NOTES has keys that the configuration does not have: {unknown}")
+    top = [key for key in keys if not key[0].startswith("run_config")]
+    run = [key for key in keys if key[0].startswith("run_config")]
+    parts = [CONFIGURATION_INTRO, _contents(keys), "## Airflow\n"]
+    parts += [_entry(*key, example) for key in top]
+    parts += ["## The pipeline\n"]
+    parts += [_entry(*key, example) for key in run]
+    return "\n".join([*parts, SCHEMA])
+
+
+def _contents(keys: list[Key]) -> str:
+    links = (f"[`{path}`](#{anchor(path)})" for path, _, _ in keys)
+    return "All keys: " + ",\n".join(links) + ".\n"
+
+
+def anchor(path: str) -> str:
+    """The anchor of a key on the page, as GitHub and the documentation make it of its heading."""
+    return re.sub(r"[^\w\- ]", "", path.lower())
+
+
+Key = tuple[str, Any, dict[str, Any]]
+"""Path of a key, its field in the model and its JSON Schema."""
+
+
+def _keys(
+    model: type[BaseModel], schema: dict[str, Any], definitions: dict[str, Any], prefix: str
+) -> Iterator[Key]:
+    """Every key, each section's before those in it."""
+    for name, field in model.model_fields.items():
+        described = schema["properties"][name]
+        path = prefix + name
+        yield path, field, described
+        for kind, (section, suffix) in _sections(field.annotation).items():
+            yield from _keys(section, definitions[kind], definitions, f"{path}{suffix}.")
+
+
+def _sections(annotation: Any) -> dict[str, tuple[type[BaseModel], str]]:
+    """The sections in the type of a key, with what their keys' paths have after the key."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation.__name__: (annotation, "")}
+    origin = getattr(annotation, "__origin__", None)
+    suffix = ".<name>" if origin is dict else "[]" if origin is tuple else ""
+    found = {}
+    for part in getattr(annotation, "__args__", ()):
+        for kind, (section, rest) in _sections(part).items():
+            found[kind] = (section, suffix + rest)
+    return found
+
+
+def _entry(path: str, field: Any, schema: dict[str, Any], example: Any) -> str:
+    lines = [f"### `{path}`", "", _text_of(field.description), ""]
+    if path in NOTES:
+        lines += [NOTES[path], ""]
+    lines += [f"- Type: {_words(schema)}.", f"- Default: {_default(field)}."]
+    value = _example(example, path)
+    if value is not None:
+        shown = yaml.safe_dump(value, default_flow_style=True, width=200).removesuffix("...\n")
+        lines.append(f"- Example: `{shown.strip()}`")
+    return "\n".join([*lines, ""])
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "none, the key is required"
+    default = field.default
+    if isinstance(default, BaseModel):
+        return "the defaults of its keys"
+    if default is None or default in ({}, ()):
+        return "nothing"
+    value = list(default) if isinstance(default, tuple) else default
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+_SECTIONS = ("airflow_tls", "run_config", "run_config.volume")
+"""Keys whose example would be that of all keys below them."""
+
+
+def _example(example: Any, path: str) -> Any:
+    """What the example says at a path; None where it says nothing, or a whole section."""
+    for part in re.findall(r"[^.\[\]]+|\[\]", path):
+        if part == "[]" and isinstance(example, list):
+            example = example[0] if example and isinstance(example[0], dict) else None
+        elif part == "<name>" and isinstance(example, dict):
+            example = next(iter(example.values()), None)
+        elif isinstance(example, dict):
+            example = example.get(part)
+        else:
+            return None
+    inner = example.values() if isinstance(example, dict) else example
+    holds_sections = isinstance(example, dict | list) and any(isinstance(v, dict) for v in inner)
+    return None if holds_sections or path in _SECTIONS else example
+
+
+def _words(schema: Mapping[str, Any]) -> str:
+    """A type in words."""
+    bare = {k: v for k, v in schema.items() if k not in ("description", "default")}
+    options = [option for option in bare.get("anyOf", [bare]) if option != {"type": "null"}]
+    known = _kinds().get(_canonical({"anyOf": options} if len(options) > 1 else options[0]))
+    if known:
+        return known
+    if len(options) > 1:
+        return ", or ".join(_words(option) for option in options)
+    (option,) = options
+    for mark, words in _WORDS.items():
+        if mark in option or option.get("type") == mark:
+            return words(option)
+    raise SystemExit(f"KINDS needs words for {option}")
+
+
+def _number(schema: Mapping[str, Any]) -> str:
+    bounds = []
+    if "exclusiveMinimum" in schema:
+        bounds.append(f"above {schema['exclusiveMinimum']}")
+    if schema.get("minimum", -(2**63)) > -(2**63):
+        bounds.append(f"at least {schema['minimum']}")
+    if schema.get("maximum", 2**63 - 1) < 2**63 - 1:
+        bounds.append(f"at most {schema['maximum']}")
+    return "a whole number" + (", " if bounds else "") + ", ".join(bounds)
+
+
+def _mapping(schema: Mapping[str, Any]) -> str:
+    patterns = schema.get("patternProperties")
+    if patterns:
+        ((pattern, entry),) = patterns.items()
+        names = _words({"type": "string", "pattern": pattern})
+        return f"names ({names}), each with {_words(entry)}"
+    return f"names, each with {_words(schema['additionalProperties'])}"
+
+
+def _list(schema: Mapping[str, Any]) -> str:
+    once = ", each there once" if schema.get("uniqueItems") else ""
+    return f"a list, of which each entry is {_words(schema['items'])}{once}"
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    if schema.keys() - {"type"}:
+        raise SystemExit(f"KINDS needs words for {dict(schema)}")
+    return "a text"
+
+
+_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "$ref": lambda _: "a section, whose keys are below",
+    "enum": lambda schema: "one of " + ", ".join(f"`{word}`" for word in schema["enum"]),
+    "boolean": lambda _: "`true` or `false`",
+    "integer": _number,
+    "array": _list,
+    "object": _mapping,
+    "string": _text,
+}
+
+
+def _kinds() -> dict[str, str]:
+    homes = {**vars(config_tasks), **vars(config_values)}
+    return {_canonical(TypeAdapter(homes[name]).json_schema()): KINDS[name] for name in KINDS}
+
+
+def _canonical(schema: Any) -> str:
+    return json.dumps(schema, sort_keys=True)
+
+
+def main() -> None:
+    """Write both pages."""
+    for name, page in (("commands", commands_page), ("configuration", configuration_page)):
+        (PAGES / f"{name}.md").write_text(page(), "utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
