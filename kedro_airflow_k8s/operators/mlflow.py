@@ -32,6 +32,11 @@ class MlflowOperator(BaseOperator):
         self.run_name = run_name
         self.authentication = dict(authentication or {})
 
+    @property
+    def short_name(self) -> str:
+        """What the run is called: a database of MLflow has no room for more."""
+        return self.run_name[:250]
+
     def api(self) -> MlflowApi:
         """The connection to the server."""
         return MlflowApi(self.tracking_uri, mlflow_auth(self.tracking_uri, **self.authentication))
@@ -71,7 +76,7 @@ class StartMlflowRunOperator(MlflowOperator):
             run_id = api.find_run(experiment, tags[MLFLOW_RUN_TAG])
             if run_id is not None:
                 api.call(
-                    "POST", "runs/update", run_id=run_id, status="RUNNING", run_name=self.run_name
+                    "POST", "runs/update", run_id=run_id, status="RUNNING", run_name=self.short_name
                 )
                 self.log.info("MLflow run %s exists: used again.", run_id)
                 return run_id
@@ -82,7 +87,7 @@ class StartMlflowRunOperator(MlflowOperator):
                     again=False,
                     experiment_id=experiment,
                     start_time=mlflow_now(),
-                    run_name=self.run_name,
+                    run_name=self.short_name,
                     tags=[{"key": key, "value": value} for key, value in tags.items()],
                 )
             except MlflowDown:
@@ -90,7 +95,7 @@ class StartMlflowRunOperator(MlflowOperator):
                     raise
                 time.sleep(pause)
             else:
-                run_id = str(made["run"]["info"]["run_id"])
+                run_id = api.entry(made, "run", "info", "run_id")
                 self.log.info(
                     "Started MLflow run %s in experiment %r: %s/#/experiments/%s/runs/%s",
                     run_id,
@@ -119,9 +124,9 @@ class EndMlflowRunOperator(MlflowOperator):
         Raises:
             RuntimeError: If MLflow refuses, or does not work.
         """
-        # The witness follows all tasks of Kedro. What waits while somebody ends the DAG run by
-        # hand is skipped; after a failure it would be upstream_failed.
-        statuses = {"success": "FINISHED", "skipped": "KILLED"}
+        # The witness follows all tasks of Kedro, and after a failure it is upstream_failed. When
+        # somebody ends the DAG run by hand, Airflow skips what waits; run-once marks it as failed.
+        statuses = {"success": "FINISHED", "skipped": "KILLED", "failed": "KILLED"}
         status = statuses.get(task_state(context, self.witness) or "", "FAILED")
         self.api().call(
             "POST",
@@ -129,7 +134,7 @@ class EndMlflowRunOperator(MlflowOperator):
             run_id=self.run_id,
             status=status,
             end_time=mlflow_now(),
-            run_name=self.run_name,
+            run_name=self.short_name,
         )
         self.log.info("MLflow run %s is %s.", self.run_id, status)
         return status

@@ -56,13 +56,16 @@ class MlflowApi:
                 answer = self.once(method, path, values)
                 if answer.status_code not in (429, 500, 502, 503, 504):
                     return self.content(answer)
-                trouble = f"it answered {answer.status_code} {answer.text[:200]}"
+                trouble = f"it answered {answer.status_code} {beginning(answer)}"
             except requests.exceptions.SSLError as error:
-                raise RuntimeError(
-                    f"The certificate of MLflow at {self.uri} is not trusted here: {error}. Set"
-                    " REQUESTS_CA_BUNDLE for Airflow's workers to a file with its authority."
-                ) from error
-            except (requests.ConnectionError, requests.Timeout) as error:
+                raise RuntimeError(self.tls_trouble(error)) from error
+            except (
+                requests.ConnectionError,
+                requests.Timeout,
+                # Half an answer.
+                requests.exceptions.ChunkedEncodingError,
+                requests.exceptions.ContentDecodingError,
+            ) as error:
                 trouble = f"no answer ({error})"
             if pause is None:
                 break
@@ -79,6 +82,15 @@ class MlflowApi:
         return self.session.request(
             method, url, timeout=self.timeouts, allow_redirects=False, **place
         )
+
+    def tls_trouble(self, error: Exception) -> str:
+        """What is wrong with a connection that is to be encrypted."""
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"The certificate of MLflow at {self.uri} is not trusted here: {error}. Set"
+                " REQUESTS_CA_BUNDLE for Airflow's workers to a file with its authority."
+            )
+        return f"MLflow at {self.uri} does not speak TLS as it should: {error}. Is it http there?"
 
     def content(self, answer: requests.Response) -> dict[str, Any]:
         """What an answer holds.
@@ -109,11 +121,30 @@ class MlflowApi:
         if isinstance(found, dict) and "error_code" in found:
             code, text = str(found["error_code"]), found.get("message")
             raise MlflowRefusal(f"{said} {code}: {text}", code)
-        start = " ".join(answer.text[:200].split())
+        there = urlsplit(answer.headers.get("Location", ""))
+        # The rest of that address is for the browser of whoever logs in.
+        if there.netloc:
+            said += f" (go to {there.scheme}://{there.netloc})"
         raise RuntimeError(
-            f"{said}, but not as MLflow does: {start!r}. Is that its address, or is there a log-in"
-            " page before it? Then it needs run_config.mlflow.authentication."
+            f"{said}, but not as MLflow does: {beginning(answer)!r}. Is that its address, or is"
+            " there a log-in page before it? Then it needs run_config.mlflow.authentication."
         )
+
+    def entry(self, answer: Any, *path: str) -> str:
+        """A text in an answer.
+
+        Raises:
+            RuntimeError: If it is not there, so that the answer is not MLflow's.
+        """
+        found = answer
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(found, str):
+            raise RuntimeError(
+                f"What answers at {self.uri} is not MLflow: the answer lacks {'.'.join(path)}. Is"
+                " that its address?"
+            )
+        return found
 
     def experiment_id(self, name: str, restore: bool, creation: Mapping[str, Any]) -> str:
         """The experiment of a name, which is created, or restored if it was deleted.
@@ -130,20 +161,25 @@ class MlflowApi:
                     raise
             try:
                 made = self.call("POST", "experiments/create", name=name, **creation)
-                return str(made["experiment_id"])
+                return self.entry(made, "experiment_id")
             except MlflowRefusal as error:
                 # Another run was faster.
                 if error.code != "RESOURCE_ALREADY_EXISTS":
                     raise
-        experiment = found["experiment"]
-        if experiment["lifecycle_stage"] == "deleted":
+        experiment = self.entry(found, "experiment", "experiment_id")
+        if self.entry(found, "experiment", "lifecycle_stage") == "deleted":
             if not restore:
                 raise RuntimeError(
                     f"Experiment {name!r} is deleted in MLflow, and mlflow.yml says not to restore"
                     " it (restore_if_deleted). Restore or rename it."
                 )
-            self.call("POST", "experiments/restore", experiment_id=experiment["experiment_id"])
-        return str(experiment["experiment_id"])
+            try:
+                self.call("POST", "experiments/restore", experiment_id=experiment)
+            except MlflowRefusal as error:
+                # Another run was faster, or the answer to the try before has got lost.
+                if error.code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        return experiment
 
     def find_run(self, experiment_id: str, identity: str) -> str | None:
         """The id of the run that an earlier try has started, unless it was deleted since."""
@@ -155,4 +191,10 @@ class MlflowApi:
             run_view_type="ACTIVE_ONLY",
             max_results=1,
         )
-        return next((str(run["info"]["run_id"]) for run in found.get("runs", ())), None)
+        runs = found.get("runs")
+        return self.entry(runs[0], "info", "run_id") if runs else None
+
+
+def beginning(answer: requests.Response) -> str:
+    """The first words of an answer that is not MLflow's."""
+    return " ".join(answer.text[:200].split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from airflow.providers.common.compat.sdk import BaseHook, Variable
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Variable
 
 MLFLOW_VARIABLES = (
     "MLFLOW_TRACKING_USERNAME",
@@ -29,10 +29,16 @@ def mlflow_auth(uri: str, type: str = "none", **where: Any) -> Any:  # noqa: A00
     if type == "google":
         return BearerToken(google_id_token(where.get("audience") or uri))
     if type == "connection":
-        found = BaseHook.get_connection(where["connection"])
+        source = f"Airflow connection {where['connection']!r}"
+        try:
+            found = BaseHook.get_connection(where["connection"])
+        except AirflowNotFoundException as error:
+            raise RuntimeError(
+                f"{source} does not exist. Create it, with what MLflow at {uri} wants: a login and"
+                " a password, or a password alone for a token."
+            ) from error
         user, password = found.login, found.password
         token = None if user else password
-        source = f"Airflow connection {where['connection']!r}"
     elif type == "vars":
         names = where.get("params") or MLFLOW_VARIABLES
         values = {name: Variable.get(name, None) for name in names}
@@ -40,10 +46,15 @@ def mlflow_auth(uri: str, type: str = "none", **where: Any) -> Any:  # noqa: A00
         source = f"Airflow variables {', '.join(names)}"
     else:
         return None
+    # What is pasted often ends with a line, which no header may have.
+    user, password, token = (value and value.rstrip("\r\n") for value in (user, password, token))
+    # In the order, and with the encoding, of MLflow in the pods.
+    if user and password:
+        return (user.encode(), password.encode())
+    if token and not (token.isascii() and token.isprintable()):
+        raise RuntimeError(f"{source}: the token for MLflow has characters that no token has.")
     if token:
         return BearerToken(token)
-    if user and password:
-        return (user, password)
     raise RuntimeError(
         f"{source}: there is no user with a password, and no token, for MLflow at {uri}. Create"
         " them in Airflow."

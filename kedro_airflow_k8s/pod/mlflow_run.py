@@ -20,7 +20,8 @@ def keep_name(context: Any) -> None:
     """
     config = getattr(context, "mlflow", None)
     if config is not None:
-        config.tracking.run.name = os.environ[MLFLOW_RUN_NAME_VARIABLE]
+        # A database of MLflow has no room for more.
+        config.tracking.run.name = os.environ[MLFLOW_RUN_NAME_VARIABLE][:250]
         # It would be another run than the one in MLFLOW_RUN_ID.
         config.tracking.run.id = None
 

@@ -15,11 +15,12 @@ FOLDER = Path(__file__).parent
 class OperatorFailed(Exception):
     """An operator, or a function of its module, has raised an error."""
 
-    def __init__(self, kind: str, message: str, log: list[str]) -> None:
+    def __init__(self, kind: str, message: str, log: list[str], trace: str = "") -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
         self.message = message
         self.log = log
+        self.trace = trace
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -44,7 +45,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class AirflowWorker:
-    """Executes the volume operators in a Python that has Airflow.
+    """Executes the plugin's operators in a Python that has Airflow.
 
     Args:
         python: That Python.
@@ -77,9 +78,20 @@ class AirflowWorker:
         run: tuple[str, str],
         attributes: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        context: dict[str, Any] | None = None,
+        missing: tuple[str, ...] = (),
         **arguments: Any,
     ) -> tuple[Any, list[str]]:
         """Execute an operator: what it returns and logs.
+
+        Args:
+            operator: Its name in airflow_worker.py.
+            run: The ids of DAG and run.
+            attributes: What to change of the operator before it is executed.
+            environment: More variables.
+            context: More of what Airflow tells it: airflow_worker.py.
+            missing: Modules that cannot be imported.
+            arguments: Those of the operator.
 
         Raises:
             OperatorFailed: If it fails.
@@ -91,6 +103,8 @@ class AirflowWorker:
                 "run": run,
                 "attributes": attributes or {},
                 "environment": environment or {},
+                "context": context or {},
+                "missing": missing,
             }
         )
 
@@ -116,5 +130,5 @@ class AirflowWorker:
         found = json.loads(line)
         if "error" in found:
             kind, message = found["error"]
-            raise OperatorFailed(kind, message, found["log"])
+            raise OperatorFailed(kind, message, found["log"], found["trace"])
         return found["value"], found["log"]

@@ -6,21 +6,30 @@ so that one start of Airflow serves many tests. What Airflow prints goes to stan
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import airflow
 from jinja2.sandbox import SandboxedEnvironment
 
-from kedro_airflow_k8s.operators import parameters, volume
+from kedro_airflow_k8s.operators import mlflow, mlflow_api, parameters, volume
 
 OPERATORS: dict[str, Any] = {
     "create": volume.CreateVolumeOperator,
     "delete": volume.DeleteVolumeOperator,
+    "start": mlflow.StartMlflowRunOperator,
+    "end": mlflow.EndMlflowRunOperator,
 }
 
 
@@ -46,8 +55,45 @@ class Collector(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
-        self.messages.append(record.getMessage())
+        """Keep one, unless Airflow wonders about being called by a test."""
+        if "cannot be called outside" not in record.getMessage():
+            self.messages.append(record.getMessage())
+
+
+def context_of(run: list[str], given: dict[str, Any]) -> dict[str, Any]:
+    """What Airflow gives to `execute`, as far as the operators look at it.
+
+    Args:
+        run: The ids of DAG and run.
+        given: `logical_date`, `url` of the task's page, and `states` of other tasks.
+    """
+    date, states = given.get("logical_date"), given.get("states", {})
+    ti = SimpleNamespace(log_url=given.get("url", ""))
+    dag_run = SimpleNamespace(
+        dag_id=run[0],
+        run_id=run[1],
+        logical_date=None if date is None else datetime.fromisoformat(date),
+        get_task_instance=lambda task_id: SimpleNamespace(state=states.get(task_id)),
+    )
+    if airflow.__version__ >= "3":
+        ti.get_task_states = lambda dag_id, task_ids, run_ids: {
+            run_id: {name: states[name] for name in task_ids if name in states}
+            for run_id in run_ids
+        }
+    return {"dag_run": dag_run, "ti": ti}
+
+
+@contextmanager
+def surroundings(
+    collector: Collector, environment: dict[str, str], missing: list[str]
+) -> Iterator[None]:
+    """An environment, without some modules, in which waiting is told and takes no time."""
+    waits = mock.patch.object(
+        mlflow_api.time, "sleep", lambda s: collector.messages.append(f"waits {s} s")
+    )
+    absent = mock.patch.dict(sys.modules, dict.fromkeys(missing))
+    with mock.patch.dict(os.environ, environment), absent, waits:
+        yield
 
 
 def execute(
@@ -56,6 +102,8 @@ def execute(
     run: list[str],
     attributes: dict[str, Any],
     environment: dict[str, str],
+    context: dict[str, Any],
+    missing: list[str],
 ) -> tuple[Any, list[str]]:
     """What `execute` of an operator returns and logs."""
     task = OPERATORS[operator](task_id=operator, **arguments)
@@ -65,17 +113,31 @@ def execute(
     collector = Collector()
     log.handlers, log.propagate = [collector], False
     log.setLevel(logging.INFO)
-    context = {"dag_run": SimpleNamespace(dag_id=run[0], run_id=run[1])}
     # Airflow 3's loggers are structlog's, Airflow 2's are of the standard library.
     kind = type(task)
     with (
-        mock.patch.dict(os.environ, environment),
+        surroundings(collector, environment, missing),
         mock.patch.object(kind, "log", log, create=True),
     ):
         try:
-            return task.execute(context), collector.messages
+            return task.execute(context_of(run, context)), collector.messages
         except Exception as error:
             raise Failed(error, collector.messages) from error
+
+
+def start_at_once(arguments: dict[str, Any], runs: list[list[str]]) -> list[Any]:
+    """The ids of the MLflow runs that DAG runs start at the same moment."""
+
+    def start(run: list[str]) -> Any:
+        task = mlflow.StartMlflowRunOperator(task_id="start", **arguments)
+        # Airflow 2's guard around it serves one thread only.
+        return inspect.unwrap(type(task).execute)(task, context_of(run, {}))
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return list(pool.map(start, runs))
+
+
+FUNCTIONS["start_at_once"] = start_at_once
 
 
 class Failed(Exception):
@@ -92,9 +154,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             value, log = execute(**request)
     except Failed as failed:
         error, log = failed.args
-        return {"error": [type(error).__name__, str(error)], "log": log}
+        trace = "".join(traceback.format_exception(error))
+        return {"error": [type(error).__name__, str(error)], "log": log, "trace": trace}
     except ValueError as error:
-        return {"error": [type(error).__name__, str(error)], "log": []}
+        return {"error": [type(error).__name__, str(error)], "log": [], "trace": ""}
     return {"value": value, "log": log}
 
 

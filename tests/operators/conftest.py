@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.airflow_environments import AIRFLOW_PYTHONS
+from tests.mlflow_servers import mlflow_server_fixture
 from tests.operators.airflow_process import AirflowWorker
+
+__all__ = ["mlflow_server_fixture"]
 
 
 @pytest.fixture(scope="session", params=AIRFLOW_PYTHONS)
