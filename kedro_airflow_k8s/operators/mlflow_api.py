@@ -139,12 +139,12 @@ class MlflowApi:
         found = answer
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None
-        if not isinstance(found, str):
-            raise RuntimeError(
-                f"What answers at {self.uri} is not MLflow: the answer lacks {'.'.join(path)}. Is"
-                " that its address?"
-            )
-        return found
+        if isinstance(found, str):
+            return found
+        raise RuntimeError(
+            f"What answers at {self.uri} is not MLflow: the answer lacks {'.'.join(path)}. Is that"
+            " its address?"
+        )
 
     def experiment_id(self, name: str, restore: bool, creation: Mapping[str, Any]) -> str:
         """The experiment of a name, which is created, or restored if it was deleted.

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -137,7 +138,15 @@ def start_at_once(arguments: dict[str, Any], runs: list[list[str]]) -> list[Any]
         return list(pool.map(start, runs))
 
 
-FUNCTIONS["start_at_once"] = start_at_once
+def has_module(name: str) -> bool:
+    """Whether this Python has a module."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+FUNCTIONS |= {"start_at_once": start_at_once, "has_module": has_module}
 
 
 class Failed(Exception):
