@@ -44,15 +44,10 @@ DELETE_VOLUME = "delete_volume"
 DELETE_DATA = "delete_intermediate_data"
 END_MLFLOW = "end_mlflow_run"
 ALL_SUCCEEDED = "all_succeeded"
-OWN_TASKS = (
-    START_MLFLOW,
-    "create_volume",
-    "data_volume_init",
-    ALL_SUCCEEDED,
-    END_MLFLOW,
-    DELETE_DATA,
-    DELETE_VOLUME,
-)
+TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
+"""The tasks that run at the end of each run, whatever has become of it."""
+
+OWN_TASKS = (START_MLFLOW, "create_volume", "data_volume_init", ALL_SUCCEEDED, *TEARDOWN_TASKS)
 """The tasks around those of Kedro nodes."""
 
 

@@ -21,7 +21,7 @@ from kedro_airflow_k8s.errors import (
     ServerFailed,
     Unreachable,
 )
-from kedro_airflow_k8s.plan import DELETE_VOLUME
+from kedro_airflow_k8s.plan import TEARDOWN_TASKS
 from kedro_airflow_k8s.progress import Progress
 from kedro_airflow_k8s.schedule import zone
 from kedro_airflow_k8s.task_log import log_end
@@ -171,7 +171,7 @@ def _last_unfinished(client: AirflowClient, dag: CompiledDag, run_id: str) -> st
     unfinished = [
         task_id
         for task_id in dag.task_ids
-        if task_id in states and states[task_id].state not in ENDS and task_id != DELETE_VOLUME
+        if task_id in states and states[task_id].state not in ENDS and task_id not in TEARDOWN_TASKS
     ]
     return unfinished[-1] if unfinished else None
 
