@@ -51,7 +51,8 @@ def another(depth):
     client.set_terminated(run.info.run_id, "FAILED")
 
 def own(depth):
-    mlflow.end_run()
+    while mlflow.active_run():
+        mlflow.end_run()
     with mlflow.start_run(run_name="own"):
         mlflow.log_metric("own", 1)
 
