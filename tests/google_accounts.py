@@ -29,6 +29,10 @@ class GoogleAccounts(WebServer):
         self.tokens: list[str] = []
         self._numbers = itertools.count(1)
 
+    def __enter__(self) -> GoogleAccounts:
+        super().__enter__()
+        return self
+
     @property
     def metadata_variables(self) -> dict[str, str]:
         """With which google-auth takes this for the metadata server of the machine."""

@@ -46,7 +46,7 @@ class MlflowServer:
 
     url: str
     folder: Path
-    auth: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    auth: Any = field(default=None, repr=False)
 
     def call(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """What the REST API answers to a request that it takes."""
@@ -131,7 +131,8 @@ class MlflowRecord:
     @property
     def end_time(self) -> int | None:
         """In milliseconds."""
-        return self.content["info"].get("end_time")
+        found: int | None = self.content["info"].get("end_time")
+        return found
 
     @property
     def tags(self) -> dict[str, str]:

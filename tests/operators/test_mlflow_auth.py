@@ -296,7 +296,7 @@ def test_the_metadata_server_of_the_machine_gives_a_token(
 ) -> None:
     if not _has_google_auth(airflow):
         pytest.skip("this Airflow's Python has no google-auth: the next test is for it")
-    worker = AirflowWorker(airflow_python, tmp_path, **google.metadata_variables)
+    worker = AirflowWorker(airflow_python, tmp_path, (), **google.metadata_variables)
     try:
         Operators(worker, proxy.url, {"type": "google"}).start(new_experiment())
     finally:

@@ -138,9 +138,9 @@ class Pods:
             start_new_session=True,
         )
 
-    def execute(self, *arguments: str, code: int = 0, **variables: str) -> str:
-        """Run a pod to its end, and give what it prints."""
-        return ended(self.start(*arguments, **variables), code)
+    def execute(self, *arguments: str, **variables: str) -> str:
+        """Run a pod to its end, which is a good one, and give what it prints."""
+        return ended(self.start(*arguments, **variables))
 
 
 def ended(process: subprocess.Popen[str], code: int = 0) -> str:

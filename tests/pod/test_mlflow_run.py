@@ -64,7 +64,7 @@ def test_a_pod_that_is_asked_to_stop_leaves_the_run_open(pods: Pods) -> None:
 def test_a_run_that_a_node_starts_by_itself_ends_as_ever(
     pods: Pods, node: str, name: str, status: str
 ) -> None:
-    pods.execute(f"--nodes={node}", code=int(node == "nested_failure"))
+    ended(pods.start(f"--nodes={node}"), int(node == "nested_failure"))
 
     (other,) = pods.others()
     assert (other.name, other.status) == (name, status)
