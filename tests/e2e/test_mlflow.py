@@ -80,14 +80,12 @@ class Coffee:
     mlflow: MlflowServer
 
     def run_once(
-        self, *arguments: str, mlflow: str | None = None
+        self, *arguments: str, mlflow: str | None = None, wait: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Call `run-once` and wait for the end of the run."""
+        """Call `run-once`, and wait for the end of the run."""
         command = ["airflow-k8s", "run-once", "--sandbox", *arguments]
-        if not {"-w", "--wait-for-completion"} & {*arguments}:
-            command += ["-w", "10"]
         return subprocess.run(
-            [MLFLOW_PYTHON, "-m", "kedro", *command],
+            [MLFLOW_PYTHON, "-m", "kedro", *command, *(["-w", "10"] if wait else [])],
             cwd=self.project,
             env=environment(mlflow or self.mlflow.url),
             stdin=subprocess.DEVNULL,
@@ -263,7 +261,7 @@ def test_a_node_that_fails_makes_the_run_failed_though_another_ends_later_and_we
 
 
 def test_a_run_that_is_ended_by_hand_is_killed_in_mlflow_too(coffee: Coffee) -> None:
-    done = coffee.run_once("-p", "endless", "-w", "0")
+    done = coffee.run_once("-p", "endless", wait=False)
     run_id = started(done)
     wait_until(
         lambda: coffee.states("coffee.endless", run_id).get("wait_for_ever") == "running",
