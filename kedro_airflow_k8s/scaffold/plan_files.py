@@ -27,6 +27,7 @@ from kedro_airflow_k8s.scaffold.project_facts import (
     facts_of_config,
     find_repository,
     read_facts,
+    resource_names,
 )
 from kedro_airflow_k8s.scaffold.writing import UNTOUCHED, NewFile, check_place, write_all
 from kedro_airflow_k8s.target import is_on_this_machine
@@ -197,6 +198,7 @@ def _config_files(
     place = config_file.ConfigPlace(
         schema=Path(os.path.relpath(schema, folder)).as_posix(),
         conf=_shown(project.conf_path, project.path),
+        resources=resource_names(project),
     )
     yield ScaffoldedFile(
         PurePosixPath(os.path.relpath(folder / CONFIG_FILES[0], project.path)),
