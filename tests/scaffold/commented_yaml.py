@@ -71,6 +71,6 @@ class _OneKey(yaml.SafeLoader):
     """Refuses what YAML forbids and PyYAML takes."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         assert len(keys) == len(set(keys)), keys
         return dict(super().construct_mapping(node, deep))
