@@ -6,7 +6,7 @@ What a fenced block is for can be seen on the page itself:
 | --- | --- |
 | `bash` | types it into the one terminal that is open since the top of the page |
 | `bash` with the caption "ends with exit code 1" | the same; the command is shown failing |
-| `text` below a `bash` block | compares it with what the terminal shows; `...` stands for anything |
+| `text` below a `bash` block | compares it with what the terminal shows; `...` is anything |
 | any language, with a path as caption | puts it into that file, in place of what was there |
 | "path, added at the end" | adds it to the file |
 | "path, these keys" | sets these keys in a YAML file, and leaves the others alone |
