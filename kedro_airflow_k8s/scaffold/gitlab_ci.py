@@ -26,6 +26,16 @@ WHOLE = PurePosixPath(".gitlab-ci.yml")
 INCLUDED = PurePosixPath(".gitlab/kedro-airflow-k8s.yml")
 """The file that it reads when the other one includes it."""
 
+DOCKER = "docker:29-cli"
+"""Has `docker buildx`, which works with a BuildKit that runs elsewhere."""
+
+BUILDKIT = (
+    "moby/buildkit:v0.33.1-rootless"
+    "@sha256:f8a833b2de9d68e27f0815e4a737abdfaf8a2e4c615650557df11025101557b4"
+)
+"""Builds without a privileged runner, and all that Docker builds: unlike Buildah it takes patterns
+in COPY that match nothing. Kaniko is not kept up any more."""
+
 
 def gitlab_pipeline(
     facts: ProjectFacts, registry: Registry, airflow_auth: AuthKind, included: bool = False
