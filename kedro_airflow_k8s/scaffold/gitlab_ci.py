@@ -33,8 +33,8 @@ BUILDKIT = (
     "moby/buildkit:v0.33.1-rootless"
     "@sha256:f8a833b2de9d68e27f0815e4a737abdfaf8a2e4c615650557df11025101557b4"
 )
-"""Builds without a privileged runner, and all that Docker builds: unlike Buildah it takes patterns
-in COPY that match nothing. Kaniko is not kept up any more."""
+"""Needs no privileged runner, and is the builder behind `docker build`, so that it takes the same
+Dockerfile. Kaniko, which many pipelines have, is archived."""
 
 
 def gitlab_pipeline(
@@ -60,6 +60,8 @@ def gitlab_pipeline(
         .render(
             setup=setup,
             included=included,
+            docker=DOCKER,
+            buildkit=BUILDKIT,
             settings=gitlab_settings(setup),
             file=str(path),
             requirements=str(PurePosixPath(facts.repository_path, "requirements.txt")),
