@@ -19,8 +19,11 @@ from tests.docs.programs import fail, parser_of, say, write_program
 
 PLUGIN = "kedro-airflow-k8s"
 
+_NAMES = "names-of-packages"
+"""A file in an environment."""
+
 # What pages install that is not in the environment of the tests.
-_NOT_HERE = frozenset({"kedro-mlflow", "ipykernel"})
+_NOT_HERE = frozenset({"kedro-mlflow"})
 
 
 def python(arguments: Sequence[str]) -> None:
@@ -96,7 +99,7 @@ def checked(text: str, places: Sequence[str]) -> Requirement:
             fail(f"ERROR: {folder[1]} does not exist")
         places = [str(Path(folder[1]).parent)]
         text = parse_wheel_filename(Path(folder[1]).name)[0] + (folder[2] or "")
-    elif text.startswith(f"{PLUGIN}"):
+    elif text.startswith(PLUGIN) and PLUGIN not in _installed():
         _from_wheels(Requirement(text), places)
     try:
         requirement = Requirement(text)
@@ -116,6 +119,19 @@ def checked(text: str, places: Sequence[str]) -> Requirement:
     return requirement
 
 
+def _environment() -> Path | None:
+    """The environment to install into."""
+    active = os.environ.get("VIRTUAL_ENV")
+    return _own_environment() or (Path(active) if active else None)
+
+
+def _installed() -> list[str]:
+    """What has been installed into that environment by its name."""
+    prefix = _environment()
+    file = prefix and prefix / _NAMES
+    return file.read_text().split() if file and file.exists() else []
+
+
 def _from_wheels(requirement: Requirement, places: Sequence[str]) -> None:
     """The index has only versions of the plugin that are older than this."""
     wheels = [file for place in places for file in Path(place).glob("kedro_airflow_k8s-*.whl")]
@@ -126,20 +142,21 @@ def _from_wheels(requirement: Requirement, places: Sequence[str]) -> None:
 
 def _install(requirements: Sequence[Requirement]) -> None:
     """Let the environment that is active have the packages of the tests' environment."""
-    prefix = _own_environment() or os.environ.get("VIRTUAL_ENV")
+    prefix = _environment()
     if prefix is None:
         fail("error: externally-managed-environment: no virtual environment is active")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = Path(prefix) / "lib" / version / "site-packages"
+    packages = prefix / "lib" / version / "site-packages"
     sources = [path for path in sys.path if path.endswith("site-packages")]
     lines = [f"import site; site.addsitedir({path!r})" for path in sources]
     (packages / "packages_of_the_tests.pth").write_text("\n".join(lines) + "\n")
     names = {requirement.name for requirement in requirements}
+    (prefix / _NAMES).write_text("\n".join({*names, *_installed()}))
     if PLUGIN in names:
         names |= {"kedro", "apache-airflow"}
     for script in entry_points(group="console_scripts"):
         if script.dist is not None and script.dist.name in names:
-            program = Path(prefix) / "bin" / script.name
+            program = prefix / "bin" / script.name
             program.write_text(
                 f"#!{prefix}/bin/python\nimport sys\nfrom {script.module} import {script.attr}\n"
                 f"sys.exit({script.attr}())\n"
