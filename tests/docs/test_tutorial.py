@@ -64,6 +64,16 @@ def reader_of(
         yield reader
 
 
+def as_new_dag(dag_id: str) -> dict[str, str]:
+    """What lets `run-once` on a page run a DAG that Airflow has never had.
+
+    Airflow stores a new version of a DAG that it has at most every half minute, and all pages share
+    one Airflow.
+    """
+    command = "kedro airflow-k8s run-once"
+    return {f"{command}\n": f"{command} --dag-name {dag_id}\n"}
+
+
 def test_the_first_part_leads_from_nothing_to_a_run_in_the_sandbox(first: Reader) -> None:
     seen = "".join(first.transcript)
 
@@ -123,7 +133,7 @@ def test_the_guide_to_composer_deploys_with_credentials_of_google(
             "STORAGE_EMULATOR_HOST": gcs_server.url,
             ANSWERS: json.dumps(answers),
         }
-        reader = enter(reader_of(first, "composer", {}, **environment))
+        reader = enter(reader_of(first, "composer", as_new_dag("composer"), **environment))
         enter(airflow.reading(gcs_server, "composer-shop", "dags"))
 
         seen = reader.follow(DOCS / "how-to/google-cloud-composer.md")
@@ -144,7 +154,7 @@ def test_the_guide_to_mwaa_deploys_with_a_session_of_mwaa(
             ANSWERS: json.dumps({"WebserverUrl": address.removeprefix("http://")}),
         }
         # Only the real one has a certificate.
-        addresses = {"https://$HOST": "http://$HOST"}
+        addresses = {"https://$HOST": "http://$HOST", **as_new_dag("mwaa")}
         reader = enter(reader_of(first, "mwaa", addresses, **environment))
         enter(airflow.reading(s3_server, "shop-airflow", "dags"))
 
@@ -158,7 +168,9 @@ def test_the_guide_to_airflow_by_helm_deploys_to_a_folder(first: Reader, airflow
     folder = str(airflow.sandbox.output)
     with airflow.elsewhere() as host:
         addresses = {"https://airflow.example.com": host, "/mnt/airflow-dags": folder}
-        with reader_of(first, "helm", {**addresses, **airflow.user}) as reader:
+        with reader_of(
+            first, "helm", {**addresses, **airflow.user, **as_new_dag("helm")}
+        ) as reader:
             seen = reader.follow(DOCS / "how-to/helm-airflow.md")
 
     assert f"Uploaded DAG shop to {airflow.sandbox.output}/shop.py" in seen
