@@ -119,6 +119,42 @@ def test_the_call_of_the_document_works(
     assert config_of(project)["output"] == "gs://home/dags"
 
 
+def test_a_gitlab_pipeline_that_is_there_stays_and_is_told_what_to_include(
+    project: ProjectFolder,
+) -> None:
+    own = project.write(".gitlab-ci.yml", "lint:\n  script: make lint\n")
+    before = own.read_text()
+    for force in ((), ("--force",)):
+        text = done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", *force))
+        assert "Wrote .gitlab/kedro-airflow-k8s.yml: " in text or force
+        assert own.read_text() == before
+    included = (project.path / ".gitlab/kedro-airflow-k8s.yml").read_text()
+    assert 'local: ".gitlab/kedro-airflow-k8s.yml"' in included
+    # One of our own is not included in itself.
+    own.unlink()
+    done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--force"))
+    whole = own.read_text()
+    done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--force"))
+    assert own.read_text() == whole
+
+
+def test_the_extras_that_uploads_and_log_in_need_are_in_the_requirements(
+    project: ProjectFolder,
+) -> None:
+    done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google"))
+    lines = (project.path / "requirements.txt").read_text().splitlines()
+    assert lines[-1] == "kedro-airflow-k8s[gcp,aws]>=1.0"
+
+    project.write("requirements.txt", "kedro-airflow-k8s[mlflow,aws]==1.0.0\n")
+    text = done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google", "--force"))
+    assert (
+        "Write kedro-airflow-k8s[gcp] in place of kedro-airflow-k8s into requirements.txt" in text
+    )
+    project.write("requirements.txt", "kedro-airflow-k8s[gcp, aws]==1.0.0\n")
+    text = done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google", "--force"))
+    assert "in place of" not in text
+
+
 def test_gitlab_gets_its_pipeline(project: ProjectFolder) -> None:
     text = done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--registry", "ecr"))
     assert "Wrote .gitlab-ci.yml: " in text

@@ -71,6 +71,17 @@ def test_the_address_of_the_running_sandbox_is_the_sandbox(
     assert target.image_name(None) == "shop:1.0"
 
 
+def test_a_dag_that_goes_elsewhere_needs_no_sandbox(project: ProjectFolder) -> None:
+    target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: .airflow-sandbox/dags\n")
+    assert target.image_for("elsewhere", "shop:2.0") == "shop:2.0"
+    assert target.image_for("gs://bucket/dags", None) is None
+    for output in (None, str(SandboxFolder(project.path).dags)):
+        with pytest.raises(SandboxError, match="does not run"):
+            target.image_for(output, None)
+    with pytest.raises(SandboxError, match="does not run"):
+        target_of(project, "", sandbox=True).image_for("elsewhere", None)
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -23,6 +23,9 @@ from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry, S
 WHOLE = PurePosixPath(".gitlab-ci.yml")
 """The file that GitLab reads."""
 
+WRITTEN_BY = "# Written by `kedro airflow-k8s init`"
+"""How a line at the top of each file begins."""
+
 INCLUDED = PurePosixPath(".gitlab/kedro-airflow-k8s.yml")
 """The file that it reads when the other one includes it."""
 
@@ -73,6 +76,11 @@ def gitlab_pipeline(
     if included:
         why += f"; include it in {WHOLE}"
     return [ScaffoldedFile(path, text, why, base="repository")]
+
+
+def is_ours(text: str) -> bool:
+    """Whether a GitLab pipeline is one that this module has made."""
+    return any(line.startswith(WRITTEN_BY) for line in text.splitlines())
 
 
 def gitlab_settings(setup: CiSetup) -> list[str]:

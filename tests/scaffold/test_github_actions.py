@@ -239,15 +239,20 @@ def test_an_airflow_that_no_runner_reaches_is_named_as_the_first_thing_to_do() -
 
 def test_the_environment_is_named_where_kedro_does_not_read_it_anyway() -> None:
     prod, _ = documents(Variant(replace(FACTS, env="prod"), "ghcr", "none"))
-    assert prod["env"] == {"KEDRO_ENV": "prod"}
+    assert prod["env"]["KEDRO_ENV"] == "prod"
     base, _ = documents(Variant(FACTS, "ghcr", "none"))
-    assert "env" not in base
+    assert "KEDRO_ENV" not in base["env"]
+
+
+def test_the_configuration_may_ask_for_the_branch_which_no_job_checks_out() -> None:
+    for document in documents(Variant(FACTS, "ghcr", "none")):
+        assert document["env"]["KEDRO_CONFIG_BRANCH_NAME"] == "${{ github.ref_name }}"
 
 
 def test_hostile_texts_stay_texts() -> None:
     run, schedule = documents(Variant(HOSTILE_FACTS, "ghcr", "none"))
     assert run["defaults"]["run"]["working-directory"] == HOSTILE_FACTS.repository_path
-    assert run["env"] == {"KEDRO_ENV": HOSTILE_FACTS.env}
+    assert run["env"]["KEDRO_ENV"] == HOSTILE_FACTS.env
     branch = schedule[True]["push"]["branches"][0]
     assert re.sub(r"\\(.)", r"\1", branch) == HOSTILE_FACTS.default_branch
     assert run[True]["push"]["branches-ignore"][0] == branch
