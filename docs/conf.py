@@ -28,7 +28,7 @@ nitpicky = True
 
 # Anchors of headings as GitHub makes them, so that links work in the repository, too.
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"

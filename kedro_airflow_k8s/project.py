@@ -100,8 +100,8 @@ class KedroProject:
                 data = {**(data or {}), "run_config": {**run, "image": chosen}}
         if data is None:
             raise ConfigError(
-                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it,"
-                " with at least run_config and its image, or give --image."
+                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Make it"
+                " by `kedro airflow-k8s init`, or give --image."
             )
         return load_config(data, source)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -118,6 +119,26 @@ class Target:
             " abfs://container/folder. Or take the Airflow on this machine: `kedro airflow-k8s"
             " sandbox up`, then --sandbox."
         )
+
+    def image_for(self, output: str | None, given: str | None) -> str | None:
+        """The image for the pods of a DAG that is only delivered, as the next method has it.
+
+        A DAG that goes elsewhere than to the sandbox has nothing to do with it, though the
+        configuration means the sandbox, unless the command asks for it.
+
+        Args:
+            output: Where the command line says that the DAG goes.
+            given: What it says of the image.
+
+        Raises:
+            SandboxError: As in the next method.
+        """
+        if output and not self._asked_for_sandbox:
+            from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+
+            if Path(output).resolve() != SandboxFolder(self._project.path).dags.resolve():
+                return given
+        return self.image(given)
 
     def image(self, given: str | None) -> str | None:
         """The image for the pods, if it is not for the configuration to say.

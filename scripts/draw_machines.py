@@ -123,7 +123,7 @@ SHAPES = (
         160,
         PART,
         "A task | `kedro run --nodes=train | a process, memory and | "
-        "files of its own, on any | machine that fits",
+        "files of its own, from a | fresh copy of the image",
     ),
     Box(
         820,

@@ -196,8 +196,16 @@ def configuration_page() -> str:
 
 
 def _contents(keys: list[Key]) -> str:
-    links = (f"[`{path}`](#{anchor(path)})" for path, _, _ in keys)
-    return "All keys: " + ",\n".join(links) + ".\n"
+    """Links to all keys, a line for those of a section."""
+    sections: dict[str, list[str]] = {}
+    for path, _, _ in keys:
+        section, _, name = path.rpartition(".")
+        sections.setdefault(section, []).append(f"[`{name}`](#{anchor(path)})")
+    lines = [
+        f"- {f'`{section}`: ' if section else ''}{', '.join(names)}"
+        for section, names in sections.items()
+    ]
+    return "All keys, by the section they are in:\n\n" + "\n".join(lines) + "\n"
 
 
 def anchor(path: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from kedro.framework.cli.hooks import manager as cli_hooks
 
 PACKAGE = "shop"
 
@@ -150,6 +151,8 @@ class ProjectFolder:
 def as_in_a_new_process() -> Iterator[None]:
     """Give back what Kedro changes of the process, and forget the project's modules."""
     path, environment = list(sys.path), dict(os.environ)
+    # Each call adds a layer to Kedro's only one, and after some 300 of them Python gives up.
+    cli_hooks._cli_hook_manager = None
     try:
         yield
     finally:

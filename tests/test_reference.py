@@ -79,7 +79,7 @@ def test_every_key_has_a_heading_an_anchor_a_type_and_a_default() -> None:
     anchors = [reference.anchor(path) for path, _ in entries]
     assert len(set(anchors)) == len(anchors)
     for path, entry in entries:
-        assert f"[`{path}`](#{reference.anchor(path)})" in text
+        assert f"[`{path.rpartition('.')[2]}`](#{reference.anchor(path)})" in text
         assert "\n- Type: " in entry, path
         assert "\n- Default: " in entry, path
 

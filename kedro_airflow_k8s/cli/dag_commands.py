@@ -86,12 +86,13 @@ def upload_pipeline(
     from kedro_airflow_k8s.plan import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
+    chosen_image = target.image_for(output, image)
     output = target.output(output)
     dags = compile_pipelines(
         project,
         [pipeline],
         output=Path(output),
-        overrides=Overrides(image=target.image(image)),
+        overrides=Overrides(image=chosen_image),
         checks=checks,
         warn=warn,
     )

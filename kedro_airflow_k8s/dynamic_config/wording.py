@@ -19,6 +19,9 @@ _WITH_DEFAULT = re.compile(r"\$\{\s*(\w+)\|((?:[^{}\n]|\{[^{}\n]*\})*)\}")
 # What OmegaConf cannot have in a key.
 _IMPOSSIBLE = re.compile(r"[\s{}()\[\]:.\\'\"]")
 
+# To the resolver these are something else, and to the old form texts like any other.
+_NOT_TEXT = ("true", "false", "null", "nan", "inf")
+
 
 def explanation(
     error: InterpolationKeyError | GrammarParseError, loader: OmegaConfigLoader, kind: str
@@ -101,9 +104,9 @@ def _unfit(default: str) -> str:
 def _resolver(name: str, default: str) -> str:
     """The same in the form that any file can have."""
     quoted = len(default) > 1 and default[0] == default[-1] and default[0] in "'\""
-    if not quoted and "${" not in default and not re.fullmatch(r"[A-Za-z_][\w-]*|", default):
-        default = "'" + default.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    # To the old form these are texts like any other.
-    elif default.lower() in ("true", "false", "null", "nan", "inf"):
-        default = f"'{default}'"
+    bare = re.fullmatch(r"[A-Za-z_][\w-]*", default) and default.lower() not in _NOT_TEXT
+    if not (quoted or bare or "${" in default):
+        # In quotes, backslashes only mean something in front of one.
+        inner = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), default)
+        default = f"'{inner}'"
     return f"${{kedro_config:{name},{default}}}"

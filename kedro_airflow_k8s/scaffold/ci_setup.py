@@ -104,6 +104,21 @@ class CiSetup:
         return None if self.facts.env == self.facts.base_env else self.facts.env
 
     @property
+    def first_to_do(self) -> tuple[str, ...]:
+        """What keeps the jobs from reaching Airflow, in lines of a comment; empty if nothing."""
+        if self.facts.is_sandbox or not self.facts.host or not self.facts.output:
+            return (
+                "First name an Airflow that can be reached from there: `host` and `output` in",
+                "airflow-k8s.yaml. Then delete this file: the same `init` writes it anew.",
+            )
+        if "://" not in self.facts.output:
+            return (
+                "`output` in airflow-k8s.yaml is a folder, and Airflow has to read it: let the",
+                "jobs run on a machine of yours that has it.",
+            )
+        return ()
+
+    @property
     def airflow_settings(self) -> tuple[Setting, ...]:
         """What the credentials for Airflow are in."""
         if self.airflow_auth == "token":

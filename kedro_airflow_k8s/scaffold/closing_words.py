@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kedro_airflow_k8s.scaffold.arguments import InitRequest
 from kedro_airflow_k8s.scaffold.plan_files import InitPlan, PlannedFile
 from kedro_airflow_k8s.scaffold.project_facts import NO_REGISTRY
-from kedro_airflow_k8s.scaffold.requirements import plugin_line
+from kedro_airflow_k8s.scaffold.requirements import PLUGIN, plugin_line
 
 
 def file_line(file: PlannedFile) -> str:
@@ -29,8 +29,14 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
     facts = plan.facts
     if plan.lacks_plugin:
         yield (
-            f"Add {plugin_line()} to requirements.txt with the tool that made its hashes: the image"
-            " needs it."
+            f"Add {plugin_line(plan.extras)} to requirements.txt with the tool that made its"
+            " hashes: the image needs it."
+        )
+    if plan.lacks_extras:
+        named = ",".join(plan.lacks_extras)
+        yield (
+            f"Write {PLUGIN}[{named}] in place of {PLUGIN} into requirements.txt: that installs"
+            " what uploads and log-in need."
         )
     env = "" if facts.env == facts.base_env else f" --env {shlex.quote(facts.env)}"
     yield f"kedro airflow-k8s validate{env}, for what would go wrong on the cluster."

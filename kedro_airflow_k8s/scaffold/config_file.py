@@ -20,15 +20,17 @@ SCHEMA_TITLE = "airflow-k8s.yaml"
 
 @dataclass(frozen=True)
 class ConfigPlace:
-    """Where the file is to be.
+    """Where the file is to be, and what the project asks of it.
 
     Attributes:
         schema: The way from there to the schema, with slashes; empty if there is none.
         conf: The folder of the configuration, as to be named in a comment.
+        resources: The names that nodes choose resources by.
     """
 
     schema: str
     conf: str
+    resources: tuple[str, ...] = ()
 
 
 def config_text(
@@ -54,6 +56,7 @@ def config_text(
         namespace=facts.namespace,
         project_name=facts.project_name,
         run_name=facts.slug,
+        resources=place.resources,
         first_day=today.strftime("%Y%m%d"),
     )
 

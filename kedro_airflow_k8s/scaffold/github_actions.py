@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from jinja2 import Environment
 
+from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.scaffold.ci_setup import (
     PARSE_MINUTES,
     WAIT_MINUTES,
@@ -49,7 +50,11 @@ def github_workflows(
     Returns:
         Files of the git repository. A project in a folder of its repository has its name in
         theirs, as there may be others beside it.
+
+    Raises:
+        ScaffoldError: GitHub would take a name of the project's for an expression.
     """
+    _check(facts)
     setup = CiSetup(facts, registry, airflow_auth)
     settings = github_settings(setup)
     return [
@@ -101,18 +106,31 @@ def _workflow(setup: CiSetup, stem: str, settings: list[str], why: str) -> Scaff
     return ScaffoldedFile(path, text, why, base="repository")
 
 
+def _check(facts: ProjectFacts) -> None:
+    """Refuse names for which GitHub would put something else, where it cannot be escaped.
+
+    Raises:
+        ScaffoldError: There is one.
+    """
+    for what, name in (
+        ("folder", facts.repository_path),
+        ("default branch", facts.default_branch),
+        ("environment", facts.env),
+    ):
+        if "${{" in name:
+            raise ScaffoldError(
+                f"The project's {what} is named {name!r}, and GitHub takes ${{{{ in a workflow for"
+                " an expression. Rename it. Nothing was written."
+            )
+
+
 @cache
 def _templates() -> Environment:
     environment = template_environment().overlay()
-    environment.filters = {**environment.filters, "literal": literal, "pattern": pattern}
+    environment.filters = {**environment.filters, "pattern": pattern}
     return environment
-
-
-def literal(text: str) -> str:
-    """Any text as a value in a workflow, one that GitHub does not take for an expression."""
-    return quoted(text.replace("${{", "${{ '${{' }}"))
 
 
 def pattern(text: str, glob: str = "") -> str:
     """A filter of branches or paths that fits the very text, followed by a glob."""
-    return quoted(re.sub(r"([\\*?+!\[\]])", r"\\\1", text) + glob)
+    return quoted(re.sub(r"([\\*?+!\[])", r"\\\1", text) + glob)

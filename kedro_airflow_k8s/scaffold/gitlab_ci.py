@@ -23,8 +23,21 @@ from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry, S
 WHOLE = PurePosixPath(".gitlab-ci.yml")
 """The file that GitLab reads."""
 
+WRITTEN_BY = "# Written by `kedro airflow-k8s init`"
+"""How a line at the top of each file begins."""
+
 INCLUDED = PurePosixPath(".gitlab/kedro-airflow-k8s.yml")
 """The file that it reads when the other one includes it."""
+
+DOCKER = "docker:29-cli"
+"""Has `docker buildx`, which works with a BuildKit that runs elsewhere."""
+
+BUILDKIT = (
+    "moby/buildkit:v0.33.1-rootless"
+    "@sha256:f8a833b2de9d68e27f0815e4a737abdfaf8a2e4c615650557df11025101557b4"
+)
+"""Needs no privileged runner, and is the builder behind `docker build`, so that it takes the same
+Dockerfile. Kaniko, which many pipelines have, is archived."""
 
 
 def gitlab_pipeline(
@@ -50,6 +63,8 @@ def gitlab_pipeline(
         .render(
             setup=setup,
             included=included,
+            docker=DOCKER,
+            buildkit=BUILDKIT,
             settings=gitlab_settings(setup),
             file=str(path),
             requirements=str(PurePosixPath(facts.repository_path, "requirements.txt")),
@@ -61,6 +76,11 @@ def gitlab_pipeline(
     if included:
         why += f"; include it in {WHOLE}"
     return [ScaffoldedFile(path, text, why, base="repository")]
+
+
+def is_ours(text: str) -> bool:
+    """Whether a GitLab pipeline is one that this module has made."""
+    return any(line.startswith(WRITTEN_BY) for line in text.splitlines())
 
 
 def gitlab_settings(setup: CiSetup) -> list[str]:

@@ -14,11 +14,13 @@ from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.project import CONFIG_FILES, KedroProject
 from kedro_airflow_k8s.scaffold import config_file
 from kedro_airflow_k8s.scaffold.arguments import InitRequest, airflow_place
+from kedro_airflow_k8s.scaffold.ci_setup import needed_extras
 from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry, ScaffoldedFile
 from kedro_airflow_k8s.scaffold.pod_files import (
     DOCKERFILE,
     ImageNeeds,
     cannot_get_plugin,
+    lacking_extras,
     pod_files,
     read_text,
 )
@@ -27,6 +29,7 @@ from kedro_airflow_k8s.scaffold.project_facts import (
     facts_of_config,
     find_repository,
     read_facts,
+    resource_names,
 )
 from kedro_airflow_k8s.scaffold.writing import UNTOUCHED, NewFile, check_place, write_all
 from kedro_airflow_k8s.target import is_on_this_machine
@@ -72,6 +75,8 @@ class InitPlan:
         config_path: The configuration, as to be shown.
         keeps_config: Whether the configuration that is there stays.
         lacks_plugin: Whether requirements.txt has to get the plugin from the tool that made it.
+        extras: What the project needs of the plugin besides.
+        lacks_extras: Those of them that the line of requirements.txt for the plugin has to get.
     """
 
     files: tuple[PlannedFile, ...]
@@ -79,6 +84,8 @@ class InitPlan:
     config_path: str
     keeps_config: bool
     lacks_plugin: bool
+    extras: tuple[str, ...]
+    lacks_extras: tuple[str, ...]
 
     def write(self) -> None:
         """Write all of it, or nothing.
@@ -119,10 +126,13 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         auth = config.airflow_auth.type if config.airflow_auth else None
     else:
         files += _config_files(project, folder, facts, request, today)
-    needs = _image_needs(project, metadata, volume)
+    needs = replace(
+        _image_needs(project, metadata, volume),
+        extras=needed_extras(facts.output, auth or DEFAULT_AUTH),
+    )
     facts = replace(facts, data_folder=needs.mount_path.name)
     files += pod_files(facts, needs, dockerfile=request.dockerfile)
-    files += _ci_files(facts, request, auth or DEFAULT_AUTH)
+    files += _ci_files(facts, request, auth or DEFAULT_AUTH, repository.root)
     planned = [_planned(file, project.path, repository.root) for file in files]
     for file in planned:
         check_place(file.path, file.root)
@@ -134,6 +144,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         config_path=_shown(present[0] if keeps else folder / CONFIG_FILES[0], project.path),
         keeps_config=keeps,
         lacks_plugin=cannot_get_plugin(project.path),
+        extras=needs.extras,
+        lacks_extras=lacking_extras(project.path, needs.extras),
     )
 
 
@@ -197,6 +209,7 @@ def _config_files(
     place = config_file.ConfigPlace(
         schema=Path(os.path.relpath(schema, folder)).as_posix(),
         conf=_shown(project.conf_path, project.path),
+        resources=resource_names(project),
     )
     yield ScaffoldedFile(
         PurePosixPath(os.path.relpath(folder / CONFIG_FILES[0], project.path)),
@@ -226,7 +239,7 @@ def _image_needs(
 
 
 def _ci_files(
-    facts: ProjectFacts, request: InitRequest, auth: AuthKind
+    facts: ProjectFacts, request: InitRequest, auth: AuthKind, repository: Path
 ) -> Iterator[ScaffoldedFile]:
     registry = request.registry or DEFAULT_REGISTRY
     if request.github_actions:
@@ -234,9 +247,11 @@ def _ci_files(
 
         yield from github_workflows(facts, registry, auth)
     if request.gitlab_ci:
-        from kedro_airflow_k8s.scaffold.gitlab_ci import gitlab_pipeline
+        from kedro_airflow_k8s.scaffold.gitlab_ci import WHOLE, gitlab_pipeline, is_ours
 
-        yield from gitlab_pipeline(facts, registry, auth)
+        present = read_text(repository / WHOLE)
+        included = present is not None and not is_ours(present)
+        yield from gitlab_pipeline(facts, registry, auth, included)
 
 
 def _planned(file: ScaffoldedFile, project_path: Path, repository: Path) -> PlannedFile:

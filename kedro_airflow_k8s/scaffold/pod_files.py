@@ -31,6 +31,7 @@ class ImageNeeds:
         source: The folder of the project's code, relative to it.
         mount_path: Where the volume is mounted in the image.
         fills_volume: Whether the data folder of the image is copied to the volume of a run.
+        extras: What the project needs of the plugin besides, to upload and to log in to Airflow.
     """
 
     project_path: Path
@@ -39,6 +40,7 @@ class ImageNeeds:
     source: str
     mount_path: PurePosixPath
     fills_volume: bool
+    extras: tuple[str, ...] = ()
 
 
 def pod_files(
@@ -55,7 +57,7 @@ def pod_files(
         ScaffoldError: A file that is there cannot be read.
     """
     yield from _dockerignore(facts, needs, wheels=dockerfile)
-    yield from _requirements(facts, needs.project_path)
+    yield from _requirements(facts, needs)
     if dockerfile:
         yield ScaffoldedFile(
             PurePosixPath(DOCKERFILE), _dockerfile(facts, needs), "makes the image of the pods"
@@ -104,15 +106,25 @@ def _dockerignore(
             yield ScaffoldedFile(kept, "", "keeps the folder, which Kedro reads, in the image")
 
 
-def _requirements(facts: ProjectFacts, project_path: Path) -> Iterator[ScaffoldedFile]:
+def lacking_extras(project_path: Path, extras: tuple[str, ...]) -> tuple[str, ...]:
+    """The plugin's extras that requirements.txt has to get from the user: it has the plugin."""
     file = project_path / REQUIREMENTS
+    if read_text(file) is None or not requirements.installs_plugin(file):
+        return ()
+    return requirements.missing_extras(file, extras)
+
+
+def _requirements(facts: ProjectFacts, needs: ImageNeeds) -> Iterator[ScaffoldedFile]:
+    file = needs.project_path / REQUIREMENTS
     present = read_text(file)
     if present is None:
-        text = requirements.new_requirements(_pyproject(project_path), facts.kedro_version)
-    elif cannot_get_plugin(project_path) or requirements.installs_plugin(file):
+        text = requirements.new_requirements(
+            _pyproject(needs.project_path), facts.kedro_version, needs.extras
+        )
+    elif cannot_get_plugin(needs.project_path) or requirements.installs_plugin(file):
         return
     else:
-        text = requirements.with_plugin(present)
+        text = requirements.with_plugin(present, needs.extras)
     yield ScaffoldedFile(
         PurePosixPath(REQUIREMENTS), text, f"{requirements.PLUGIN} has to be in the image"
     )

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro import __version__ as kedro_version
+from kedro.framework.project import pipelines
 
-from kedro_airflow_k8s.config import PluginConfig
+from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.names import digest
 from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.scaffold.facts import ProjectFacts
+from kedro_airflow_k8s.tasks import RESOURCES_TAG
 
 if TYPE_CHECKING:
     from git import Repo
@@ -129,6 +132,17 @@ def slug(project_name: str, package_name: str) -> str:
         if short:
             return short
     return f"kedro-{digest(project_name)}"
+
+
+def resource_names(project: KedroProject) -> tuple[str, ...]:
+    """What nodes choose by tags `resources.<name>`, sorted; nothing if they cannot be imported."""
+    try:
+        project.pipeline_names()
+    except ProjectError:  # `validate` tells what is wrong; the file is needed all the same.
+        return ()
+    tags = {tag for pipeline in pipelines.values() for node in pipeline.nodes for tag in node.tags}
+    found = {match[1] for tag in tags if (match := RESOURCES_TAG.fullmatch(tag))}
+    return tuple(sorted(name for name in found - {RESOURCES_DEFAULT} if name.strip()))
 
 
 def find_repository(project_path: Path) -> Repository:

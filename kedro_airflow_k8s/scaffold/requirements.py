@@ -22,25 +22,29 @@ _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(?P<file>\S+)")
 _NAMED = re.compile(r"(?:-[rc]|--requirement|--constraint)[\s=]*(?P<file>\S+)")
 
 
-def plugin_line() -> str:
-    """The requirement of this version of the plugin or a later one."""
+def plugin_line(extras: Iterable[str] = ()) -> str:
+    """The requirement of this version of the plugin or a later one, with its extras."""
     major, minor = __version__.split(".")[:2]
-    return f"{PLUGIN}>={major}.{minor}"
+    named = f"[{','.join(extras)}]" if extras else ""
+    return f"{PLUGIN}{named}>={major}.{minor}"
 
 
-def with_plugin(text: str) -> str:
-    """The text of a requirements file with a line for the plugin at its end."""
+def with_plugin(text: str, extras: Iterable[str] = ()) -> str:
+    """The text of a requirements file with a line for the plugin and its extras at its end."""
     newline = "\r\n" if "\r\n" in text else "\n"
     end = "" if not text or text.endswith("\n") else newline
-    return f"{text}{end}{plugin_line()}{newline}"
+    return f"{text}{end}{plugin_line(extras)}{newline}"
 
 
-def new_requirements(pyproject: dict[str, Any], kedro_version: str) -> str:
+def new_requirements(
+    pyproject: dict[str, Any], kedro_version: str, extras: Iterable[str] = ()
+) -> str:
     """A requirements file for a project that has none.
 
     Args:
         pyproject: What the project's pyproject.toml says.
         kedro_version: The version of Kedro that runs now.
+        extras: What the project needs of the plugin besides, such as `gcp`.
     """
     project = pyproject.get("project")
     declared = project.get("dependencies") if isinstance(project, dict) else None
@@ -48,7 +52,7 @@ def new_requirements(pyproject: dict[str, Any], kedro_version: str) -> str:
     if not names_package(lines, "kedro"):
         lines.append(f"kedro~={kedro_version}")
     text = "".join(f"{line}\n" for line in lines)
-    return text if names_package(lines, PLUGIN) else with_plugin(text)
+    return text if names_package(lines, PLUGIN) else with_plugin(text, extras)
 
 
 def installs_plugin(file: Path) -> bool:
@@ -59,6 +63,21 @@ def installs_plugin(file: Path) -> bool:
         UnicodeDecodeError: It is not text.
     """
     return names_package(_all_lines(file, set()), PLUGIN)
+
+
+def missing_extras(file: Path, extras: Iterable[str]) -> tuple[str, ...]:
+    """Those of the plugin's extras that no line of a requirements file asks for.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    asked = [line for line in _all_lines(file, set()) if names_package([line], PLUGIN)]
+    return tuple(
+        extra
+        for extra in extras
+        if not any(re.search(rf"\[[^\]]*\b{extra}\b[^\]]*\]", line) for line in asked)
+    )
 
 
 def is_hashed(file: Path) -> bool:

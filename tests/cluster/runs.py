@@ -277,13 +277,18 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @contextmanager
 def running_airflow(
-    project: ClusterProject, namespace: Namespace, image: str, home: str
+    project: ClusterProject,
+    namespace: Namespace,
+    image: str,
+    home: str,
+    kubeconfig: Path | None = None,
 ) -> Iterator[Airflow]:
-    """Airflow 3 with the cluster of the kubeconfig, until the block ends."""
+    """Airflow 3 with the cluster of a kubeconfig, else of the current one, until the block ends."""
     # The sandbox wants to know the project's settings.
     where = {"image": image, "volume": {"mount_path": f"{home}/data"}}
     project.configure({"run_config": where})
-    command = [sys.executable, "-c", START, sys.executable, json.dumps(_SETTINGS)]
+    settings = {**_SETTINGS, "KUBECONFIG": str(kubeconfig)} if kubeconfig else _SETTINGS
+    command = [sys.executable, "-c", START, sys.executable, json.dumps(settings)]
     try:
         started = subprocess.run(
             command, cwd=project.path, capture_output=True, text=True, check=False, timeout=600

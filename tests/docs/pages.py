@@ -6,10 +6,11 @@ What a fenced block is for can be seen on the page itself:
 | --- | --- |
 | `bash` | types it into the one terminal that is open since the top of the page |
 | `bash` with the caption "ends with exit code 1" | the same; the command is shown failing |
-| `text` below a `bash` block | compares it with what the terminal shows; `...` stands for anything |
+| `text` below a `bash` block | compares it with what the terminal shows; `...` is anything |
 | any language, with a path as caption | puts it into that file, in place of what was there |
 | "path, added at the end" | adds it to the file |
 | "path, these keys" | sets these keys in a YAML file, and leaves the others alone |
+| "path, with mistakes" | as the path alone; the configuration is one that is refused |
 """
 
 from __future__ import annotations
@@ -25,15 +26,21 @@ import yaml
 from markdown_it import MarkdownIt
 
 from kedro_airflow_k8s.config import load_config
+from kedro_airflow_k8s.errors import ConfigError
 from tests.docs.manifests import check_manifests
 from tests.docs.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
-Mode = Literal["write", "append", "keys"]
+Mode = Literal["write", "append", "keys", "mistakes"]
 
-_MODES: dict[str, Mode] = {"": "write", "added at the end": "append", "these keys": "keys"}
+_MODES: dict[str, Mode] = {
+    "": "write",
+    "added at the end": "append",
+    "these keys": "keys",
+    "with mistakes": "mistakes",
+}
 _EXIT_CODE = re.compile(r"ends with exit code (\d+)")
 _ADMONITIONS = frozenset({"{note}", "{tip}", "{warning}", "{important}"})
 _WITHOUT_CODE = frozenset({"{toctree}", "{image}", "{figure}", "{eval-rst}"})
@@ -197,10 +204,10 @@ class Reader:
 
     def _put(self, block: Block, path: str, mode: Mode) -> Path:
         file = self.terminal.path(path)
-        if mode != "write" and not file.exists():
+        if mode in ("append", "keys") and not file.exists():
             raise PageError(f"{block.place}: there is no {path} yet")
         file.parent.mkdir(parents=True, exist_ok=True)
-        if mode == "write":
+        if mode in ("write", "mistakes"):
             file.write_text(block.text, encoding="utf-8")
         elif mode == "append":
             file.write_text(file.read_text("utf-8") + block.text, encoding="utf-8")
@@ -272,15 +279,23 @@ def check_file(file: Path, block: Block) -> None:
         if block.language == "yaml":
             check_manifests(content)
             if file.name in _CONFIG_NAMES:
-                _check_config(file)
+                _check_config(file, refused=block.caption.endswith(", with mistakes"))
     except Exception as error:
         raise PageError(f"{block.place}: {error}") from error
 
 
-def _check_config(file: Path) -> None:
+def _check_config(file: Path, *, refused: bool) -> None:
     """Load the configuration; interpolations are Kedro's to resolve, when a command runs."""
     own = yaml.safe_load(file.read_text("utf-8"))
     base = file.parent.parent / "base" / file.name
     common = yaml.safe_load(base.read_text("utf-8")) if base.exists() and base != file else {}
     text = json.dumps(merge(common, own))
-    load_config(json.loads(re.sub(r"\$\{[^}]*\}", "value", text)), file.name)
+    data = json.loads(re.sub(r"\$\{[^}]*\}", "value", text))
+    try:
+        load_config(data, file.name)
+    except ConfigError:
+        if not refused:
+            raise
+        return
+    if refused:
+        raise ValueError(f"there is no mistake in {file.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import subprocess
@@ -41,9 +42,49 @@ def new_reader(
         for sandbox in home.glob(f"**/{SANDBOX_FOLDER}"):
             if SandboxFolder(sandbox.parent).path.exists():
                 stop_sandbox(sandbox.parent, print)
-        if target := os.environ.get(OUTPUT):
-            Path(target).mkdir(parents=True, exist_ok=True)
-            (Path(target) / f"{name}.txt").write_text("".join(reader.transcript), "utf-8")
+        _write_transcript(reader, name)
+
+
+def keep_project(reader: Reader, target: Path) -> None:
+    """Put a copy of the project aside that a reader is in."""
+    shutil.copytree(
+        reader.terminal.folder, target, ignore=shutil.ignore_patterns(SANDBOX_FOLDER), symlinks=True
+    )
+
+
+@contextmanager
+def at_another_page(
+    reader: Reader, kept: Path, name: str, environment: Mapping[str, str]
+) -> Iterator[Reader]:
+    """The same person with a new terminal, and the project as it was put aside.
+
+    Args:
+        reader: Who it is.
+        kept: The copy of the project.
+        name: What to call what they have seen.
+        environment: Variables that they have set besides.
+    """
+    project = reader.terminal.folder
+    for entry in project.iterdir():
+        if entry.name == SANDBOX_FOLDER:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    shutil.copytree(kept, project, dirs_exist_ok=True, symlinks=True)
+    other = Reader(copy.copy(reader.terminal))
+    other.terminal.environment = {**reader.terminal.environment, **environment}
+    try:
+        yield other
+    finally:
+        _write_transcript(other, name)
+
+
+def _write_transcript(reader: Reader, name: str) -> None:
+    if target := os.environ.get(OUTPUT):
+        Path(target).mkdir(parents=True, exist_ok=True)
+        (Path(target) / f"{name}.txt").write_text("".join(reader.transcript), "utf-8")
 
 
 def clone_repository(target: Path) -> None:

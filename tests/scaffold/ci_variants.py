@@ -27,7 +27,7 @@ FACTS = ProjectFacts(
     namespace="airflow",
 )
 
-IMAGES = {
+IMAGES: dict[Registry, str] = {
     "ghcr": "ghcr.io/example/shop",
     "gar": "europe-docker.pkg.dev/example/images/shop",
     "ecr": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop",
@@ -36,9 +36,9 @@ IMAGES = {
 HOSTILE_FACTS = replace(
     FACTS,
     project_name='It\'s a "shop"\n- run: ${{ secrets.X }} $(id) [[ x ]] %}',
-    repository_path='a `dir`/it\'s ${{ github.actor }} [x] $HOME "ü" #1: *&!',
-    default_branch="re+lease/${{github.actor}}'\"ü#!]",
-    env='prod\'s "$HOME" ${{ github.actor }}',
+    repository_path='a `dir`/it\'s {{ x }} [x] $HOME "ü" #1: *&!',
+    default_branch="re+lease/$(id)'\"ü#!]{{x}}",
+    env='prod\'s "$HOME" {{ x }}',
     output="gs://bucket/${{ github.actor }}",
 )
 """A project whose every text tries to be something else in YAML, an expression or a shell."""
@@ -67,7 +67,8 @@ class Variant:
         place = "root" if self.facts.repository_path == "." else "folder"
         known = "known" if self.facts.image in IMAGES.values() else "unknown"
         hostile = "hostile" if self.facts.default_branch != "main" else "plain"
-        parts = (self.registry, self.airflow_auth, kind, place, known, hostile)
+        reached = "sandbox" if self.facts.is_sandbox else "airflow"
+        parts = (self.registry, self.airflow_auth, kind, place, known, hostile, reached)
         return "_".join(parts)
 
 

@@ -1,0 +1,82 @@
+"""The how-to guides that need no Airflow: each command works, in its order, in a fresh project.
+
+The others are in test_tutorial.py, which has an Airflow. DOCS_OUTPUT=<folder> writes what each
+reader has typed and seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, Reader
+from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
+from tests.storage_servers import S3
+
+HOW_TO = DOCS / "how-to"
+WITHOUT_SERVERS = (
+    "ci.md",
+    "diagnose-a-run.md",
+    "dynamic-configuration.md",
+    "installation.md",
+    "migrate-from-0.8.md",
+    "migrate-from-kedro-airflow.md",
+    "resources.md",
+    "results.md",
+    "vertex-ai-workbench.md",
+)
+
+
+@pytest.fixture(scope="module")
+def author(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Somebody with a project in which `init` was run, as the first part of the tutorial has it."""
+    folder = tmp_path_factory.mktemp("author")
+    with new_reader(folder, "project") as reader:
+        clone_repository(reader.terminal.folder / "kedro-airflow-k8s")
+        reader.follow(DOCS / "tutorial/1-on-this-machine.md", until="Check")
+        keep_project(reader, folder / "kept")
+        yield reader
+
+
+@pytest.fixture
+def kept(author: Reader) -> Path:
+    """The project as it was then."""
+    return Path(author.terminal.environment["HOME"]).parent / "kept"
+
+
+@pytest.mark.parametrize("page", WITHOUT_SERVERS)
+def test_the_guide_works_as_it_stands_there(author: Reader, kept: Path, page: str) -> None:
+    with at_another_page(author, kept, page.removesuffix(".md"), {}) as reader:
+        reader.follow(HOW_TO / page)
+
+        assert reader.transcript
+
+
+def test_the_guide_to_secrets_hands_them_to_pods_that_store_the_result(
+    author: Reader, kept: Path, s3_server: S3
+) -> None:
+    s3_server.make_bucket("shop-results")
+    with at_another_page(author, kept, "secrets", {}) as reader:
+        reader.addresses = {"https://minio.example.com": s3_server.url}
+        reader.follow(HOW_TO / "secrets.md")
+
+    result = json.loads(s3_server.read("shop-results", "best_sellers.json"))
+    assert result == {"cappuccino": 143.0, "espresso": 135.0}
+
+
+@pytest.mark.skipif(not os.environ.get("MLFLOW_PYTHON"), reason="MLFLOW_PYTHON is not set")
+def test_the_guide_to_mlflow_logs_a_run_to_mlflow(author: Reader, kept: Path) -> None:
+    environment = dict(author.terminal.environment)
+    with at_another_page(author, kept, "mlflow", {}) as reader:
+        # The programs of the environment that has kedro-mlflow; the stand-ins stay in front.
+        programs = environment["PATH"].split(os.pathsep)
+        folder = str(Path(os.environ["MLFLOW_PYTHON"]).parent)
+        own = str(kept.parent / "programs")
+        reader.terminal.environment["PATH"] = os.pathsep.join([own, folder, *programs])
+        reader.follow(HOW_TO / "mlflow.md")
+
+        assert (reader.terminal.folder / "mlflow.db").stat().st_size > 0
