@@ -61,6 +61,11 @@ def _today(kind: Any) -> Any:
     return _OLD_TYPES.get(kind.lower(), kind) if isinstance(kind, str) else kind
 
 
+Server = Annotated[
+    str, AfterValidator(_server), WithJsonSchema({"type": "string", "pattern": "^https?://"})
+]
+
+
 class MlflowAuthentication(Section):
     """Where the credentials for MLflow are. They are never in this file, nor in the DAG."""
 
@@ -112,14 +117,7 @@ class MlflowConfig(Section):
         description="Whether each DAG run is one MLflow run. Without it: if kedro-mlflow is"
         " installed and the project has an mlflow.yml.",
     )
-    tracking_uri: (
-        Annotated[
-            str,
-            AfterValidator(_server),
-            WithJsonSchema({"type": "string", "pattern": "^https?://"}),
-        ]
-        | None
-    ) = Field(
+    tracking_uri: Server | None = Field(
         default=None,
         description="Address of the MLflow server, for Airflow and for the pods. Without it: that"
         " of mlflow.yml, else MLFLOW_TRACKING_URI of `env_vars`.",

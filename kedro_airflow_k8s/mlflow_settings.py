@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from kedro_airflow_k8s.dynamic_config.files import config_files
+from kedro_airflow_k8s.dynamic_config.usage import MLFLOW_PATTERNS
 from kedro_airflow_k8s.pipeline import KedroMlflow
 
 CONFIG_NAME = "mlflow"
-PATTERNS = ["mlflow*", "mlflow*/**", "**/mlflow*"]
-"""Those of kedro-mlflow, which adds them when it runs."""
-
-PLUGIN = "kedro-mlflow"
+PLUGIN = "kedro_mlflow"
+"""The name under which it is installed, by which settings disable its hooks."""
 
 _RANDOM_NAME = "km.random_name"
 
@@ -45,7 +45,7 @@ def read_mlflow_settings(
         Exception: Whatever the loader raises of a file that it cannot read.
     """
     if isinstance(loader, OmegaConfigLoader):
-        loader.config_patterns.setdefault(CONFIG_NAME, PATTERNS)
+        loader.config_patterns.setdefault(CONFIG_NAME, list(MLFLOW_PATTERNS))
     try:
         with _random_names():
             found: Any = loader[CONFIG_NAME]
@@ -54,14 +54,8 @@ def read_mlflow_settings(
     server, tracking = _section(found, "server"), _section(found, "tracking")
     experiment = _section(tracking, "experiment")
     params = _section(tracking, "params")
-    base, default = (
-        str(getattr(loader, name, "") or "") for name in ("base_env", "default_run_env")
-    )
-    files = [
-        file
-        for env in dict.fromkeys((base, str(getattr(loader, "env", "") or default)))
-        for file in sorted((conf_path / env).rglob("mlflow*.y*ml"))
-    ]
+    files = config_files(loader, MLFLOW_PATTERNS)
+    default = conf_path / str(getattr(loader, "default_run_env", "") or "")
     return KedroMlflow(
         experiment=str(experiment.get("name") or package_name),
         tracking_uri=_text(server.get("mlflow_tracking_uri")),
@@ -71,14 +65,13 @@ def read_mlflow_settings(
         without=frozenset(_section(tracking, "disable_tracking").get("pipelines") or ()),
         flatten=_section(params, "dict_params"),
         long_params=str(params.get("long_params_strategy") or "fail"),
-        source=", ".join(file.relative_to(conf_path.parent).as_posix() for file in files)
-        or "mlflow.yml",
-        in_default_env=bool(files) and all(_inside(file, conf_path / default) for file in files),
+        source=_shown(files, conf_path) or "mlflow.yml",
+        in_default_env=bool(files) and all(file.is_relative_to(default) for file in files),
     )
 
 
-def _inside(file: Path, folder: Path) -> bool:
-    return file.is_relative_to(folder)
+def _shown(files: Iterable[Path], conf_path: Path) -> str:
+    return ", ".join(file.relative_to(conf_path.parent).as_posix() for file in files)
 
 
 def _section(settings: Any, name: str) -> Mapping[str, Any]:

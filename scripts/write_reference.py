@@ -16,7 +16,7 @@ import click
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from kedro_airflow_k8s import config_tasks, config_values
+from kedro_airflow_k8s import config_mlflow, config_tasks, config_values
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config import PluginConfig, json_schema
 
@@ -91,6 +91,7 @@ KINDS = {
     "AirflowId": "letters, digits, `_`, `-` and `.`, at most 250 characters",
     "ConnectionId": "the id of an Airflow connection",
     "Names": "a list of names, or one text with commas between them",
+    "Server": "an address with `http://` or `https://` in front, without user and password",
     "IntermediateData": "a place on object storage, with a bucket: "
     + ", ".join(f"`{store}://`" for store in config_tasks.STORES)
     + "; without keys, passwords, blanks and the signs `?`, `*`, `#`, `$`, brackets and braces",
@@ -345,7 +346,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _kinds() -> dict[str, str]:
-    homes = {**vars(config_tasks), **vars(config_values)}
+    homes = {**vars(config_mlflow), **vars(config_tasks), **vars(config_values)}
     return {_canonical(TypeAdapter(homes[name]).json_schema()): KINDS[name] for name in KINDS}
 
 

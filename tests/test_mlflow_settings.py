@@ -124,7 +124,8 @@ def test_kedro_mlflow_counts_only_if_it_is_installed_and_its_hooks_run(
 ) -> None:
     monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: object())
     assert kedro_mlflow_runs(())
-    assert kedro_mlflow_runs(("kedro-telemetry",))
-    assert not kedro_mlflow_runs(("kedro-mlflow",))
+    # Kedro compares with the name as it is installed.
+    assert kedro_mlflow_runs(("kedro-telemetry", "kedro-mlflow"))
+    assert not kedro_mlflow_runs(("kedro_mlflow",))
     monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: None)
     assert not kedro_mlflow_runs(())

@@ -45,7 +45,8 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
             severity="warning",
             where=where,
             problem=said,
-            consequence="Each pod logs to a folder of its own, which is gone with it.",
+            consequence="MLflow in the pods refuses a folder, or logs to a file that is gone with"
+            " its pod.",
             fix=f"{fix} Or say that this is fine: run_config.mlflow.enabled: false.",
             pipeline=subject.pipeline,
         )

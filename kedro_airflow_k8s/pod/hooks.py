@@ -23,9 +23,11 @@ class PodHooks:
 
     Attributes:
         ran: Whether Kedro has asked for the first.
+        mlflow_run_id: The run that pods share; empty if there is none.
     """
 
     ran = False
+    mlflow_run_id = ""
 
     # Last, as kedro-mlflow adds to the context here.
     @hook_impl(trylast=True)
@@ -35,6 +37,7 @@ class PodHooks:
         if run_id and MLFLOW_RUN_NAME_VARIABLE in os.environ:
             from kedro_airflow_k8s.pod.mlflow_run import keep_name, keep_open
 
+            self.mlflow_run_id = run_id
             keep_name(context)
             keep_open(run_id)
 
@@ -43,6 +46,11 @@ class PodHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Give the catalog a dataset for each name that crosses the border of this task."""
         self.ran = True
+        if self.mlflow_run_id:
+            from kedro_airflow_k8s.pod.mlflow_run import keep_open
+
+            # Without kedro-mlflow, the project's nodes may have imported MLflow since.
+            keep_open(self.mlflow_run_id)
         root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
         if root:
             from kedro_airflow_k8s.pod.handing_on import hand_on

@@ -35,8 +35,8 @@ def keep_open(run_id: str) -> None:
         run_id: The id of the run.
     """
     mlflow: Any = sys.modules.get("mlflow")
-    if mlflow is None:
-        # Whoever imports it later leaves a status that Airflow corrects at the end.
+    # Whoever imports it later leaves a status that Airflow corrects at the end.
+    if mlflow is None or hasattr(mlflow.MlflowClient.set_terminated, "shared_run"):
         return
     set_terminated = mlflow.MlflowClient.set_terminated
 
@@ -44,4 +44,5 @@ def keep_open(run_id: str) -> None:
         if run != run_id:
             set_terminated(client, run, *args, **options)
 
+    set_terminated_unless_shared.shared_run = run_id  # type: ignore[attr-defined]
     mlflow.MlflowClient.set_terminated = set_terminated_unless_shared
