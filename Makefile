@@ -106,8 +106,8 @@ docs: $(READY) ## build the documentation into docs/_build/html; a warning is an
 	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --jobs auto \
 		--doctree-dir docs/_build/doctrees $(ARGS) docs docs/_build/html
 
-bench: $(READY) ## measure against the budgets, into benchmarks/RESULTS.md
-	$(RUN) -m benchmarks $(ARGS)
+bench: $(READY) $(READY_MLFLOW) ## measure against the budgets, into benchmarks/RESULTS.md
+	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m benchmarks $(ARGS)
 
 golden: $(READY) ## write the golden DAGs in examples/ anew
 	$(RUN) scripts/regenerate_golden.py $(ARGS)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from benchmarks.environments import Environments, make_environments
 from benchmarks.errors import BenchmarkError
 from benchmarks.groupings import GROUPINGS, grouping_section, start_section
 from benchmarks.intermediate import WAYS, intermediate_section
+from benchmarks.mlflow import mlflow_python, mlflow_section
 from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -33,6 +35,7 @@ DAG_ROUNDS, QUICK_DAG_ROUNDS = 21, 3
 SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
 INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 5, 1
 GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 2, 11, 1
+MLFLOW_ROUNDS, QUICK_MLFLOW_ROUNDS = 15, 3
 
 
 def main() -> None:
@@ -42,17 +45,25 @@ def main() -> None:
         action="store_true",
         help="few rounds, small projects, and the report to the terminal only",
     )
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--only",
+        choices=["mlflow"],
+        help="this part alone, with all its rounds, and the report to the terminal only",
+    )
+    arguments = parser.parse_args()
+    quick, only = arguments.quick, arguments.only
     console = Console(stderr=True)
     start = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
-            sections, versions = _measure(Path(folder), quick, console)
+            measure = _measure_mlflow if only else _measure
+            sections, versions = measure(Path(folder), quick, console)
     except BenchmarkError as error:
         console.print(str(error), style="red", markup=False)
         raise SystemExit(1) from None
-    text = report(sections, versions, (time.monotonic() - start) / 60, ", --quick" if quick else "")
-    if quick:
+    options = "".join((", --quick" if quick else "", f", --only {only}" if only else ""))
+    text = report(sections, versions, (time.monotonic() - start) / 60, options)
+    if options:
         print(text)
     else:
         RESULTS.write_text(text, encoding="utf-8")
@@ -77,6 +88,8 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         compiling = progress.add_task("compile", total=total)
         overhead = progress.add_task("help and run", total=6 * (overhead_rounds + 1))
         importing = progress.add_task("DAG in Airflow", total=1)
+        mlflow_rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
+        compiling_mlflow = progress.add_task("compile, MLflow", total=3 * (mlflow_rounds + 1))
         total = (len(WAYS) + 1) * intermediate_rounds
         handing_on = progress.add_task("intermediate data", total=total)
         grouping = progress.add_task(
@@ -86,6 +99,9 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         sections = [
             compile_section(
                 made, folder / "projects", compile_rounds, lambda: progress.advance(compiling)
+            ),
+            mlflow_section(
+                folder / "mlflow", mlflow_rounds, lambda: progress.advance(compiling_mlflow)
             ),
             overhead_section(
                 made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
@@ -105,7 +121,30 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
     return sections, _versions(made)
 
 
+def _measure_mlflow(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+    rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        compiling = progress.add_task("compile, MLflow", total=3 * (rounds + 1))
+        sections = [mlflow_section(folder / "mlflow", rounds, lambda: progress.advance(compiling))]
+    return sections, _versions_of([(mlflow_python(), ["kedro", "kedro-mlflow", "mlflow"])])
+
+
 def _versions(made: Environments) -> str:
+    return _versions_of(
+        (
+            (
+                made.plugin / "bin" / "python",
+                ["kedro", "kedro-airflow-k8s", "pydantic", "gitpython"],
+            ),
+            (made.kedro_airflow / "bin" / "python", ["kedro-airflow"]),
+            (Path(sys.executable), ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]),
+            (mlflow_python(), ["kedro-mlflow", "mlflow"]),
+        )
+    )
+
+
+def _versions_of(environments: Iterable[tuple[Path, Sequence[str]]]) -> str:
     code = (
         "from importlib.metadata import version; import sys;"
         "print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))"
@@ -114,14 +153,7 @@ def _versions(made: Environments) -> str:
         subprocess.run(
             [str(python), "-c", code, *names], capture_output=True, text=True, check=True
         ).stdout.strip()
-        for python, names in (
-            (
-                made.plugin / "bin" / "python",
-                ["kedro", "kedro-airflow-k8s", "pydantic", "gitpython"],
-            ),
-            (made.kedro_airflow / "bin" / "python", ["kedro-airflow"]),
-            (sys.executable, ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]),
-        )
+        for python, names in environments
     ]
     return f"Python {platform.python_version()}, {', '.join(found)}"
 

@@ -53,7 +53,7 @@ def compile_section(
         rows.append(
             [
                 str(count),
-                *(_both(costs, name) for name in (FLOOR, RIVAL, OURS)),
+                *(both(costs, name) for name in (FLOOR, RIVAL, OURS)),
                 f"{ratio:.2f} / {ratio_cpu:.2f}",
                 f"{milliseconds(over)} / {milliseconds(over_cpu)}",
                 str(times),
@@ -91,7 +91,7 @@ def overhead_section(
         rows.append(
             [
                 title,
-                *(_both(costs, name) for name in environments),
+                *(both(costs, name) for name in environments),
                 f"{milliseconds(more.median)} / {milliseconds(more_cpu.median)}",
                 f"{milliseconds(own.median)} / {milliseconds(own_cpu.median)}",
                 str(rounds),
@@ -112,6 +112,7 @@ def _kedro(name: str, environment: Path, project: Path, arguments: list[str]) ->
     return Command(name, (program, *arguments), project, variables)
 
 
-def _both(costs: Rounds, name: str) -> str:
+def both(costs: Rounds, name: str) -> str:
+    """For a table: best and median by the clock, and the median in CPU time."""
     wall, cpu = [cost.wall for cost in costs[name]], [cost.cpu for cost in costs[name]]
     return f"{milliseconds(min(wall))}, {milliseconds(median(wall))} / {milliseconds(median(cpu))}"
