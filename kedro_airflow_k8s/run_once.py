@@ -236,7 +236,7 @@ class _Watch:
                 clock.sleep(max(POLL_SECONDS, clock.now() - asked))
 
     def tell_end(self, run: DagRun) -> None:
-        """Show how the run ended.
+        """Show how the run ended, and the end of the logs of tasks that failed.
 
         Raises:
             RunError: If it did not succeed, or without some of its tasks.
@@ -247,7 +247,15 @@ class _Watch:
             f"[bold {color}]{run.state.value}[/]: {len(succeeded)} of {len(self._dag.task_ids)}"
             " tasks succeeded."
         )
+        failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
+        for task_id in failed[:LOGS_SHOWN]:
+            self._show_log(task_id)
         if run.state is RunState.SUCCESS:
+            if failed:
+                self._progress.warn(
+                    f"{', '.join(failed)} failed, after the nodes: Airflow calls the run a success"
+                    f" all the same. See {self._url}"
+                )
             missing = [task_id for task_id in self._dag.task_ids if task_id not in self._tasks]
             if missing:
                 raise RunError(
@@ -256,9 +264,6 @@ class _Watch:
                     f" {self._url}"
                 )
             return
-        failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
-        for task_id in failed[:LOGS_SHOWN]:
-            self._show_log(task_id)
         raise RunError(
             f"The run failed: {', '.join(failed) or 'Airflow names no failed task'}. See"
             f" {self._url}"

@@ -85,6 +85,19 @@ def test_a_run_that_succeeds_shows_its_tasks(airflow: ScriptedAirflow, tmp_path:
     assert "success: 2 of 2 tasks succeeded." in text
 
 
+def test_a_success_with_a_teardown_that_failed_shows_its_log_and_says_so(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    airflow.logs["delete_volume"] = "ApiException: Forbidden"
+    end_at(airflow, 9, RunState.SUCCESS, load=DONE, train=DONE, delete_volume=FAILED)
+
+    text = run(airflow, tmp_path, RunOptions(minutes=5))
+
+    assert "Log of delete_volume" in text
+    assert "ApiException: Forbidden" in text
+    assert "Warning: delete_volume failed, after the nodes: Airflow calls the run a" in text
+
+
 def test_a_queued_run_has_not_ended(airflow: ScriptedAirflow, tmp_path: Path) -> None:
     end_at(airflow, 200, RunState.SUCCESS, load=DONE, train=DONE)
     run(airflow, tmp_path, RunOptions(minutes=5))
