@@ -84,9 +84,9 @@ nightly: check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-e2e: $(READY) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/contributing/cluster-tests.md
+e2e: $(READY) $(READY_MLFLOW) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/contributing/cluster-tests.md
 	@$(RUN) -m tests.cluster
-	$(RUN) -m pytest tests/cluster $(ARGS)
+	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest tests/cluster $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)

@@ -37,8 +37,14 @@ from kedro_airflow_k8s.project import KedroProject
 from kedro_airflow_k8s.sandbox.services import start_sandbox
 
 project = KedroProject(bootstrap_project(Path.cwd()))
-settings = json.loads(sys.argv[2])
-start_sandbox(project, airflow_python=Path(sys.argv[1]), extra_environment=settings, say=print)
+python, settings, secrets = Path(sys.argv[1]), json.loads(sys.argv[2]), [*map(Path, sys.argv[3:])]
+start_sandbox(
+    project,
+    airflow_python=python,
+    secrets=secrets[0] if secrets else None,
+    extra_environment=settings,
+    say=print,
+)
 """
 
 

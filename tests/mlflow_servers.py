@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -152,7 +153,11 @@ class MlflowRecord:
 
 @contextmanager
 def mlflow_server(
-    folder: Path, *, basic_auth: bool = False, allowed_hosts: str | None = None
+    folder: Path,
+    *,
+    basic_auth: bool = False,
+    allowed_hosts: str | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[MlflowServer]:
     """Runs `mlflow server` until the block ends; enters when it answers.
 
@@ -160,11 +165,12 @@ def mlflow_server(
         folder: For its database, its artifacts and its log.
         basic_auth: Whether it wants the name and the password of ADMIN.
         allowed_hosts: By what names it knows itself; None for those it knows anyway.
+        host: By which name or address it is called; other machines see it by another than this.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [str(MLFLOW_PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    url = f"http://{host}:{port}"
+    command = [str(MLFLOW_PYTHON), "-m", "mlflow", "server", "--host", _listening(host)]
     command += ["--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
@@ -192,6 +198,15 @@ def mlflow_server(
         yield MlflowServer(url, folder, (ADMIN.encode(), PASSWORD.encode()) if basic_auth else None)
     finally:
         _stop(process)
+
+
+def _listening(host: str) -> str:
+    """Where to listen: at an address of this machine, or at all if what is called is none."""
+    try:
+        with socket.create_server((host, 0)):
+            return host
+    except OSError:
+        return "0.0.0.0"
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -29,13 +29,22 @@ def project_home() -> str:
     return os.environ.get(HOME, DEFAULT_HOME).rstrip("/")
 
 
-def image_for(cluster: Cluster, project: ClusterProject) -> str:
-    """The name of an image of the project that the cluster can start.
+def image_for(cluster: Cluster, project: ClusterProject, suffix: str = "") -> str:
+    """The name of an image of a project that the cluster can start.
+
+    Args:
+        cluster: Where it is to be.
+        project: What it holds.
+        suffix: What its name has before the tag, for another project than that of most tests.
 
     Raises:
         NoImage: There is none.
     """
-    name = os.environ.get(IMAGE) or _NAME
+    given = os.environ.get(IMAGE) or _NAME
+    repository, colon, tag = given.rpartition(":")
+    if not colon or "/" in tag:  # What is behind the colon would be a port.
+        repository, colon, tag = given, "", ""
+    name = f"{repository}{suffix}{colon}{tag}"
     if IMAGE in os.environ and COMMAND not in os.environ:
         return name
     commands = _commands(cluster.context, str(project.path), name)

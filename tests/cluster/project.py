@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ AT_THE_GATE = "AT THE GATE WITH "
 OWNER = 2000
 """The group of the volumes: not one that the image's user is in."""
 
-_REGISTRY = '''
+REGISTRY = '''
 """The pipelines of the example, and those of the tests, which `__default__` leaves out."""
 
 from kedro.framework.project import find_pipelines
@@ -54,7 +55,7 @@ from spaceflights.witness import Witness
 
 HOOKS = (Witness(),)
 """
-_HOLD = f'''
+HOLD = f'''
 import json
 import time
 from pathlib import Path
@@ -166,13 +167,12 @@ class ClusterProject(ProjectFolder):
 
 def make_cluster_project(path: Path) -> ClusterProject:
     """Make the project in a new folder."""
-    shutil.copytree(EXAMPLE, path, ignore=_left_out)
-    project = ClusterProject(path)
+    project = copy_of_example(EXAMPLE, path)
     source = "src/spaceflights"
-    project.write(f"{source}/pipeline_registry.py", _REGISTRY)
+    project.write(f"{source}/pipeline_registry.py", REGISTRY)
     project.write(f"{source}/settings.py", _SETTINGS)
     project.write(f"{source}/witness.py", _HOOKS)
-    project.write(f"{source}/gate.py", _HOLD)
+    project.write(f"{source}/gate.py", HOLD)
     for name, text in (
         ("try_volume", _TRY_VOLUME),
         ("try_memory", _TRY_MEMORY),
@@ -186,9 +186,14 @@ def make_cluster_project(path: Path) -> ClusterProject:
     return project
 
 
-def _left_out(folder: str, names: list[str]) -> set[str]:
-    """What runs have left in the example."""
-    here = Path(folder).relative_to(EXAMPLE)
+def copy_of_example(example: Path, path: Path) -> ClusterProject:
+    """An example in a new folder, without what runs have left in it."""
+    shutil.copytree(example, path, ignore=partial(_left_out, example))
+    return ClusterProject(path)
+
+
+def _left_out(example: Path, folder: str, names: list[str]) -> set[str]:
+    here = Path(folder).relative_to(example)
     kept_data = {"01_raw"} if here == Path("data") else set(names)
     other = {"dags", "logs", ".airflow-sandbox", "__pycache__"} | {
         name for name in names if name.startswith(".venv")

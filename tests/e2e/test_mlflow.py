@@ -2,172 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.airflow_api import AirflowClient, connect
-from kedro_airflow_k8s.config import AirflowTls
-from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
-from kedro_airflow_k8s.task_state import ENDS
-from tests.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
-from tests.airflow_servers import SETTINGS, START, wait_until
-from tests.mlflow_servers import MLFLOW_PYTHON, MlflowServer, mlflow_server, needs_mlflow
+from kedro_airflow_k8s.airflow_api import RunState
+from tests.airflow_api.fault_proxy import Fault, FaultProxy
+from tests.airflow_environments import AIRFLOW_PYTHONS
+from tests.e2e.coffee import EXPERIMENT, Coffee, Done, coffee_in
+from tests.mlflow_servers import MlflowServer, mlflow_server, needs_mlflow
+from tests.storage_servers import free_port
 
 pytestmark = needs_mlflow
 
-MODULE = "src/coffee/pipelines/{name}/__init__.py"
-PARALLEL = """
-import os
-import time
-from pathlib import Path
-
-from kedro.pipeline import Node, Pipeline
-
-PID = Path({folder!r}, "failed.pid")
-
-def fail(days):
-    PID.write_text(str(os.getpid()))
-    raise ValueError("no coffee today")
-
-def end_later(days):
-    # When the pod of the other node is gone, and has told MLflow what it thinks.
-    while not PID.exists() or Path("/proc", PID.read_text()).exists():
-        time.sleep(0.1)
-    return 1.5
-
-def create_pipeline():
-    return Pipeline([
-        Node(fail, "params:days", "nothing", name="fail"),
-        Node(end_later, "params:seed", "late_error", name="end_later"),
-        Node(lambda *_: None, ["nothing", "late_error"], "end", name="after"),
-    ])
-"""
-ENDLESS = """
-import time
-
-from kedro.pipeline import Node, Pipeline
-
-def wait_for_ever(days):
-    time.sleep(100_000)
-
-def create_pipeline():
-    return Pipeline([Node(wait_for_ever, "params:days", "nothing", name="wait_for_ever")])
-"""
-
-
-@dataclass(frozen=True)
-class Coffee:
-    """The example in the sandbox of an Airflow, and its commands.
-
-    Attributes:
-        project: Its folder.
-        client: The connection to Airflow.
-        mlflow: The server that it logs to.
-    """
-
-    project: Path
-    client: AirflowClient
-    mlflow: MlflowServer
-
-    def run_once(
-        self, *arguments: str, mlflow: str | None = None, wait: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Call `run-once`, and wait for the end of the run."""
-        command = ["airflow-k8s", "run-once", "--sandbox", *arguments]
-        return subprocess.run(
-            [MLFLOW_PYTHON, "-m", "kedro", *command, *(["-w", "10"] if wait else [])],
-            cwd=self.project,
-            env=environment(mlflow or self.mlflow.url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """How the tasks of a run stand."""
-        return {name: task.state for name, task in self.client.task_states(dag_id, run_id).items()}
-
-    def wait_for_end(self, dag_id: str, run_id: str) -> None:
-        """Wait until the MLflow run of a run was ended."""
-        wait_until(
-            lambda: self.states(dag_id, run_id).get("end_mlflow_run") in ENDS,
-            f"the MLflow run of {run_id} is ended",
-        )
-
-
-def environment(mlflow: str) -> dict[str, str]:
-    return {
-        **{
-            k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "KEDRO_", "MLFLOW"))
-        },
-        "KEDRO_CONFIG_MLFLOW_URI": mlflow,
-        "KEDRO_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
-        "COLUMNS": "200",
-    }
-
-
-def copy_of_example(folder: Path) -> Path:
-    project = Path(
-        shutil.copytree(
-            EXAMPLES / "mlflow", folder, ignore=shutil.ignore_patterns("__pycache__", "dags")
-        )
-    )
-    for name, text in (
-        ("parallel", PARALLEL.replace("{folder!r}", repr(str(folder)))),
-        ("endless", ENDLESS),
-    ):
-        module = project / MODULE.format(name=name)
-        module.parent.mkdir()
-        module.write_text(text)
-    registry = project / "src/coffee/pipeline_registry.py"
-    registry.write_text(
-        registry.read_text().replace(
-            "sum(pipelines.values(), start=Pipeline([]))",
-            # Kedro registers only what is asked for.
-            'pipelines.get("sales", Pipeline([]))',
-        )
-    )
-    return project
-
-
-@contextmanager
-def coffee_in(python: Path, folder: Path, mlflow: MlflowServer) -> Iterator[Coffee]:
-    """Runs the example's sandbox until the block ends."""
-    project = copy_of_example(folder)
-    try:
-        started = subprocess.run(
-            [MLFLOW_PYTHON, "-c", START, python, json.dumps(SETTINGS)],
-            cwd=project,
-            env=environment(mlflow.url),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert started.returncode == 0, started.stdout + started.stderr
-        found = find_sandbox(project)
-        assert found is not None
-        credentials = {
-            "AIRFLOW_API_USERNAME": found.username,
-            "AIRFLOW_API_PASSWORD": found.password,
-        }
-        client = connect(found.host, None, AirflowTls(), environ=credentials, warn=print)
-        yield Coffee(project, client, mlflow)
-    finally:
-        stop_sandbox(project, print)
+FOR_EVER = 10**9
 
 
 @pytest.fixture(scope="module", params=AIRFLOW_PYTHONS)
@@ -178,29 +27,24 @@ def coffee(
     folder = tmp_path_factory.mktemp("coffee")
     with (
         mlflow_server(folder / "mlflow") as server,
-        coffee_in(request.param, folder / "project", server) as found,
+        coffee_in(request.param, folder, server) as found,
     ):
         yield found
 
 
-def started(done: subprocess.CompletedProcess[str]) -> str:
-    """The id of the run that run-once has started."""
-    found = re.search(r"^Started run (\S+):", done.stdout, re.MULTILINE)
-    assert found is not None, done.stdout
-    return found[1]
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that wants a name and a password."""
+    with mlflow_server(tmp_path_factory.mktemp("locked"), basic_auth=True) as server:
+        yield server
 
 
-def of_run(server: MlflowServer, run_id: str) -> dict[str, object]:
-    """What MLflow knows of a DAG run: there is one run of it."""
-    (found,) = (run for run in server.runs("Coffee") if run.tags["airflow.run_id"] == run_id)
-    return {
-        "status": found.status,
-        "name": found.name,
-        "params": found.params,
-        "metrics": found.metrics,
-        "tags": found.tags,
-        "id": found.id,
-    }
+@pytest.fixture(scope="module")
+def finished(coffee: Coffee) -> Done:
+    """A run of the example as it is, that went well."""
+    done = coffee.run_once()
+    assert done.code == 0, done.text
+    return done
 
 
 # First: nothing must have been logged to the server before.
@@ -208,86 +52,163 @@ def test_two_runs_at_one_moment_on_a_fresh_server_share_the_experiment_only(
     coffee: Coffee,
 ) -> None:
     with ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda name: coffee.run_once("-d", name), ("first", "second")))
-    for dag_id, done in zip(("first", "second"), both, strict=True):
-        assert done.returncode == 0, done.stdout
-        found = of_run(coffee.mlflow, started(done))
-        assert found["status"] == "FINISHED"
-        assert found["name"] == f"{dag_id} {started(done)}"
-    assert sorted(coffee.mlflow.experiments()) == ["Coffee", "Default"]
+        both = list(pool.map(lambda name: coffee.run_once("quick", name=name), ("one", "other")))
+    for done in both:
+        assert done.code == 0, done.text
+        found = coffee.mlflow_run(done.run_id)
+        assert found.status == "FINISHED"
+        assert found.name == f"{done.dag_id} {done.run_id}"
+        assert found.metrics == {"quick_error": 2}
+    assert {done.dag_id for done in both} == {"one", "other"}
+    assert sorted(coffee.mlflow.experiments()) == [EXPERIMENT, "Default"]
 
 
-def test_all_pods_log_to_one_run_and_it_is_finished(coffee: Coffee) -> None:
-    done = coffee.run_once()
-    assert done.returncode == 0, done.stdout
-    run_id = started(done)
-
-    found = of_run(coffee.mlflow, run_id)
-    assert found["status"] == "FINISHED"
+def test_all_pods_log_to_one_run_and_it_is_finished(coffee: Coffee, finished: Done) -> None:
+    found = coffee.mlflow_run(finished.run_id)
+    assert found.status == "FINISHED"
     # Of three pods.
-    assert found["params"] == {
+    assert found.params == {
         "days": "200",
         "seed": "7",
         "line": "{'proportional': False}",
         "average": "{'days': 30}",
     }
-    metrics = found["metrics"]
-    assert isinstance(metrics, dict)
-    assert set(metrics) == {"line_error", "average_error"}
-    assert metrics["line_error"] < metrics["average_error"]
-    tags = found["tags"]
-    assert isinstance(tags, dict)
-    assert tags["airflow.dag_id"] == "coffee"
-    assert tags["airflow.url"] == coffee.client.run_url("coffee", run_id)
-    assert tags["kedro.image"] == "registry.example.com/coffee:1.0"
-    artifacts = coffee.mlflow.call("GET", "artifacts/list", run_id=found["id"])
+    assert set(found.metrics) == {"line_error", "average_error"}
+    assert found.metrics["line_error"] < found.metrics["average_error"]
+    assert found.tags["airflow.dag_id"] == "coffee"
+    assert found.tags["airflow.url"] == coffee.client.run_url("coffee", finished.run_id)
+    assert found.tags["kedro.image"] == "registry.example.com/coffee:1.0"
+    artifacts = coffee.mlflow.call("GET", "artifacts/list", run_id=found.id)
     assert [file["path"] for file in artifacts["files"]] == ["chosen.json"]
-    assert {*coffee.states("coffee", run_id).values()} == {"success"}
+    assert {*coffee.states("coffee", finished.run_id).values()} == {"success"}
+
+
+def test_a_start_that_is_cleared_uses_its_run_again_and_its_end_follows(
+    coffee: Coffee, finished: Done
+) -> None:
+    before = coffee.mlflow_run(finished.run_id)
+
+    coffee.clear("coffee", finished.run_id, "start_mlflow_run")
+    coffee.wait_for_end("coffee", finished.run_id)
+
+    attempts = coffee.client.task_states("coffee", finished.run_id)
+    assert attempts["start_mlflow_run"].attempt > 1
+    after = coffee.mlflow_run(finished.run_id)
+    assert (after.id, after.status) == (before.id, "FINISHED")
+    assert before.end_time is not None
+    assert after.end_time is not None
+    assert after.end_time > before.end_time
+    assert (after.params, after.metrics) == (before.params, before.metrics)
 
 
 def test_a_node_that_fails_makes_the_run_failed_though_another_ends_later_and_well(
     coffee: Coffee,
 ) -> None:
-    done = coffee.run_once("-p", "parallel")
-    assert done.returncode == 1, done.stdout
-    assert "no coffee today" in done.stdout
+    done = coffee.run_once("parallel")
+    assert done.code == 1, done.text
+    assert "no coffee today" in done.text
 
-    found = of_run(coffee.mlflow, started(done))
-    assert found["status"] == "FAILED"
-    assert found["metrics"] == {"late_error": 1.5}
-    states = coffee.states("coffee.parallel", started(done))
+    found = coffee.mlflow_run(done.run_id)
+    assert found.status == "FAILED"
+    assert found.metrics == {"late_error": 1.5}
+    states = coffee.states("parallel", done.run_id)
     assert states["end_later"] == "success"
     assert states["all_succeeded"] == "upstream_failed"
 
 
-def test_a_run_that_is_ended_by_hand_is_killed_in_mlflow_too(coffee: Coffee) -> None:
-    done = coffee.run_once("-p", "endless", wait=False)
-    run_id = started(done)
-    wait_until(
-        lambda: coffee.states("coffee.endless", run_id).get("wait_for_ever") == "running",
-        "the node runs",
-    )
-    wait_until(lambda: "days" in of_run_params(coffee, run_id), "the pod logs to MLflow")
+@pytest.mark.parametrize("how", ["in Airflow", "by Ctrl-C"])
+def test_a_run_that_somebody_ends_is_killed_in_mlflow_too(coffee: Coffee, how: str) -> None:
+    with coffee.held("--cancel-on-interrupt") as (running, run_id):
+        if how == "by Ctrl-C":
+            running.interrupt()
+            done = running.end()
+            assert done.code == 130, done.text
+            assert f"run {run_id} was marked as failed" in done.text
+        else:
+            coffee.client.fail_run(running.dag_id, run_id)
+    coffee.wait_for_end(running.dag_id, run_id)
 
-    # The only task of Kedro: none waits behind it.
-    coffee.client.fail_run("coffee.endless", run_id)
-
-    coffee.wait_for_end("coffee.endless", run_id)
-    assert of_run(coffee.mlflow, run_id)["status"] == "KILLED"
-
-
-def of_run_params(coffee: Coffee, run_id: str) -> dict[str, str]:
-    found = [r for r in coffee.mlflow.runs("Coffee") if r.tags["airflow.run_id"] == run_id]
-    return found[0].params if found else {}
+    found = coffee.mlflow_run(run_id)
+    assert found.status == "KILLED"
+    assert found.params == {"days": "200"}
 
 
-def test_a_deleted_experiment_is_restored(coffee: Coffee) -> None:
-    experiment = coffee.mlflow.experiment("Coffee")["experiment_id"]
+def test_a_deleted_experiment_is_restored(coffee: Coffee, finished: Done) -> None:
+    experiment = coffee.mlflow_run(finished.run_id).experiment_id
     coffee.mlflow.delete_experiment(experiment)
 
-    done = coffee.run_once()
+    done = coffee.run_once("quick")
 
-    assert done.returncode == 0, done.stdout
-    found = coffee.mlflow.experiment("Coffee")
+    assert done.code == 0, done.text
+    found = coffee.mlflow.experiment(EXPERIMENT)
     assert (found["experiment_id"], found["lifecycle_stage"]) == (experiment, "active")
-    assert of_run(coffee.mlflow, started(done))["status"] == "FINISHED"
+    assert coffee.mlflow_run(done.run_id).status == "FINISHED"
+
+
+def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made(
+    coffee: Coffee,
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+
+    done = coffee.run_once(mlflow=nobody)
+
+    assert done.code == 1, done.text
+    assert "The run failed: start_mlflow_run." in done.text
+    assert f"MLflow at {nobody} does not work: no answer" in done.text
+    assert "Is it up, and is this its address as Airflow's workers see it?" in done.text
+    states = coffee.states("coffee", done.run_id)
+    assert states.pop("start_mlflow_run") == "failed"
+    # There is no volume, and no pod.
+    assert {"create_volume", "delete_volume", "observe"} <= states.keys()
+    assert {*states.values()} == {"upstream_failed"}
+
+
+def test_with_the_server_down_at_the_end_the_run_is_a_success_whose_last_task_failed(
+    coffee: Coffee,
+) -> None:
+    with FaultProxy(coffee.mlflow.url) as proxy:
+        with coffee.held(mlflow=proxy.url) as (running, run_id):
+            down = Fault("reset", times=FOR_EVER)
+            proxy.faults.append(down)
+            coffee.gate.touch()
+            done = running.end()
+        coffee.wait_for_end(done.dag_id, run_id)
+
+        assert done.code == 0, done.text
+        assert "end_mlflow_run failed" in done.text
+        assert coffee.client.run(done.dag_id, run_id).state is RunState.SUCCESS
+        states = coffee.states(done.dag_id, run_id)
+        assert states == {
+            "start_mlflow_run": "success",
+            "hold": "success",
+            "all_succeeded": "success",
+            "end_mlflow_run": "failed",
+        }
+        assert coffee.mlflow_run(run_id).status == "RUNNING"
+
+        # When the server is back, somebody clears the task.
+        proxy.faults.remove(down)
+        coffee.clear(done.dag_id, run_id, "end_mlflow_run")
+        coffee.wait_for_end(done.dag_id, run_id)
+        assert coffee.mlflow_run(run_id).status == "FINISHED"
+
+
+def test_a_server_that_wants_credentials_gets_them_from_airflow_and_from_a_secret(
+    coffee: Coffee, locked: MlflowServer
+) -> None:
+    done = coffee.run_once("quick", env="login", mlflow=locked.url)
+
+    assert done.code == 0, done.text
+    found = coffee.mlflow_run(done.run_id, locked)
+    assert (found.status, found.metrics) == ("FINISHED", {"quick_error": 2})
+
+
+def test_without_credentials_the_run_fails_and_says_where_they_belong(
+    coffee: Coffee, locked: MlflowServer
+) -> None:
+    done = coffee.run_once("quick", mlflow=locked.url)
+
+    assert done.code == 1, done.text
+    assert f"MLflow at {locked.url} answered 401: it does not take these credentials" in done.text
+    assert "run_config.mlflow.authentication in airflow-k8s.yaml" in done.text
+    assert coffee.states(done.dag_id, done.run_id)["guess"] == "upstream_failed"
