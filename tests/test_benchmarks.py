@@ -2,13 +2,16 @@
 
 import ast
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.handwritten import handwritten_dag
+from benchmarks.mlflow import answering, silent, unused
 from benchmarks.projects import nodes
 from benchmarks.results import Verdict
 from benchmarks.timing import Command, Cost, differences, interleave, ratios, run
@@ -85,3 +88,23 @@ def test_the_handwritten_dag_is_python_with_a_task_for_each_node() -> None:
     ]
 
     assert calls.count("KubernetesPodOperator") == 25 + 1  # and the one that fills the volume
+
+
+def test_a_call_to_the_mlflow_servers_of_the_benchmark_is_counted() -> None:
+    with answering() as server:
+        assert server.number == 0
+        requests.get(f"{server.url}/api/2.0/mlflow/experiments/search", timeout=60)
+        requests.post(f"{server.url}/api/2.0/mlflow/runs/create", json={}, timeout=60)
+        assert server.number == 2
+    with silent() as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as gone:
+            gone.send(b"GET / HTTP/1.1\r\n\r\n")
+        waits = socket.create_connection((host, int(port)))
+    waits.close()
+    assert server.number == 2
+
+
+def test_nobody_answers_at_the_address_that_the_benchmark_takes_for_no_server() -> None:
+    with unused() as server, pytest.raises(requests.ConnectionError, match="refused"):
+        requests.get(server.url, timeout=60)
