@@ -168,5 +168,5 @@ def test_a_node_that_imports_mlflow_itself_logs_into_the_run_without_kedro_mlflo
     pods.execute("--nodes=train", MLFLOW_EXPERIMENT_ID=experiment)
 
     assert pods.run.metrics == {"loss": 0.25}
-    assert pods.run.name == NAME
+    assert (pods.run.status, pods.run.name) == ("RUNNING", NAME)
     assert pods.others() == []
