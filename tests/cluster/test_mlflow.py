@@ -62,13 +62,14 @@ def coffee_of_module(
 ) -> Iterator[Coffee]:
     folder = tmp_path_factory.mktemp("mlflow")
     if not MLFLOW_PYTHON.is_file():
-        pytest.fail("MLFLOW_PYTHON names no Python with MLflow: run `make e2e`, which has it.")
+        reason = "MLFLOW_PYTHON names no Python with MLflow: run `make e2e`, which has it."
+        pytest.fail(reason, pytrace=False)
     project = make_mlflow_project(folder / "coffee")
     try:
         host = address_for_pods(cluster)
         image = image_for(cluster, project, "-mlflow")
     except (NoWayBack, NoImage) as error:
-        pytest.fail(str(error))
+        pytest.fail(str(error), pytrace=False)
     names = f"{host},{host}:*"
     with (
         mlflow_server(folder / "server", host=host, allowed_hosts=names) as server,
