@@ -52,7 +52,8 @@ def fail(days):
     raise ValueError("no coffee today")
 
 def end_later(seed):
-    # When the pod of the other node is gone, and has told MLflow what it thinks.
+    # When the pod of the other node is gone, and has told MLflow what it thinks. Where Airflow runs
+    # one task at a time, that one comes first: more nodes wait for it.
     while not PID.exists() or Path("/proc", PID.read_text()).exists():
         time.sleep(0.1)
     return 1.5
@@ -62,6 +63,7 @@ def create_pipeline():
         Node(fail, "params:days", "early_error", name="fail"),
         Node(end_later, "params:seed", "late_error", name="end_later"),
         Node(lambda *_: 0.0, ["early_error", "late_error"], "last_error", name="after"),
+        Node(lambda early: early, "early_error", "copied_error", name="after_fail"),
     ])
 """
 _HELD = """
