@@ -120,9 +120,11 @@ schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
 	$(RUN) -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json.new
 	mv kedro_airflow_k8s/airflow-k8s.schema.json.new kedro_airflow_k8s/airflow-k8s.schema.json
 
-screenshots: $(READY) ## make the pictures of Airflow's pages in docs/images anew
+screenshots: $(READY) $(READY_MLFLOW) ## make the pictures of Airflow's and MLflow's pages in docs/images anew
 	@REQUIRE_BROWSER=1 $(RUN) -m tests.find_browser --install
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
+	DOCS_SCREENSHOTS=docs/images MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest $(ARGS) \
+		tests/e2e/test_mlflow_page.py
 
 # Keeps what is locked unless the inputs forbid it; ARGS=--upgrade takes the newest of everything,
 # ARGS="--upgrade-package ruff" of one.

@@ -285,12 +285,13 @@ def check_file(file: Path, block: Block) -> None:
 
 
 def _check_config(file: Path, *, refused: bool) -> None:
-    """Load the configuration; interpolations are Kedro's to resolve, when a command runs."""
+    """Load the configuration; what interpolations stand for, other than defaults, is Kedro's."""
     own = yaml.safe_load(file.read_text("utf-8"))
     base = file.parent.parent / "base" / file.name
     common = yaml.safe_load(base.read_text("utf-8")) if base.exists() and base != file else {}
     text = json.dumps(merge(common, own))
-    data = json.loads(re.sub(r"\$\{[^}]*\}", "value", text))
+    with_defaults = re.sub(r"\$\{kedro_config:\w+,([^}]*)\}", r"\1", text)
+    data = json.loads(re.sub(r"\$\{[^}]*\}", "value", with_defaults))
     try:
         load_config(data, file.name)
     except ConfigError:

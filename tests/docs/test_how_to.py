@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.docs.pages import DOCS, Reader
 from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
+from tests.mlflow_servers import MLFLOW_PYTHON, MlflowServer, needs_mlflow
 from tests.storage_servers import S3
 
 HOW_TO = DOCS / "how-to"
@@ -68,15 +70,28 @@ def test_the_guide_to_secrets_hands_them_to_pods_that_store_the_result(
     assert result == {"cappuccino": 143.0, "espresso": 135.0}
 
 
-@pytest.mark.skipif(not os.environ.get("MLFLOW_PYTHON"), reason="MLFLOW_PYTHON is not set")
-def test_the_guide_to_mlflow_logs_a_run_to_mlflow(author: Reader, kept: Path) -> None:
+@needs_mlflow
+def test_the_guide_to_mlflow_makes_one_run_of_all_pods(
+    author: Reader, kept: Path, mlflow_server: MlflowServer
+) -> None:
     environment = dict(author.terminal.environment)
     with at_another_page(author, kept, "mlflow", {}) as reader:
         # The programs of the environment that has kedro-mlflow; the stand-ins stay in front.
         programs = environment["PATH"].split(os.pathsep)
-        folder = str(Path(os.environ["MLFLOW_PYTHON"]).parent)
         own = str(kept.parent / "programs")
-        reader.terminal.environment["PATH"] = os.pathsep.join([own, folder, *programs])
+        path = [own, str(MLFLOW_PYTHON.parent), *programs]
+        reader.terminal.environment["PATH"] = os.pathsep.join(path)
+        reader.addresses = {
+            "http://127.0.0.1:5000": mlflow_server.url,
+            "~/airflow-env/bin/python": sys.executable,
+        }
         reader.follow(HOW_TO / "mlflow.md")
 
         assert (reader.terminal.folder / "mlflow.db").stat().st_size > 0
+
+    (run,) = mlflow_server.runs("shop")
+    assert run.status == "FINISHED"
+    assert run.params == {"top": "2"}
+    assert run.tags["airflow.dag_id"] == "shop"
+    files = mlflow_server.call("GET", "artifacts/list", run_id=run.id)["files"]
+    assert [file["path"] for file in files] == ["best_sellers.json"]
