@@ -124,10 +124,15 @@ class EndMlflowRunOperator(MlflowOperator):
         Raises:
             RuntimeError: If MLflow refuses, or does not work.
         """
-        # The witness follows all tasks of Kedro, and after a failure it is upstream_failed. When
-        # somebody ends the DAG run by hand, Airflow skips what waits; run-once marks it as failed.
-        statuses = {"success": "FINISHED", "skipped": "KILLED", "failed": "KILLED"}
-        status = statuses.get(task_state(context, self.witness) or "", "FAILED")
+        states = task_states(context)
+        if states.get(self.witness) in ("skipped", "failed"):
+            # It follows all tasks of Kedro, and after a failure it is upstream_failed. When somebody
+            # ends the DAG run by hand, Airflow skips what waits; run-once marks it as failed.
+            status = "KILLED"
+        else:
+            # Of a task that was cleared alone, the witness knows nothing.
+            ends = {states.get(name) for name in (self.witness, *self.upstream_task_ids)}
+            status = "FINISHED" if ends == {"success"} else "FAILED"
         self.api().call(
             "POST",
             "runs/update",
@@ -165,12 +170,11 @@ def mlflow_now() -> int:
     return int(time.time() * 1000)
 
 
-def task_state(context: Any, task_id: str) -> str | None:
-    """The state of another task of the same DAG run."""
+def task_states(context: Any) -> dict[str, str]:
+    """The states of the tasks of the same DAG run that have one, by task id."""
     run = context["dag_run"]
     if hasattr(context["ti"], "get_task_states"):  # Airflow 3
-        found = context["ti"].get_task_states(run.dag_id, task_ids=[task_id], run_ids=[run.run_id])
-        state = found.get(run.run_id, {}).get(task_id)
+        found = context["ti"].get_task_states(run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
     else:
-        state = run.get_task_instance(task_id).state
-    return None if state is None else str(getattr(state, "value", state))
+        found = {task.task_id: task.state for task in run.get_task_instances()}
+    return {name: str(getattr(state, "value", state)) for name, state in found.items() if state}

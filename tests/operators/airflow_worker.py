@@ -75,13 +75,12 @@ def context_of(run: list[str], given: dict[str, Any]) -> dict[str, Any]:
         dag_id=run[0],
         run_id=run[1],
         logical_date=None if date is None else datetime.fromisoformat(date),
-        get_task_instance=lambda task_id: SimpleNamespace(state=states.get(task_id)),
+        get_task_instances=lambda: [
+            SimpleNamespace(task_id=name, state=state) for name, state in states.items()
+        ],
     )
     if airflow.__version__ >= "3":
-        ti.get_task_states = lambda dag_id, task_ids, run_ids: {
-            run_id: {name: states[name] for name in task_ids if name in states}
-            for run_id in run_ids
-        }
+        ti.get_task_states = lambda dag_id, run_ids: dict.fromkeys(run_ids, states)
     return {"dag_run": dag_run, "ti": ti}
 
 

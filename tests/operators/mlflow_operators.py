@@ -52,17 +52,31 @@ class Operators:
         return self._execute("start", run, context, **arguments)
 
     def end(self, run_id: str, state: str = "success", **more: Any) -> tuple[str, list[str]]:
-        """Execute the one that ends, after the witness has come to a state."""
-        context = {"url": TASK_URL, "states": {"all_succeeded": state}}
+        """Execute the one that ends, after the witness has come to a state.
+
+        Args:
+            run_id: The run in MLflow.
+            state: That of the witness.
+            more: `tasks`, the states of those that the task comes after; arguments.
+        """
+        tasks = more.pop("tasks", {})
+        context = {"url": TASK_URL, "states": {"all_succeeded": state, **tasks}}
         arguments = {"run_name": "letters 1", "witness": "all_succeeded", **more}
-        return self._execute("end", RUN, context, run_id=run_id, **arguments)
+        upstream = {"upstream_task_ids": list(tasks)}
+        return self._execute("end", RUN, context, upstream, run_id=run_id, **arguments)
 
     def _execute(
-        self, operator: str, run: tuple[str, str], context: dict[str, Any], **arguments: Any
+        self,
+        operator: str,
+        run: tuple[str, str],
+        context: dict[str, Any],
+        attributes: dict[str, Any] | None = None,
+        **arguments: Any,
     ) -> tuple[str, list[str]]:
         return self.airflow.execute(
             operator,
             run,
+            attributes,
             environment=dict(self.environment),
             context=context,
             missing=self.missing,

@@ -324,6 +324,24 @@ def test_the_run_ends_as_the_dag_run_does_whatever_pods_have_written(
     assert log == [f"MLflow run {run_id} is {status}."]
 
 
+@pytest.mark.parametrize(
+    ("tasks", "status"),
+    [
+        ({"clean": "success", "ns.train": "success"}, "FINISHED"),
+        # A task that was cleared without those behind it, and then failed.
+        ({"clean": "failed", "ns.train": "success"}, "FAILED"),
+        ({"clean": "success", "ns.train": None}, "FAILED"),
+    ],
+)
+def test_a_run_is_finished_only_if_every_task_succeeded(
+    operators: Operators, mlflow_server: MlflowServer, tasks: dict[str, Any], status: str
+) -> None:
+    run_id, _ = operators.start(new_experiment())
+
+    assert operators.end(run_id, tasks=tasks)[0] == status
+    assert mlflow_server.run(run_id).status == status
+
+
 def test_a_witness_without_a_state_is_no_success(
     operators: Operators, mlflow_server: MlflowServer
 ) -> None:
