@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -70,19 +71,36 @@ def github_workflows(
     ]
 
 
-def github_settings(setup: CiSetup) -> list[str]:
-    """What the user has to set on GitHub, one line each; empty if that is nothing."""
+@dataclass(frozen=True)
+class GithubSettings:
+    """What the user has to set on GitHub, one line each.
+
+    Attributes:
+        variables: Of the repository: the job that builds the image reads some, and only a job that
+            is in an environment sees what is set there. None of them is secret.
+        secrets: Of the environment, so that no other job can read them.
+    """
+
+    variables: list[str]
+    secrets: list[str]
+
+
+def github_settings(setup: CiSetup) -> GithubSettings:
+    """What the user has to set on GitHub; both lists are empty if that is nothing."""
     settings = list(setup.cloud_settings)
     if setup.registry != "ghcr" and setup.known_image is None:
         settings.insert(0, Setting(setup.image_variable, "name of the image, without a tag"))
     settings += setup.airflow_settings
-    return [
-        f"{'secret  ' if setting.secret else 'variable'} {line}"
-        for setting, line in zip(settings, in_columns(settings), strict=True)
-    ]
+    found = GithubSettings([], [])
+    for setting, line in zip(settings, in_columns(settings), strict=True):
+        if setting.secret:
+            found.secrets.append(f"secret   {line}")
+        else:
+            found.variables.append(f"variable {line}")
+    return found
 
 
-def _workflow(setup: CiSetup, stem: str, settings: list[str], why: str) -> ScaffoldedFile:
+def _workflow(setup: CiSetup, stem: str, settings: GithubSettings, why: str) -> ScaffoldedFile:
     title = stem.capitalize().replace("-", " ")
     if setup.in_folder:
         stem, title = f"{setup.facts.slug}-{stem}", f"{title} {setup.facts.slug}"

@@ -29,6 +29,7 @@ from tests.scaffold.ci_variants import (
     every_variant,
     write_all,
 )
+from tests.scaffold.github_runner import Push, Settings
 
 TOOLS = Path(sys.executable).parent
 VARIANTS = list(every_variant())
@@ -212,6 +213,37 @@ def test_what_the_user_has_to_set_is_named_at_the_top_and_nothing_else_is_read()
             listed = set(re.findall(r"^#   (variable|secret) +(\w+) ", top, re.MULTILINE))
             read = set(re.findall(r"\b(var|secret)s\.([A-Z_]+)(?! \|\|)\b", rest))
             assert listed == {({"var": "variable"}.get(k, k), name) for k, name in read}
+
+
+def set_as_the_header_says(text: str) -> Push:
+    """What is set on GitHub once somebody has done what the workflow's first lines say."""
+    top, _, _ = text.partition("\nname: ")
+    place = ""
+    found: dict[str, dict[str, str]] = {"repository variable": {}, "airflow secret": {}}
+    for line in top.splitlines():
+        if re.match(r"#.*\bon GitHub\b", line):
+            place = "airflow" if "in the environment `airflow`" in line else "repository"
+            assert place == "airflow" or "of the repository" in line
+        named = re.match(r"#   (variable|secret) +(\w+) ", line)
+        if named:
+            found[f"{place} {named[1]}"][named[2]] = "set"
+    return Push(
+        Path(),
+        "main",
+        settings=Settings(variables=found["repository variable"]),
+        environments={"airflow": Settings(secrets=found["airflow secret"])},
+    )
+
+
+def test_every_job_sees_what_was_set_where_the_header_says() -> None:
+    for variant in VARIANTS:
+        for file in github_workflows(variant.facts, variant.registry, variant.airflow_auth):
+            pushed = set_as_the_header_says(file.text)
+            for name, job in yaml.safe_load(file.text)["jobs"].items():
+                seen = pushed.settings_of(job)
+                read = set(re.findall(r"\bvars\.([A-Z_]+)(?! \|\|)\b", str(job)))
+                assert read <= set(seen.variables), (variant.name, name)
+                assert set(re.findall(r"\bsecrets\.(\w+)", str(job))) <= set(seen.secrets)
 
 
 def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:

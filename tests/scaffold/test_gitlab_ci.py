@@ -173,6 +173,15 @@ def test_no_password_is_named_but_in_the_comment() -> None:
         assert "AIRFLOW_API_" not in rest
 
 
+def test_variables_are_to_be_set_where_a_job_without_an_environment_sees_them_too() -> None:
+    variant = Variant(FACTS, "ecr", "token")
+    jobs = jobs_of(variant)
+    assert "environment" not in jobs["build-image"]
+    assert "$AWS_ROLE" in script_of(jobs["build-image"])
+    (where,) = re.findall(r"^# Set on GitLab, .*", text_of(variant), re.MULTILINE)
+    assert where.endswith(", for all environments:")
+
+
 def test_hostile_texts_stay_texts() -> None:
     jobs = jobs_of(Variant(HOSTILE_FACTS, "ghcr", "none"))
     assert set(jobs) == {"check", "build-image", "run-once", "schedule"}
