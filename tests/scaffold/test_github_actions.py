@@ -35,7 +35,7 @@ TOOLS = Path(sys.executable).parent
 VARIANTS = list(every_variant())
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 KNOWN_CONTEXTS = re.compile(
-    r"(github\.(actor|ref|ref_name|repository|server_url|sha|token|workflow)"
+    r"(github\.(actor|ref|ref_name|repository|run_attempt|run_id|server_url|sha|token|workflow)"
     r"|(vars|secrets)\.[A-Z_]+( \|\| '[^']+')?"
     r"|steps\.(name|build|dag|google)\.outputs\.[a-z_]+|needs\.image\.outputs\.image"
     r")"
@@ -252,6 +252,16 @@ def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:
         (name,) = [s for s in steps(documents(variant)[0], "image") if s.get("id") == "name"]
         assert name["env"]["IMAGE"] == f"${{{{ vars.IMAGE || '{image}' }}}}"
         assert "::error::" not in name["run"]
+
+
+def test_a_commit_that_is_built_again_pushes_a_tag_of_its_own() -> None:
+    # A registry may refuse to move a tag, and the same commit comes with a merge and with a re-run.
+    for document in documents(Variant(FACTS, "ecr", "none")):
+        build = steps(document, "image")[-1]
+        assert build["with"]["tags"] == (
+            "${{ steps.name.outputs.image }}:${{ github.sha }}"
+            "-${{ github.run_id }}-${{ github.run_attempt }}"
+        )
 
 
 def test_an_airflow_that_no_runner_reaches_is_named_as_the_first_thing_to_do() -> None:
