@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedro_airflow_k8s.errors import ScaffoldError
-from kedro_airflow_k8s.scaffold import ProjectFacts
+from kedro_airflow_k8s.scaffold import AuthKind, ProjectFacts, Registry, ScaffoldedFile
 from kedro_airflow_k8s.scaffold.ci_setup import needed_extras, quoted
 from kedro_airflow_k8s.scaffold.github_actions import ACTIONS, github_workflows, pattern
+from kedro_airflow_k8s.scaffold.gitlab_ci import gitlab_pipeline
 from tests.scaffold.ci_variants import (
     FACTS,
     HOSTILE_FACTS,
@@ -313,6 +315,26 @@ def test_hostile_texts_stay_texts() -> None:
 def test_a_name_that_github_would_evaluate_is_refused(facts: ProjectFacts) -> None:
     with pytest.raises(ScaffoldError, match=r"GitHub takes \$\{\{ .* Rename it\."):
         github_workflows(facts, "ghcr", "none")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\t", "\x00", "\x1b", "\x85", "\u2028", "\udcff"])
+@pytest.mark.parametrize("service", [github_workflows, gitlab_pipeline])
+def test_a_folder_whose_name_holds_a_control_character_is_refused(
+    service: Callable[[ProjectFacts, Registry, AuthKind], list[ScaffoldedFile]], sign: str
+) -> None:
+    with pytest.raises(
+        ScaffoldError, match=r"folder is named 'a\\.*Rename it\. Nothing was"
+    ) as found:
+        service(replace(FACTS, repository_path=f"a{sign}b"), "ghcr", "none")
+    assert sign not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["größe", "a b", "买", "👩\u200d🔬"])
+def test_a_folder_with_any_name_that_can_be_seen_is_taken(name: str) -> None:
+    facts = replace(FACTS, repository_path=name)
+    document, _ = documents(Variant(facts, "ghcr", "none"))
+    assert document["defaults"]["run"]["working-directory"] == name
+    assert gitlab_pipeline(facts, "ghcr", "none")
 
 
 @given(st.text())
