@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,12 +155,15 @@ def credential_patterns(project: KedroProject) -> tuple[str, ...]:
     Args:
         project: The project; that it could be read says that its loader starts.
     """
-    loader = settings.CONFIG_LOADER_CLASS(
-        conf_source=str(project.conf_path),
-        env=None,
-        runtime_params=None,
-        **settings.CONFIG_LOADER_ARGS,
-    )
+    with warnings.catch_warnings():
+        # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
+        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
+        loader = settings.CONFIG_LOADER_CLASS(
+            conf_source=str(project.conf_path),
+            env=None,
+            runtime_params=None,
+            **settings.CONFIG_LOADER_ARGS,
+        )
     known = getattr(loader, "config_patterns", None)
     found = known.get("credentials") if isinstance(known, dict) else None
     listed = [found] if isinstance(found, str) else list(found or ())
