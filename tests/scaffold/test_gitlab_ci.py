@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from kedro_airflow_k8s.cli.init_command import init
 from kedro_airflow_k8s.scaffold import AuthKind, Registry
 from kedro_airflow_k8s.scaffold.gitlab_ci import gitlab_pipeline
 from tests.scaffold.ci_variants import (
@@ -165,6 +167,17 @@ def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:
         assert re.search(r"^#   IMAGE +name of the image", text_of(unknown), re.MULTILINE)
     own = jobs_of(Variant(FACTS, "ghcr", "none"))["build-image"]
     assert own["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
+
+
+def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
+    own = Variant(replace(FACTS, image=IMAGES["ghcr"]), "ghcr", "none")
+    build = jobs_of(own)["build-image"]
+    assert build["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
+    assert "password=$CI_REGISTRY_PASSWORD" in script_of(build)
+    assert "ghcr" not in text_of(own)
+    (option,) = [parameter for parameter in init.params if parameter.name == "registry"]
+    assert isinstance(option, click.Option)
+    assert "ghcr is the service's own registry, GitHub's or GitLab's" in str(option.help)
 
 
 def test_no_password_is_named_but_in_the_comment() -> None:
