@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kedro_airflow_k8s.dynamic_config.taken import take
+
 if TYPE_CHECKING:
     from kedro_airflow_k8s.dynamic_config.repository import Head
 
@@ -48,7 +50,7 @@ def value_of(name: str) -> str | None:
     """
     set_value = os.environ.get(variable_name(name))
     if set_value is not None:
-        return set_value
+        return take(name, set_value)
     if name.lower() not in FROM_GIT:
         return None
     head = _head()

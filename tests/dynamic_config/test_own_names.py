@@ -101,7 +101,7 @@ def test_base_and_environment_refer_each_to_itself_and_the_environment_wins(
 ) -> None:
     write(conf, "base/parameters.yml", {"a": "${a|base}", "b": "${b|base}", "d": {"e": "${d|x}"}})
     write(conf, "local/parameters.yml", {"b": "${b|local}", "d": {"f": "${d|y}"}})
-    soft = {"merge_strategy": {"parameters": "soft"}}
+    soft: dict[str, Any] = {"merge_strategy": {"parameters": "soft"}}
     assert loader(conf, **soft)["parameters"] == {
         "a": "base",
         "b": "local",
