@@ -137,7 +137,8 @@ def _smallness(path: str, amount: str) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) by which editors complete and check `airflow-k8s.yaml`.
 
-    It accepts whatever the model accepts, save the values under a disabled volume.
+    It accepts whatever the model accepts, save the values under a disabled volume, and texts for
+    numbers and truth values, which are for what comes from the environment.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -11,9 +11,12 @@ from typing import Any, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from kedro_airflow_k8s.dynamic_config.taken import taken_values
+
 _PROBLEMS = "problems"
 _NOTHING = object()
 _LONGEST_SHOWN = 80
+_SHORTEST_HIDDEN = 4
 _KEY_MARK = "[key]"  # pydantic's last step of the path when a mapping's key is at fault
 _BOUNDS = {
     "greater_than": ("gt", "greater than"),
@@ -69,6 +72,8 @@ def _lines(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[s
 
 
 def _line(path: Path, found: Any, reason: str) -> str:
+    if isinstance(found, str) and _without_variables(found) != found:
+        reason = _without_variables(reason)
     return f"{shown_path(path)}: {'' if found is _NOTHING else f'found {_shown(found)}; '}{reason}"
 
 
@@ -88,9 +93,9 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         plain = isinstance(value, bool | int | float) or hasattr(value, "isoformat")
         return "must be a text" + (": put it in quotes" if plain else "")
     if kind == "bool_type":
-        return "must be true or false" + (", without quotes" if isinstance(value, str) else "")
+        return "must be true or false"
     if kind == "int_type":
-        return "must be a whole number" + (", without quotes" if isinstance(value, str) else "")
+        return "must be a whole number"
     if kind == "tuple_type":
         single = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)
         return "must be a list" + (f": write [{value}]" if single else "")
@@ -213,7 +218,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"the number {value}"
     if isinstance(value, str):
-        without_password = re.sub(r"//[^/@\s]*@", "//***@", value)
+        without_password = re.sub(r"//[^/@\s]*@", "//***@", _without_variables(value))
         return f"the text {_shortened(repr(without_password))}"
     if isinstance(value, Mapping):
         keys = _shortened(", ".join(str(key) for key in list(value)[:5] if isinstance(key, str)))
@@ -221,6 +226,19 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     return f"{type(value).__name__} {_shortened(repr(value))}"
+
+
+def _without_variables(text: str) -> str:
+    """A text with the names of variables from the environment, whose values may be secret."""
+    taken = taken_values()
+    whole = {value: name for name, value in taken.items()}.get(text)
+    if whole is not None:
+        return f"${{kedro_config:{whole}}}"
+    for name, value in sorted(taken.items(), key=lambda item: -len(item[1])):
+        # Short ones are in many a word.
+        if len(value) >= _SHORTEST_HIDDEN:
+            text = text.replace(value, f"${{kedro_config:{name}}}")
+    return text
 
 
 def _shortened(text: str) -> str:

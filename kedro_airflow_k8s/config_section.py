@@ -1,12 +1,16 @@
 """What all sections of `airflow-k8s.yaml` share."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 _NULL = {"type": "null"}
+# Python refuses to read numbers of more than 4300 digits.
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})")
 
 
 class Section(BaseModel):
@@ -29,7 +33,20 @@ class Section(BaseModel):
         if not isinstance(data, Mapping):
             return data
         known = {**cls.model_fields, **cls.also_named}
-        return {key: value for key, value in data.items() if value is not None or key not in known}
+        return {
+            key: cls._read(key, value) if isinstance(value, str) else value
+            for key, value in data.items()
+            if value is not None or key not in known
+        }
+
+    @classmethod
+    def _read(cls, key: Any, text: str) -> Any:
+        """A key's text as what the key wants: what comes from the environment is always a text."""
+        name = cls.also_named.get(key, key)
+        wanted = _kind(cls.model_fields[name].annotation) if name in cls.model_fields else None
+        if wanted is int:
+            return _number_of(text)
+        return _truth_of(text) if wanted is bool else text
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -51,6 +68,24 @@ class Section(BaseModel):
             alone = {k: v for k, v in keys[cls.shorthand].items() if k != "description"}
             section["anyOf"] = [{"type": section.pop("type")}, alone]
         return reference
+
+
+def _number_of(text: str) -> int | str:
+    """The whole number that a text is, or else the text: `007` may be anything."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
+
+
+def _truth_of(text: str) -> bool | str:
+    """What `true` or `false` means, or else the text."""
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of a key that may have no value and has one of a single type."""
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [part for part in get_args(annotation) if part is not NoneType]
+        annotation = kinds[0] if len(kinds) == 1 else None
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _described(schema: dict[str, Any], *, required: bool) -> dict[str, Any]:

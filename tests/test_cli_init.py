@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from click.testing import Result
 from omegaconf import OmegaConf
 
+from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
 from tests.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
@@ -347,6 +349,214 @@ def test_a_project_that_does_not_import_still_gets_its_file(project: ProjectFold
     project.registry("import missing_here")
     done(init(project, URL))
     assert config_of(project)["host"] == URL
+
+
+def image_lacks(project: ProjectFolder, path: str) -> bool:
+    """Whether an image that is built now has not got a file."""
+    return DockerIgnore((project.path / ".dockerignore").read_text().splitlines()).ignores(path)
+
+
+def test_passwords_under_a_name_of_the_projects_own_stay_out_of_the_image(
+    project: ProjectFolder,
+) -> None:
+    project.settings("""
+        CONF_SOURCE = "settings"
+        CONFIG_LOADER_ARGS = {
+            "base_env": "base",
+            "default_run_env": "local",
+            "config_patterns": {"credentials": ["secrets*", "**/vault/*"]},
+        }
+    """)
+    (project.path / "conf").rename(project.path / "settings")
+    done(init(project, URL))
+    for name in ("base/secrets.yml", "prod/secrets.yml", "base/x/vault/db.yml", "local/any.yml"):
+        assert image_lacks(project, f"settings/{name}")
+    assert not image_lacks(project, "settings/base/catalog.yml")
+
+
+def test_a_loader_of_the_projects_own_says_where_passwords_are(project: ProjectFolder) -> None:
+    project.settings("""
+        from kedro.config import OmegaConfigLoader
+
+        class Loader(OmegaConfigLoader):
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                self.config_patterns["credentials"] = ["keys*"]
+
+        CONFIG_LOADER_CLASS = Loader
+        CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
+    """)
+    done(init(project, URL))
+    assert image_lacks(project, "conf/base/keys.yml")
+
+
+def test_a_pattern_for_passwords_that_fits_the_catalog_is_told(project: ProjectFolder) -> None:
+    project.settings("""
+        CONFIG_LOADER_ARGS = {
+            "base_env": "base",
+            "default_run_env": "local",
+            "config_patterns": {"credentials": ["*.yml"]},
+        }
+    """)
+    assert "Narrow the pattern '*.yml'" in done(init(project, URL))
+    assert not image_lacks(project, "conf/base/catalog.yml")
+
+
+def test_an_ignore_file_of_a_few_lines_is_completed_as_its_line_says(
+    project: ProjectFolder,
+) -> None:
+    project.write(".dockerignore", ".venv\nconf\nsrc\npyproject.toml\n")
+    text = done(init(project, URL))
+    line = "Changed .dockerignore: keeps passwords and results out of the image, raw data in\n"
+    assert line in text
+    out = (".env", ".git/config", ".netrc", "data/02_intermediate/x.parquet", ".venv/bin/python")
+    assert [name for name in out if not image_lacks(project, name)] == []
+    kept = ("data/01_raw/x.csv", "conf/base/catalog.yml", "pyproject.toml", "src/shop/nodes.py")
+    assert [name for name in kept if image_lacks(project, name)] == []
+
+
+def test_what_the_dockerfile_cannot_install_is_told_where_there_is_one(
+    project: ProjectFolder,
+) -> None:
+    project.write("requirements.txt", "kedro\n-e .\ngit+https://example.com/x.git\n")
+    assert "cannot install" not in done(init(project, URL))
+    text = done(init(project, URL, "--force", "--dockerfile"))
+    assert "The image cannot install requirements.txt, line 2, '-e .': " in text
+    assert "The image cannot install requirements.txt, line 3, " in text
+    (project.path / "Dockerfile").unlink()
+    assert "line 2" not in done(init(project, URL, "--force"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data",
+        "/usr/data",
+        "/usr/lib/data",
+        "/etc/data",
+        "/home/data",
+        "/root/data",
+        "/root/project/data",
+        "/var/lib/data",
+        "/tmp/data",
+        "/home/me/my data",
+        "/home/$HOME/data",
+        "/home/a;reboot/data",
+        "/home/a'b/data",
+        '/home/a"b/data',
+        "/home/a`id`/data",
+        "/home/a\\b/data",
+        "/home/[a]/data",
+        "/home/me/{data}",
+        "/home/me/da&ta",
+    ],
+)
+def test_a_folder_that_no_image_may_give_away_gets_no_dockerfile(
+    project: ProjectFolder, path: str
+) -> None:
+    project.config(yaml.safe_dump({"run_config": {"volume": {"mount_path": path}}}))
+    before = snapshot(project)
+    message = refused(init(project, "--dockerfile"), "run_config.volume.mount_path", repr(path))
+    assert "Nothing was written." in message
+    assert "/home/kedro_docker/data" in message
+    assert snapshot(project) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/app/data", "/usr/src/app/data", "/opt/a+b/x.1/data", "/home/żółw/data", "/srv/data"]
+)
+def test_a_folder_of_the_projects_own_gets_one(project: ProjectFolder, path: str) -> None:
+    project.config(yaml.safe_dump({"run_config": {"volume": {"mount_path": path}}}))
+    done(init(project, "--dockerfile"))
+    home = path.rpartition("/")[0]
+    assert f"WORKDIR {home}\n" in (project.path / "Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("option", ["--with-github-actions", "--with-gitlab-ci"])
+def test_a_folder_of_a_repository_with_a_line_break_gets_no_files_for_ci(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    top = project.path.parent
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    monkeypatch.delenv("GIT_CEILING_DIRECTORIES")
+    odd = ProjectFolder(project.path.rename(top / "my\nshop"))
+    run = odd.start_kedro("airflow-k8s", "init", URL, "-o", "gs://b/d", option)
+    assert run.returncode == 1
+    assert "'my\\nshop'" in run.stderr
+    assert "Rename the folder" in run.stderr
+    assert not (odd.path / CONFIG).exists()
+    run = odd.start_kedro("airflow-k8s", "init", URL, "-o", "gs://b/d")
+    assert run.returncode == 0, run.stderr
+
+
+# --- killed, and two at once ------------------------------------------------------------------
+
+# Calls kedro with the arguments, and dies as by `kill -9` right before or after a rename.
+KILLED = """
+import os, sys, signal
+from pathlib import Path
+when, number = sys.argv.pop(1), int(sys.argv.pop(1))
+real, calls = Path.replace, []
+def replace(self, target):
+    calls.append(self)
+    if when == "after":
+        real(self, target)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target) if when == "before" else None
+Path.replace = replace
+from kedro.framework.cli.cli import main
+sys.argv[0] = "kedro"
+main()
+"""
+CI_CALL = ("airflow-k8s", "init", URL, "-o", "gs://b/d", "--dockerfile", "--with-github-actions")
+
+
+@pytest.mark.parametrize(("when", "number"), [("before", 1), ("after", 1), ("after", 4)])
+def test_after_a_kill_the_same_call_makes_it_whole(
+    project: ProjectFolder, when: str, number: int
+) -> None:
+    project.write("requirements.txt", "kedro\n")
+    whole = set(BASIC) | {"Dockerfile", ".github/workflows/build-and-run.yml"}
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, when, str(number), *CI_CALL],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    left = snapshot(project)
+    # What says that init was here comes last, and the rest that was under way lies around.
+    assert CONFIG not in left
+    assert [name for name in left if name.endswith(".kedro-airflow-k8s")]
+    again = project.start_kedro(*CI_CALL)
+    assert again.returncode == 0, again.stderr
+    after = snapshot(project)
+    assert whole <= after.keys()
+    assert not [name for name in after if name.endswith(".kedro-airflow-k8s")]
+
+
+def test_two_calls_at_once_leave_the_files_of_one_of_them(project: ProjectFolder) -> None:
+    calls = {
+        url: subprocess.Popen(
+            [sys.executable, "-m", "kedro", "airflow-k8s", "init", url, "-o", output],
+            cwd=project.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for url, output in ((URL, "gs://b/d"), ("https://other.example.com", "s3://b/d"))
+    }
+    ends = {url: (call.communicate(), call.returncode) for url, call in calls.items()}
+    (winner,) = [url for url, (_, code) in ends.items() if code == 0]
+    (((_, said), code),) = [end for url, end in ends.items() if url != winner]
+    assert code == 1
+    assert said.count("Error: ") == 1
+    assert "Nothing was written." in said
+    assert config_of(project)["host"] == winner
+    extra = "gcp" if winner == URL else "aws"
+    assert f"kedro-airflow-k8s[{extra}]" in (project.path / "requirements.txt").read_text()
 
 
 # --- nothing is written -----------------------------------------------------------------------

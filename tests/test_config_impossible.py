@@ -306,7 +306,7 @@ def test_an_operator_that_not_every_cluster_knows_is_refused(operator: str) -> N
         ({"dag_id": "a" * 251}, "dag_id"),
         ({"dag_id": "a", "task_id": "b/c"}, "task_id"),
         ({"dag_id": "a", "timeout": 0}, "timeout"),
-        ({"dag_id": "a", "timeout": "2"}, "timeout"),
+        ({"dag_id": "a", "timeout": "2h"}, "timeout"),
         ({"dag_id": "a", "check_existence": "no"}, "check_existence"),
         ({"dag_id": "a", "execution_delta": 10**12}, "execution_delta"),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.config import load_config
+from kedro_airflow_k8s.dynamic_config import taken, variables
 from kedro_airflow_k8s.errors import ConfigError
 
 SOURCE = "conf/base/airflow-k8s.yaml"
@@ -160,7 +161,11 @@ def test_a_file_that_is_no_mapping_is_refused_by_what_it_is(data: Any, found: st
         ({"run_name": True}, "run_name", "true", "put it in quotes"),
         ({"description": date(2021, 1, 1)}, "description", "date", "put it in quotes"),
         ({"description": ["a"]}, "description", "a list of 1", "must be a text"),
-        ({"startup_time": "600"}, "startup_time", "the text '600'", "whole number, without quotes"),
+        ({"startup_time": "600s"}, "startup_time", "the text '600s'", "must be a whole number"),
+        ({"startup_time": "0600"}, "startup_time", "the text '0600'", "must be a whole number"),
+        ({"startup_time": "-5"}, "startup_time", "the number -5", "must be greater than 0"),
+        ({"startup_time": "9" * 5000}, "startup_time", "the text '9999", "must be a whole number"),
+        ({"startup_time": "٣"}, "startup_time", "the text '٣'", "must be a whole number"),
         ({"startup_time": 1.5}, "startup_time", "the number 1.5", "must be a whole number"),
         ({"startup_time": True}, "startup_time", "true", "must be a whole number"),
         ({"volume": {"disabled": "yes"}}, "volume.disabled", "the text 'yes'", "true or false"),
@@ -183,6 +188,60 @@ def test_a_value_of_the_wrong_kind_is_refused_with_what_to_write(
 
     assert line.startswith(f"run_config.{path}: found {found}")
     assert allowed in line
+
+
+def test_a_text_that_is_a_number_or_a_truth_value_stands_for_it() -> None:
+    """What comes from the environment is always a text, and stays one where a text is wanted."""
+    toleration = {"key": "a", "effect": "NoExecute", "tolerationSeconds": "30"}
+    run = load_config(
+        {
+            "run_config": {
+                "image": "shop:0123456",
+                "startup_timeout": "300",
+                "keep_intermediate_data": "True",
+                "volume": {"owner": "0", "skip_init": "false", "same_node": "true"},
+                "env_vars": {"N": "300", "T": "true"},
+                "resources": {"a": {"labels": {"n": "300"}, "tolerations": [toleration]}},
+                "external_dependencies": [{"dag_id": "300", "timeout": "60"}],
+            }
+        },
+        "airflow-k8s.yaml",
+    ).run_config
+
+    assert (run.startup_time, run.keep_intermediate_data) == (300, True)
+    assert (run.volume.owner, run.volume.skip_init, run.volume.same_node) == (0, False, True)
+    assert run.env_vars == {"N": "300", "T": "true"}
+    assert run.resources["a"].labels == {"n": "300"}
+    assert run.resources["a"].tolerations[0].toleration_seconds == 30
+    assert (run.external_dependencies[0].dag_id, run.external_dependencies[0].timeout) == (
+        "300",
+        60,
+    )
+
+
+def test_values_of_variables_are_shown_by_the_name_of_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(taken, "_taken", {})
+    for name, value in {"SECRET": "s3cr3t!", "SHORT": "x", "EMPTY": ""}.items():
+        monkeypatch.setenv(f"KEDRO_CONFIG_{name}", value)
+        assert variables.value_of(name) == value
+
+    assert in_run(startup_time="s3cr3t!") == (
+        "run_config.startup_time: found the text '${kedro_config:secret}'; must be a whole number"
+    )
+    assert "'${kedro_config:short}'" in in_run(startup_time="x")
+    assert "found the text 'exact'" in in_run(startup_time="exact")
+    for keys in (
+        {"namespace": "a-s3cr3t!"},
+        {"cron_expression": "s3cr3t! * * * *"},
+        {"image_pull_secrets": "s3cr3t!"},
+        {"start_date": "s3cr3t!"},
+        {"image_pull_policy": "s3cr3t!"},
+    ):
+        line = in_run(**keys)
+        assert "s3cr3t" not in line
+        assert "${kedro_config:secret}" in line
 
 
 def test_a_key_that_is_no_text_is_refused_with_its_place() -> None:

@@ -125,7 +125,7 @@ INVALID: list[Any] = [
     {"run_config": {"image": "my app"}},
     {"run_config": {"image_pull_policy": "always"}},
     {"run_config": {"startup_time": 5, "startup_timeout": 5}},
-    {"run_config": {"startup_time": "600"}},
+    {"run_config": {"startup_time": "600s"}},
     {"run_config": {"startup_time": 0}},
     {"run_config": {"namespace": "My_Namespace"}},
     {"run_config": {"cron_expression": "0 0 0 * * *"}},

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 @click.option(
     "--registry",
     type=click.Choice(["ghcr", "gar", "ecr"]),
-    help="With one of these: where the image goes; GitHub's registry, Google's Artifact Registry"
-    " or Amazon's ECR.  [default: ghcr]",
+    help="With one of these: where the image goes. ghcr is the service's own registry, GitHub's or"
+    " GitLab's; gar is Google's Artifact Registry, ecr Amazon's ECR.  [default: ghcr]",
 )
 @click.option(
     "--airflow-auth",

@@ -1,7 +1,8 @@
 """The entry point by which every session of Kedro learns of `KEDRO_CONFIG_<NAME>`.
 
 Kedro imports it when a session begins, before the loader of the configuration is made, which reads
-globals.yml at once: so the resolver is registered by the import itself.
+globals.yml at once: so the resolver is registered by the import itself. The settings of the project
+are known by then, and a resolver of that name that they have registered stays.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,8 @@ class Head:
     branch: str | None = None
 
 
-def project_head(project: Path | None = None) -> Head:
-    """What is checked out where the project is, as it was when first asked for.
-
-    Args:
-        project: The project's folder, if it is known.
-    """
-    return head_of(project or _project_around())
-
-
-@cache
 def head_of(folder: Path) -> Head:
-    """What is checked out in the repository that a folder is in, read once per process.
+    """What is checked out in the repository that a folder is in.
 
     Args:
         folder: A folder; a repository of which it is a part counts.
@@ -84,7 +73,7 @@ def _branch(repo: Repo) -> str | None:
     return str(repo.git.symbolic_ref("--short", "HEAD")) if name == ".invalid" else name
 
 
-def _project_around() -> Path:
+def project_around() -> Path:
     """The Kedro project that the process was started in, or of which it runs the package."""
     from importlib.util import find_spec
 

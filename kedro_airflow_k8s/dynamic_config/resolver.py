@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from kedro.config import AbstractConfigLoader
 from omegaconf import OmegaConf, __version__
 from omegaconf.errors import InterpolationResolutionError
 
@@ -11,15 +13,57 @@ from kedro_airflow_k8s.dynamic_config.variables import advice, value_of
 
 NAME = "kedro_config"
 
+INNER_NAME = "kedro_airflow_k8s.value"
+"""The same resolver, for what the plugin writes itself: a project may have its own of the other."""
+
+# Whose resolver of the name OmegaConf has: a project's settings.py may have been first.
+_OURS, _OF_LOADER = "ours", "of a loader"
+_known: dict[str, str] = {}
+
 
 def register() -> None:
-    """Make the resolver known to OmegaConf, in this process; again does no harm."""
+    """Make the resolver known to OmegaConf, in this process; one that is there stays."""
+    if not OmegaConf.has_resolver(INNER_NAME):
+        _make_known(INNER_NAME, kedro_config)
+    if not OmegaConf.has_resolver(NAME):
+        _make_known(NAME, kedro_config)
+        _known[NAME] = _OURS
+
+
+def serve(loader: AbstractConfigLoader) -> None:
+    """Make the resolver known that a loader's files mean: its own of that name, or else ours.
+
+    Kedro registers a loader's `custom_resolvers` only where there is none of the name, and ours is
+    there before its loader.
+    """
+    register()
+    theirs = _of_loader(loader)
+    if theirs is not None:
+        _make_known(NAME, theirs)
+        _known[NAME] = _OF_LOADER
+    elif _known.get(NAME) == _OF_LOADER:
+        _make_known(NAME, kedro_config)
+        _known[NAME] = _OURS
+
+
+def is_ours(loader: AbstractConfigLoader) -> bool:
+    """Whether `${kedro_config:...}` in a loader's files is ours, and not the project's own."""
+    serve(loader)
+    return _known.get(NAME) == _OURS
+
+
+def _of_loader(loader: AbstractConfigLoader) -> Callable[..., Any] | None:
+    resolvers: dict[str, Callable[..., Any]] = getattr(loader, "_custom_resolvers", None) or {}
+    return resolvers.get(NAME)
+
+
+def _make_known(name: str, resolver: Callable[..., Any]) -> None:
     major, minor = (int(part) for part in __version__.split(".")[:2])
     # In older versions `register_resolver` is something else; newer ones warn of the other name.
     if (major, minor) >= (2, 4):
-        OmegaConf.register_resolver(NAME, kedro_config, replace=True)
+        OmegaConf.register_resolver(name, resolver, replace=True)
     else:
-        OmegaConf.register_new_resolver(NAME, kedro_config, replace=True)
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
 
 
 def kedro_config(*arguments: Any) -> Any:

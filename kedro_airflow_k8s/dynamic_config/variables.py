@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kedro_airflow_k8s.dynamic_config.taken import take
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.dynamic_config.repository import Head
 
 PREFIX = "KEDRO_CONFIG_"
 
@@ -12,13 +19,19 @@ BRANCH_NAME = "branch_name"
 FROM_GIT = (COMMIT_ID, BRANCH_NAME)
 """The names that have a value without a variable, in a git repository."""
 
-
 _told: dict[str, Path] = {}
+_heads: dict[Path, Head] = {}
 
 
 def work_on(project: Path) -> None:
     """Name the folder of the project whose repository is meant from now on."""
     _told["project"] = project
+    look_again()
+
+
+def look_again() -> None:
+    """Forget what git has said: something may have been committed since."""
+    _heads.clear()
 
 
 def variable_name(name: str) -> str:
@@ -37,17 +50,37 @@ def value_of(name: str) -> str | None:
     """
     set_value = os.environ.get(variable_name(name))
     if set_value is not None:
-        return set_value
+        return take(name, set_value)
     if name.lower() not in FROM_GIT:
         return None
-    from kedro_airflow_k8s.dynamic_config.repository import project_head
-
-    head = project_head(_told.get("project"))
+    head = _head()
     return head.commit if name.lower() == COMMIT_ID else head.branch
+
+
+def _head() -> Head:
+    """What is checked out; files use it many times over, and git is slow."""
+    from kedro_airflow_k8s.dynamic_config.repository import head_of, project_around
+
+    folder = _told.get("project") or project_around()
+    if folder not in _heads:
+        _heads[folder] = head_of(folder)
+    return _heads[folder]
+
+
+def settable(name: str) -> str:
+    """The name itself if a shell can set its variable, or else the nearest that it can."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
 def advice(name: str) -> str:
     """How to give a name a value, in one sentence or two."""
+    near = settable(name)
+    if near != name:
+        return (
+            "names are letters, digits and `_`, as shells have it for variables. Write"
+            f" ${{kedro_config:{near}}} and set the environment variable {variable_name(near)}, or"
+            f" give a default: ${{kedro_config:{near},default}}."
+        )
     where = (
         "git has none here (no repository, no commit, or no branch checked out). "
         if name.lower() in FROM_GIT

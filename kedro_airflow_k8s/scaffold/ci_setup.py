@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+from unicodedata import category
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry
 
 Cloud = Literal["google", "aws", "azure"]
@@ -38,6 +40,9 @@ _IN_REGISTRY: dict[Registry, str] = {
     "gar": r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9._/-]+",
     "ecr": r"[0-9]+\.dkr\.ecr\.[a-z0-9.-]+/[a-z0-9._/-]+",
 }
+
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of controls, halves of characters, and separators of lines."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +177,29 @@ def needed_extras(output: str, airflow_auth: AuthKind) -> tuple[str, ...]:
     """
     found = {output_cloud(output), _AUTH_CLOUDS.get(airflow_auth)}
     return tuple(extra for cloud, extra in _EXTRAS.items() if cloud in found)
+
+
+def check_names(facts: ProjectFacts) -> None:
+    """Refuse names that no line of a CI file can hold.
+
+    Raises:
+        ScaffoldError: There is one.
+    """
+    for what, name in named(facts):
+        if any(category(sign) in _CONTROLS for sign in name):
+            raise ScaffoldError(
+                f"The project's {what} is named {name!a}: no CI file can name it with a line break"
+                " or another control character. Rename it. Nothing was written."
+            )
+
+
+def named(facts: ProjectFacts) -> tuple[tuple[str, str], ...]:
+    """The texts of the user's that CI files hold, and what each is the name of."""
+    return (
+        ("folder", facts.repository_path),
+        ("default branch", facts.default_branch),
+        ("environment", facts.env),
+    )
 
 
 def in_columns(settings: Iterable[Setting]) -> list[str]:

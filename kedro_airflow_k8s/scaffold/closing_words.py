@@ -38,6 +38,13 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
             f"Write {PLUGIN}[{named}] in place of {PLUGIN} into requirements.txt: that installs"
             " what uploads and log-in need."
         )
+    for pattern in plan.wide_patterns:
+        yield (
+            f"Narrow the pattern {pattern!r} for credentials in config_patterns of settings.py:"
+            " other configuration fits it too, so .dockerignore does not keep the files that it"
+            " means out of the image."
+        )
+    yield from plan.not_installable
     env = "" if facts.env == facts.base_env else f" --env {shlex.quote(facts.env)}"
     yield f"kedro airflow-k8s validate{env}, for what would go wrong on the cluster."
     yield f"kedro airflow-k8s sandbox run{env}, to see it work on this machine."

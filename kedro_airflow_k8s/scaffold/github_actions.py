@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -14,7 +15,9 @@ from kedro_airflow_k8s.scaffold.ci_setup import (
     WAIT_MINUTES,
     CiSetup,
     Setting,
+    check_names,
     in_columns,
+    named,
     quoted,
     template_environment,
 )
@@ -42,6 +45,10 @@ def github_workflows(
 ) -> list[ScaffoldedFile]:
     """The workflows: one for pushes to branches, one for pushes to the default branch.
 
+    Its name is in them. GitHub has no filter for "the default branch", and with a condition of the
+    jobs in its place each push would start both workflows: one of them all of skipped jobs, whose
+    names are those of the other and which GitHub counts as passed where a check is required.
+
     Args:
         facts: The project.
         registry: Where the image is pushed to.
@@ -52,37 +59,50 @@ def github_workflows(
         theirs, as there may be others beside it.
 
     Raises:
-        ScaffoldError: GitHub would take a name of the project's for an expression.
+        ScaffoldError: No workflow can hold a name of the project's, or GitHub would take it for
+            an expression, or it is not known which branch is to be scheduled.
     """
     _check(facts)
     setup = CiSetup(facts, registry, airflow_auth)
     settings = github_settings(setup)
+    branch = facts.default_branch
+    built = "build the image on GitHub,"
     return [
-        _workflow(
-            setup, "build-and-run", settings, "build the image on GitHub, run each branch with it"
-        ),
-        _workflow(
-            setup,
-            "build-and-schedule",
-            settings,
-            "build the image on GitHub, schedule the default branch with it",
-        ),
+        _workflow(setup, "build-and-run", settings, f"{built} run branches but {branch} with it"),
+        _workflow(setup, "build-and-schedule", settings, f"{built} schedule {branch} with it"),
     ]
 
 
-def github_settings(setup: CiSetup) -> list[str]:
-    """What the user has to set on GitHub, one line each; empty if that is nothing."""
+@dataclass(frozen=True)
+class GithubSettings:
+    """What the user has to set on GitHub, one line each.
+
+    Attributes:
+        variables: Of the repository: the job that builds the image reads some, and only a job that
+            is in an environment sees what is set there. None of them is secret.
+        secrets: Of the environment, so that no other job can read them.
+    """
+
+    variables: list[str]
+    secrets: list[str]
+
+
+def github_settings(setup: CiSetup) -> GithubSettings:
+    """What the user has to set on GitHub; both lists are empty if that is nothing."""
     settings = list(setup.cloud_settings)
     if setup.registry != "ghcr" and setup.known_image is None:
         settings.insert(0, Setting(setup.image_variable, "name of the image, without a tag"))
     settings += setup.airflow_settings
-    return [
-        f"{'secret  ' if setting.secret else 'variable'} {line}"
-        for setting, line in zip(settings, in_columns(settings), strict=True)
-    ]
+    found = GithubSettings([], [])
+    for setting, line in zip(settings, in_columns(settings), strict=True):
+        if setting.secret:
+            found.secrets.append(f"secret   {line}")
+        else:
+            found.variables.append(f"variable {line}")
+    return found
 
 
-def _workflow(setup: CiSetup, stem: str, settings: list[str], why: str) -> ScaffoldedFile:
+def _workflow(setup: CiSetup, stem: str, settings: GithubSettings, why: str) -> ScaffoldedFile:
     title = stem.capitalize().replace("-", " ")
     if setup.in_folder:
         stem, title = f"{setup.facts.slug}-{stem}", f"{title} {setup.facts.slug}"
@@ -110,13 +130,16 @@ def _check(facts: ProjectFacts) -> None:
     """Refuse names for which GitHub would put something else, where it cannot be escaped.
 
     Raises:
-        ScaffoldError: There is one.
+        ScaffoldError: There is one, or the default branch has none.
     """
-    for what, name in (
-        ("folder", facts.repository_path),
-        ("default branch", facts.default_branch),
-        ("environment", facts.env),
-    ):
+    if not facts.default_branch:
+        raise ScaffoldError(
+            "This clone does not tell which branch is the default one, and GitHub's workflows name"
+            " it. Fetch that with `git remote set-head origin --auto`, or say it with"
+            " `git config init.defaultBranch BRANCH`. Nothing was written."
+        )
+    check_names(facts)
+    for what, name in named(facts):
         if "${{" in name:
             raise ScaffoldError(
                 f"The project's {what} is named {name!r}, and GitHub takes ${{{{ in a workflow for"

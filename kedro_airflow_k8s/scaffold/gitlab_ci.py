@@ -14,6 +14,7 @@ from kedro_airflow_k8s.scaffold.ci_setup import (
     WAIT_MINUTES,
     CiSetup,
     Setting,
+    check_names,
     in_columns,
     quoted,
     template_environment,
@@ -54,7 +55,11 @@ def gitlab_pipeline(
 
     Returns:
         One file of the git repository.
+
+    Raises:
+        ScaffoldError: No pipeline can hold a name of the project's.
     """
+    check_names(facts)
     setup = CiSetup(facts, registry, airflow_auth)
     path = _included_path(setup) if included else WHOLE
     text = (

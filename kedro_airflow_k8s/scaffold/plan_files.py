@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,23 +15,33 @@ from kedro_airflow_k8s.project import CONFIG_FILES, KedroProject
 from kedro_airflow_k8s.scaffold import config_file
 from kedro_airflow_k8s.scaffold.arguments import InitRequest, airflow_place
 from kedro_airflow_k8s.scaffold.ci_setup import needed_extras
+from kedro_airflow_k8s.scaffold.dockerignore import too_wide
 from kedro_airflow_k8s.scaffold.facts import AuthKind, ProjectFacts, Registry, ScaffoldedFile
 from kedro_airflow_k8s.scaffold.pod_files import (
     DOCKERFILE,
     ImageNeeds,
     cannot_get_plugin,
+    check_home,
     lacking_extras,
+    not_installable,
     pod_files,
     read_text,
 )
 from kedro_airflow_k8s.scaffold.project_facts import (
     AirflowPlace,
+    credential_patterns,
     facts_of_config,
     find_repository,
     read_facts,
     resource_names,
 )
-from kedro_airflow_k8s.scaffold.writing import UNTOUCHED, NewFile, check_place, write_all
+from kedro_airflow_k8s.scaffold.writing import (
+    UNTOUCHED,
+    NewFile,
+    check_place,
+    content_of,
+    write_all,
+)
 from kedro_airflow_k8s.target import is_on_this_machine
 
 if TYPE_CHECKING:
@@ -55,6 +65,7 @@ class PlannedFile:
         text: What it is to hold.
         why: What it is for, in one line.
         exists: Whether there is one that it replaces or completes.
+        before: What that one held when the plan was made; None if there was none.
     """
 
     path: Path
@@ -63,6 +74,7 @@ class PlannedFile:
     text: str
     why: str
     exists: bool
+    before: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,8 @@ class InitPlan:
         lacks_plugin: Whether requirements.txt has to get the plugin from the tool that made it.
         extras: What the project needs of the plugin besides.
         lacks_extras: Those of them that the line of requirements.txt for the plugin has to get.
+        wide_patterns: Patterns for files with passwords that ordinary configuration fits too.
+        not_installable: What the generated Dockerfile cannot install, and what to do about it.
     """
 
     files: tuple[PlannedFile, ...]
@@ -86,6 +100,8 @@ class InitPlan:
     lacks_plugin: bool
     extras: tuple[str, ...]
     lacks_extras: tuple[str, ...]
+    wide_patterns: tuple[str, ...] = ()
+    not_installable: tuple[str, ...] = ()
 
     def write(self) -> None:
         """Write all of it, or nothing.
@@ -93,7 +109,9 @@ class InitPlan:
         Raises:
             ScaffoldError: That did not work.
         """
-        write_all([NewFile(file.path, file.root, file.text) for file in self.files])
+        # The configuration last of all: by it, the next `init` knows that this one came to its end.
+        last = sorted(self.files, key=lambda file: file.shown == self.config_path)
+        write_all([NewFile(file.path, file.root, file.text, file.before) for file in last])
 
 
 def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> InitPlan:
@@ -116,6 +134,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     if present and not keeps:
         _check_config(present, request, project.path)
     repository = find_repository(project.path)
+    if request.github_actions or request.gitlab_ci:
+        _check_repository(repository.root, project.path)
     facts = read_facts(project, str(metadata.project_name), repository, airflow, env)
     volume, auth = VolumeConfig(), request.airflow_auth
     files: list[ScaffoldedFile] = []
@@ -131,6 +151,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         extras=needed_extras(facts.output, auth or DEFAULT_AUTH),
     )
     facts = replace(facts, data_folder=needs.mount_path.name)
+    if request.dockerfile:
+        check_home(needs.mount_path)
     files += pod_files(facts, needs, dockerfile=request.dockerfile)
     files += _ci_files(facts, request, auth or DEFAULT_AUTH, repository.root)
     planned = [_planned(file, project.path, repository.root) for file in files]
@@ -146,6 +168,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         lacks_plugin=cannot_get_plugin(project.path),
         extras=needs.extras,
         lacks_extras=lacking_extras(project.path, needs.extras),
+        wide_patterns=too_wide(needs.contents(facts.data_folder)),
+        not_installable=not_installable(project.path) if request.dockerfile else (),
     )
 
 
@@ -192,6 +216,22 @@ def _check_config(present: Sequence[Path], request: InitRequest, project_path: P
         )
 
 
+def _check_repository(root: Path, project_path: Path) -> None:
+    """Refuse folders that no line of a workflow can name.
+
+    Raises:
+        ScaffoldError: A folder between the repository and the project has a line break in its
+            name, or another sign that cannot be seen.
+    """
+    inside = project_path.resolve().relative_to(root).as_posix()
+    if not inside.isprintable():
+        raise ScaffoldError(
+            f"The project's folder in its git repository is {inside!r}: files for CI cannot name"
+            " a folder with a line break or another sign that cannot be seen. Rename the folder,"
+            f" or leave out --with-github-actions and --with-gitlab-ci. {UNTOUCHED}"
+        )
+
+
 def _place(config: PluginConfig) -> AirflowPlace:
     host = (config.host or "").rstrip("/")
     return AirflowPlace(host, config.output or "", is_on_this_machine(host))
@@ -235,6 +275,8 @@ def _image_needs(
         source=_shown(project.path / metadata.source_dir, project.path),
         mount_path=PurePosixPath(volume.mount_path),
         fills_volume=not (volume.disabled or volume.skip_init),
+        base_env=project.base_env,
+        credentials=credential_patterns(project),
     )
 
 
@@ -265,6 +307,7 @@ def _planned(file: ScaffoldedFile, project_path: Path, repository: Path) -> Plan
         text=file.text,
         why=file.why,
         exists=os.path.lexists(path),
+        before=content_of(path),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,21 @@ from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.scaffold import dockerignore, requirements
 from kedro_airflow_k8s.scaffold.config_file import template
 from kedro_airflow_k8s.scaffold.facts import ProjectFacts, ScaffoldedFile
+from kedro_airflow_k8s.scaffold.writing import UNTOUCHED
 
 DOCKERFILE = "Dockerfile"
 REQUIREMENTS = "requirements.txt"
+
+
+# Folders that hold the system, or in which it has folders of its own; some of them with all that is
+# in them.
+_SYSTEM = re.compile(
+    r"/|/(bin|boot|dev|etc|lib(32|64|x32)?|proc|root|run|sbin|sys)(/.*)?"
+    r"|/usr(/(bin|games|include|lib(32|64|x32|exec)?|sbin|share)(/.*)?)?"
+    r"|/usr/local(/(bin|etc|games|include|lib|man|sbin|share)(/.*)?)?|/usr/src"
+    r"|/var(/(backups|cache|lib|local|lock|log|mail|opt|run|spool|tmp))?"
+    r"|/home|/tmp(/requirements(/.*)?)?"
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class ImageNeeds:
         mount_path: Where the volume is mounted in the image.
         fills_volume: Whether the data folder of the image is copied to the volume of a run.
         extras: What the project needs of the plugin besides, to upload and to log in to Airflow.
+        base_env: The environment that Kedro always reads; empty if there is none.
+        credentials: The patterns by which the project's loader finds files with passwords.
     """
 
     project_path: Path
@@ -41,6 +56,49 @@ class ImageNeeds:
     mount_path: PurePosixPath
     fills_volume: bool
     extras: tuple[str, ...] = ()
+    base_env: str = "base"
+    credentials: tuple[str, ...] = ()
+
+    def contents(self, data_folder: str, *, wheels: bool = False) -> dockerignore.Contents:
+        """What the image is to hold.
+
+        Args:
+            data_folder: The name of the project's data folder.
+            wheels: Whether it is made by the Dockerfile of `init`.
+        """
+        return dockerignore.Contents(
+            data=data_folder if self.fills_volume else None,
+            conf=self.conf,
+            personal=self.personal_env,
+            base=self.base_env,
+            source=self.source,
+            credentials=self.credentials,
+            wheels=wheels,
+        )
+
+
+def check_home(mount_path: PurePosixPath) -> None:
+    """See whether the folder that the volume is mounted in can be that of the project.
+
+    The Dockerfile gives it, and all that is in it, to the user of the pods.
+
+    Raises:
+        ScaffoldError: It belongs to the system, or a Dockerfile would not take it for what it is.
+    """
+    home, found = mount_path.parent, f"run_config.volume.mount_path: found {str(mount_path)!r};"
+    way_out = (
+        "Mount the volume elsewhere, such as at /home/kedro_docker/data, or leave out --dockerfile"
+        f" and write one yourself. {UNTOUCHED}"
+    )
+    if re.search(r"[^\w./@+,=~%-]", str(mount_path)):
+        raise ScaffoldError(
+            f"{found} a Dockerfile of init takes letters, digits and ./@+,=~%_- only. {way_out}"
+        )
+    if _SYSTEM.fullmatch(str(home)):
+        raise ScaffoldError(
+            f"{found} the folder above it would be the project's in the image, and {home} is one"
+            f" of the system, which pods may not own. {way_out}"
+        )
 
 
 def pod_files(
@@ -90,16 +148,23 @@ def cannot_get_plugin(project_path: Path) -> bool:
     return requirements.is_hashed(file)
 
 
+def not_installable(project_path: Path) -> tuple[str, ...]:
+    """What the generated Dockerfile cannot install of requirements.txt, and what to do."""
+    file = project_path / REQUIREMENTS
+    return () if read_text(file) is None else tuple(requirements.not_installable(file))
+
+
 def _dockerignore(
     facts: ProjectFacts, needs: ImageNeeds, *, wheels: bool
 ) -> Iterator[ScaffoldedFile]:
     present = read_text(needs.project_path / dockerignore.NAME)
-    data = facts.data_folder if needs.fills_volume else None
-    text = dockerignore.dockerignore(present, data, needs.conf, needs.personal_env, wheels=wheels)
+    contents = needs.contents(facts.data_folder, wheels=wheels)
+    text = dockerignore.dockerignore(present, contents)
     if text != present:
-        yield ScaffoldedFile(
-            PurePosixPath(dockerignore.NAME), text, "keeps passwords out of the image, raw data in"
-        )
+        why = "keeps passwords out of the image"
+        if needs.fills_volume:
+            why = "keeps passwords and results out of the image, raw data in"
+        yield ScaffoldedFile(PurePosixPath(dockerignore.NAME), text, why)
     if needs.conf is not None and needs.personal_env:
         kept = PurePosixPath(needs.conf, needs.personal_env, ".gitkeep")
         if not (needs.project_path / kept).exists():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro import __version__ as kedro_version
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.errors import ProjectError
@@ -27,7 +28,7 @@ SLUG_LENGTH = 40
 NO_REGISTRY = "registry.example.com"
 """Where images are said to be until somebody has said where."""
 
-_USUAL_BRANCHES = ("main", "master")
+_USUAL_BRANCHES = ("main", "master", "trunk")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Repository:
 
     Attributes:
         root: Its folder.
-        default_branch: The branch that is deployed.
+        default_branch: The branch that is deployed; empty if the clone does not tell.
     """
 
     root: Path
@@ -145,6 +146,30 @@ def resource_names(project: KedroProject) -> tuple[str, ...]:
     return tuple(sorted(name for name in found - {RESOURCES_DEFAULT} if name.strip()))
 
 
+def credential_patterns(project: KedroProject) -> tuple[str, ...]:
+    """The patterns by which the project's loader finds files with passwords.
+
+    They are those of settings.py, or those that a loader of the project's own brings; none are
+    known of a loader that has no patterns.
+
+    Args:
+        project: The project; that it could be read says that its loader starts.
+    """
+    with warnings.catch_warnings():
+        # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
+        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
+        loader = settings.CONFIG_LOADER_CLASS(
+            conf_source=str(project.conf_path),
+            env=None,
+            runtime_params=None,
+            **settings.CONFIG_LOADER_ARGS,
+        )
+    known = getattr(loader, "config_patterns", None)
+    found = known.get("credentials") if isinstance(known, dict) else None
+    listed = [found] if isinstance(found, str) else list(found or ())
+    return tuple(dict.fromkeys(pattern for pattern in listed if isinstance(pattern, str)))
+
+
 def find_repository(project_path: Path) -> Repository:
     """The git repository that a project is in."""
     path = project_path.resolve()
@@ -164,16 +189,29 @@ def find_repository(project_path: Path) -> Repository:
 
 
 def _default_branch(repo: Repo) -> str:
-    """What the remote deploys from, as far as the clone knows; else what is usual."""
+    """The branch that is deployed, as far as the clone knows; empty if it does not.
+
+    That a branch is checked out says nothing: CI is often added on a branch of its own.
+    """
+    for remote in sorted((remote.name for remote in repo.remotes), key="origin".__ne__):
+        head = Path(repo.common_dir, "refs", "remotes", remote, "HEAD")
+        start = f"ref: refs/remotes/{remote}/"
+        if head.is_file() and (text := head.read_text(encoding="utf-8").strip()).startswith(start):
+            return text.removeprefix(start)
+    if told := _init_branch(repo, "--local"):
+        return told
     known = {head.name for head in repo.heads}
-    for remote in repo.remotes:
-        head = Path(repo.common_dir, "refs", "remotes", remote.name, "HEAD")
-        if head.is_file():
-            name = head.read_text(encoding="utf-8").strip().partition(f"{remote.name}/")[2]
-            if name:
-                return name
-    for name in _USUAL_BRANCHES:
+    known |= {ref.remote_head for remote in repo.remotes for ref in remote.refs} - {"HEAD"}
+    for name in (_init_branch(repo), *_USUAL_BRANCHES):
         if name in known:
             return name
-    # A repository without a commit has no branches, but the name of the first one.
-    return _USUAL_BRANCHES[0] if repo.head.is_detached else repo.active_branch.name
+    if not known and not repo.head.is_detached:
+        return repo.active_branch.name  # There is no commit, but the first one's branch has a name.
+    return known.pop() if len(known) == 1 else ""
+
+
+def _init_branch(repo: Repo, *where: str) -> str:
+    """What git's configuration calls the first branch of a repository; empty if nothing."""
+    # Not by repo.config_reader(), which does not know of GIT_CONFIG_GLOBAL.
+    found: str = repo.git.config(*where, "--get", "init.defaultBranch", with_exceptions=False)
+    return found

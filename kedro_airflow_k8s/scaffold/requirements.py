@@ -21,6 +21,14 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(?P<file>\S+)")
 _NAMED = re.compile(r"(?:-[rc]|--requirement|--constraint)[\s=]*(?P<file>\S+)")
 
+_EDITABLE = r"(?:(?:-e|--editable)[\s=]*)?"
+_VERSION_CONTROL = re.compile(rf"^{_EDITABLE}(?:[^#]*@\s*)?(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+# A folder, an archive or a wheel by its path, however it is written.
+_LOCAL = re.compile(
+    r"-e|--editable|[.~/]|[\w.-]+/[^:@]*$|[^@]*@\s*file:|file:|[^:]*[\w-]+\.(?:whl|zip|tar\.gz)(?:\s|;|\[|$)",
+    re.IGNORECASE,
+)
+
 
 def plugin_line(extras: Iterable[str] = ()) -> str:
     """The requirement of this version of the plugin or a later one, with its extras."""
@@ -111,6 +119,52 @@ def needed_files(file: Path) -> list[str]:
                 found[name] = other
                 waiting.append(other)
     return list(found)
+
+
+def not_installable(file: Path) -> Iterator[str]:
+    """What the image of the generated Dockerfile cannot install, and what to do about each.
+
+    Only requirements files and the folder `wheels` are there when pip runs, and no git.
+
+    Args:
+        file: The requirements file.
+
+    Raises:
+        OSError: A file cannot be read.
+        UnicodeDecodeError: It is not text.
+    """
+    copied = needed_files(file)
+    for name in copied:
+        here = file.parent / name
+        for number, line in enumerate(here.read_text("utf-8-sig").splitlines(), start=1):
+            text = _COMMENT.sub("", line).strip().removesuffix("\\").rstrip()
+            shown = f"The image cannot install {name}, line {number}, {_without_password(text)!r}:"
+            named = _NAMED.match(text)
+            if named is not None:
+                target = os.path.relpath(here.parent / named["file"], file.parent)
+                if "://" not in named["file"] and Path(target).as_posix() not in copied:
+                    yield (
+                        f"{shown} it has no such file. Move it into the project, or write"
+                        " its lines here."
+                    )
+            elif _VERSION_CONTROL.search(text):
+                yield (
+                    f"{shown} it has no git or the like. Build a wheel of it into the"
+                    " folder wheels (pip wheel --no-deps --wheel-dir wheels ...) and write the"
+                    " package's name here, or let the Dockerfile install git first."
+                )
+            elif _LOCAL.match(text):
+                yield (
+                    f"{shown} it has no such file or folder when pip runs."
+                    " Delete the line if it is this project, which is copied as it is. Else put a"
+                    " wheel of it into the folder wheels (pip wheel --no-deps --wheel-dir wheels"
+                    " ...) and write the package's name here."
+                )
+
+
+def _without_password(text: str) -> str:
+    """A line without what an address has before its `@`, which may be a token by itself."""
+    return re.sub(r"//(?!git@)[^/@\s]*@", "//", text)
 
 
 def names_package(lines: Iterable[str], package: str) -> bool:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import EllipsisType
 
 from kedro_airflow_k8s.errors import ScaffoldError
 
 UNTOUCHED = "Nothing was written."
+
+# Files on their way have names that nobody else gives: the next call removes those of a killed one.
+_MARK = "kedro-airflow-k8s"
+_TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\.{_MARK}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -24,25 +31,46 @@ class NewFile:
         path: Where, absolute.
         root: The folder that it has to be in, symbolic links followed.
         text: What it is to hold; the ends of its lines are written as they are.
+        before: What it held when that was decided, None if it was not there; `...` if that does
+            not matter.
     """
 
     path: Path
     root: Path
     text: str = field(repr=False)
+    before: bytes | EllipsisType | None = field(default=..., repr=False)
 
 
 def write_all(files: Sequence[NewFile]) -> None:
     """Write files, and make the folders they are in; when one cannot be written, write none.
 
     Args:
-        files: What to write. What was there is replaced, and keeps its permissions.
+        files: What to write, in the order in which they appear. What was there is replaced, and
+            keeps its permissions.
 
     Raises:
-        ScaffoldError: Not all could be written. What was there is there again.
+        ScaffoldError: Not all could be written. What was there is there again. Or another call
+            writes there, or has written in the meantime.
         KeyboardInterrupt: The same, by the user.
     """
     for file in files:
         check_place(file.path, file.root)
+    with _alone({file.root for file in files}) as alone:
+        for file in files:
+            _check_unchanged(file)
+        if alone:
+            _sweep({file.root for file in files} | {file.path.resolve().parent for file in files})
+        _write(files)
+
+
+def content_of(path: Path) -> bytes | None:
+    """What a file holds; None if there is none that can be read."""
+    with contextlib.suppress(OSError):
+        return path.read_bytes() if path.is_file() else None
+    return None
+
+
+def _write(files: Sequence[NewFile]) -> None:
     writing = _Writing()
     current = Path()
     try:
@@ -58,6 +86,60 @@ def write_all(files: Sequence[NewFile]) -> None:
     except BaseException:  # KeyboardInterrupt too leaves nothing behind
         writing.undo()
         raise
+
+
+@contextlib.contextmanager
+def _alone(roots: set[Path]) -> Iterator[bool]:
+    """Keep other calls from writing, until the end of this one, however it comes.
+
+    Yields:
+        Whether that is sure: some file systems have no locks.
+
+    Raises:
+        ScaffoldError: Another call is writing.
+    """
+    sure = True
+    with contextlib.ExitStack() as held:
+        for root in sorted({root.resolve() for root in roots}):
+            try:
+                descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:  # Not there yet, or a folder that writing will complain about.
+                sure = False
+                continue
+            held.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ScaffoldError(
+                    f"Another init is writing in {root} at this moment. Call it again when that"
+                    f" one is done. {UNTOUCHED}"
+                ) from None
+            except OSError:
+                sure = False
+        yield sure
+
+
+def _check_unchanged(file: NewFile) -> None:
+    """See that a file is still as it was when somebody decided to replace it.
+
+    Raises:
+        ScaffoldError: It is not.
+    """
+    now = content_of(file.path)
+    if not isinstance(file.before, EllipsisType) and now not in (file.before, file.text.encode()):
+        raise ScaffoldError(
+            f"{file.path} has been written by something else at this moment, perhaps by another"
+            f" init. Look at it, then call init again. {UNTOUCHED}"
+        )
+
+
+def _sweep(folders: set[Path]) -> None:
+    """Remove what an earlier call has left that was killed; nobody else is writing now."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for path in list(folder.iterdir()):
+                if _TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink()
 
 
 def check_place(path: Path, root: Path) -> None:
@@ -111,7 +193,7 @@ class _Writing:
         for folder in reversed(missing):
             folder.mkdir()
             self._folders.append(folder)
-        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.new")
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.{_MARK}")
         self.staged[target] = temporary
         with temporary.open("xb") as handle:
             handle.write(file.text.encode("utf-8"))

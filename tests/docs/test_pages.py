@@ -257,7 +257,10 @@ def test_a_terminal_remembers_folder_and_variables_from_one_block_to_the_next(
             "Did you mean image",
         ),
         (
-            "```{code-block} yaml\n:caption: airflow-k8s.yaml, with mistakes\nrun_config:\n```\n",
+            (
+                "```{code-block} yaml\n:caption: airflow-k8s.yaml, with mistakes\n"
+                "run_config: {image: shop}\n```\n"
+            ),
             "there is no mistake",
         ),
         ("```{mermaid}\na\n```\n", "hold code"),

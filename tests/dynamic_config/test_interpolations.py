@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +47,11 @@ def write(conf: Path, name: str, content: Any) -> None:
     (conf / name).write_text(text, encoding="utf-8")
 
 
+def pickled(made: Any) -> Any:
+    """What comes out of a pickle."""
+    return pickle.loads(pickle.dumps(made))
+
+
 def loader(conf: Path, kind: type[OmegaConfigLoader] = OmegaConfigLoader, **options: Any) -> Any:
     """A loader that knows names, as a session of Kedro has it."""
     resolver.register()
@@ -64,7 +74,8 @@ def test_any_value_comes_out_as_that_string(value: str) -> None:
     config = OmegaConf.create({"x": "${name}", "y": ["<${name|none}>"]})
     resolver.register()
     with patch.dict(os.environ, {"KEDRO_CONFIG_NAME": value}):
-        added = interpolations.names_for([config], {"x", "y"})
+        added: dict[str, str] = {}
+        assert interpolations.names_for(config, {"x", "y"}, added) == {}
         merged = OmegaConf.unsafe_merge(OmegaConf.create(added), config)
         assert OmegaConf.to_container(merged, resolve=True) == {
             "name": value,
@@ -83,7 +94,8 @@ def test_any_default_that_can_be_written_is_that_string(default: str) -> None:
         return
     if any(sign in default for sign in ".[]${}\\") or default == "???":
         return
-    added = interpolations.names_for([config], {"x"})
+    added: dict[str, str] = {}
+    interpolations.names_for(config, {"x"}, added)
     merged = OmegaConf.unsafe_merge(OmegaConf.create(added), config)
     assert OmegaConf.to_container(merged, resolve=True) == {
         f"unset_name|{default}": default,
@@ -208,15 +220,79 @@ def test_an_older_loader_without_the_step_is_left_alone(conf: Path) -> None:
 
     made = Older(str(conf), base_env="base", default_run_env="local")
     interpolations.support_names(made)
-    assert "_merge_and_resolve" not in vars(made)
-    assert "_resolve_environment_variables" not in vars(made)
+    assert made._merge_and_resolve is None
 
 
-def test_a_loader_that_knows_names_is_not_taught_again(conf: Path) -> None:
+def test_a_loader_that_is_taught_again_reads_the_same(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_CONFIG_NAME", "n")
+    write(conf, "base/parameters.yml", {"x": "${name}", "name": "<${name}>"})
     made = loader(conf)
-    step = made._merge_and_resolve
     interpolations.support_names(made)
-    assert made._merge_and_resolve is step
+    assert made["parameters"] == {"x": "<n>", "name": "<n>"}
+
+
+def test_other_loaders_of_the_same_class_know_no_names(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_CONFIG_NAME", "n")
+    write(conf, "base/parameters.yml", {"x": "${name}"})
+    write(conf, "base/credentials.yml", {"x": {"y": "${name}"}})
+    assert loader(conf)["parameters"] == {"x": "n"}
+    other = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
+    for kind in ("parameters", "credentials"):
+        with pytest.raises(InterpolationKeyError):
+            other[kind]
+    # As a function of the class, as Kedro has it.
+    config = OmegaConf.create({"x": "${y}", "y": 1})
+    OmegaConfigLoader._resolve_environment_variables(config)
+    assert OmegaConf.to_container(config) == {"x": 1, "y": 1}
+
+
+class Derived(OmegaConfigLoader):
+    """A project's own loader."""
+
+    def _merge_and_resolve(self, key: str, config_per_file: Any) -> Any:
+        return {**super()._merge_and_resolve(key, config_per_file), "env": self.env}
+
+
+@pytest.mark.parametrize("kind", [OmegaConfigLoader, Derived])
+@pytest.mark.parametrize("in_between", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_of_a_loader_reads_its_own_files_and_names(
+    in_between: Callable[[Any], Any],
+    kind: type[OmegaConfigLoader],
+    conf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEDRO_CONFIG_NAME", "n")
+    write(conf, "local/parameters.yml", {"x": "${name}", "run": "none"})
+    write(conf, "local/credentials.yml", {"x": {"y": "${name}", "z": "${oc.env:HOME}"}})
+    made = loader(conf, kind, runtime_params={"run": "first"})
+    copied = in_between(made)
+    copied.runtime_params = {"run": "second"}
+    assert copied["credentials"]["x"] == {"y": "n", "z": os.environ["HOME"]}
+    assert copied["parameters"]["x"] == "n"
+    assert copied["parameters"]["run"] == "second"
+    assert made["parameters"]["run"] == "first"
+
+
+def test_a_loader_that_is_unpickled_elsewhere_knows_names_there(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process in which no hook has been called."""
+    monkeypatch.setenv("KEDRO_CONFIG_NAME", "n")
+    write(conf, "base/parameters.yml", {"x": "${name}"})
+    (conf / "loader.pickle").write_bytes(pickle.dumps(loader(conf)))
+    code = (
+        "import pickle, pathlib\n"
+        "made = pickle.loads(pathlib.Path('loader.pickle').read_bytes())\n"
+        "print(made['parameters'])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=conf, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.splitlines()[-1:] == ["{'x': 'n'}"], run.stderr
 
 
 @pytest.mark.parametrize("content", ["", "- a list\n", "just text\n", "{}"])
@@ -245,6 +321,15 @@ def test_files_that_are_no_mapping_fail_as_kedro_has_it(content: str, conf: Path
         ("${nope|a:b}", "catalog.yml: ${nope|a:b} cannot be read"),
         ("${nope|a:b}", "Write ${kedro_config:nope,'a:b'} instead."),
         ("${nope|a b}", "Write ${kedro_config:nope,'a b'} instead."),
+        ("${nope | y}", "catalog.yml: ${nope | y} cannot be read: there can be no blanks around"),
+        ("${nope | y}", "Write ${kedro_config:nope,y} instead."),
+        ("${nope |y}", "${nope |y} cannot be read: there can be no blanks around the |"),
+        ("${nope| y }", "Write ${kedro_config:nope,y} instead."),
+        ("${no-pe | y z}", "Write ${kedro_config:no-pe,'y z'} instead."),
+        (
+            "${no-pe}",
+            "Write ${kedro_config:no_pe} and set the environment variable KEDRO_CONFIG_NO",
+        ),
         ("${nope|'q'}", "Write ${kedro_config:nope,'q'} instead."),
         ("${nope|${other}}", "Write ${kedro_config:nope,${other}} instead."),
     ],

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from kedro_airflow_k8s.dynamic_config.repository import head_of
 from tests.kedro_projects import (
     CATALOG,
     IMAGE,
@@ -17,13 +15,6 @@ from tests.kedro_projects import (
     project_fixture,  # noqa: F401 - fixture
 )
 from tests.test_commit import commit_all, git
-
-
-@pytest.fixture(autouse=True)
-def _git_is_read_anew() -> Iterator[None]:
-    head_of.cache_clear()
-    yield
-    head_of.cache_clear()
 
 
 def pod_variables(dag: str) -> dict[str, str]:

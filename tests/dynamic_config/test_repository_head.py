@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kedro.config import OmegaConfigLoader
 
-from kedro_airflow_k8s.dynamic_config import repository, variables
+from kedro_airflow_k8s.dynamic_config import explanations, repository, variables
 from kedro_airflow_k8s.dynamic_config.repository import Head, head_of
 from tests.test_commit import commit_all, git
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [n for n in os.environ if n.startswith(("KEDRO_CONFIG_", "GIT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     monkeypatch.setattr(variables, "_told", {})
-    head_of.cache_clear()
-    yield
-    head_of.cache_clear()
+    monkeypatch.setattr(variables, "_heads", {})
 
 
 @pytest.fixture(name="folder")
@@ -103,13 +101,43 @@ def test_a_variable_goes_above_git_even_when_it_is_empty(
     assert variables.value_of("branch_name") == "from-ci"
 
 
-def test_git_is_read_once_in_a_process(folder: Path) -> None:
+def test_git_is_read_once_for_all_files_of_a_session(folder: Path) -> None:
     sha = commit_all(folder)
     variables.work_on(folder)
     assert variables.value_of("commit_id") == sha
     shutil.rmtree(folder / ".git")
     assert variables.value_of("commit_id") == sha
     assert variables.value_of("branch_name") == "main"
+
+
+def test_a_second_session_of_a_process_has_the_commit_made_since(folder: Path) -> None:
+    """In a notebook, for instance; globals.yml is read before Kedro calls any hook."""
+    explanations.explain()
+    (folder / "conf/base").mkdir(parents=True)
+    (folder / "conf/base/globals.yml").write_text("commit: ${kedro_config:commit_id}\n")
+
+    def commit_of_globals() -> object:
+        made = OmegaConfigLoader(str(folder / "conf"), base_env="base", default_run_env="base")
+        return made["globals"]["commit"]
+
+    first = commit_all(folder)
+    variables.work_on(folder)
+    assert commit_of_globals() == first
+    (folder / "file").write_text("other text")
+    second = commit_all(folder)
+    assert first != second
+    assert commit_of_globals() == second
+    assert variables.value_of("commit_id") == second
+
+
+def test_a_session_that_tells_its_project_has_the_commit_made_since(folder: Path) -> None:
+    first = commit_all(folder)
+    variables.work_on(folder)
+    assert variables.value_of("commit_id") == first
+    (folder / "file").write_text("other text")
+    second = commit_all(folder)
+    variables.work_on(folder)
+    assert variables.value_of("commit_id") == second
 
 
 def test_before_a_session_tells_it_is_the_project_around_the_working_directory(
@@ -120,7 +148,7 @@ def test_before_a_session_tells_it_is_the_project_around_the_working_directory(
     inner.mkdir(parents=True)
     sha = commit_all(folder)
     monkeypatch.chdir(inner)
-    assert repository.project_head().commit == sha
+    assert head_of(repository.project_around()).commit == sha
 
 
 def test_elsewhere_it_is_the_repository_of_the_projects_package(
@@ -133,4 +161,4 @@ def test_elsewhere_it_is_the_repository_of_the_projects_package(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(folder / "src"))
     monkeypatch.setattr("kedro.framework.project.PACKAGE_NAME", package.name)
-    assert repository.project_head().commit == sha
+    assert head_of(repository.project_around()).commit == sha

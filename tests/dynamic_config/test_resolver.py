@@ -80,6 +80,17 @@ def test_a_name_without_a_value_is_one_message_with_both_ways_out() -> None:
     assert "full_key: x.y" in place[0]
 
 
+@pytest.mark.parametrize("name", ["a.b", "a-b"])
+def test_a_name_that_no_shell_can_set_is_told_what_names_are(name: str) -> None:
+    with pytest.raises(InterpolationResolutionError) as caught:
+        resolved(f"${{kedro_config:{name}}}")
+    assert str(caught.value).splitlines()[0] == (
+        f"There is no value for '{name}': names are letters, digits and `_`, as shells have it for"
+        " variables. Write ${kedro_config:a_b} and set the environment variable KEDRO_CONFIG_A_B,"
+        " or give a default: ${kedro_config:a_b,default}."
+    )
+
+
 @pytest.mark.parametrize("arguments", ["a,b,c", "a,b, c,d"])
 def test_a_default_with_a_bare_comma_is_told_to_be_put_in_quotes(arguments: str) -> None:
     with pytest.raises(InterpolationResolutionError, match=r"Put a default with a comma in quotes"):

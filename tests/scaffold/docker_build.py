@@ -105,6 +105,11 @@ class Image:
         self.workdir = rest
         self.home.mkdir(parents=True, exist_ok=True)
 
+    def _env(self, rest: str) -> None:
+        for word in shlex.split(rest):
+            name, _, value = word.partition("=")
+            self.machine.environment[name] = value
+
     def _user(self, rest: str) -> None:
         self.user = rest
 

@@ -39,22 +39,39 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Variables and secrets, as they are set on GitHub's pages in one place."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Push:
-    """What is pushed, and what the repository's settings hold.
+    """What is pushed, and what is set on GitHub.
 
     Attributes:
         origin: The repository that jobs clone.
         branch: The branch.
         repository: Its name on GitHub.
-        variables: Of the repository or environment.
-        secrets: Of the environment.
+        settings: Of the repository: every job sees them.
+        environments: Of environments, by name: only jobs that name one see what is in it.
+        attempt: How often the jobs of this push have been run, with this time.
     """
 
     origin: Path
     branch: str
     repository: str = "Example/Shop"
-    variables: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    environments: Mapping[str, Settings] = field(default_factory=dict)
+    attempt: int = 1
+
+    def settings_of(self, job: Mapping[str, Any]) -> Settings:
+        """What a job sees; an environment's come before the repository's."""
+        own = self.environments.get(job.get("environment", ""), Settings())
+        return Settings(
+            {**self.settings.variables, **own.variables}, {**self.settings.secrets, **own.secrets}
+        )
 
     def context(self) -> dict[str, str]:
         """What expressions call `github`."""
@@ -63,6 +80,8 @@ class Push:
             "ref": f"refs/heads/{self.branch}",
             "ref_name": self.branch,
             "repository": self.repository,
+            "run_attempt": str(self.attempt),
+            "run_id": "1234567890",
             "server_url": "https://github.com",
             "sha": git(self.origin, "rev-parse", f"refs/heads/{self.branch}"),
             "token": "the job's token",
@@ -108,7 +127,8 @@ class Workflow:
         assert set(job) <= _JOB_KEYS, set(job) - _JOB_KEYS
         machine = self.machines[name] = Machine(self.folder / name)
         machine.folder.mkdir(parents=True)
-        running = _Job(self, machine, self.used.setdefault(name, []))
+        settings = self.push.settings_of(job)
+        running = _Job(self, machine, self.used.setdefault(name, []), settings)
         for step in job["steps"]:
             assert set(step) <= _STEP_KEYS, set(step) - _STEP_KEYS
             running.step(step)
@@ -121,6 +141,7 @@ class _Job:
     workflow: Workflow
     machine: Machine
     used: list[tuple[str, dict[str, str]]]
+    settings: Settings
     steps: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def step(self, step: dict[str, Any]) -> None:
@@ -146,9 +167,9 @@ class _Job:
             case ["github", key]:
                 return push.context()[key]
             case ["vars", key]:
-                return push.variables.get(key, "")
+                return self.settings.variables.get(key, "")
             case ["secrets", key]:
-                return push.secrets.get(key, "")
+                return self.settings.secrets.get(key, "")
             case ["steps", step, "outputs", key]:
                 return self.steps[step][key]
             case ["needs", job, "outputs", key]:

@@ -22,7 +22,7 @@ from tests.kedro_projects import ProjectFolder
 from tests.sandbox.services_project import Rest, call, make_counting_project, sandbox_of
 from tests.scaffold.ci_machine import VERSION, build_wheel, git
 from tests.scaffold.ci_variants import FACTS, write_all
-from tests.scaffold.github_runner import DIGEST, Push, StepFailed, Workflow
+from tests.scaffold.github_runner import DIGEST, Push, Settings, StepFailed, Workflow
 from tests.scaffold.gitlab_runner import Pipeline
 
 BRANCH = 'feature/it\'s-"größer"-$(touch${IFS}pwned);`touch${IFS}pwned`'
@@ -132,8 +132,10 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     pushed = Push(
         repository,
         BRANCH,
-        variables={"AIRFLOW_API_USERNAME": airflow.sandbox.username},
-        secrets={"AIRFLOW_API_PASSWORD": airflow.sandbox.password},
+        settings=Settings(variables={"AIRFLOW_API_USERNAME": airflow.sandbox.username}),
+        environments={
+            "airflow": Settings(secrets={"AIRFLOW_API_PASSWORD": airflow.sandbox.password})
+        },
     )
     image = "ghcr.io/example/shop/shop"
 
@@ -147,7 +149,7 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     assert "\n0 errors" in "\n".join(branch.machines["check"].said)
     check_nothing_was_injected(tmp_path)
     tags = dict(branch.used["image"])["docker/build-push-action"]["tags"]
-    assert tags == f"{image}:{commit}"
+    assert tags == f"{image}:{commit}-1234567890-1"
     # Airflow's credentials are in the step that talks to it, and nowhere else.
     assert "AIRFLOW_API_PASSWORD" not in branch.machines["run"].environment
 
@@ -170,8 +172,10 @@ def test_a_workflow_that_logs_in_to_google_leaves_no_trace_of_it_in_the_dag(
     pushed = Push(
         repository,
         "main",
-        variables={"AIRFLOW_API_USERNAME": airflow.sandbox.username},
-        secrets={"AIRFLOW_API_PASSWORD": airflow.sandbox.password},
+        settings=Settings(variables={"AIRFLOW_API_USERNAME": airflow.sandbox.username}),
+        environments={
+            "airflow": Settings(secrets={"AIRFLOW_API_PASSWORD": airflow.sandbox.password})
+        },
     )
 
     workflow = Workflow(files[1].text, pushed, tmp_path / "default")
@@ -209,8 +213,15 @@ def test_without_the_name_of_the_image_the_workflow_says_which_variable_is_missi
     with pytest.raises(StepFailed, match="::error::Set the repository's variable IMAGE "):
         workflow.run_job("image", workflow.document["jobs"]["image"])
 
-    named = Push(repository, "main", variables={"IMAGE": "europe-docker.pkg.dev/a/b/shop"})
-    workflow = Workflow(files[0].text, named, tmp_path / "again")
+    named = Settings({"IMAGE": "europe-docker.pkg.dev/a/b/shop"})
+    # A job that names no environment sees nothing of one.
+    elsewhere = Push(repository, "main", environments={"airflow": named})
+    workflow = Workflow(files[0].text, elsewhere, tmp_path / "environment")
+    with pytest.raises(StepFailed, match="::error::Set the repository's variable IMAGE "):
+        workflow.run_job("image", workflow.document["jobs"]["image"])
+
+    pushed = Push(repository, "main", settings=named)
+    workflow = Workflow(files[0].text, pushed, tmp_path / "again")
     workflow.run_job("image", workflow.document["jobs"]["image"])
     assert workflow.outputs["image"] == {"image": f"europe-docker.pkg.dev/a/b/shop@{DIGEST}"}
     login = dict(workflow.used["image"])["docker/login-action"]

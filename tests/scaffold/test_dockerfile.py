@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.airflow_environments import EXAMPLES
 from tests.scaffold.ci_machine import VERSION, Machine, build_wheel
 from tests.scaffold.docker_build import Image, parse
 from tests.scaffold.new_projects import kedro, kedro_new, new_spaceflights
@@ -118,6 +120,28 @@ def test_the_command_of_the_image_runs_the_project(image: Image) -> None:
     assert "kedro_airflow_k8s" in image.run("kedro info")
     image.run(" ".join(image.command))
     assert (image.home / "data/08_reporting/metrics.json").is_file()
+
+
+def test_what_a_node_prints_before_the_kernel_kills_it_is_in_the_log(image: Image) -> None:
+    dies = "import os; print('eats memory'); os.kill(os.getpid(), 9)"
+    assert "eats memory" in image.run(f'python -c "{dies}" | cat || true')
+
+
+def test_the_example_has_the_files_that_init_makes_for_it(tmp_path: Path) -> None:
+    example = EXAMPLES / "spaceflights"
+    project = tmp_path / "work/spaceflights"
+    ignored = shutil.ignore_patterns(
+        "Dockerfile", ".dockerignore", "dags", "__pycache__", "0[2-8]_*"
+    )
+    shutil.copytree(example, project, ignore=ignored)
+    made = kedro(project, "airflow-k8s", "init", "--dockerfile")
+    assert made.returncode == 0, made.stdout + made.stderr
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    text = (
+        (project / "Dockerfile").read_text().replace(f"python:{version}-slim", "python:3.11-slim")
+    )
+    assert (example / "Dockerfile").read_text() == text
+    assert (example / ".dockerignore").read_text() == (project / ".dockerignore").read_text()
 
 
 def test_a_project_without_wheels_data_and_tools_builds_too(tmp_path: Path, wheel: Path) -> None:

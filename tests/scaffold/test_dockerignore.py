@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
-from kedro_airflow_k8s.scaffold.dockerignore import dockerignore
+from kedro_airflow_k8s.scaffold.dockerignore import Contents, dockerignore, too_wide
 
 SECRETS = (
     "conf/base/credentials.yml",
@@ -15,6 +15,10 @@ SECRETS = (
     "conf/local/anything.yml",
     ".airflow-sandbox/state.json",
     ".airflow-sandbox/airflow-3.3.2/keys.json",
+    ".env",
+    ".env.local",
+    ".git/config",
+    ".netrc",
 )
 NEEDED = (
     "data/01_raw/orders.csv",
@@ -72,6 +76,11 @@ FILES = {
     "only what is named": "*\n!src\n!conf\n!pyproject.toml\n",
     "no line end": "data",
     "comments": "# data\n#!data/01_raw\n",
+    "environment only": ".venv\n",
+    "takes passwords back": ".env\n!.env\n.netrc\n!.netrc\n.git\n!.git\n",
+    "no code and no configuration": "src\nconf\npyproject.toml\n",
+    "no base": "conf/base\n**/*.py\n*.toml\n",
+    "configuration by its contents": "conf/*\nsrc/**\n",
     "windows": "data\r\nlogs\r\n",
     "strange patterns": "[\n\\\n!\n/\n***.tmp\ndata\n",
 }
@@ -82,7 +91,7 @@ def rules(text: str) -> DockerIgnore:
 
 
 def made(present: str | None, *, wheels: bool = True) -> str:
-    return dockerignore(present, "data", "conf", "local", wheels=wheels)
+    return dockerignore(present, Contents("data", "conf", "local", wheels=wheels))
 
 
 @pytest.mark.parametrize("present", FILES.values(), ids=FILES)
@@ -104,7 +113,7 @@ def test_every_line_that_was_there_stays_in_its_order(present: str) -> None:
 
 
 def test_the_rest_of_the_data_stays_out() -> None:
-    for present in (None, OF_KEDRO_DOCKER):
+    for present in (None, OF_KEDRO_DOCKER, ".venv\n", ""):
         found = rules(made(present))
         assert found.ignores("data/02_intermediate/big.parquet")
         assert found.ignores("data/08_reporting/report.csv")
@@ -123,18 +132,76 @@ def test_a_file_that_has_all_is_not_touched() -> None:
 
 
 def test_raw_data_stays_out_when_no_volume_is_filled() -> None:
-    text = dockerignore(None, None, "conf", "local", wheels=False)
+    text = dockerignore(None, Contents(None, "conf", "local"))
     assert rules(text).ignores("data/01_raw/orders.csv")
-    assert dockerignore("data\n", None, None, "", wheels=False).startswith("data\n")
-    assert "01_raw" not in dockerignore("data\n", None, None, "", wheels=False)
+    assert dockerignore("data\n", Contents(None, None, "")).startswith("data\n")
+    assert "01_raw" not in dockerignore("data\n", Contents(None, None, ""))
 
 
 def test_a_project_with_folders_of_other_names_has_lines_for_those() -> None:
-    text = rules(dockerignore("warehouse\n", "warehouse", "settings/all", "mine", wheels=False))
-    assert not text.ignores("warehouse/01_raw/orders.csv")
-    assert text.ignores("settings/all/mine/x.yml")
-    assert not text.ignores("settings/all/mine/.gitkeep")
-    assert text.ignores("settings/all/base/credentials.yml")
+    contents = Contents("warehouse", "settings/all", "mine", base="main", source="code")
+    for present in (None, "warehouse\n", "settings\ncode\n"):
+        text = rules(dockerignore(present, contents))
+        assert not text.ignores("warehouse/01_raw/orders.csv")
+        assert text.ignores("warehouse/02_intermediate/orders.csv")
+        assert text.ignores("settings/all/mine/x.yml")
+        assert not text.ignores("settings/all/mine/.gitkeep")
+        assert text.ignores("settings/all/base/credentials.yml")
+        assert not text.ignores("settings/all/main/catalog.yml")
+        assert not text.ignores("code/shop/nodes.py")
+
+
+@pytest.mark.parametrize("name", ["a[b]c", "a*b", "#a", "!a", "a?b"])
+def test_a_folder_with_signs_of_patterns_in_its_name_is_meant_as_it_is(name: str) -> None:
+    contents = Contents(name, name, "local", source=name)
+    for present in (None, "*\n"):
+        text = dockerignore(present, contents)
+        assert not rules(text).ignores(f"{name}/01_raw/orders.csv")
+        assert rules(text).ignores(f"{name}/02_intermediate/x.csv")
+        assert rules(text).ignores(f"{name}/base/credentials.yml")
+        assert dockerignore(text, contents) == text
+
+
+# --- files with passwords under other names ---------------------------------------------------
+
+
+@pytest.mark.parametrize("present", FILES.values(), ids=FILES)
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("secrets*", ["conf/base/secrets.yml", "conf/prod/eu/secrets_db.json"]),
+        ("secrets*/**", ["conf/base/secrets_of_mine/db.yml", "conf/prod/secrets/a/b.yml"]),
+        ("**/passwords.yml", ["conf/base/passwords.yml", "conf/base/a/b/passwords.yml"]),
+        ("vault/db?.yml", ["conf/base/vault/db1.yml"]),
+        ("vault/db[0-9].yml", ["conf/prod/vault/db7.yml"]),
+        ("key[!s].yml", ["conf/base/keyA.yml"]),
+        ("../shared/secrets.yml", ["conf/shared/secrets.yml"]),
+        ("../../vault.yml", ["vault.yml"]),
+    ],
+)
+def test_files_in_which_the_loader_looks_for_passwords_stay_out(
+    present: str | None, pattern: str, files: list[str]
+) -> None:
+    contents = Contents("data", "conf", "local", credentials=(pattern,), wheels=True)
+    text = dockerignore(present, contents)
+    assert [path for path in (*files, *SECRETS) if not rules(text).ignores(path)] == []
+    assert [path for path in NEEDED if rules(text).ignores(path)] == []
+    assert dockerignore(text, contents) == text
+
+
+def test_patterns_that_lead_out_of_the_project_or_that_kedro_has_anyway_add_nothing() -> None:
+    usual = ("credentials*", "credentials*/**", "**/credentials*")
+    outside = ("../../../passwords.yml", "../../../../etc/passwords.yml")
+    contents = Contents("data", "conf", "local", credentials=(*usual, *outside), wheels=True)
+    assert dockerignore(None, contents) == made(None)
+
+
+def test_a_pattern_that_also_means_the_catalog_takes_no_configuration_out() -> None:
+    contents = Contents("data", "conf", "local", credentials=("*.yml", "secrets*"), wheels=True)
+    assert too_wide(contents) == ("*.yml",)
+    text = dockerignore(None, contents)
+    assert [path for path in NEEDED if rules(text).ignores(path)] == []
+    assert rules(text).ignores("conf/base/secrets.yml")
 
 
 def test_windows_line_ends_stay() -> None:

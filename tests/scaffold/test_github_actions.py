@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedro_airflow_k8s.errors import ScaffoldError
-from kedro_airflow_k8s.scaffold import ProjectFacts
+from kedro_airflow_k8s.scaffold import AuthKind, ProjectFacts, Registry, ScaffoldedFile
 from kedro_airflow_k8s.scaffold.ci_setup import needed_extras, quoted
 from kedro_airflow_k8s.scaffold.github_actions import ACTIONS, github_workflows, pattern
+from kedro_airflow_k8s.scaffold.gitlab_ci import gitlab_pipeline
 from tests.scaffold.ci_variants import (
     FACTS,
     HOSTILE_FACTS,
@@ -29,12 +31,13 @@ from tests.scaffold.ci_variants import (
     every_variant,
     write_all,
 )
+from tests.scaffold.github_runner import Push, Settings
 
 TOOLS = Path(sys.executable).parent
 VARIANTS = list(every_variant())
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 KNOWN_CONTEXTS = re.compile(
-    r"(github\.(actor|ref|ref_name|repository|server_url|sha|token|workflow)"
+    r"(github\.(actor|ref|ref_name|repository|run_attempt|run_id|server_url|sha|token|workflow)"
     r"|(vars|secrets)\.[A-Z_]+( \|\| '[^']+')?"
     r"|steps\.(name|build|dag|google)\.outputs\.[a-z_]+|needs\.image\.outputs\.image"
     r")"
@@ -214,12 +217,53 @@ def test_what_the_user_has_to_set_is_named_at_the_top_and_nothing_else_is_read()
             assert listed == {({"var": "variable"}.get(k, k), name) for k, name in read}
 
 
+def set_as_the_header_says(text: str) -> Push:
+    """What is set on GitHub once somebody has done what the workflow's first lines say."""
+    top, _, _ = text.partition("\nname: ")
+    place = ""
+    found: dict[str, dict[str, str]] = {"repository variable": {}, "airflow secret": {}}
+    for line in top.splitlines():
+        if re.match(r"#.*\bon GitHub\b", line):
+            place = "airflow" if "in the environment `airflow`" in line else "repository"
+            assert place == "airflow" or "of the repository" in line
+        named = re.match(r"#   (variable|secret) +(\w+) ", line)
+        if named:
+            found[f"{place} {named[1]}"][named[2]] = "set"
+    return Push(
+        Path(),
+        "main",
+        settings=Settings(variables=found["repository variable"]),
+        environments={"airflow": Settings(secrets=found["airflow secret"])},
+    )
+
+
+def test_every_job_sees_what_was_set_where_the_header_says() -> None:
+    for variant in VARIANTS:
+        for file in github_workflows(variant.facts, variant.registry, variant.airflow_auth):
+            pushed = set_as_the_header_says(file.text)
+            for name, job in yaml.safe_load(file.text)["jobs"].items():
+                seen = pushed.settings_of(job)
+                read = set(re.findall(r"\bvars\.([A-Z_]+)(?! \|\|)\b", str(job)))
+                assert read <= set(seen.variables), (variant.name, name)
+                assert set(re.findall(r"\bsecrets\.(\w+)", str(job))) <= set(seen.secrets)
+
+
 def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:
     for registry, image in IMAGES.items():
         variant = Variant(replace(FACTS, image=image), registry, "none")
         (name,) = [s for s in steps(documents(variant)[0], "image") if s.get("id") == "name"]
         assert name["env"]["IMAGE"] == f"${{{{ vars.IMAGE || '{image}' }}}}"
         assert "::error::" not in name["run"]
+
+
+def test_a_commit_that_is_built_again_pushes_a_tag_of_its_own() -> None:
+    # A registry may refuse to move a tag, and the same commit comes with a merge and with a re-run.
+    for document in documents(Variant(FACTS, "ecr", "none")):
+        build = steps(document, "image")[-1]
+        assert build["with"]["tags"] == (
+            "${{ steps.name.outputs.image }}:${{ github.sha }}"
+            "-${{ github.run_id }}-${{ github.run_attempt }}"
+        )
 
 
 def test_an_airflow_that_no_runner_reaches_is_named_as_the_first_thing_to_do() -> None:
@@ -271,6 +315,26 @@ def test_hostile_texts_stay_texts() -> None:
 def test_a_name_that_github_would_evaluate_is_refused(facts: ProjectFacts) -> None:
     with pytest.raises(ScaffoldError, match=r"GitHub takes \$\{\{ .* Rename it\."):
         github_workflows(facts, "ghcr", "none")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\t", "\x00", "\x1b", "\x85", "\u2028", "\udcff"])
+@pytest.mark.parametrize("service", [github_workflows, gitlab_pipeline])
+def test_a_folder_whose_name_holds_a_control_character_is_refused(
+    service: Callable[[ProjectFacts, Registry, AuthKind], list[ScaffoldedFile]], sign: str
+) -> None:
+    with pytest.raises(
+        ScaffoldError, match=r"folder is named 'a\\.*Rename it\. Nothing was"
+    ) as found:
+        service(replace(FACTS, repository_path=f"a{sign}b"), "ghcr", "none")
+    assert sign not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["größe", "a b", "买", "👩\u200d🔬"])
+def test_a_folder_with_any_name_that_can_be_seen_is_taken(name: str) -> None:
+    facts = replace(FACTS, repository_path=name)
+    document, _ = documents(Variant(facts, "ghcr", "none"))
+    assert document["defaults"]["run"]["working-directory"] == name
+    assert gitlab_pipeline(facts, "ghcr", "none")
 
 
 @given(st.text())

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from kedro_airflow_k8s.cli.init_command import init
 from kedro_airflow_k8s.scaffold import AuthKind, Registry
 from kedro_airflow_k8s.scaffold.gitlab_ci import gitlab_pipeline
 from tests.scaffold.ci_variants import (
@@ -135,10 +137,13 @@ def test_a_job_has_tokens_for_the_clouds_it_uses_and_no_others(variant: Variant)
         assert all(f'"${token}"' in script_of(jobs[name]) for token in airflow)
 
 
-def test_the_image_is_pushed_by_commit_and_run_by_digest() -> None:
+def test_the_image_is_pushed_by_commit_and_job_and_run_by_digest() -> None:
     jobs = jobs_of(Variant(FACTS, "ghcr", "token"))
     build = script_of(jobs["build-image"])
-    assert '--tag "$name:$CI_COMMIT_SHA"' in build
+    # A registry may refuse to move a tag, and the same commit comes with a merge and with a retry.
+    assert '--tag "$name:$CI_COMMIT_SHA-$CI_JOB_ID"' in build
+    # The tag of the cache is moved, and an image without a new cache is as good.
+    assert re.search(r'--cache-to "[^"]*,ignore-error=true"', build)
     assert 'echo "BUILT_IMAGE=$name@$digest" > image.env' in build
     assert jobs["build-image"]["artifacts"]["reports"]["dotenv"] == "image.env"
     for name in ("run-once", "schedule"):
@@ -164,6 +169,17 @@ def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:
     assert own["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
 
 
+def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
+    own = Variant(replace(FACTS, image=IMAGES["ghcr"]), "ghcr", "none")
+    build = jobs_of(own)["build-image"]
+    assert build["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
+    assert "password=$CI_REGISTRY_PASSWORD" in script_of(build)
+    assert "ghcr" not in text_of(own)
+    (option,) = [parameter for parameter in init.params if parameter.name == "registry"]
+    assert isinstance(option, click.Option)
+    assert "ghcr is the service's own registry, GitHub's or GitLab's" in str(option.help)
+
+
 def test_no_password_is_named_but_in_the_comment() -> None:
     kinds: tuple[AuthKind, ...] = ("token", "password")
     for auth in kinds:
@@ -171,6 +187,15 @@ def test_no_password_is_named_but_in_the_comment() -> None:
         comment, _, rest = text.partition("\n\n")
         assert "AIRFLOW_API_" in comment
         assert "AIRFLOW_API_" not in rest
+
+
+def test_variables_are_to_be_set_where_a_job_without_an_environment_sees_them_too() -> None:
+    variant = Variant(FACTS, "ecr", "token")
+    jobs = jobs_of(variant)
+    assert "environment" not in jobs["build-image"]
+    assert "$AWS_ROLE" in script_of(jobs["build-image"])
+    (where,) = re.findall(r"^# Set on GitLab, .*", text_of(variant), re.MULTILINE)
+    assert where.endswith(", for all environments:")
 
 
 def test_hostile_texts_stay_texts() -> None:

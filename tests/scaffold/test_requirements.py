@@ -13,6 +13,7 @@ from kedro_airflow_k8s.scaffold.requirements import (
     is_hashed,
     needed_files,
     new_requirements,
+    not_installable,
     plugin_line,
     with_plugin,
 )
@@ -109,3 +110,66 @@ def test_the_files_that_pip_reads_are_named_with_their_folders(tmp_path: Path) -
         "reqs/pins/deep.txt",
         "requirements.txt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("-e .", "Delete the line if it is this project"),
+        ("--editable=libs/prices", "folder wheels"),
+        (".", "Delete the line if it is this project"),
+        ("./libs/prices[fast]", "folder wheels"),
+        ("libs/prices", "folder wheels"),
+        ("../prices ; python_version > '3.9'", "folder wheels"),
+        ("/home/me/prices", "folder wheels"),
+        ("prices @ file:///home/me/prices", "folder wheels"),
+        ("file:///home/me/prices", "folder wheels"),
+        ("prices-1.0-py3-none-any.whl", "write the package's name here"),
+        ("wheels/prices-1.0-py3-none-any.whl", "write the package's name here"),
+        ("git+https://example.com/team/prices.git@main", "no git"),
+        ("-e git+ssh://git@example.com/prices#egg=prices", "no git"),
+        ("prices[fast] @ git+https://example.com/prices", "no git"),
+        ("hg+https://example.com/prices", "no git"),
+        ("-r ../base.txt", "no such file"),
+        ("--constraint=missing.txt", "no such file"),
+    ],
+)
+def test_what_the_image_cannot_install_is_named_with_the_way_out(
+    line: str, advice: str, tmp_path: Path
+) -> None:
+    (found,) = not_installable(write(tmp_path, f"kedro\n{line}  # mine\npandas\n"))
+    assert found.startswith(f"The image cannot install requirements.txt, line 2, {line!r}:")
+    assert advice in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pandas",
+        "pandas[aws,excel]>=2,<3 ; python_version > '3.9'",
+        "kedro==1.0 --hash=sha256:aa \\",
+        "prices @ https://example.com/wheels/prices-1.0-py3-none-any.whl",
+        "https://example.com/archive/main.tar.gz",
+        "--extra-index-url https://example.com/simple/",
+        "--find-links ./wheels",
+        "-c https://example.com/pins.txt",
+        "-r base.txt",
+        "# -e .",
+        "",
+        "zipp",
+        "git-python",
+    ],
+)
+def test_what_the_image_can_install_is_not_named(line: str, tmp_path: Path) -> None:
+    write(tmp_path, "x\n", "base.txt")
+    assert list(not_installable(write(tmp_path, f"{line}\n"))) == []
+
+
+def test_a_password_in_a_requirement_is_not_repeated_and_included_files_are_read(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "git+https://me:hunter2@example.com/x\n", "more/base.txt")
+    (found,) = not_installable(write(tmp_path, "-r more/base.txt\n"))
+    assert found.startswith(
+        "The image cannot install more/base.txt, line 1, 'git+https://example.com/x':"
+    )

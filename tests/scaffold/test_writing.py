@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.errors import ScaffoldError
-from kedro_airflow_k8s.scaffold.writing import NewFile, write_all
+from kedro_airflow_k8s.scaffold.writing import NewFile, content_of, write_all
 
 NAMES = ("a.txt", "conf/base/b.yaml", ".github/workflows/c.yml")
 
@@ -155,3 +156,46 @@ def test_a_read_only_folder_is_told() -> None:
     root = Path("/proc/self") if os.geteuid() == 0 else Path("/")
     with pytest.raises(ScaffoldError, match=r"cannot be written: .*Nothing was written"):
         write_all(files(root, names=("kedro-airflow-k8s.txt",)))
+
+
+# --- beside other calls, and after ones that were killed ----------------------------------------
+
+
+def test_what_a_killed_call_has_left_goes_and_files_of_others_stay(root: Path) -> None:
+    (root / "conf/base").mkdir(parents=True)
+    left = ".b.yaml.0123456789abcdef.kedro-airflow-k8s"
+    for folder in (root, root / "conf/base"):
+        (folder / left).write_text("half")
+    mine = {".b.yaml.kedro-airflow-k8s", "b.yaml.0123456789abcdef.kedro-airflow-k8s", ".b.new"}
+    for name in mine:
+        (root / "conf/base" / name).write_text("mine")
+    write_all(files(root))
+    assert not list(root.rglob(left))
+    assert mine <= {path.name for path in (root / "conf/base").iterdir()}
+
+
+def test_while_another_call_writes_nothing_is_written(root: Path) -> None:
+    before = snapshot(root)
+    other = os.open(root, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(ScaffoldError, match=r"Another init is writing in .*Nothing was"):
+            write_all(files(root))
+    finally:
+        os.close(other)
+    assert snapshot(root) == before
+    write_all(files(root))
+
+
+def test_a_file_that_has_changed_since_it_was_looked_at_is_not_replaced(root: Path) -> None:
+    before = content_of(root / "a.txt")
+    (root / "a.txt").write_text("by somebody else\n")
+    planned = [NewFile(root / "b.txt", root, "new\n", None)]
+    planned.append(NewFile(root / "a.txt", root, "new\n", before))
+    with pytest.raises(ScaffoldError, match=r"a\.txt has been written by something else"):
+        write_all(planned)
+    assert (root / "a.txt").read_text() == "by somebody else\n"
+    assert not (root / "b.txt").exists()
+    # Who has written the very same has done no harm.
+    (root / "a.txt").write_text("new\n")
+    write_all(planned)
