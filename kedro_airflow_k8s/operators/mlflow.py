@@ -126,8 +126,8 @@ class EndMlflowRunOperator(MlflowOperator):
         """
         states = task_states(context)
         if states.get(self.witness) in ("skipped", "failed"):
-            # It follows all tasks of Kedro, and after a failure it is upstream_failed. When somebody
-            # ends the DAG run by hand, Airflow skips what waits; run-once marks it as failed.
+            # It follows all tasks of Kedro, and after a failure it is upstream_failed. When a DAG
+            # run is ended by hand, Airflow skips what waits; run-once marks it as failed.
             status = "KILLED"
         else:
             # Of a task that was cleared alone, the witness knows nothing.
