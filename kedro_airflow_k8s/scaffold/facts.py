@@ -45,7 +45,7 @@ class ProjectFacts:
         image: Name of the image without a tag, such as registry.example.com/shop.
         repository_path: The project's folder inside its git repository, with slashes; "." when it
             is the root, or there is no repository.
-        default_branch: The branch that is deployed, such as main.
+        default_branch: The branch that is deployed, such as main; empty if the clone does not tell.
         env: The Kedro environment whose folder gets airflow-k8s.yaml, such as base.
         base_env: The environment that Kedro reads whatever `--env` says; empty if there is none.
         host: Base address of Airflow, without a slash at its end.
