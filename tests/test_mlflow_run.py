@@ -75,7 +75,7 @@ def test_without_a_server_there_is_no_run_unless_it_is_asked_for(uri: str | None
 
 
 def test_the_address_is_that_which_kedro_mlflow_takes() -> None:
-    given = {
+    given: dict[str, Any] = {
         "mlflow": {"tracking_uri": "https://b.example.com"},
         "env_vars": {"MLFLOW_TRACKING_URI": "https://c.example.com"},
     }
