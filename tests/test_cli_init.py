@@ -157,6 +157,28 @@ def test_the_extras_that_uploads_and_log_in_need_are_in_the_requirements(
     assert "in place of" not in text
 
 
+def test_force_replaces_the_files_that_are_asked_for_and_keeps_the_configuration(
+    project: ProjectFolder,
+) -> None:
+    done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--dockerfile"))
+    before = (project.path / CONFIG).read_bytes()
+    project.write("Dockerfile", "FROM scratch\n")
+
+    done(init(project, "--with-gitlab-ci", "--registry", "ecr", "--dockerfile", "--force"))
+
+    assert (project.path / CONFIG).read_bytes() == before
+    assert "ECR" in (project.path / ".gitlab-ci.yml").read_text().upper()
+    assert "FROM scratch" not in (project.path / "Dockerfile").read_text()
+
+
+def test_where_the_image_gets_the_plugin_from_is_said_until_its_wheel_is_there(
+    project: ProjectFolder,
+) -> None:
+    assert "put its wheel into wheels/" in done(init(project, URL, "--dockerfile"))
+    project.write("wheels/kedro_airflow_k8s-1.0.0-py3-none-any.whl", "")
+    assert "wheels/" not in done(init(project, "--dockerfile", "--force")).partition("Next:")[2]
+
+
 def test_gitlab_gets_its_pipeline(project: ProjectFolder) -> None:
     text = done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--registry", "ecr"))
     assert "Wrote .gitlab-ci.yml: " in text

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     "--env",
     help="Environment whose folder gets the file, with all keys.  [default: base]",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace files that are there: the configuration only if AIRFLOW_URL, --output or"
+    " --airflow-auth is given, or nothing but it is asked for.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the files, and write none.")
 @click.option("--dockerfile", is_flag=True, help="Also write a Dockerfile.")
 @click.option(

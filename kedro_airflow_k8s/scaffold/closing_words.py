@@ -51,6 +51,11 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
     settings = list(_settings(plan, request))
     if settings:
         yield f"For a cluster, edit {plan.config_path}: {'; '.join(settings)}."
+    if (request.dockerfile or request.github_actions or request.gitlab_ci) and plan.lacks_wheel:
+        yield (
+            f"Unless your package index has {plugin_line()}, put its wheel into wheels/: `pip wheel"
+            " --no-deps -w wheels FOLDER` in its clone's FOLDER, then `git add -f wheels`."
+        )
     if request.github_actions or request.gitlab_ci:
         yield "Commit and push: the comments at the top of the CI files say what to set there."
     if not (request.github_actions or request.gitlab_ci):

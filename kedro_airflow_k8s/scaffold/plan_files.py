@@ -87,6 +87,7 @@ class InitPlan:
         config_path: The configuration, as to be shown.
         keeps_config: Whether the configuration that is there stays.
         lacks_plugin: Whether requirements.txt has to get the plugin from the tool that made it.
+        lacks_wheel: Whether the project brings no wheel of the plugin along.
         extras: What the project needs of the plugin besides.
         lacks_extras: Those of them that the line of requirements.txt for the plugin has to get.
         wide_patterns: Patterns for files with passwords that ordinary configuration fits too.
@@ -98,6 +99,7 @@ class InitPlan:
     config_path: str
     keeps_config: bool
     lacks_plugin: bool
+    lacks_wheel: bool
     extras: tuple[str, ...]
     lacks_extras: tuple[str, ...]
     wide_patterns: tuple[str, ...] = ()
@@ -130,7 +132,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     env = project.base_env if request.env is None else request.env
     folder = _env_folder(project, env)
     present = [folder / name for name in CONFIG_FILES if os.path.lexists(folder / name)]
-    keeps = bool(present) and request.adds_files and not (request.configures or request.force)
+    # --force is for what the call is about: the configuration holds what only the user knows.
+    keeps = bool(present) and request.adds_files and not request.configures
     if present and not keeps:
         _check_config(present, request, project.path)
     repository = find_repository(project.path)
@@ -166,6 +169,7 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         config_path=_shown(present[0] if keeps else folder / CONFIG_FILES[0], project.path),
         keeps_config=keeps,
         lacks_plugin=cannot_get_plugin(project.path),
+        lacks_wheel=not list(project.path.glob("wheels/kedro_airflow_k8s-*.whl")),
         extras=needs.extras,
         lacks_extras=lacking_extras(project.path, needs.extras),
         wide_patterns=too_wide(needs.contents(facts.data_folder)),
