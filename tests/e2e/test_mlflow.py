@@ -40,8 +40,18 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 
 @pytest.fixture(scope="module")
-def finished(coffee: Coffee) -> Done:
-    """A run of the example as it is, that went well."""
+def deleted(coffee: Coffee) -> str:
+    """The id of the experiment, which somebody has deleted."""
+    if EXPERIMENT not in coffee.mlflow.experiments():
+        coffee.mlflow.create_experiment(EXPERIMENT)
+    experiment_id = str(coffee.mlflow.experiment(EXPERIMENT)["experiment_id"])
+    coffee.mlflow.delete_experiment(experiment_id)
+    return experiment_id
+
+
+@pytest.fixture(scope="module")
+def finished(coffee: Coffee, deleted: str) -> Done:
+    """A run of the example as it is, that went well, with the experiment deleted before it."""
     done = coffee.run_once()
     assert done.code == 0, done.text
     return done
@@ -81,6 +91,12 @@ def test_all_pods_log_to_one_run_and_it_is_finished(coffee: Coffee, finished: Do
     artifacts = coffee.mlflow.call("GET", "artifacts/list", run_id=found.id)
     assert [file["path"] for file in artifacts["files"]] == ["chosen.json"]
     assert {*coffee.states("coffee", finished.run_id).values()} == {"success"}
+
+
+def test_a_deleted_experiment_is_restored(coffee: Coffee, deleted: str, finished: Done) -> None:
+    found = coffee.mlflow.experiment(EXPERIMENT)
+    assert (found["experiment_id"], found["lifecycle_stage"]) == (deleted, "active")
+    assert coffee.mlflow_run(finished.run_id).experiment_id == deleted
 
 
 def test_a_start_that_is_cleared_uses_its_run_again_and_its_end_follows(
@@ -131,18 +147,6 @@ def test_a_run_that_somebody_ends_is_killed_in_mlflow_too(coffee: Coffee, how: s
     found = coffee.mlflow_run(run_id)
     assert found.status == "KILLED"
     assert found.params == {"days": "200"}
-
-
-def test_a_deleted_experiment_is_restored(coffee: Coffee, finished: Done) -> None:
-    experiment = coffee.mlflow_run(finished.run_id).experiment_id
-    coffee.mlflow.delete_experiment(experiment)
-
-    done = coffee.run_once("quick")
-
-    assert done.code == 0, done.text
-    found = coffee.mlflow.experiment(EXPERIMENT)
-    assert (found["experiment_id"], found["lifecycle_stage"]) == (experiment, "active")
-    assert coffee.mlflow_run(done.run_id).status == "FINISHED"
 
 
 def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made(
