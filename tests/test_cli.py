@@ -161,6 +161,7 @@ except SystemExit:
         "kedro_airflow_k8s.dynamic_config",
         "kedro_airflow_k8s.dynamic_config.explanations",
         "kedro_airflow_k8s.dynamic_config.resolver",
+        "kedro_airflow_k8s.dynamic_config.taken",
         "kedro_airflow_k8s.dynamic_config.variables",
     ]
     assert by_us == []

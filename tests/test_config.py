@@ -135,6 +135,16 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "namespace": None,
             "experiment_name": None,
             "run_name": None,
+            "mlflow": {
+                "enabled": None,
+                "tracking_uri": None,
+                "authentication": {
+                    "type": "none",
+                    "params": (),
+                    "connection": None,
+                    "audience": None,
+                },
+            },
             "cron_expression": None,
             "start_date": None,
             "timezone": "UTC",
