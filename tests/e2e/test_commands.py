@@ -25,6 +25,7 @@ from tests.e2e.server_project import (
     process,
     said,
 )
+from tests.kedro_projects import ProjectFolder
 
 HOSTILE = "ż,=[]{}: \"q\" 's' ${x} {{ ds }} \\ 0123 % # \t"
 
@@ -143,7 +144,10 @@ def test_wrong_credentials_end_with_what_to_set_and_nothing_is_uploaded(
     words: str,
     arguments: list[str],
 ) -> None:
-    done = kedro(server, *arguments, **variables)
+    # By a name for this machine that nobody takes for the sandbox's, which needs no credentials.
+    host = server.url.replace("127.0.0.1", "127.1")
+    ProjectFolder(server.project).config(f"host: {host}\noutput: {server.dags}\n", env="foreign")
+    done = kedro(server, *arguments, "-e", "foreign", **variables)
     text = failed(done, words)
     assert "wr0ng-s3cret" not in text
     assert not (server.dags / "closed.py").exists()
