@@ -131,7 +131,7 @@ NOTES = {
 
 def commands_page() -> str:
     """The page on the commands, from the commands."""
-    ctx = click.Context(airflow_k8s, info_name="kedro airflow-k8s")
+    ctx = click.Context(airflow_k8s, info_name="kedro airflow-k8s", **airflow_k8s.context_settings)
     parts = [COMMANDS_INTRO, "## Options of the group\n", GROUP_INTRO, _options(ctx)]
     for path, command in sorted(_commands(airflow_k8s, "kedro airflow-k8s")):
         parts += [f"## {path}\n", *_help(command), _options(click.Context(command, parent=ctx))]
