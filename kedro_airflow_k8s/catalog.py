@@ -132,6 +132,14 @@ def credential_names(
         ) from None
 
 
+def credential_patterns(loader: AbstractConfigLoader) -> tuple[str, ...]:
+    """The patterns by which a loader finds the credentials files; none if it has no such."""
+    known = getattr(loader, "config_patterns", None)
+    found = known.get(_CREDENTIALS) if isinstance(known, dict) else None
+    listed = [found] if isinstance(found, str) else list(found or ())
+    return tuple(dict.fromkeys(pattern for pattern in listed if isinstance(pattern, str)))
+
+
 def _keys_of_files(loader: OmegaConfigLoader, envs: Iterable[str]) -> Iterator[str]:
     for file in config_files(loader, loader.config_patterns.get(_CREDENTIALS, ()), envs):
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)

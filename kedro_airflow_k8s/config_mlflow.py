@@ -19,16 +19,10 @@ from kedro_airflow_k8s.config_section import Section
 
 MLFLOW_CONNECTION = "mlflow_default"
 
-MLFLOW_VARIABLES = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-)
-"""What MLflow's clients read from the environment, and what Airflow variables are called here."""
-
 MlflowVariable = Literal[
     "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 ]
+"""What MLflow's clients read from the environment, and what Airflow variables are called here."""
 
 _OLD_TYPES = {"null": "none", "vars": "vars", "googleoauth2": "google"}
 

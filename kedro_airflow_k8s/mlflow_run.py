@@ -9,7 +9,12 @@ from typing import Any
 from kedro_airflow_k8s.config import MLFLOW_CONNECTION, RunConfig, server_reason
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.pipeline import Project
-from kedro_airflow_k8s.pod_spec import container_argument
+from kedro_airflow_k8s.pod.environment import (
+    MLFLOW_AUDIENCE_VARIABLE,
+    MLFLOW_GOOGLE_AUTH,
+    MLFLOW_RUN_NAME_VARIABLE,
+)
+from kedro_airflow_k8s.pod_spec import container_argument, untemplated
 
 START_MLFLOW = "start_mlflow_run"
 """The task whose result is the id of the MLflow run."""
@@ -22,15 +27,6 @@ RUN_NAME = "{{ dag.dag_id }} {{ run_id }}"
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
-RUN_NAME_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"
-"""Tells the plugin in the pod what the MLflow run is called."""
-
-AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
-"""Tells the plugin in the pod whom a Google token for MLflow is for."""
-
-GOOGLE_AUTH = "kedro-airflow-k8s-google"
-"""By what name MLflow in the pod finds the plugin's way to get such tokens (setup.cfg)."""
-
 
 @dataclass(frozen=True)
 class MlflowRun:
@@ -41,7 +37,7 @@ class MlflowRun:
         experiment: The name of the experiment it is in.
         restore_experiment: Whether a deleted experiment is restored.
         experiment_settings: What a new experiment gets besides its name.
-        name: What the run is called; None for the ids of DAG and run.
+        run_name: What the run is called, as a template for Airflow.
         authentication: Where credentials are: arguments of the DAG file's `mlflow_auth`.
         tags: What the run is tagged with, besides what Airflow knows of it.
     """
@@ -50,7 +46,7 @@ class MlflowRun:
     experiment: str
     restore_experiment: bool
     experiment_settings: Mapping[str, Any]
-    name: str | None
+    run_name: str
     authentication: Mapping[str, Any]
     tags: Mapping[str, str]
 
@@ -82,7 +78,7 @@ def plan_mlflow_run(project: Project, run: RunConfig) -> MlflowRun | None:
         experiment=kedro.experiment if kedro else run.experiment_name or project.package_name,
         restore_experiment=kedro is None or kedro.restore_experiment,
         experiment_settings=kedro.experiment_settings if kedro else {},
-        name=kedro.run_name if kedro else None,
+        run_name=untemplated(kedro.run_name) if kedro and kedro.run_name else RUN_NAME,
         authentication=_authentication(run),
         tags={
             "kedro.commit": project.commit,
@@ -128,12 +124,13 @@ def mlflow_environment(mlflow: MlflowRun | None) -> dict[str, str]:
     found = {
         URI_VARIABLE: container_argument(mlflow.tracking_uri),
         "MLFLOW_RUN_ID": RUN_ID,
-        RUN_NAME_VARIABLE: container_argument(mlflow.name) if mlflow.name else RUN_NAME,
+        # To Kubernetes, $$ is a dollar sign.
+        MLFLOW_RUN_NAME_VARIABLE: mlflow.run_name.replace("$", "$$"),
     }
     if mlflow.authentication.get("type") == "google":
         audience = mlflow.authentication.get("audience", mlflow.tracking_uri)
         found |= {
-            "MLFLOW_TRACKING_AUTH": GOOGLE_AUTH,
-            AUDIENCE_VARIABLE: container_argument(audience),
+            "MLFLOW_TRACKING_AUTH": MLFLOW_GOOGLE_AUTH,
+            MLFLOW_AUDIENCE_VARIABLE: container_argument(audience),
         }
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from kedro_airflow_k8s.config import ResourcesConfig, RunConfig, SecretConfig
 from kedro_airflow_k8s.literals import Call, Expression
+from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
 
 TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
 """Tells the plugin's hooks, and readers of the pod's environment, that this is a task of a DAG."""
@@ -20,12 +21,6 @@ MOUNT_PATH = Expression("mount_path")
 """Where a pod mounts the volume: the argument of the DAG file's function that makes the pod."""
 
 TASK_ID = "{{ ti.task_id }}"
-
-STORE_VARIABLE = "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"
-"""Tells the plugin in the pod where the run keeps what its tasks hand on."""
-
-HANDED_ON_VARIABLE = "KEDRO_AIRFLOW_K8S_HANDED_ON"
-"""Tells the plugin in the pod which of the task's datasets other tasks read."""
 
 HANDED_ON = "{{ handed_on(ti.task_id) }}"
 """Those datasets as JSON, by a function of the DAG file."""
@@ -167,7 +162,7 @@ def _environment(
     }
     root = store_root(run)
     if root is not None:
-        plain |= {STORE_VARIABLE: root, HANDED_ON_VARIABLE: HANDED_ON}
+        plain |= {INTERMEDIATE_DATA_VARIABLE: root, HANDED_ON_VARIABLE: HANDED_ON}
     secrets = {
         secret.deploy_target: {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
         for secret in run.secrets

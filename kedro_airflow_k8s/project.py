@@ -19,7 +19,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from kedro_airflow_k8s.catalog import Catalog, credential_names
+from kedro_airflow_k8s.catalog import Catalog, credential_names, credential_patterns
 from kedro_airflow_k8s.commit import describe_commit
 from kedro_airflow_k8s.config import PluginConfig, load_config
 from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
@@ -178,6 +178,11 @@ class KedroProject:
         """
         return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
 
+    @property
+    def credential_patterns(self) -> tuple[str, ...]:
+        """The patterns by which the loader finds files with passwords; none if it has no such."""
+        return credential_patterns(self._loader)
+
     @cached_property
     def variables(self) -> tuple[Use, ...]:
         """The variables `KEDRO_CONFIG_<NAME>` that the pods' files of the environment use."""
@@ -229,14 +234,12 @@ class KedroProject:
             nodes=pipeline_nodes(registered[pipeline]),
             commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
-            smaller={
-                name: nodes
-                for name, nodes in smaller_pipelines(
-                    registered, pipeline, self.package_name
-                ).items()
-                # There kedro-mlflow would log nothing.
-                if self.mlflow is None or name not in self.mlflow.without
-            },
+            smaller=smaller_pipelines(
+                registered,
+                pipeline,
+                self.package_name,
+                without=self.mlflow.without if self.mlflow else (),
+            ),
             mlflow=self.mlflow,
             variables=self.pod_variables,
         )

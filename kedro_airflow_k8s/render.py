@@ -19,9 +19,9 @@ from kedro_airflow_k8s import __version__, names
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, UTC
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.literals import INDENT, WIDTH, Call, Expression, literal
-from kedro_airflow_k8s.mlflow_run import RUN_ID, RUN_NAME
+from kedro_airflow_k8s.mlflow_run import RUN_ID
 from kedro_airflow_k8s.plan import Plan, Sensor
-from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument, untemplated
+from kedro_airflow_k8s.pod_spec import RUN_SLUG, container_argument
 from kedro_airflow_k8s.task_groups import Group
 from kedro_airflow_k8s.tasks import Task
 
@@ -72,7 +72,6 @@ def render_dag(plan: Plan) -> DagText:
         macros={name: Expression(name) for name in plan.macros},
         claim=RUN_SLUG,
         mlflow_run_id=RUN_ID,
-        mlflow_run_name=_mlflow_run_name(plan),
         pipeline=container_argument(plan.pipeline),
         tasks=list(_group_lines(plan, plan.tree, 1, docs)),
     )
@@ -95,11 +94,6 @@ def _start_date(plan: Plan) -> Call:
     if plan.timezone == UTC:
         return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
     return Call("pendulum.datetime", {"tz": plan.timezone}, start)
-
-
-def _mlflow_run_name(plan: Plan) -> str:
-    """As a template for Airflow."""
-    return untemplated(plan.mlflow.name) if plan.mlflow and plan.mlflow.name else RUN_NAME
 
 
 @cache

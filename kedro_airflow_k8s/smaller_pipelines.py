@@ -9,7 +9,7 @@ import inspect
 import re
 import textwrap
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kedro.framework.project import find_pipelines
 from kedro.framework.project import pipelines as kedro_pipelines
@@ -24,13 +24,22 @@ _AS_IN_KEDROS_TEMPLATE = re.compile(
 
 
 def smaller_pipelines(
-    registered: Mapping[str, Pipeline], pipeline: str, package_name: str
+    registered: Mapping[str, Pipeline],
+    pipeline: str,
+    package_name: str,
+    without: Collection[str] = (),
 ) -> dict[str, frozenset[str]]:
     """The pipelines whose nodes are among those of a bigger one, with the names of their nodes.
 
     Since Kedro 1.5 `kedro run --pipelines=x` imports only the module `x` of the project's
     pipelines. Not every way to register pipelines bears that. Unless it is the usual one, each is
     registered here as it will be in the pod, and counts only if the same nodes come of it.
+
+    Args:
+        registered: All pipelines.
+        pipeline: The name of the bigger one.
+        package_name: The project's package.
+        without: Pipelines that will not do, such as those that kedro-mlflow logs nothing of.
     """
     if not hasattr(kedro_pipelines, "set_requested"):
         return {}  # All modules are imported anyway.
@@ -39,7 +48,7 @@ def smaller_pipelines(
     found = {}
     for name, other in registered.items():
         nodes = {node.name: node for node in other.nodes}
-        if name == pipeline or not 0 < len(nodes) < len(whole):
+        if name == pipeline or name in without or not 0 < len(nodes) < len(whole):
             continue
         if any(not _is_same(node, whole.get(key)) for key, node in nodes.items()):
             continue

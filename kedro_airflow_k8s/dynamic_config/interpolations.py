@@ -24,9 +24,11 @@ from kedro_airflow_k8s.dynamic_config.variables import value_of
 # Whatever OmegaConf can take for one key at the top: no dots, which lead further down, and no
 # colon, which makes it a resolver.
 _DEFAULT = r"(\|[^\s{}()\[\]:.\\'\"]*)?\s*\}"
-_KEY = re.compile(r"\$\{\s*([^\s${}()\[\]:.,|\\'\"]+)" + _DEFAULT)
-# With an even number of backslashes in front; with an odd one the text is not resolved.
-_UNESCAPED = r"(?<!\\)((?:\\\\)*)"
+NAME_IN_BRACES = r"\$\{\s*([^\s${}()\[\]:.,|\\'\"]+)"
+_KEY = re.compile(NAME_IN_BRACES + _DEFAULT)
+
+UNESCAPED = r"(?<!\\)(?:\\\\)*"
+"""In front of a dollar sign: an even number of backslashes. With an odd one nothing is resolved."""
 
 _MERGE, _RESOLVE = "_merge_and_resolve", "_resolve_environment_variables"
 _PLACE = Path("environment variables")
@@ -188,4 +190,4 @@ def _without_itself(name: str, value: Any, added: dict[str, str]) -> Any:
         added[key] = outside
         return f"{slashes}${{{key}}}"
 
-    return re.sub(rf"{_UNESCAPED}\$\{{\s*{re.escape(name)}{_DEFAULT}", other, value)
+    return re.sub(rf"({UNESCAPED})\$\{{\s*{re.escape(name)}{_DEFAULT}", other, value)

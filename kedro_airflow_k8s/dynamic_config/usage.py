@@ -12,18 +12,15 @@ from typing import Any
 from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 
 from kedro_airflow_k8s.dynamic_config.files import config_files
+from kedro_airflow_k8s.dynamic_config.interpolations import NAME_IN_BRACES, UNESCAPED
 from kedro_airflow_k8s.dynamic_config.resolver import is_ours
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 
 MLFLOW_PATTERNS = ("mlflow*", "mlflow*/**", "**/mlflow*")
 """The files that kedro-mlflow has the loader read in a run, and nobody before it."""
 
-# With an even number of backslashes in front; with an odd one the text is not resolved.
-_UNESCAPED = r"(?<!\\)(?:\\\\)*"
-_RESOLVER = re.compile(
-    _UNESCAPED + r"\$\{\s*kedro_config\s*:\s*['\"]?([^\s,'\"{}]+)['\"]?\s*([,}])"
-)
-_PLAIN = re.compile(_UNESCAPED + r"\$\{\s*([^\s${}()\[\]:.,|\\'\"]+)(\|[^}\n]*)?\s*\}")
+_RESOLVER = re.compile(UNESCAPED + r"\$\{\s*kedro_config\s*:\s*['\"]?([^\s,'\"{}]+)['\"]?\s*([,}])")
+_PLAIN = re.compile(UNESCAPED + NAME_IN_BRACES + r"(\|[^}\n]*)?\s*\}")
 # A key at the top of a YAML file.
 _YAML_KEY = re.compile(r"^(['\"]?)([^\s#'\":{}\[\]-][^:'\"\n]*?)\1\s*:(?=\s|$)", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|\s)#")

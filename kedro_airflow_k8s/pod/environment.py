@@ -11,3 +11,6 @@ MLFLOW_RUN_NAME_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"
 
 MLFLOW_AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
 """Whom the Google token is for that MLflow's server wants."""
+
+MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
+"""What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""

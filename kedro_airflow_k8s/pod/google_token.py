@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from kedro_airflow_k8s.pod.environment import MLFLOW_AUDIENCE_VARIABLE
+from kedro_airflow_k8s.pod.environment import MLFLOW_AUDIENCE_VARIABLE, MLFLOW_GOOGLE_AUTH
 
 FRESH_SECONDS = 1800
 """After that long, a new token is fetched; Google's are valid for an hour."""
@@ -26,7 +26,7 @@ class GoogleTokenProvider:
 
     def get_name(self) -> str:
         """The name."""
-        return "kedro-airflow-k8s-google"
+        return MLFLOW_GOOGLE_AUTH
 
     def get_auth(self) -> requests.auth.AuthBase:
         """What requests takes."""

@@ -32,24 +32,22 @@ class PodHooks:
     # Last, as kedro-mlflow adds to the context here.
     @hook_impl(trylast=True)
     def after_context_created(self, context: Any) -> None:
-        """Let MLflow in this pod leave alone what belongs to the whole run."""
-        run_id = os.environ.get("MLFLOW_RUN_ID")
-        if run_id and MLFLOW_RUN_NAME_VARIABLE in os.environ:
-            from kedro_airflow_k8s.pod.mlflow_run import keep_name, keep_open
+        """Let kedro-mlflow call the run what all pods call it."""
+        if MLFLOW_RUN_NAME_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.mlflow_run import keep_name
 
-            self.mlflow_run_id = run_id
+            # MLflow takes it out of the environment when it begins to log.
+            self.mlflow_run_id = os.environ.get("MLFLOW_RUN_ID", "")
             keep_name(context)
-            keep_open(run_id)
 
     # Last, as hooks of the user may add datasets here too: what they add is right.
     @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Give the catalog a dataset for each name that crosses the border of this task."""
+        """Leave the MLflow run open; store each dataset that crosses the border of this task."""
         self.ran = True
         if self.mlflow_run_id:
             from kedro_airflow_k8s.pod.mlflow_run import keep_open
 
-            # Without kedro-mlflow, the project's nodes may have imported MLflow since.
             keep_open(self.mlflow_run_id)
         root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
         if root:

@@ -29,14 +29,15 @@ def keep_name(context: Any) -> None:
 def keep_open(run_id: str) -> None:
     """Keep what runs in this pod from ending the run, which other pods still log to.
 
-    kedro-mlflow ends it after each pod, and MLflow itself when Python ends.
+    kedro-mlflow ends it after each pod, and MLflow itself when Python ends. By now it is imported,
+    by kedro-mlflow or by the nodes' modules; whoever imports it later leaves a status that Airflow
+    corrects at the end.
 
     Args:
         run_id: The id of the run.
     """
     mlflow: Any = sys.modules.get("mlflow")
-    # Whoever imports it later leaves a status that Airflow corrects at the end.
-    if mlflow is None or hasattr(mlflow.MlflowClient.set_terminated, "shared_run"):
+    if mlflow is None:
         return
     set_terminated = mlflow.MlflowClient.set_terminated
 
@@ -44,5 +45,4 @@ def keep_open(run_id: str) -> None:
         if run != run_id:
             set_terminated(client, run, *args, **options)
 
-    set_terminated_unless_shared.shared_run = run_id  # type: ignore[attr-defined]
     mlflow.MlflowClient.set_terminated = set_terminated_unless_shared

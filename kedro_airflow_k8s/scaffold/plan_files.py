@@ -29,7 +29,6 @@ from kedro_airflow_k8s.scaffold.pod_files import (
 )
 from kedro_airflow_k8s.scaffold.project_facts import (
     AirflowPlace,
-    credential_patterns,
     facts_of_config,
     find_repository,
     read_facts,
@@ -137,8 +136,6 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     if present and not keeps:
         _check_config(present, request, project.path)
     repository = find_repository(project.path)
-    if request.github_actions or request.gitlab_ci:
-        _check_repository(repository.root, project.path)
     facts = read_facts(project, str(metadata.project_name), repository, airflow, env)
     volume, auth = VolumeConfig(), request.airflow_auth
     files: list[ScaffoldedFile] = []
@@ -220,22 +217,6 @@ def _check_config(present: Sequence[Path], request: InitRequest, project_path: P
         )
 
 
-def _check_repository(root: Path, project_path: Path) -> None:
-    """Refuse folders that no line of a workflow can name.
-
-    Raises:
-        ScaffoldError: A folder between the repository and the project has a line break in its
-            name, or another sign that cannot be seen.
-    """
-    inside = project_path.resolve().relative_to(root).as_posix()
-    if not inside.isprintable():
-        raise ScaffoldError(
-            f"The project's folder in its git repository is {inside!r}: files for CI cannot name"
-            " a folder with a line break or another sign that cannot be seen. Rename the folder,"
-            f" or leave out --with-github-actions and --with-gitlab-ci. {UNTOUCHED}"
-        )
-
-
 def _place(config: PluginConfig) -> AirflowPlace:
     host = (config.host or "").rstrip("/")
     return AirflowPlace(host, config.output or "", is_on_this_machine(host))
@@ -280,7 +261,7 @@ def _image_needs(
         mount_path=PurePosixPath(volume.mount_path),
         fills_volume=not (volume.disabled or volume.skip_init),
         base_env=project.base_env,
-        credentials=credential_patterns(project),
+        credentials=project.credential_patterns,
     )
 
 

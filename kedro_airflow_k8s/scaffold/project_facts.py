@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro import __version__ as kedro_version
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import pipelines
 
 from kedro_airflow_k8s.config import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.errors import ProjectError
@@ -144,30 +143,6 @@ def resource_names(project: KedroProject) -> tuple[str, ...]:
     tags = {tag for pipeline in pipelines.values() for node in pipeline.nodes for tag in node.tags}
     found = {match[1] for tag in tags if (match := RESOURCES_TAG.fullmatch(tag))}
     return tuple(sorted(name for name in found - {RESOURCES_DEFAULT} if name.strip()))
-
-
-def credential_patterns(project: KedroProject) -> tuple[str, ...]:
-    """The patterns by which the project's loader finds files with passwords.
-
-    They are those of settings.py, or those that a loader of the project's own brings; none are
-    known of a loader that has no patterns.
-
-    Args:
-        project: The project; that it could be read says that its loader starts.
-    """
-    with warnings.catch_warnings():
-        # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
-        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
-        loader = settings.CONFIG_LOADER_CLASS(
-            conf_source=str(project.conf_path),
-            env=None,
-            runtime_params=None,
-            **settings.CONFIG_LOADER_ARGS,
-        )
-    known = getattr(loader, "config_patterns", None)
-    found = known.get("credentials") if isinstance(known, dict) else None
-    listed = [found] if isinstance(found, str) else list(found or ())
-    return tuple(dict.fromkeys(pattern for pattern in listed if isinstance(pattern, str)))
 
 
 def find_repository(project_path: Path) -> Repository:
