@@ -13,7 +13,7 @@ PYTHON ?= python3
 ARGS ?=
 # `make test REQUIRE_AIRFLOW2=1` fails where Airflow 2.11 cannot be had, instead of saying so.
 REQUIRE_AIRFLOW2 ?=
-# The same for the browser; tests/find_browser.py reads it, and BROWSER_BINARY.
+# The same for the browser; tests/support/find_browser.py reads it, and BROWSER_BINARY.
 REQUIRE_BROWSER ?=
 
 # Without byte code every start of Kedro and Airflow takes several times as long.
@@ -117,11 +117,11 @@ reference: $(READY) ## write the pages of docs/reference that follow from the co
 	$(RUN) scripts/draw_machines.py
 
 schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
-	$(RUN) -m kedro_airflow_k8s.config > kedro_airflow_k8s/airflow-k8s.schema.json.new
-	mv kedro_airflow_k8s/airflow-k8s.schema.json.new kedro_airflow_k8s/airflow-k8s.schema.json
+	$(RUN) -m kedro_airflow_k8s.config.schema > kedro_airflow_k8s/config/airflow-k8s.schema.json.new
+	mv kedro_airflow_k8s/config/airflow-k8s.schema.json.new kedro_airflow_k8s/config/airflow-k8s.schema.json
 
 screenshots: $(READY) $(READY_MLFLOW) ## make the pictures of Airflow's and MLflow's pages in docs/images anew
-	@REQUIRE_BROWSER=1 $(RUN) -m tests.find_browser --install
+	@REQUIRE_BROWSER=1 $(RUN) -m tests.support.find_browser --install
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
 	DOCS_SCREENSHOTS=docs/images MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest $(ARGS) \
 		tests/e2e/test_mlflow_page.py
@@ -227,7 +227,7 @@ say-airflow2:
 	one of Python $(PYTHONS2), $(PYTHON) is $(VERSION), and PATH has no other.")
 
 check-browser: $(READY)
-	@$(RUN) -m tests.find_browser --install
+	@$(RUN) -m tests.support.find_browser --install
 
 say-browser: $(READY)
-	@$(RUN) -m tests.find_browser
+	@$(RUN) -m tests.support.find_browser

@@ -1,7 +1,7 @@
 """Draw where the plugin's code runs: docs/images/three-machines.svg.
 
 Usage: draw_machines.py. Each box has a colour of its own behind light text, so that the picture
-reads on light pages and on dark ones. tests/test_drawing.py compares it with what this draws.
+reads on light pages and on dark ones. tests/docs/test_drawing.py compares it with what this draws.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the pages of the reference that follow from the code: the commands and the configuration.
 
-Usage: write_reference.py. tests/test_reference.py compares the pages with what this makes of them.
+tests/docs/test_reference.py compares the pages with what this makes of them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import click
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from kedro_airflow_k8s import config_mlflow, config_tasks, config_values
 from kedro_airflow_k8s.cli import airflow_k8s
-from kedro_airflow_k8s.config import PluginConfig, json_schema
+from kedro_airflow_k8s.config import mlflow as config_mlflow
+from kedro_airflow_k8s.config import tasks as config_tasks
+from kedro_airflow_k8s.config import values as config_values
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.config.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs/reference"
@@ -57,11 +60,11 @@ SCHEMA = """\
 ## The schema for editors
 
 Editors that know the YAML language server complete and check the file by
-[airflow-k8s.schema.json](../../kedro_airflow_k8s/airflow-k8s.schema.json). Put the schema into your
-project,
+[airflow-k8s.schema.json](../../kedro_airflow_k8s/config/airflow-k8s.schema.json). Put the schema
+into your project,
 
 ```bash
-python -m kedro_airflow_k8s.config > airflow-k8s.schema.json
+python -m kedro_airflow_k8s.config.schema > airflow-k8s.schema.json
 ```
 
 and this line at the top of `conf/base/airflow-k8s.yaml`:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kedro_airflow_k8s.dynamic_config import taken
-from tests.airflow_servers import server_fixture
+from tests.support.airflow_servers import server_fixture
 
 __all__ = ["server_fixture"]
 

@@ -12,7 +12,7 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api.cloud_auth import GoogleCredentials, MwaaCredentials
 from kedro_airflow_k8s.airflow_api.transport import Call, Credentials, Transport
-from kedro_airflow_k8s.config_model import AirflowAuth
+from kedro_airflow_k8s.config.model import AirflowAuth
 from kedro_airflow_k8s.errors import ConfigError, NotAirflow, NotAuthenticated, NotFound, Refused
 
 TOKEN = "AIRFLOW_API_TOKEN"

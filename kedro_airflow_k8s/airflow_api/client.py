@@ -11,7 +11,7 @@ from typing import Any
 
 from semver import Version
 
-from kedro_airflow_k8s.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.task_state import TaskState
 
 
 class RunState(str, Enum):

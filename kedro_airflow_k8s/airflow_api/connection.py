@@ -17,7 +17,7 @@ from kedro_airflow_k8s.airflow_api.client import AirflowClient
 from kedro_airflow_k8s.airflow_api.secrecy import Secrets
 from kedro_airflow_k8s.airflow_api.tls import tls_settings
 from kedro_airflow_k8s.airflow_api.transport import Patience, Transport
-from kedro_airflow_k8s.config_model import AirflowAuth, AirflowTls
+from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
     ConfigError,

@@ -20,9 +20,9 @@ from kedro_airflow_k8s.airflow_api.client import (
 )
 from kedro_airflow_k8s.airflow_api.logs import clean_lines, page_lines
 from kedro_airflow_k8s.airflow_api.records import Record
+from kedro_airflow_k8s.airflow_api.task_state import TaskState
 from kedro_airflow_k8s.airflow_api.transport import Answer, Call, Transport
 from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotFound, Refused
-from kedro_airflow_k8s.task_state import TaskState
 
 GENERATED = "generated_with_kedro_airflow_k8s:"
 """How the tag begins that every DAG of this plugin has."""

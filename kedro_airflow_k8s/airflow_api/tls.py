@@ -8,7 +8,7 @@ from pathlib import Path
 
 import urllib3
 
-from kedro_airflow_k8s.config_model import AirflowTls
+from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.errors import ConfigError
 
 SSL_VERIFY = "AIRFLOW__CLIENT__SSL_VERIFY"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from kedro_airflow_k8s.checks.collisions import same_file, told_apart_by_hash
 from kedro_airflow_k8s.checks.config_variables import config_variables
 from kedro_airflow_k8s.checks.dataset_types import types_not_installed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.handed_on import hooks_disabled, lost_data
 from kedro_airflow_k8s.checks.inputs import (
     memory_inputs,
@@ -24,7 +25,6 @@ from kedro_airflow_k8s.checks.settings import check_settings, unknown_pipelines
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import unknown_resources, unknown_tags
 from kedro_airflow_k8s.checks.volume_of_run import not_kept, other_run
-from kedro_airflow_k8s.findings import Finding
 
 __all__ = [
     "Subject",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.order import Order
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.findings import Finding
 
 _FIX = (
     "Give these entries of run_config.resources the same node_selectors, or set"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.findings import Finding
-from kedro_airflow_k8s.mlflow_run import tracking_uri
-from kedro_airflow_k8s.pipeline import KedroMlflow
+from kedro_airflow_k8s.plan.mlflow import tracking_uri
+from kedro_airflow_k8s.project.entities import KedroMlflow
 
 LONGEST_PARAMETER = 6000
 """Source: MAX_PARAM_VAL_LENGTH of mlflow.utils.validation."""

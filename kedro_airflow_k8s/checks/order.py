@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kedro_airflow_k8s.pipeline import stored_name
-from kedro_airflow_k8s.tasks import Task
+from kedro_airflow_k8s.plan.tasks import Task
+from kedro_airflow_k8s.project.entities import stored_name
 
 
 class Order:

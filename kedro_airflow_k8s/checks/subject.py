@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kedro_airflow_k8s.config import RunConfig
-from kedro_airflow_k8s.pipeline import CatalogEntry, Project, is_parameter, stored_name
-from kedro_airflow_k8s.plan import Plan
+from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.plan.build import Plan
+from kedro_airflow_k8s.project.entities import CatalogEntry, Project, is_parameter, stored_name
 
 
 @dataclass(frozen=True)

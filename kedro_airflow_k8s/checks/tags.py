@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from kedro_airflow_k8s.checks.findings import Finding, listed
 from kedro_airflow_k8s.checks.nearest import Nearest
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config import RESOURCES_DEFAULT, RunConfig
-from kedro_airflow_k8s.findings import Finding, listed
-from kedro_airflow_k8s.grouping import GROUP_TAG
-from kedro_airflow_k8s.pipeline import Project
-from kedro_airflow_k8s.tasks import RESOURCES_TAG
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
+from kedro_airflow_k8s.plan.grouping import GROUP_TAG
+from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG
+from kedro_airflow_k8s.project.entities import Project
 
 # How people write these tags who do not remember them well.
 _LIKE_OURS = re.compile(r"airflow[-_. :]?k8s(?P<rest>.*)", re.IGNORECASE | re.DOTALL)

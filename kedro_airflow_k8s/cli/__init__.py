@@ -3,25 +3,31 @@
 Nothing heavy is imported before a command runs: Kedro loads this package for every `kedro` call.
 """
 
-from kedro_airflow_k8s.cli import (
-    airflow_commands,
-    dag_commands,
-    diff_command,
-    init_command,
-    sandbox_commands,
-    validate_command,
-)
-from kedro_airflow_k8s.cli.group import airflow_k8s, commands
+from kedro_airflow_k8s.cli._options import airflow_k8s, commands
+from kedro_airflow_k8s.cli.compile import compile_command
+from kedro_airflow_k8s.cli.diff import diff_command
+from kedro_airflow_k8s.cli.init import init
+from kedro_airflow_k8s.cli.list_pipelines import list_pipelines_command
+from kedro_airflow_k8s.cli.run_once import run_once_command
+from kedro_airflow_k8s.cli.sandbox import sandbox
+from kedro_airflow_k8s.cli.schedule import schedule_command
+from kedro_airflow_k8s.cli.ui import ui_command
+from kedro_airflow_k8s.cli.upload_pipeline import upload_pipeline
+from kedro_airflow_k8s.cli.validate import validate_command
 from kedro_airflow_k8s.dynamic_config import explanations, resolver
 
 __all__ = [
-    "airflow_commands",
     "airflow_k8s",
     "commands",
-    "dag_commands",
+    "compile_command",
     "diff_command",
-    "init_command",
-    "sandbox_commands",
+    "init",
+    "list_pipelines_command",
+    "run_once_command",
+    "sandbox",
+    "schedule_command",
+    "ui_command",
+    "upload_pipeline",
     "validate_command",
 ]
 

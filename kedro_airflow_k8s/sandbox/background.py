@@ -15,7 +15,7 @@ from pathlib import Path
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.processes import ProcessId, kill_session
 
-_INIT = Path(__file__).parent / "kubernetes/container_init.py"
+_INIT = Path(__file__).parent / "cluster/container_init.py"
 _BEGIN_SECONDS = 10.0
 _KILL_SECONDS = 10.0
 _CHECK_SECONDS = 0.005

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 
 _CODE = f"from {__name__} import main; main()"

@@ -10,15 +10,15 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.text import Text
 
-from kedro_airflow_k8s.compilation import CompiledDag
+from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.interruption import interrupted_by_signals
-from kedro_airflow_k8s.progress import standard_console
-from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, kedro_folder
 from kedro_airflow_k8s.sandbox.run import SandboxOptions, SandboxResult, run_in_sandbox
 from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
-from kedro_airflow_k8s.task_table import TaskTable
+from kedro_airflow_k8s.terminal.progress import standard_console
+from kedro_airflow_k8s.terminal.signals import interrupted_by_signals
+from kedro_airflow_k8s.terminal.task_table import TaskTable
 
 FILES_SHOWN = 20
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.background import BackgroundProcess
+from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER, ImageFolder
-from kedro_airflow_k8s.sandbox.kubernetes.files import discard
 from kedro_airflow_k8s.sandbox.locks import locked
 
 # What Airflow or its database's address would read in a path as something else.

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
-from kedro_airflow_k8s.sandbox.kubernetes.files import discard
 from kedro_airflow_k8s.sandbox.locks import locked
 
 SANDBOX_FOLDER = ".airflow-sandbox"

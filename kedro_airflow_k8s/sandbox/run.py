@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.compilation import CompiledDag
+from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.pod_spec import TASK_ANNOTATION
+from kedro_airflow_k8s.plan.pods import TASK_ANNOTATION
 from kedro_airflow_k8s.sandbox.airflow_home import tail
+from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project
-from kedro_airflow_k8s.sandbox.kubernetes import ClusterContent, LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
-from kedro_airflow_k8s.task_state import TaskState
 
 POLL_SECONDS = 0.5
 LOG_LINES = 40

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.airflow_home import tail
 from kedro_airflow_k8s.sandbox.airflow_server import USERNAME, read_keys
 from kedro_airflow_k8s.sandbox.background import exit_code

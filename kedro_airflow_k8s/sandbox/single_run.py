@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kedro_airflow_k8s.airflow_api.task_state import ENDS, TaskState
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.airflow_home import AirflowHome, tail
-from kedro_airflow_k8s.task_state import ENDS, TaskState
 
 _RUNNER = Path(__file__).with_name("airflow_run.py")
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.project import KedroProject
+from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.airflow_home import tail
 from kedro_airflow_k8s.sandbox.airflow_server import AirflowServer, read_keys
 from kedro_airflow_k8s.sandbox.background import BackgroundProcess, exit_code, start_in_background

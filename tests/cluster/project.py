@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.kedro_projects import ProjectFolder
+from tests.support.kedro_projects import ProjectFolder
 
 EXAMPLE = Path(__file__).parents[2] / "examples/spaceflights"
 

@@ -16,12 +16,12 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
-from kedro_airflow_k8s.config import AirflowTls
+from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
-from kedro_airflow_k8s.task_state import ENDS
-from tests.airflow_servers import START, wait_until
 from tests.cluster.cluster import Namespace
 from tests.cluster.project import AT_THE_GATE, ClusterProject
+from tests.support.airflow_servers import START, wait_until
 
 _MINUTES = "15"
 # The cluster is that of the kubeconfig, and not the one that the sandbox would offer.

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.task_state import ENDS
-from tests.airflow_servers import wait_until
+from kedro_airflow_k8s.airflow_api.task_state import ENDS
 from tests.cluster.cluster import Cluster, Namespace
 from tests.cluster.image import NoImage, image_for, project_home
 from tests.cluster.mlflow_project import make_mlflow_project
 from tests.cluster.project import GATE
 from tests.cluster.runs import Airflow, Done, running_airflow
 from tests.cluster.way_back import NoWayBack, address_for_pods
-from tests.mlflow_servers import MLFLOW_PYTHON, MlflowRecord, MlflowServer, mlflow_server
+from tests.support.airflow_servers import wait_until
+from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowRecord, MlflowServer, mlflow_server
 
 EXPERIMENT = "Coffee"
 OPEN_GATE = f"open('{GATE}', 'w').close()"

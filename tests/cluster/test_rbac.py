@@ -18,7 +18,7 @@ from tests.cluster.cluster import Namespace
 from tests.cluster.image import project_home
 from tests.cluster.project import make_cluster_project
 from tests.cluster.runs import Airflow, running_airflow
-from tests.rbac import read_manifest
+from tests.support.rbac import read_manifest
 
 TOKEN_SECONDS = 3600
 MANIFEST = read_manifest()

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kedro_airflow_k8s.sandbox.services import Sandbox, find_sandbox
-from tests.airflow_api.web_server import Reply, Request, WebServer, html
+from tests.airflow.airflow_api.web_server import Reply, Request, WebServer, html
 
 GOOGLE_TOKEN = "ya29.token-of-the-test"
 MWAA_SESSION = "session-of-the-test"

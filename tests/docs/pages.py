@@ -25,7 +25,7 @@ from typing import Any, Literal
 import yaml
 from markdown_it import MarkdownIt
 
-from kedro_airflow_k8s.config import load_config
+from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.errors import ConfigError
 from tests.docs.manifests import check_manifests
 from tests.docs.terminal import Terminal

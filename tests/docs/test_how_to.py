@@ -16,8 +16,8 @@ import pytest
 
 from tests.docs.pages import DOCS, Reader
 from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
-from tests.mlflow_servers import MLFLOW_PYTHON, MlflowServer, needs_mlflow
-from tests.storage_servers import S3
+from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowServer, needs_mlflow
+from tests.support.storage_servers import S3
 
 HOW_TO = DOCS / "how-to"
 WITHOUT_SERVERS = (

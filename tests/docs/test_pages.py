@@ -13,7 +13,7 @@ import pytest
 import yaml
 from kedro_airflow.plugin import create as kedro_airflow_create  # type: ignore[import-untyped]
 
-from kedro_airflow_k8s.config import load_config
+from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.errors import ConfigError
 from tests.docs import test_how_to, test_tutorial
 from tests.docs.manifests import ManifestError, check_manifest

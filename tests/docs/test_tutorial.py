@@ -18,7 +18,7 @@ from tests.docs.clouds import Airflow, aws_credentials, google_credentials, star
 from tests.docs.pages import DOCS, Reader
 from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
 from tests.docs.stand_ins import ANSWERS, CLUSTER, SECRETS
-from tests.storage_servers import S3, Gcs
+from tests.support.storage_servers import S3, Gcs
 
 FIRST, SECOND = (DOCS / "tutorial" / name for name in ("1-on-this-machine.md", "2-on-a-cluster.md"))
 DAGS_BUCKET, RESULTS_BUCKET = "airflow-example-com", "shop-results"

@@ -18,13 +18,13 @@ from typing import IO
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
 from kedro_airflow_k8s.airflow_api.rest import RestClient
-from kedro_airflow_k8s.config import AirflowTls
+from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
-from kedro_airflow_k8s.task_state import ENDS
-from tests.airflow_environments import EXAMPLES
-from tests.airflow_servers import SETTINGS, START, airflow_version, wait_until
-from tests.mlflow_servers import ADMIN, MLFLOW_PYTHON, PASSWORD, MlflowRecord, MlflowServer
+from tests.support.airflow_environments import EXAMPLES
+from tests.support.airflow_servers import SETTINGS, START, airflow_version, wait_until
+from tests.support.mlflow_servers import ADMIN, MLFLOW_PYTHON, PASSWORD, MlflowRecord, MlflowServer
 
 EXPERIMENT = "Coffee"
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.kedro_projects import ProjectFolder, make_project
+from tests.support.kedro_projects import ProjectFolder, make_project
 
 if TYPE_CHECKING:
-    from tests.airflow_servers import AirflowServer
+    from tests.support.airflow_servers import AirflowServer
 
 REFUSED_BY_POLICY = "refused-by-policy"
 """A DAG that the servers' cluster policy does not let in: importing it fails on Airflow alone."""

@@ -15,11 +15,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kedro_airflow_k8s.airflow_api import DagRun
-from tests.airflow_environments import EXAMPLES
-from tests.airflow_servers import AirflowServer, wait_until
-from tests.browser import expect_graph, log_in, needs_browser, open_page, write_screenshot
 from tests.e2e.server_project import kedro, said
-from tests.recorded_dag import run_dag_file
+from tests.support.airflow_environments import EXAMPLES
+from tests.support.airflow_servers import AirflowServer, wait_until
+from tests.support.browser import expect_graph, log_in, needs_browser, open_page, write_screenshot
+from tests.support.recorded_dag import run_dag_file
 
 pytestmark = needs_browser
 

@@ -14,8 +14,7 @@ import pytest
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import AirflowClient, RunState
-from kedro_airflow_k8s.task_state import ENDS
-from tests.airflow_servers import AirflowServer, wait_until
+from kedro_airflow_k8s.airflow_api.task_state import ENDS
 from tests.e2e.server_project import (
     MANY_DAGS,
     REFUSED_BY_POLICY,
@@ -25,7 +24,8 @@ from tests.e2e.server_project import (
     process,
     said,
 )
-from tests.kedro_projects import ProjectFolder
+from tests.support.airflow_servers import AirflowServer, wait_until
+from tests.support.kedro_projects import ProjectFolder
 
 HOSTILE = "ż,=[]{}: \"q\" 's' ${x} {{ ds }} \\ 0123 % # \t"
 

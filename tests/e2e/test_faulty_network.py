@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.airflow_api.fault_proxy import Fault, FaultProxy
-from tests.airflow_api.web_server import Reply
-from tests.airflow_servers import AirflowServer
+from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
+from tests.airflow.airflow_api.web_server import Reply
 from tests.e2e.server_project import kedro, said
+from tests.support.airflow_servers import AirflowServer
 
 TRIGGER = r"^POST .*/dagRuns$"
 WATCH = r"^GET .*/dagRuns/[^/]+$"

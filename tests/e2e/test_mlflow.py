@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kedro_airflow_k8s.airflow_api import RunState
-from tests.airflow_api.fault_proxy import Fault, FaultProxy
-from tests.airflow_environments import AIRFLOW_PYTHONS
+from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.e2e.coffee import EXPERIMENT, Coffee, Done, coffee_in
-from tests.mlflow_servers import MlflowServer, mlflow_server, needs_mlflow
-from tests.storage_servers import free_port
+from tests.support.airflow_environments import AIRFLOW_PYTHONS
+from tests.support.mlflow_servers import MlflowServer, mlflow_server, needs_mlflow
+from tests.support.storage_servers import free_port
 
 pytestmark = needs_mlflow
 

@@ -1,0 +1,243 @@
+"""The group that all commands are in, and what is common to them: options, errors, project."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
+
+GARBAGE_THRESHOLDS = (100_000, 100)
+"""New objects before Python looks for garbage among them, and such looks before a deeper one."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+SANDBOX_ENV = "sandbox"
+"""An environment of this name means `--sandbox`, whether the project has a folder for it or not."""
+
+_ENV, _PIPELINE = f"{__name__}.env", f"{__name__}.pipeline"
+
+
+class PluginGroup(click.Group):
+    """A group whose commands show the plugin's errors as one message, with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            click.ClickException: In place of an error of the plugin.
+        """
+        import gc
+
+        from kedro_airflow_k8s.errors import AirflowK8sError
+
+        # A command keeps nearly all that it makes, and the process ends with it: with 5000 nodes
+        # this saves 5 to 10 % of compile's CPU time. To restore it would set off a search at once.
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        try:
+            return super().invoke(ctx)
+        except AirflowK8sError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def project_options(command: F) -> F:
+    """The options that the document has after the group's name, and people type after a command."""
+    for option in (
+        click.option(
+            "-p", "--pipeline", help="Registered pipeline to take.  [default: __default__]"
+        ),
+        click.option(
+            "-e",
+            "--env",
+            help="Configuration environment, also of the pods."
+            "  [default: KEDRO_ENV, else Kedro's default]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the project and the pipeline's name, whichever place they were named in."""
+
+    @project_options
+    @click.pass_context
+    @wraps(command)
+    def call(ctx: click.Context, /, env: str | None, pipeline: str | None, **options: Any) -> Any:
+        project = _project(ctx, chosen_env(ctx, env))
+        return command(project=project, pipeline=_chosen_pipeline(ctx, pipeline), **options)
+
+    return call
+
+
+def with_airflow(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the project, the pipeline's name and the Airflow that it is to talk to."""
+
+    @project_options
+    @click.option(
+        "--sandbox",
+        is_flag=True,
+        help=f"Take the Airflow of `sandbox up`. The same: --env {SANDBOX_ENV}.",
+    )
+    @click.pass_context
+    @wraps(command)
+    def call(
+        ctx: click.Context,
+        /,
+        env: str | None,
+        pipeline: str | None,
+        sandbox: bool,
+        **options: Any,
+    ) -> Any:
+        from kedro_airflow_k8s.deploy.target import Target
+
+        env = chosen_env(ctx, env)
+        project = _project(ctx, env)
+        return command(
+            project=project,
+            pipeline=_chosen_pipeline(ctx, pipeline),
+            target=Target(project, sandbox=sandbox or env == SANDBOX_ENV, warn=warn),
+            **options,
+        )
+
+    return call
+
+
+def _project(ctx: click.Context, env: str | None) -> Any:
+    """The project in an environment; `sandbox` is Kedro's default where it has no such folder."""
+    from kedro_airflow_k8s.project.reader import KedroProject
+
+    metadata = project_metadata(ctx)
+    project = KedroProject(metadata, env)
+    if env == SANDBOX_ENV and not (project.conf_path / env).is_dir():
+        return KedroProject(metadata, None)
+    return project
+
+
+def project_metadata(ctx: click.Context) -> Any:
+    """What Kedro's CLI knows of the project that it was called in.
+
+    Raises:
+        ProjectError: If it was called elsewhere.
+    """
+    if ctx.obj is None:
+        from pathlib import Path
+
+        from kedro_airflow_k8s.errors import ProjectError
+
+        raise ProjectError(
+            f"There is no Kedro project in {Path.cwd()} or a folder above it: that is a folder"
+            " whose pyproject.toml has a section [tool.kedro]. Go to your project's folder, or"
+            " make a project with `kedro new`."
+        )
+    return ctx.obj
+
+
+def env_option_given(ctx: click.Context, env: str | None) -> str | None:
+    """The environment named after the command or after the group, whatever KEDRO_ENV says."""
+    return env or ctx.meta.get(_ENV) or None
+
+
+def chosen_env(ctx: click.Context, env: str | None) -> str | None:
+    """The environment named after the command, after the group, or in KEDRO_ENV."""
+    return env_option_given(ctx, env) or os.environ.get("KEDRO_ENV") or None
+
+
+def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
+    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
+
+    return pipeline or ctx.meta.get(_PIPELINE) or DEFAULT_PIPELINE
+
+
+def named_pipelines(project: Any, pipeline: str, every: bool) -> list[str]:
+    """The pipelines that a command with --all works on.
+
+    Raises:
+        click.UsageError: If --all and --pipeline were given.
+    """
+    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
+
+    if not every:
+        return [pipeline]
+    if pipeline != DEFAULT_PIPELINE:
+        raise click.UsageError("Give --all or --pipeline, not both.")
+    names: list[str] = project.pipeline_names()
+    return names
+
+
+image_option = click.option(
+    "-i", "--image", help="Image of the pods, in place of run_config.image."
+)
+checks_option = click.option(
+    "--checks/--no-checks",
+    default=True,
+    help="Whether to look first for what would go wrong on the cluster, as validate does."
+    "  [default: checks]",
+)
+output_option = click.option(
+    "-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration."
+)
+dag_name_option = click.option(
+    "-d", "--dag-name", help="Id of the DAG, in place of the one made of run_config.run_name."
+)
+
+
+def interruptible(call: Callable[[], R]) -> R:
+    """Run something that itself tells what an interruption has done, and ends what it began.
+
+    Raises:
+        click.exceptions.Exit: When it was interrupted.
+    """
+    from kedro_airflow_k8s.terminal.signals import interrupted_by_signals
+
+    try:
+        with interrupted_by_signals():
+            return call()
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def minutes_above_zero(text: str) -> float:
+    """A number of minutes above 0; NaN would pass every comparison."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise click.BadParameter(f"{text!r} is not a number of minutes above 0.")
+    return minutes
+
+
+def progress() -> Any:
+    """Progress on standard output."""
+    from kedro_airflow_k8s.terminal.progress import Progress, standard_console
+
+    return Progress(standard_console())
+
+
+def warn(message: str) -> None:
+    """Show a doubt."""
+    click.secho(f"Warning: {message}", fg="yellow", err=True)
+
+
+@click.group(name="Airflow-K8s")
+def commands() -> None:
+    """Commands for running on Airflow and Kubernetes."""
+
+
+@commands.group(
+    name="airflow-k8s", cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@project_options
+@click.pass_context
+def airflow_k8s(ctx: click.Context, env: str | None, pipeline: str | None) -> None:
+    """Run the project's pipelines on Apache Airflow and Kubernetes."""
+    ctx.meta[_ENV] = env
+    ctx.meta[_PIPELINE] = pipeline

@@ -1,0 +1,61 @@
+"""`compile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    checks_option,
+    image_option,
+    named_pipelines,
+    warn,
+    with_project,
+)
+
+
+@airflow_k8s.command("compile")
+@with_project
+@image_option
+@click.option(
+    "-t",
+    "--target-path",
+    type=click.Path(file_okay=False),
+    help="Folder to write to.  [default: dags]",
+)
+@click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
+@checks_option
+def compile_command(
+    project: Any,
+    pipeline: str,
+    image: str | None,
+    target_path: str | None,
+    every: bool,
+    checks: bool,
+) -> None:
+    """Write the DAG of a pipeline to dags/<dag_id>.py.
+
+    \b
+    Example:
+        kedro airflow-k8s compile --image registry.example.com/project:1.0
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.upload import upload_dag
+
+    names = named_pipelines(project, pipeline, every)
+    if target_path and "://" in target_path:
+        raise click.UsageError(
+            "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
+            f" kedro airflow-k8s upload-pipeline --output {target_path}"
+        )
+    folder = Path(target_path) if target_path else project.dags_path
+    dags = compile_pipelines(
+        project, names, output=folder, overrides=Overrides(image=image), checks=checks, warn=warn
+    )
+    for dag in dags:
+        path = upload_dag(dag.source, dag.file_name, str(folder))
+        click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")

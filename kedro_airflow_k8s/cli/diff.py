@@ -1,0 +1,97 @@
+"""`diff`: what `upload-pipeline` would change. It writes nothing, neither there nor here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import (
+    INTERRUPTED,
+    airflow_k8s,
+    image_option,
+    named_pipelines,
+    output_option,
+    warn,
+    with_airflow,
+)
+
+DIFFERENT, TROUBLE = 1, 2
+"""Exit codes as `diff` has them; 0 if all is the same."""
+
+
+class Trouble(click.ClickException):
+    """It cannot be told whether there is a difference."""
+
+    exit_code = TROUBLE
+
+
+class DiffCommand(click.Command):
+    """A command that fails with exit code 2, as 1 is an answer."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            click.UsageError: As Click raises it.
+            Trouble: In place of other errors of Click, and of those of the plugin.
+            click.exceptions.Exit: When it was interrupted.
+        """
+        from kedro_airflow_k8s.errors import AirflowK8sError
+
+        try:
+            return super().invoke(ctx)
+        except AirflowK8sError as error:
+            raise Trouble(str(error)) from error
+        except click.UsageError:
+            raise  # Its exit code is 2 anyway, and it shows the usage.
+        except click.ClickException as error:
+            raise Trouble(error.format_message()) from error
+        except (KeyboardInterrupt, click.Abort):
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@airflow_k8s.command("diff", cls=DiffCommand)
+@with_airflow
+@image_option
+@output_option
+@click.option("--all", "every", is_flag=True, help="Compare every registered pipeline.")
+def diff_command(
+    project: Any, pipeline: str, target: Any, image: str | None, output: str | None, every: bool
+) -> None:
+    """Show what an upload of the DAG of a pipeline would change, in words and line by line.
+
+    Exit code 0: nothing; 1: something; 2: it cannot be told.
+
+    \b
+    Example:
+        kedro airflow-k8s diff --output gs://bucket/dags
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.deploy.diff import compare
+    from kedro_airflow_k8s.deploy.diff.screen import show
+    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.terminal.progress import standard_console
+    from kedro_airflow_k8s.upload import read_dag
+
+    names = named_pipelines(project, pipeline, every)
+    output = target.output(output)
+    image = target.image_name(image)
+    # What would go wrong in a run is not asked here.
+    dags = compile_pipelines(
+        project,
+        names,
+        output=Path(output),
+        overrides=Overrides(image=image),
+        checks=False,
+        warn=warn,
+    )
+    # All are read before any is shown: half an answer would look like a whole one.
+    diffs = [compare(dag, read_dag(dag.file_name, output)) for dag in dags]
+    for found in diffs:
+        if found.same:
+            click.echo(f"DAG {found.dag_id}: no difference to {found.address}", err=True)
+    show([found for found in diffs if not found.same], standard_console())
+    if not all(found.same for found in diffs):
+        raise click.exceptions.Exit(DIFFERENT)

@@ -1,0 +1,35 @@
+"""`list-pipelines`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import airflow_k8s, progress, with_airflow
+
+
+@airflow_k8s.command("list-pipelines")
+@with_airflow
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the list.",
+)
+def list_pipelines_command(target: Any, form: str, **_: Any) -> None:
+    """List the DAGs in Airflow that this plugin has made.
+
+    \b
+    Example:
+        kedro airflow-k8s list-pipelines --format json
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.deploy.list_pipelines import as_json, list_pipelines, show
+
+    dags = list_pipelines(target.client)
+    if form == "json":
+        click.echo(as_json(dags))
+    else:
+        show(dags, progress().console)

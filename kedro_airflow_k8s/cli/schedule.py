@@ -1,0 +1,71 @@
+"""`schedule`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    checks_option,
+    dag_name_option,
+    image_option,
+    interruptible,
+    minutes_above_zero,
+    output_option,
+    progress,
+    warn,
+    with_airflow,
+)
+
+
+@airflow_k8s.command("schedule")
+@with_airflow
+@output_option
+@click.option(
+    "-c",
+    "--cron-expression",
+    help="When it runs: five fields or a preset, in place of run_config.cron_expression.",
+)
+@dag_name_option
+@image_option
+@click.option(
+    "-w",
+    "--wait",
+    "minutes",
+    metavar="MINUTES",
+    type=minutes_above_zero,
+    help="Wait until Airflow has the DAG, at most so long.",
+)
+@checks_option
+def schedule_command(
+    project: Any, pipeline: str, target: Any, output: str | None, **options: Any
+) -> None:
+    """Upload the DAG of a pipeline with its schedule.
+
+    \b
+    Example:
+        kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.deploy.deploy import PARSE_MINUTES, schedule
+    from kedro_airflow_k8s.plan.build import Overrides
+
+    output = target.output(output)
+    (dag,) = compile_pipelines(
+        project,
+        [pipeline],
+        output=Path(output),
+        overrides=Overrides(
+            dag_name=options["dag_name"],
+            cron=options["cron_expression"],
+            image=target.image(options["image"]),
+        ),
+        checks=options["checks"],
+        warn=warn,
+    )
+    minutes = options["minutes"]
+    client = target.client if minutes else None
+    interruptible(lambda: schedule(client, dag, output, progress(), minutes or PARSE_MINUTES))

@@ -1,0 +1,54 @@
+"""`upload-pipeline`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    checks_option,
+    image_option,
+    output_option,
+    warn,
+    with_airflow,
+)
+
+
+@airflow_k8s.command("upload-pipeline")
+@with_airflow
+@image_option
+@output_option
+@checks_option
+def upload_pipeline(
+    project: Any,
+    pipeline: str,
+    target: Any,
+    image: str | None,
+    output: str | None,
+    checks: bool,
+) -> None:
+    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+
+    \b
+    Example:
+        kedro airflow-k8s upload-pipeline --output gs://bucket/dags
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.upload import upload_dag
+
+    chosen_image = target.image_for(output, image)
+    output = target.output(output)
+    dags = compile_pipelines(
+        project,
+        [pipeline],
+        output=Path(output),
+        overrides=Overrides(image=chosen_image),
+        checks=checks,
+        warn=warn,
+    )
+    for dag in dags:
+        click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")

@@ -1,0 +1,27 @@
+"""From the content of the configuration files to its typed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from kedro_airflow_k8s.config.errors import refusal
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.errors import ConfigError
+
+
+def load_config(data: Any, source: str) -> PluginConfig:
+    """The typed form of the merged content of the configuration files.
+
+    Args:
+        data: What the files say, as plain dicts, lists and scalars.
+        source: What to call the files in a message, such as `conf/base/airflow-k8s.yaml`.
+
+    Raises:
+        ConfigError: Something in it is unknown or impossible; the message lists everything.
+    """
+    try:
+        return PluginConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(refusal(error, PluginConfig, data, source)) from None

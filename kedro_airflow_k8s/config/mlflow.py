@@ -1,0 +1,123 @@
+"""What `airflow-k8s.yaml` says of MLflow."""
+
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
+from typing_extensions import Self
+
+from kedro_airflow_k8s.config import values
+from kedro_airflow_k8s.config.errors import problems_error
+from kedro_airflow_k8s.config.section import Section
+
+MLFLOW_CONNECTION = "mlflow_default"
+
+MlflowVariable = Literal[
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+]
+"""What MLflow's clients read from the environment, and what Airflow variables are called here."""
+
+_OLD_TYPES = {"null": "none", "vars": "vars", "googleoauth2": "google"}
+
+
+def server_reason(uri: str) -> str | None:
+    """Why a text is not the address of an MLflow server, or None if it is."""
+    try:
+        url = urlsplit(uri)
+        host = url.hostname
+    except ValueError:
+        host = None
+    if host is None or url.scheme not in ("http", "https") or not uri.isprintable() or " " in uri:
+        return "must be the address of an MLflow server, such as https://mlflow.example.com"
+    if "@" in url.netloc:
+        return "must be without user and password: they belong under mlflow.authentication"
+    if url.query or url.fragment:
+        return "must end before `?` and `#`"
+    return None
+
+
+def _server(uri: str) -> str:
+    reason = server_reason(uri)
+    if reason:
+        raise ValueError(reason)
+    return uri.rstrip("/")
+
+
+def _today(kind: Any) -> Any:
+    """The strategies had other names in kedro-airflow-k8s 0.8."""
+    return _OLD_TYPES.get(kind.lower(), kind) if isinstance(kind, str) else kind
+
+
+Server = Annotated[
+    str, AfterValidator(_server), WithJsonSchema({"type": "string", "pattern": "^https?://"})
+]
+
+
+class MlflowAuthentication(Section):
+    """Where the credentials for MLflow are. They are never in this file, nor in the DAG."""
+
+    shorthand: ClassVar[str] = "type"
+
+    type: Annotated[Literal["none", "vars", "connection", "google"], BeforeValidator(_today)] = (
+        Field(
+            default="none",
+            description="`none`: MLflow wants none. `vars`: in Airflow variables. `connection`: in"
+            " an Airflow connection. `google`: an id token of the Google account that Airflow's"
+            " workers, and the pods, run as.",
+        )
+    )
+    params: Annotated[tuple[MlflowVariable, ...], values.Distinct] = Field(
+        default=(),
+        json_schema_extra={"uniqueItems": True},
+        description="With `vars`: which of these variables Airflow has. Without it: those that"
+        " are there.",
+    )
+    connection: values.ConnectionId | None = Field(
+        default=None,
+        description="With `connection`: its id. Login and password of it are used, or a password"
+        f" alone as a token. Without one, {MLFLOW_CONNECTION}.",
+    )
+    audience: values.Text | None = Field(
+        default=None,
+        description="With `google`: whom the token is for, such as the client id of an"
+        " Identity-Aware Proxy. Without one, the address of MLflow.",
+    )
+
+    @model_validator(mode="after")
+    def _only_its_own(self) -> Self:
+        owners = {"params": "vars", "connection": "connection", "audience": "google"}
+        idle = {
+            (key,): f"must be left out: it is for `type: {owner}`, not for {self.type}"
+            for key, owner in owners.items()
+            if owner != self.type and getattr(self, key)
+        }
+        if idle:
+            raise problems_error(idle)
+        return self
+
+
+class MlflowConfig(Section):
+    """The MLflow run that each run of the DAG is."""
+
+    enabled: StrictBool | None = Field(
+        default=None,
+        description="Whether each DAG run is one MLflow run. Without it: if kedro-mlflow is"
+        " installed and the project has an mlflow.yml.",
+    )
+    tracking_uri: Server | None = Field(
+        default=None,
+        description="Address of the MLflow server, for Airflow and for the pods. Without it: that"
+        " of mlflow.yml, else MLFLOW_TRACKING_URI of `env_vars`.",
+    )
+    authentication: MlflowAuthentication = Field(
+        default=MlflowAuthentication(),
+        description="Where the credentials are with which Airflow's workers call MLflow: one word,"
+        " or a section. Pods take theirs from `secrets`.",
+    )

@@ -1,0 +1,25 @@
+"""The JSON Schema of `airflow-k8s.yaml`. `make schema` writes the committed one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from kedro_airflow_k8s.config.model import PluginConfig
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) by which editors complete and check `airflow-k8s.yaml`.
+
+    It accepts whatever the model accepts, save the values under a disabled volume, and texts for
+    numbers and truth values, which are for what comes from the environment.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **PluginConfig.model_json_schema(),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""The text of a DAG file, from a plan."""

@@ -1,0 +1,1 @@
+"""How a DAG gets into Airflow and runs there."""

@@ -1,0 +1,223 @@
+"""The way of a DAG into Airflow: uploaded, then waited for until it would run that very text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
+from kedro_airflow_k8s.compile import CompiledDag
+from kedro_airflow_k8s.dag.render import TAG_FINGERPRINT
+from kedro_airflow_k8s.deploy.schedule import WITHOUT_TIMES, run_times
+from kedro_airflow_k8s.errors import PlanError, RunError
+from kedro_airflow_k8s.terminal.progress import Progress
+from kedro_airflow_k8s.upload import upload_dag, was_replaced
+
+PARSE_MINUTES = 10.0
+"""Longest wait for Airflow to parse a file. By itself it looks for new ones every five minutes."""
+
+POLL_SECONDS = 1.0
+FIRST_ASK_SECONDS, LONGEST_ASK_SECONDS = 4.0, 30.0
+"""Airflow is asked to look again after 4, 8, 16 seconds...: it may get the file from a bucket by
+way of a copy that comes later."""
+
+STALE_ERROR_SECONDS = 120.0
+"""An import error in the words of one from before the upload counts after this time: until then
+Airflow may have read the old file once more, as copies of a bucket come late."""
+
+HINT_SECONDS = 60.0
+"""After this time, what may be wrong is said."""
+
+
+def deploy(
+    client: AirflowClient,
+    dag: CompiledDag,
+    output: str,
+    progress: Progress,
+    minutes: float = PARSE_MINUTES,
+) -> Dag | None:
+    """Upload a DAG and wait until a run triggered in Airflow would be of exactly this text.
+
+    Args:
+        client: Airflow.
+        dag: The DAG.
+        output: Where Airflow reads DAGs.
+        progress: Told what is done and waited for.
+        minutes: The longest wait.
+
+    Returns:
+        The DAG as Airflow had it before; None if it is new there.
+
+    Raises:
+        UploadError: If it cannot be uploaded.
+        RunError: If Airflow cannot import it, does not see it in time, or somebody else uploads
+            another version meanwhile.
+        AirflowApiError: If Airflow cannot be asked.
+    """
+    before = client.find_dag(dag.dag_id)
+    error_before = client.import_error(dag.file_name)
+    if before and before.schedule and dag.schedule is None:
+        progress.warn(
+            f"DAG {dag.dag_id} has a schedule in Airflow ({before.schedule}), which this upload"
+            " takes away. Give it back with `kedro airflow-k8s schedule`, or keep the two apart"
+            " with --dag-name."
+        )
+    progress.say(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
+    try:
+        _Arrival(client, dag, output, before, error_before).wait(progress, minutes)
+    except KeyboardInterrupt:
+        progress.done()
+        progress.say("Interrupted: the DAG is uploaded, and Airflow will take it by itself.")
+        raise
+    finally:
+        progress.done()
+    return before
+
+
+def schedule(
+    client: AirflowClient | None,
+    dag: CompiledDag,
+    output: str,
+    progress: Progress,
+    minutes: float = PARSE_MINUTES,
+) -> None:
+    """Upload a DAG that has a schedule, and tell when it will run.
+
+    Args:
+        client: Airflow; None where nobody waits for it.
+        dag: The DAG.
+        output: Where Airflow reads DAGs.
+        progress: Told what is done and waited for.
+        minutes: The longest wait for Airflow to have the DAG.
+
+    Raises:
+        PlanError: If the DAG has no schedule.
+        AirflowK8sError: As `deploy`.
+    """
+    if dag.schedule is None:
+        raise PlanError(
+            f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
+            " run_config.cron_expression in airflow-k8s.yaml."
+        )
+    if client is None:
+        where = upload_dag(dag.source, dag.file_name, output)
+        progress.say(f"Uploaded DAG {dag.dag_id} to {where}")
+    else:
+        deploy(client, dag, output, progress, minutes)
+        found = client.find_dag(dag.dag_id)
+        progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
+        if found and found.paused:
+            progress.warn(f"DAG {dag.dag_id} is paused in Airflow: unpause it there to let it run.")
+    now = datetime.now(timezone.utc)
+    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
+    for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
+        progress.say(f"  {moment}")
+    if dag.schedule not in WITHOUT_TIMES:
+        progress.say("A DAG that is new or was paused also has one run at once, for the last time.")
+
+
+class _Arrival:
+    """The wait for a file that has been uploaded."""
+
+    def __init__(
+        self,
+        client: AirflowClient,
+        dag: CompiledDag,
+        output: str,
+        before: Dag | None,
+        error_before: DagImportError | None,
+    ) -> None:
+        self._client = client
+        self._dag = dag
+        self._output = output
+        self._before = _fingerprint(before)
+        self._error_before = error_before
+
+    def wait(self, progress: Progress, minutes: float) -> None:
+        """Return when Airflow has the DAG.
+
+        Raises:
+            RunError: If it never will.
+        """
+        clock = progress.clock
+        begin = ask_at = clock.now()
+        pause, asked, hinted = FIRST_ASK_SECONDS, False, False
+        forgotten = self._before in (None, self._dag.fingerprint)
+        while True:
+            if self._client.would_run(self._dag.dag_id, self._dag.fingerprint):
+                if forgotten or not self._client.memory_seconds:
+                    return
+                progress.waiting("Waiting until Airflow's scheduler has the new version", begin)
+                clock.sleep(self._client.memory_seconds)
+                forgotten = True
+                continue
+            passed = clock.now() - begin
+            self._check(passed, minutes)
+            if clock.now() >= ask_at:
+                self._check_uploaded()
+                asked = self._client.request_parsing(self._dag.dag_id)
+                ask_at = clock.now() + pause
+                pause = min(2 * pause, LONGEST_ASK_SECONDS)
+            if passed >= HINT_SECONDS and not hinted:
+                progress.say(f"It takes long. {self._advice}")
+                hinted = True
+            progress.waiting(self._reason(asked), begin)
+            clock.sleep(POLL_SECONDS)
+
+    def _check(self, passed: float, minutes: float) -> None:
+        """See whether there is still something to wait for, after so many seconds.
+
+        Raises:
+            RunError: If there is not.
+        """
+        error = self._import_error(passed)
+        if error:
+            raise RunError(f"Airflow cannot import {error.file}:\n{error.stack_trace.strip()}")
+        if passed > minutes * 60:
+            raise RunError(
+                f"Airflow at {self._client.host} does not have this version of DAG"
+                f" {self._dag.dag_id} after {minutes:g} minutes. {self._advice}"
+            )
+        shown = _fingerprint(self._client.find_dag(self._dag.dag_id))
+        if shown not in (None, self._before, self._dag.fingerprint):
+            self._check_uploaded()
+
+    def _check_uploaded(self) -> None:
+        """See whether what was uploaded is still there.
+
+        As long as it is, another version that Airflow shows was uploaded before, and goes.
+
+        Raises:
+            RunError: If something else is there.
+        """
+        if was_replaced(self._dag.source, self._dag.file_name, self._output):
+            raise RunError(
+                f"Somebody else has uploaded another version of DAG {self._dag.dag_id} to"
+                f" {self._output} meanwhile, or removed it. Try again, or use a name of your own"
+                " with --dag-name."
+            )
+
+    def _import_error(self, passed: float) -> DagImportError | None:
+        """Why this text cannot be imported, as far as the error is not one of an earlier text."""
+        error, before = self._client.import_error(self._dag.file_name), self._error_before
+        if error is None or (before and error.time == before.time):
+            return None
+        if before and error.stack_trace == before.stack_trace and passed < STALE_ERROR_SECONDS:
+            return None
+        return error
+
+    def _reason(self, asked: bool) -> str:
+        if asked:
+            return f"Waiting for Airflow to parse {self._dag.file_name}: it was asked to do so now"
+        return (
+            f"Waiting for Airflow to parse {self._dag.file_name}: it cannot be asked to, and looks"
+            " for new files by itself, by default every five minutes"
+        )
+
+    @property
+    def _advice(self) -> str:
+        return f"Does it read its DAGs from {self._output}, and does its DAG processor run?"
+
+
+def _fingerprint(dag: Dag | None) -> str | None:
+    tags = dag.tags if dag else ()
+    return next((tag for tag in tags if tag.startswith(f"{TAG_FINGERPRINT}:")), None)

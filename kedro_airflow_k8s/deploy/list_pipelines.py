@@ -1,0 +1,123 @@
+"""The DAGs on an Airflow server that this plugin has made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from semver import Version
+
+from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagRun
+from kedro_airflow_k8s.plan.build import TAG_COMMIT, TAG_EXPERIMENT, TAG_VERSION
+
+
+@dataclass(frozen=True)
+class ListedDag:
+    """A DAG as the list shows it.
+
+    Attributes:
+        experiment: The experiment's name, as far as a tag holds it.
+        dag_id: Its id.
+        schedule: Its schedule in Airflow's words; None where it runs only when triggered.
+        paused: Whether it is paused.
+        last_run: When its last run began (ISO 8601), or will; None if it has no run.
+        state: The state of that run.
+        commit: The git commit that it was made of.
+        plugin_version: The version of this plugin that made it.
+        outdated: Whether that is older than the one installed here.
+    """
+
+    experiment: str
+    dag_id: str
+    schedule: str | None
+    paused: bool
+    last_run: str | None
+    state: str | None
+    commit: str
+    plugin_version: str
+    outdated: bool
+
+
+def list_pipelines(client: AirflowClient) -> list[ListedDag]:
+    """All DAGs that this plugin has made, by experiment and id.
+
+    Raises:
+        AirflowApiError: If Airflow cannot be asked.
+    """
+    dags = list(client.generated_dags())
+    runs = client.last_runs([dag.dag_id for dag in dags])
+    listed = [_listed(dag, runs.get(dag.dag_id)) for dag in dags]
+    return sorted(listed, key=lambda dag: (dag.experiment, dag.dag_id))
+
+
+def as_json(dags: list[ListedDag]) -> str:
+    """The list as JSON, for other programs: one line, as Kedro may have logged some before it."""
+    return json.dumps([asdict(dag) for dag in dags])
+
+
+def show(dags: list[ListedDag], console: Console) -> None:
+    """Write the list as a table; where there is no terminal, no cell is cut."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("Experiment", "DAG", "Schedule", "Paused", "Last run", "State", "Commit"):
+        table.add_column(title, overflow="fold")
+    table.add_column("Plugin", no_wrap=True)
+    for dag in dags:
+        table.add_row(
+            Text(dag.experiment),
+            Text(dag.dag_id),
+            Text(dag.schedule or "-"),
+            "yes" if dag.paused else "no",
+            (dag.last_run or "-").replace("T", " ")[:16],
+            Text(dag.state or "-", style=_COLORS.get(dag.state or "", "")),
+            Text(dag.commit),
+            Text(f"{dag.plugin_version} (older)", style="yellow")
+            if dag.outdated
+            else Text(dag.plugin_version),
+        )
+    if not console.is_terminal:
+        # Folded into 80 columns, a table in a log file could not be searched.
+        wide = console.options.update(max_width=100_000)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
+    older = sum(dag.outdated for dag in dags)
+    if older:
+        console.print(
+            f"{older} made by an older version than {__version__}, which is installed here: compile"
+            " and upload them again.",
+            soft_wrap=True,
+        )
+
+
+_COLORS = {"success": "green", "failed": "red", "running": "cyan"}
+
+
+def _listed(dag: Dag, run: DagRun | None) -> ListedDag:
+    version = _tag(dag, TAG_VERSION)
+    began = run and (run.start or run.logical_date)
+    return ListedDag(
+        experiment=_tag(dag, TAG_EXPERIMENT),
+        dag_id=dag.dag_id,
+        schedule=dag.schedule,
+        paused=dag.paused,
+        last_run=began.isoformat(timespec="seconds") if began else None,
+        state=run.state.value if run else None,
+        commit=_tag(dag, TAG_COMMIT),
+        plugin_version=version,
+        outdated=is_older(version),
+    )
+
+
+def _tag(dag: Dag, key: str) -> str:
+    prefix = f"{key}:"
+    return next((tag.removeprefix(prefix) for tag in dag.tags if tag.startswith(prefix)), "")
+
+
+def is_older(version: str) -> bool:
+    """Whether a version of this plugin is older than the present one; False if it is no version."""
+    if not Version.is_valid(version):
+        return False
+    return Version.parse(version) < Version.parse(__version__)

@@ -1,0 +1,191 @@
+"""The Airflow that a command works with: that of the configuration, or the sandbox's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls, PluginConfig
+from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
+from kedro_airflow_k8s.project.reader import KedroProject
+from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.airflow_api import AirflowClient
+    from kedro_airflow_k8s.sandbox.services import Sandbox
+
+
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+
+
+class Target:
+    """An Airflow, where it reads DAGs, and which image its pods run.
+
+    Args:
+        project: The Kedro project.
+        sandbox: Whether it is the Airflow of `sandbox up`, whatever the configuration says.
+        warn: Called with each doubt about the connection.
+    """
+
+    def __init__(
+        self, project: KedroProject, *, sandbox: bool, warn: Callable[[str], None]
+    ) -> None:
+        self._project = project
+        self._asked_for_sandbox = sandbox
+        self._warn = warn
+
+    @cached_property
+    def _in_sandbox(self) -> bool:
+        """Whether it is the project's own sandbox: by an option, or by what is configured.
+
+        The configuration means it by its output, the folder of DAGs of the sandbox, or by its host
+        while the sandbox runs there. The sandbox's password goes nowhere else.
+        """
+        if self._asked_for_sandbox:
+            return True
+        host, output = self.config.host, self.config.output or ""
+        if not is_on_this_machine(host) if host else SANDBOX_FOLDER not in output:
+            return False
+        from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+
+        folder = SandboxFolder(self._project.path)
+        if output and (folder.project / output).resolve() == folder.dags:
+            return True
+        state = folder.read_state()
+        return state is not None and state.running and _same_address(host, state.host)
+
+    @cached_property
+    def client(self) -> AirflowClient:
+        """The connection; Airflow is asked for its version when it is first needed.
+
+        Raises:
+            ConfigError: If the configuration names no host.
+            SandboxError: If the sandbox does not run.
+            AirflowApiError: If Airflow cannot be reached or is too old.
+        """
+        from kedro_airflow_k8s.airflow_api import connect
+
+        if self._in_sandbox:
+            credentials = {
+                "AIRFLOW_API_USERNAME": self._sandbox.username,
+                "AIRFLOW_API_PASSWORD": self._sandbox.password,
+            }
+            auth = AirflowAuth(type="password")
+            client = connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
+            # The sandbox's scheduler is told to remember nothing.
+            client.memory_seconds = 0.0
+            return client
+        config = self.config
+        return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
+
+    @property
+    def host(self) -> str:
+        """The base address of Airflow.
+
+        Raises:
+            ConfigError: If the configuration names none.
+            SandboxError: If the sandbox does not run.
+        """
+        if self._in_sandbox:
+            return self._sandbox.host
+        if self.config.host is None:
+            raise ConfigError(
+                "Where is Airflow? Set host in airflow-k8s.yaml (`kedro airflow-k8s init` makes"
+                " that file), such as"
+                " https://airflow.example.com, or try things out on this machine:"
+                " `kedro airflow-k8s sandbox up`, then --sandbox."
+            )
+        return self.config.host
+
+    def output(self, given: str | None) -> str:
+        """Where to deliver DAGs; given is what the command line says.
+
+        Raises:
+            UploadError: If nothing says it.
+            SandboxError: If the sandbox does not run.
+        """
+        if given:
+            return given
+        if self._in_sandbox:
+            return str(self._sandbox.output)
+        if self.config.output:
+            return self.config.output
+        raise UploadError(
+            "Where should the DAG go? Set output in airflow-k8s.yaml, which `kedro airflow-k8s"
+            " init` makes, or give --output: a folder, gs://bucket/folder, s3://bucket/folder or"
+            " abfs://container/folder. Or take the Airflow on this machine: `kedro airflow-k8s"
+            " sandbox up`, then --sandbox."
+        )
+
+    def image_for(self, output: str | None, given: str | None) -> str | None:
+        """The image for the pods of a DAG that is only delivered, as the next method has it.
+
+        A DAG that goes elsewhere than to the sandbox has nothing to do with it, though the
+        configuration means the sandbox, unless the command asks for it.
+
+        Args:
+            output: Where the command line says that the DAG goes.
+            given: What it says of the image.
+
+        Raises:
+            SandboxError: As in the next method.
+        """
+        if output and not self._asked_for_sandbox:
+            from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+
+            if Path(output).resolve() != SandboxFolder(self._project.path).dags.resolve():
+                return given
+        return self.image(given)
+
+    def image(self, given: str | None) -> str | None:
+        """The image for the pods, if it is not for the configuration to say.
+
+        The sandbox's pods are copies of the project: it is copied anew, as one would build an
+        image.
+
+        Raises:
+            SandboxError: If the sandbox does not run, or not all of it, or the project cannot be
+                copied.
+        """
+        if self._in_sandbox:
+            self._sandbox.check()
+            self._sandbox.refresh_image(self._project)
+        return self.image_name(given)
+
+    def image_name(self, given: str | None) -> str | None:
+        """The same image, without a look at whether the sandbox has it."""
+        return given or self.config.run_config.image if self._in_sandbox else given
+
+    @cached_property
+    def config(self) -> PluginConfig:
+        """The plugin's configuration; it need not name an image."""
+        from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
+
+        return self._project.config(default_image=LOCAL_IMAGE)
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
+
+        found = find_sandbox(self._project.path)
+        if found is None:
+            raise SandboxError(NOT_RUNNING)
+        return found
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Whether a web address is one that only this machine answers to."""
+    try:
+        return urlsplit(address).hostname in _THIS_MACHINE
+    except ValueError:
+        return False
+
+
+def _same_address(one: str | None, other: str) -> bool:
+    """Whether two addresses of this machine are one."""
+    first, second = urlsplit(one or ""), urlsplit(other)
+    same = (first.scheme, first.port) == (second.scheme, second.port)
+    return same and first.path.strip("/") == ""

@@ -1,0 +1,135 @@
+"""Kedro parameters as the fields of the form with which people start a run on Airflow's page."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kedro_airflow_k8s.config.model import TriggerParam
+from kedro_airflow_k8s.errors import PlanError
+
+LARGEST_INTEGER = 2**53 - 1
+"""JavaScript's `Number.MAX_SAFE_INTEGER`."""
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A parameter of the DAG.
+
+    Attributes:
+        name: The name of the Kedro parameter, with dots where it is nested.
+        default: The value that the project has.
+        schema: What Airflow's `Param` takes besides: the JSON Schema of the values, a description.
+    """
+
+    name: str
+    default: Any
+    schema: dict[str, Any] = field(default_factory=dict)
+
+
+def form_fields(
+    wanted: Sequence[TriggerParam], parameters: Mapping[str, Any]
+) -> tuple[FormField, ...]:
+    """The fields for some of a Kedro project's parameters.
+
+    Raises:
+        PlanError: If there is no such parameter, or JSON has nothing for its value.
+    """
+    found = []
+    for entry in wanted:
+        value = _value(entry.name, parameters)
+        schema = _schema(value)
+        if entry.description:
+            schema["description"] = entry.description
+        found.append(FormField(entry.name, value, schema))
+    return tuple(found)
+
+
+def _value(name: str, parameters: Mapping[str, Any]) -> Any:
+    value: Any = parameters
+    for step in name.split("."):
+        if not isinstance(value, Mapping) or step not in value:
+            names = list(_names(parameters, ""))
+            near = [other for other in names if other.endswith(f".{name}")]
+            near = near or difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise PlanError(
+                f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must"
+                " be among the parameters of this environment, whose values the form begins with."
+            )
+        value = value[step]
+    reason = _refusal(value)
+    if reason:
+        raise PlanError(
+            f"run_config.trigger_params: the form cannot show the parameter {name!r}, which holds"
+            f" {reason}. Take it out, or name what stands below it."
+        )
+    return value
+
+
+def _names(parameters: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in parameters.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{name}.")
+
+
+def _refusal(value: Any) -> str | None:
+    """What keeps a value from a JSON file and back, through a browser; None if nothing does."""
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            return "a key that is no text"
+        return next(filter(None, map(_refusal, value.values())), None)
+    if isinstance(value, list):
+        return next(filter(None, map(_refusal, value)), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}, which JSON does not have"
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return "an integer so large that a browser would round it"
+    if value is None or isinstance(value, str | int | float):
+        return None
+    return f"a {type(value).__name__}, which JSON does not have"
+
+
+def _schema(value: Any) -> dict[str, Any]:
+    """JSON Schema for values like this one, by which Airflow chooses the kind of field.
+
+    For lists, Airflow 2 and 3 look at the kind of the items: texts get a line each, which keeps no
+    blanks; anything else must be JSON, which Airflow 2 shows for items of no or another kind,
+    and Airflow 3 for items of another kind or where an object is allowed too.
+    """
+    if isinstance(value, list):
+        kinds = {_kind(item) for item in value}
+        if kinds == {"string"} and all(_is_line(item) for item in value):
+            return {"type": "array", "items": {"type": "string"}}
+        if len(kinds) == 1 and not kinds & {"string", "null"}:
+            return {"type": "array", "items": {"type": kinds.pop()}}
+        return {"type": ["object", "array"], "items": {"description": "Anything."}}
+    if value is None or value == "":
+        # An empty field is null. In a run, null stands for the project's own value.
+        return {"type": ["null", "string"]}
+    if isinstance(value, str) and not _is_line(value):
+        return {"type": "string", "format": "multiline"}
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"type": "integer"}
+    return {"type": _kind(value)}
+
+
+def _kind(value: Any) -> str:
+    """The JSON type of a value; all numbers are one."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _is_line(text: str) -> bool:
+    return text.strip() == text != "" and len(text.splitlines()) == 1

@@ -1,0 +1,326 @@
+"""Which nodes share a task, so that the tasks can run one after the other.
+
+Nodes are put together for a reason: a tag, or what the mode looks at. Where tasks would then wait
+for each other in a circle, they become one. Each step looks once at every node and dataset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise, takewhile
+from typing import NamedTuple, get_args
+
+from kedro_airflow_k8s.config.tasks import GroupingMode
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.plan import names
+from kedro_airflow_k8s.plan.graphs import components, in_order, shortest_circle
+from kedro_airflow_k8s.project.entities import (
+    DEFAULT_PIPELINE,
+    PipelineNode,
+    is_parameter,
+    stored_name,
+)
+
+GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
+"""Nodes tagged `airflow-k8s.group.prepare` are one task. Before version 1, Kedro took colons."""
+
+CYCLE_CODE = "group-cycle"
+
+_SHOWN_NODES = 10
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """The nodes of one task.
+
+    Attributes:
+        name: For a person to read, and different from those of the other groups: the name of the
+            tag, namespace or pipeline it stands for, else of its node or nodes, namespace included.
+        nodes: Its nodes in topological order.
+        namespace: The namespace in which the task stands: the one that its nodes share, but None
+            for the task of a whole namespace, which does not stand in itself.
+    """
+
+    name: str
+    nodes: tuple[PipelineNode, ...]
+    namespace: str | None
+
+
+class _Link(NamedTuple):
+    """A dataset between two nodes, which are given by their positions."""
+
+    maker: int
+    reader: int
+    made: str
+    read: str
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Nodes that belong together.
+
+    Attributes:
+        members: The positions of its nodes, ascending.
+        tag: The tag that put them together; empty if none did.
+        name: What tag or namespace names it; empty if it is named for its nodes.
+    """
+
+    members: list[int]
+    tag: str = ""
+    name: str = ""
+
+
+def group_nodes(
+    nodes: Sequence[PipelineNode],
+    mode: str,
+    in_memory: Callable[[str], bool],
+    pipeline_name: str,
+) -> tuple[NodeGroup, ...]:
+    """The groups of nodes that become tasks, in an order in which they can run.
+
+    Tags win over the mode, except over `pipeline`, where all nodes are one task.
+
+    Args:
+        nodes: All nodes of the pipeline, in topological order.
+        mode: A task for each node (`none`), for nodes joined by data in `memory`, for each
+            top-level `namespace`, or for the whole `pipeline`.
+        in_memory: Whether a dataset, as a node names it, ends with the process that made it.
+        pipeline_name: The registered name of the pipeline.
+
+    Raises:
+        PlanError: If a tag has no name, a node has tags of several groups, or groups made by tags
+            would wait for each other.
+        ValueError: If there is no such mode.
+    """
+    if mode not in get_args(GroupingMode):
+        raise ValueError(f"{mode!r} is no grouping; these are {', '.join(get_args(GroupingMode))}.")
+    if not nodes:
+        return ()
+    if mode == "pipeline":
+        name = "pipeline" if pipeline_name == DEFAULT_PIPELINE else pipeline_name
+        return (NodeGroup(name, tuple(nodes), _common_namespace(nodes)),)
+    tags = [_group_tag(node) for node in nodes]
+    if mode == "none" and not any(tags):
+        return tuple(NodeGroup(node.name, (node,), node.namespace or None) for node in nodes)
+    links = _links(nodes)
+    firsts: Sequence[int] = range(len(nodes))
+    if mode == "memory":
+        untagged = (link for link in links if not tags[link.maker] and not tags[link.reader])
+        firsts = _joined_by_memory(len(nodes), untagged, cache(in_memory))
+    parts = _parts(nodes, tags, firsts, by_namespace=mode == "namespace")
+    found = []
+    joined = _without_circles(nodes, parts, links)
+    for group, name in zip(joined, _names(joined, nodes), strict=True):
+        members = tuple(nodes[position] for position in _members(group))
+        found.append(NodeGroup(name, members, _namespace(group, members)))
+    return tuple(found)
+
+
+def _links(nodes: Sequence[PipelineNode]) -> list[_Link]:
+    """Who reads what whom makes. As in Kedro, what follows an `@` makes no difference."""
+    makers: dict[str, list[tuple[int, str]]] = {}
+    for position, node in enumerate(nodes):
+        for dataset in node.outputs:
+            makers.setdefault(stored_name(dataset), []).append((position, dataset))
+    return [
+        _Link(maker, reader, made, read)
+        for reader, node in enumerate(nodes)
+        for read in node.inputs
+        for maker, made in makers.get(stored_name(read), ())
+        if maker != reader
+    ]
+
+
+def _parts(
+    nodes: Sequence[PipelineNode],
+    tags: Sequence[tuple[str, str] | None],
+    firsts: Sequence[int],
+    *,
+    by_namespace: bool,
+) -> list[_Part]:
+    """The nodes as tags and mode put them together, by the position of the first.
+
+    Args:
+        nodes: All nodes.
+        tags: For each node what `_group_tag` says.
+        firsts: For each node the first of those that the mode joins it to.
+        by_namespace: Whether the mode joins those of a top-level namespace.
+    """
+    found: dict[tuple[str, str | int], _Part] = {}
+    for position, (node, tag) in enumerate(zip(nodes, tags, strict=True)):
+        key: tuple[str, str | int] = ("node", firsts[position])
+        part = _Part([])
+        if tag:
+            key, part = ("tag", tag[1]), _Part([], tag[0], tag[1])
+        elif by_namespace and node.namespace:
+            top = node.namespace.split(".")[0]
+            key, part = ("namespace", top), _Part([], name=top)
+        found.setdefault(key, part).members.append(position)
+    # A namespace of which one node is left is not a whole any more.
+    return [
+        replace(part, name="") if len(part.members) == 1 and not part.tag else part
+        for part in found.values()
+    ]
+
+
+def _group_tag(node: PipelineNode) -> tuple[str, str] | None:
+    """The tag that puts a node in a group, and the name of the group."""
+    found = [match for tag in node.tags if (match := GROUP_TAG.fullmatch(tag))]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise PlanError(
+            f"Node {node.name!r} has several tags for groups, {', '.join(m[0] for m in found)}:"
+            " a node is in one task only. Leave one."
+        )
+    tag, name = found[0][0], found[0][1]
+    if not name or not name.strip():
+        raise PlanError(
+            f"Node {node.name!r} has the tag {tag}, which names no group: write the group's name"
+            " behind it, such as airflow-k8s.group.prepare."
+        )
+    return tag, name
+
+
+def _joined_by_memory(
+    count: int, links: Iterable[_Link], in_memory: Callable[[str], bool]
+) -> list[int]:
+    """For each node the first one to which datasets in memory join it."""
+    earlier = list(range(count))
+
+    def first(position: int) -> int:
+        while earlier[position] != position:
+            earlier[position] = position = earlier[earlier[position]]
+        return position
+
+    for link in links:
+        if is_parameter(link.made) or is_parameter(link.read):
+            continue
+        if in_memory(link.made) or in_memory(link.read):
+            one, other = first(link.maker), first(link.reader)
+            earlier[max(one, other)] = min(one, other)
+    return [first(position) for position in range(count)]
+
+
+def _without_circles(
+    nodes: Sequence[PipelineNode], parts: list[_Part], links: list[_Link]
+) -> list[list[_Part]]:
+    """The parts, joined where they wait for each other in a circle; in an order to run them."""
+    readers = _readers(parts, links, len(nodes))
+    joined: dict[int, list[int]] = {}
+    for index, number in enumerate(components(readers)):
+        joined.setdefault(number, []).append(index)
+    for indices in joined.values():
+        if len(indices) > 1 and any(parts[index].tag for index in indices):
+            raise _circle_error(nodes, parts, links, indices)
+    groups = [[parts[index] for index in indices] for indices in joined.values()]
+    merged = [_Part(_members(group)) for group in groups]
+    readers = _readers(merged, links, len(nodes))
+    firsts = [part.members[0] for part in merged]
+    return [groups[index] for index in in_order(readers, firsts)]
+
+
+def _members(parts: Sequence[_Part]) -> list[int]:
+    return sorted(position for part in parts for position in part.members)
+
+
+def _readers(parts: Sequence[_Part], links: list[_Link], count: int) -> list[list[int]]:
+    """For each part the others that read what it makes."""
+    part_of = [0] * count
+    for index, part in enumerate(parts):
+        for position in part.members:
+            part_of[position] = index
+    found: list[dict[int, None]] = [{} for _ in parts]
+    for link in links:
+        maker, reader = part_of[link.maker], part_of[link.reader]
+        if maker != reader:
+            found[maker][reader] = None
+    return [list(others) for others in found]
+
+
+def _common_namespace(nodes: Sequence[PipelineNode]) -> str | None:
+    levels = [node.namespace.split(".") if node.namespace else [] for node in nodes]
+    # What the first and the last in alphabetical order share, all others share.
+    pairs = zip(min(levels), max(levels), strict=False)
+    return ".".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) or None
+
+
+def _namespace(parts: Sequence[_Part], members: Sequence[PipelineNode]) -> str | None:
+    """Where a group stands. Nothing is above the namespaces of which a group can be the whole."""
+    if len(parts) == 1 and parts[0].name and not parts[0].tag:
+        return None
+    return _common_namespace(members)
+
+
+def _names(groups: Sequence[Sequence[_Part]], nodes: Sequence[PipelineNode]) -> list[str]:
+    """A name for each group; where two would be the same, the less certain gets a hash."""
+    taken: set[str] = set()
+    found: dict[int, str] = {}
+
+    def certainty(index: int) -> tuple[bool, bool]:
+        parts = groups[index]
+        return not parts[0].tag, len(_members(parts)) > 1
+
+    for index in sorted(range(len(groups)), key=certainty):
+        members = [nodes[position] for position in _members(groups[index])]
+        original = ",".join(sorted(node.name for node in members))
+        found[index] = names.unique(_name(groups[index], nodes), original, taken)
+    return [found[index] for index in range(len(groups))]
+
+
+def _name(parts: Sequence[_Part], nodes: Sequence[PipelineNode]) -> str:
+    if len(parts) == 1 and parts[0].name:
+        return parts[0].name
+    members = [nodes[position] for position in _members(parts)]
+    if len(members) == 1:
+        return members[0].name
+    namespace = _common_namespace(members)
+    prefix = f"{namespace}." if namespace else ""
+    if any(part.name for part in parts):
+        shown = [part.name or nodes[part.members[0]].name for part in parts]
+    else:
+        shown = [node.name for node in members]
+    first, last = shown[0].removeprefix(prefix), shown[-1].removeprefix(prefix)
+    return f"{prefix}{first}_{'and' if len(shown) == 2 else 'to'}_{last}"
+
+
+def _circle_error(
+    nodes: Sequence[PipelineNode],
+    parts: Sequence[_Part],
+    links: Iterable[_Link],
+    indices: Sequence[int],
+) -> PlanError:
+    """What to say of parts that wait for each other, one of which the user made by a tag."""
+    start = next(i for i, index in enumerate(indices) if parts[index].tag)
+    inside = [parts[index] for index in indices]
+    part_of = {position: i for i, part in enumerate(inside) for position in part.members}
+    between: dict[tuple[int, int], _Link] = {}
+    for link in links:
+        maker, reader = part_of.get(link.maker), part_of.get(link.reader)
+        if maker is not None and reader is not None and maker != reader:
+            between.setdefault((maker, reader), link)
+    steps = [between[step] for step in pairwise(shortest_circle(start, between))]
+
+    def told(position: int) -> str:
+        part = inside[part_of[position]]
+        kind = "group" if part.tag else "namespace"
+        own = "together with others" if len(part.members) > 1 else "a task of its own"
+        return f"{nodes[position].name!r} ({f'{kind} {part.name!r}' if part.name else own})"
+
+    tag = inside[start].tag
+    others = [nodes[p].name for p in _members(inside) if part_of[p] != start]
+    shown = ", ".join(map(repr, others[:_SHOWN_NODES]))
+    if len(others) > _SHOWN_NODES:
+        shown += f" and {len(others) - _SHOWN_NODES} more"
+    replaced = any(part.tag for i, part in enumerate(inside) if i != start)
+    ends = sorted({steps[0].maker, steps[-1].reader})
+    return PlanError(
+        f"The tag {tag} makes tasks that wait for each other in a circle:\n"
+        + "".join(f"  {told(s.maker)} makes {s.made!r} for {told(s.reader)}\n" for s in steps)
+        + f"Give this tag{' in place of theirs' if replaced else ''} also to {shown}; or take it"
+        f" off {' or '.join(repr(nodes[end].name) for end in ends)}.",
+        code=CYCLE_CODE,
+    )

@@ -1,0 +1,231 @@
+"""The tasks of a DAG: which nodes each runs, what it reads and makes, and what its pod needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.plan.grouping import NodeGroup, group_nodes
+from kedro_airflow_k8s.plan.resources import merge_resources
+from kedro_airflow_k8s.plan.task_groups import Group, places, tree
+from kedro_airflow_k8s.project.entities import PipelineNode, Project, stored_name
+
+RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
+"""A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
+
+Kedro 1 refuses a colon in a tag, which is how the tag was written in Kedro 0.16 and 0.17.
+"""
+
+NODES_LENGTH = 120_000
+"""Bytes of node names in one argument. Linux takes 128 KiB with what stands before them.
+
+Source: execve(2), MAX_ARG_STRLEN.
+"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One Airflow task, that is one pod, that runs one or more Kedro nodes.
+
+    Attributes:
+        task_id: The whole id, with the ids of its groups in front.
+        label: The id within its group.
+        nodes: Names of its Kedro nodes in topological order.
+        inputs: The datasets and parameters that it takes from outside.
+        outputs: The datasets that it makes, but for those that only its own nodes read.
+        function: The name of its function; empty if it has several nodes.
+        doc: What it does: the docstring of its function, or the first line of each node's.
+        resources: The entry of the plan's resources that its pod gets.
+        pipeline: The smallest registered pipeline that has all its nodes.
+        whole_pipeline: Whether the pod runs all of that, without being told the nodes: it has no
+            others, and their names are too long for a command line.
+    """
+
+    task_id: str
+    label: str
+    nodes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    function: str
+    doc: str
+    resources: str
+    pipeline: str
+    whole_pipeline: bool
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All tasks of a DAG, in an order in which they can run.
+
+    Attributes:
+        all: The tasks.
+        tree: The same in Airflow's task groups.
+        resources: What their pods need, by the names that the tasks have for it.
+    """
+
+    all: tuple[Task, ...]
+    tree: Group[Task]
+    resources: dict[str, ResourcesConfig]
+
+
+def grouping_mode(project: Project, run: RunConfig) -> str:
+    """Which nodes of the pipeline share a task, in the configuration's word."""
+    return run.grouping.get(project.pipeline) or run.grouping.get(GROUPING_DEFAULT, "none")
+
+
+def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tasks:
+    """Decide which nodes share a task, where it stands and what it needs.
+
+    Args:
+        project: The project with its pipeline.
+        run: The configuration.
+        reserved: Ids that other tasks of the DAG have.
+
+    Raises:
+        PlanError: If groups that the user named cannot be tasks, a tag names resources that the
+            configuration does not have, nodes of a task contradict each other, or their names are
+            too long together.
+    """
+    mode = grouping_mode(project, run)
+    groups = group_nodes(project.nodes, mode, project.in_memory, project.pipeline)
+    found = places(groups, reserved)
+    entries = [_entries_of(group.nodes, run) for group in groups]
+    resources = _resources(groups, entries, run)
+    runs = _Pipelines(project)
+    readers = _readers(groups)
+    tasks = []
+    for index, (group, place) in enumerate(zip(groups, found, strict=True)):
+        pipeline, others = runs.smallest(group)
+        too_long = _names_too_long(group)
+        if too_long and others:
+            raise PlanError(
+                f"Task {place.task_id!r} has {len(group.nodes)} nodes, whose names are too long for"
+                f" one command line: more than {NODES_LENGTH} bytes. Make smaller groups, or"
+                " register a pipeline of exactly these nodes: it is then run by its name."
+            )
+        tasks.append(
+            Task(
+                task_id=place.task_id,
+                label=place.label,
+                nodes=tuple(node.name for node in group.nodes),
+                inputs=_inputs(group),
+                outputs=_outputs(group, index, readers),
+                function=group.nodes[0].function if len(group.nodes) == 1 else "",
+                doc=_doc(group),
+                resources=_entry_name(entries[index]),
+                pipeline=pipeline,
+                whole_pipeline=too_long,
+            )
+        )
+    return Tasks(tuple(tasks), tree(found, tasks), resources)
+
+
+def _inputs(group: NodeGroup) -> tuple[str, ...]:
+    made = {stored_name(name) for node in group.nodes for name in node.outputs}
+    read = dict.fromkeys(name for node in group.nodes for name in node.inputs)
+    return tuple(name for name in read if stored_name(name) not in made)
+
+
+def _readers(groups: Sequence[NodeGroup]) -> dict[str, set[int]]:
+    """Which groups read a dataset, by their positions."""
+    readers: dict[str, set[int]] = {}
+    for index, group in enumerate(groups):
+        for node in group.nodes:
+            for name in node.inputs:
+                readers.setdefault(stored_name(name), set()).add(index)
+    return readers
+
+
+def _outputs(group: NodeGroup, index: int, readers: dict[str, set[int]]) -> tuple[str, ...]:
+    made = dict.fromkeys(name for node in group.nodes for name in node.outputs)
+    return tuple(name for name in made if readers.get(stored_name(name)) != {index})
+
+
+def _doc(group: NodeGroup) -> str:
+    if len(group.nodes) == 1:
+        return group.nodes[0].doc
+    firsts = [(node.name, node.doc.partition("\n")[0]) for node in group.nodes if node.doc]
+    return "\n".join(f"- `{name}`: {first}" for name, first in firsts)
+
+
+def _names_too_long(group: NodeGroup) -> bool:
+    size = sum(len(node.name.encode("utf-8", "surrogatepass")) + 1 for node in group.nodes)
+    return size > NODES_LENGTH
+
+
+class _Pipelines:
+    """The registered pipelines that a pod can run: the smaller, the less Kedro has to import."""
+
+    def __init__(self, project: Project) -> None:
+        self._own = (project.pipeline, len(project.nodes))
+        ordered = sorted(project.smaller.items(), key=lambda item: (len(item[1]), item[0]))
+        self._with: dict[str, list[tuple[str, frozenset[str]]]] = {}
+        for name, nodes in ordered:
+            for node in nodes:
+                self._with.setdefault(node, []).append((name, nodes))
+
+    def smallest(self, group: NodeGroup) -> tuple[str, bool]:
+        """The name of the smallest one that holds a group, and whether it holds others too."""
+        wanted = {node.name for node in group.nodes}
+        for name, nodes in self._with.get(group.nodes[0].name, ()):
+            if wanted <= nodes:
+                return name, len(wanted) < len(nodes)
+        name, size = self._own
+        return name, len(wanted) < size
+
+
+def _resources(
+    groups: Sequence[NodeGroup], entries: Sequence[tuple[str, ...]], run: RunConfig
+) -> dict[str, ResourcesConfig]:
+    """What pods need, by name; merged for tasks whose nodes ask for several entries.
+
+    Pods without Kedro nodes have those of the default.
+    """
+    asked_alone = {names[0] for names in entries if len(names) == 1} | {RESOURCES_DEFAULT}
+    needed = {name: entry for name, entry in run.resources.items() if name in asked_alone}
+    for group, asked in zip(groups, entries, strict=True):
+        if len(asked) > 1:
+            used_by: dict[str, list[str]] = {name: [] for name in asked}
+            for node in group.nodes:
+                used_by[resources_of(node, run)].append(node.name)
+            configs = {name: run.resources.get(name, ResourcesConfig()) for name in asked}
+            needed[_entry_name(asked)] = merge_resources(configs, used_by)
+    return needed
+
+
+def _entry_name(entries: tuple[str, ...]) -> str:
+    # A tag cannot hold a plus sign, so no node can ask for an entry of this name itself.
+    return " + ".join(entries)
+
+
+def _entries_of(nodes: Sequence[PipelineNode], run: RunConfig) -> tuple[str, ...]:
+    return tuple(sorted({resources_of(node, run) for node in nodes}))
+
+
+def resources_of(node: PipelineNode, run: RunConfig) -> str:
+    """The entry of `run_config.resources` that a node asks for.
+
+    Raises:
+        PlanError: If it asks for several, or for one that is not there.
+    """
+    tags = [match for tag in node.tags if (match := RESOURCES_TAG.fullmatch(tag))]
+    if not tags:
+        return RESOURCES_DEFAULT
+    if len(tags) > 1:
+        raise PlanError(
+            f"Node {node.name!r} has several tags for resources, {', '.join(t[0] for t in tags)}:"
+            " leave one."
+        )
+    tag, name = tags[0][0], tags[0][1]
+    if name not in run.resources and name != RESOURCES_DEFAULT:
+        raise PlanError(
+            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has"
+            f" no entry {name!r}: add it, or change the tag. Entries:"
+            f" {', '.join(sorted(run.resources)) or 'none'}."
+        )
+    return name

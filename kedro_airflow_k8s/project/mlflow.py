@@ -1,0 +1,108 @@
+"""What kedro-mlflow will do in the pods, read from mlflow.yml without MLflow or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from omegaconf import OmegaConf
+
+from kedro_airflow_k8s.dynamic_config.files import config_files
+from kedro_airflow_k8s.dynamic_config.usage import MLFLOW_PATTERNS
+from kedro_airflow_k8s.project.entities import KedroMlflow
+
+CONFIG_NAME = "mlflow"
+PLUGIN = "kedro_mlflow"
+"""The name under which it is installed, by which settings disable its hooks."""
+
+_RANDOM_NAME = "km.random_name"
+
+
+def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
+    """Whether kedro-mlflow is installed, and its hooks are called.
+
+    Args:
+        disabled: DISABLE_HOOKS_FOR_PLUGINS of the project's settings.
+    """
+    return PLUGIN not in disabled and find_spec("kedro_mlflow") is not None
+
+
+def read_mlflow_settings(
+    loader: AbstractConfigLoader, package_name: str, conf_path: Path
+) -> KedroMlflow | None:
+    """What mlflow.yml says; None if the project has none.
+
+    Args:
+        loader: The project's config loader.
+        package_name: The project's package, after which kedro-mlflow calls the experiment.
+        conf_path: The folder of the configuration.
+
+    Raises:
+        Exception: Whatever the loader raises of a file that it cannot read.
+    """
+    if isinstance(loader, OmegaConfigLoader):
+        loader.config_patterns.setdefault(CONFIG_NAME, list(MLFLOW_PATTERNS))
+    try:
+        with _random_names():
+            found: Any = loader[CONFIG_NAME]
+    except (MissingConfigException, KeyError):
+        return None
+    server, tracking = _section(found, "server"), _section(found, "tracking")
+    experiment = _section(tracking, "experiment")
+    params = _section(tracking, "params")
+    files = config_files(loader, MLFLOW_PATTERNS)
+    default = conf_path / str(getattr(loader, "default_run_env", "") or "")
+    return KedroMlflow(
+        experiment=str(experiment.get("name") or package_name),
+        tracking_uri=_text(server.get("mlflow_tracking_uri")),
+        restore_experiment=experiment.get("restore_if_deleted") is not False,
+        experiment_settings=_creation(_section(experiment, "create_experiment_kwargs")),
+        run_name=_text(_section(tracking, "run").get("name")),
+        without=frozenset(_section(tracking, "disable_tracking").get("pipelines") or ()),
+        flatten=_section(params, "dict_params"),
+        long_params=str(params.get("long_params_strategy") or "fail"),
+        source=_shown(files, conf_path) or "mlflow.yml",
+        in_default_env=bool(files) and all(file.is_relative_to(default) for file in files),
+    )
+
+
+def _shown(files: Iterable[Path], conf_path: Path) -> str:
+    return ", ".join(file.relative_to(conf_path.parent).as_posix() for file in files)
+
+
+def _section(settings: Any, name: str) -> Mapping[str, Any]:
+    """A section, empty where there is none; kedro-mlflow itself refuses what is no section."""
+    found = settings.get(name) if isinstance(settings, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _creation(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What MLflow's REST API takes for a new experiment."""
+    found: dict[str, Any] = {}
+    if settings.get("artifact_location"):
+        found["artifact_location"] = str(settings["artifact_location"])
+    tags = settings.get("tags")
+    if isinstance(tags, Mapping) and tags:
+        found["tags"] = [{"key": str(key), "value": str(tags[key])} for key in sorted(tags)]
+    return found
+
+
+@contextmanager
+def _random_names() -> Iterator[None]:
+    """kedro-mlflow's resolver of random run names, which only its hooks register."""
+    if OmegaConf.has_resolver(_RANDOM_NAME):
+        yield
+        return
+    OmegaConf.register_new_resolver(_RANDOM_NAME, lambda: "")
+    try:
+        yield
+    finally:
+        OmegaConf.clear_resolver(_RANDOM_NAME)

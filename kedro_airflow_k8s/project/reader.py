@@ -1,0 +1,404 @@
+"""What is read of a Kedro project: without a session, user hooks, credentials or the network."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from kedro import __version__ as kedro_version
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import pipelines, settings, validate_settings
+from kedro.framework.startup import ProjectMetadata
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
+from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
+from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
+from kedro_airflow_k8s.errors import ConfigError, ProjectError
+from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
+from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, Project, stored_name
+from kedro_airflow_k8s.project.git import describe_commit
+from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
+from kedro_airflow_k8s.project.problems import config_problem, left_out, not_imported
+from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
+
+CONFIG_NAME = "airflow-k8s"
+CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
+
+# What people mean to be one of these files, and Kedro passes over in silence.
+_MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
+
+# The hooks that run before a node's inputs are loaded, and can reach the catalog.
+_DECLARING_HOOKS = (
+    "after_catalog_created",
+    "before_pipeline_run",
+    "before_node_run",
+    "before_dataset_loaded",
+)
+_PLUGIN = "kedro-airflow-k8s"
+
+# How Kedro's find_pipelines begins its warning of a pipeline that it leaves out. One of a module
+# without `create_pipeline` stays a warning: folders of helpers stand there, too.
+_MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
+
+
+class KedroProject:
+    """A Kedro project in one configuration environment.
+
+    Args:
+        metadata: What Kedro's CLI knows of the project, which it has bootstrapped.
+        env: The environment, or None for Kedro's default.
+    """
+
+    def __init__(self, metadata: ProjectMetadata, env: str | None = None) -> None:
+        self.path = Path(metadata.project_path)
+        self.dags_path = self.path / "dags"
+        self.package_name = str(metadata.package_name)
+        try:
+            # Kedro takes the defaults in silence if an import in settings.py fails.
+            validate_settings()
+        except Exception as error:
+            raise ProjectError(not_imported("settings.py", error, self.path)) from error
+        self.conf_path = self.path / settings.CONF_SOURCE
+        work_on(self.path)
+        self._loader = self._config_loader(env)
+        # Empty where a project has all its configuration in one folder.
+        self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
+        self.base_env = str(getattr(self._loader, "base_env", "base") or "")
+        self.env = env or self.default_env
+
+    def config(self, image: str | None = None, default_image: str | None = None) -> PluginConfig:
+        """The plugin's configuration: base and environment merged key by key.
+
+        Args:
+            image: In place of the image in the files, which need not exist then.
+            default_image: The same, but only where the files name none.
+
+        Raises:
+            ConfigError: If a file cannot be read or says something impossible.
+        """
+        files = ", ".join(str(file.relative_to(self.conf_path)) for file in self._config_files())
+        source = files or f"{CONFIG_NAME}.yaml"
+        if self.env:
+            source += f" (environment {self.env!r})"
+        data = self._config_data(source)
+        if image is not None:
+            source += ", --image"
+        run = (data or {}).get("run_config") or {} if isinstance(data, dict | None) else None
+        if isinstance(run, dict):
+            chosen = image if image is not None else run.get("image") or default_image
+            if chosen is not None:
+                data = {**(data or {}), "run_config": {**run, "image": chosen}}
+        if data is None:
+            raise ConfigError(
+                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Make it"
+                " by `kedro airflow-k8s init`, or give --image."
+            )
+        return load_config(data, source)
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The Kedro parameters of the environment; empty where the project has none.
+
+        Raises:
+            ConfigError: If they cannot be read without a run.
+        """
+        try:
+            with _without_kedros_own_warnings():
+                found: dict[str, Any] = self._loader["parameters"]
+        except (MissingConfigException, KeyError):
+            return {}
+        except Exception as error:
+            raise ConfigError(
+                f"The project's parameters cannot be read without a run: {config_problem(error)}"
+            ) from error
+        return found
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What the catalog's files say in the environment, without credentials.
+
+        Raises:
+            ConfigError: If they cannot be read without a run, or Kedro would refuse them.
+        """
+        try:
+            with _without_kedros_own_warnings():
+                config = self._loader["catalog"]
+        except (MissingConfigException, KeyError):
+            config = None
+        except Exception as error:
+            raise ConfigError(
+                f"The project's catalog cannot be read: {config_problem(error)}"
+            ) from error
+        return Catalog(config)
+
+    @cached_property
+    def mlflow(self) -> KedroMlflow | None:
+        """What kedro-mlflow will do; None where it is not installed or has no mlflow.yml.
+
+        Raises:
+            ConfigError: If mlflow.yml cannot be read.
+        """
+        if not kedro_mlflow_runs(settings.DISABLE_HOOKS_FOR_PLUGINS):
+            return None
+        try:
+            with _without_kedros_own_warnings():
+                return read_mlflow_settings(self._loader, self.package_name, self.conf_path)
+        except Exception as error:
+            raise ConfigError(
+                f"The project's mlflow.yml cannot be read: {config_problem(error)}"
+            ) from error
+
+    @property
+    def hooks_declare(self) -> bool:
+        """Whether hooks of the project see the catalog before data is loaded, and may add to it."""
+        return any(hasattr(hook, name) for hook in settings.HOOKS for name in _DECLARING_HOOKS)
+
+    @property
+    def disables_hooks(self) -> bool:
+        """Whether settings.py keeps the plugin's own hooks from running, in the pods as here."""
+        # As Kedro does, which takes no other spelling.
+        return _PLUGIN in settings.DISABLE_HOOKS_FOR_PLUGINS
+
+    @cached_property
+    def credentials(self) -> frozenset[str]:
+        """The names of the entries in the credentials files of the environment, and no more.
+
+        Raises:
+            ConfigError: If they cannot be read.
+        """
+        return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
+
+    @property
+    def credential_patterns(self) -> tuple[str, ...]:
+        """The patterns by which the loader finds files with passwords; none if it has no such."""
+        return credential_patterns(self._loader)
+
+    @cached_property
+    def variables(self) -> tuple[Use, ...]:
+        """The variables `KEDRO_CONFIG_<NAME>` that the pods' files of the environment use."""
+        return used_names(self._loader, without=[CONFIG_NAME])
+
+    @cached_property
+    def pod_variables(self) -> dict[str, str]:
+        """Those that pods have from here: they know no git. Others may hold what none may see."""
+        used = {use.name for use in self.variables}
+        values = {variable_name(name): value_of(name) for name in FROM_GIT if name in used}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def pipeline_names(self) -> list[str]:
+        """The names of all registered pipelines, sorted.
+
+        Raises:
+            ProjectError: If a pipeline module does not import.
+        """
+        return sorted(self._pipelines)
+
+    def read(self, pipeline: str, output: Path | None = None) -> Project:
+        """What the plan needs to know.
+
+        Args:
+            pipeline: The registered name of a pipeline.
+            output: Where DAGs are written besides `dags_path`. In neither place do they count as
+                uncommitted changes.
+
+        Raises:
+            ProjectError: If the pipeline is unknown, or a pipeline module does not import.
+        """
+        registered = self._pipelines
+        if pipeline not in registered:
+            names = ", ".join(sorted(registered)) or "none"
+            near = difflib.get_close_matches(pipeline, registered, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ProjectError(f"There is no pipeline {pipeline!r}.{hint} Registered: {names}.")
+        # Kedro splits the option's value at commas, and takes no value for its default.
+        if [part.strip() for part in pipeline.split(",")] != [pipeline] or not pipeline:
+            raise ProjectError(
+                f"Pipeline {pipeline!r} cannot be named on the command line of `kedro run`: it has"
+                " a comma, blanks at its ends, or no letter at all. Rename it."
+            )
+        return Project(
+            package_name=self.package_name,
+            env=self.env,
+            is_default_env=self.env == self.default_env,
+            pipeline=pipeline,
+            nodes=pipeline_nodes(registered[pipeline]),
+            commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
+            pipeline_option=pipeline_option(kedro_version),
+            smaller=smaller_pipelines(
+                registered,
+                pipeline,
+                self.package_name,
+                without=self.mlflow.without if self.mlflow else (),
+            ),
+            mlflow=self.mlflow,
+            variables=self.pod_variables,
+        )
+
+    def makers(self, dataset: str) -> list[str]:
+        """The registered pipelines that make a dataset, in whatever form, smallest first.
+
+        Raises:
+            ProjectError: If a pipeline module does not import.
+        """
+        found = [
+            (len(p.nodes), name)
+            for name, p in self._pipelines.items()
+            if stored_name(dataset) in map(stored_name, p.all_outputs())
+        ]
+        return [name for _, name in sorted(found)]
+
+    @cached_property
+    def _pipelines(self) -> dict[str, Pipeline]:
+        """The registered pipelines; one that Kedro would leave out with a warning is an error."""
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
+                registered: dict[Any, Any] = dict(pipelines)
+        except UserWarning as warning:
+            raise ProjectError(left_out(warning, self.path)) from warning
+        except (Exception, SystemExit) as error:
+            raise ProjectError(not_imported("the pipelines", error, self.path)) from error
+        for name, pipeline in registered.items():
+            if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
+                raise ProjectError(
+                    f"register_pipelines returns {type(pipeline).__name__} for {name!r}: it must"
+                    " return a dictionary of names to Pipeline objects."
+                )
+        return registered
+
+    def _config_loader(self, env: str | None) -> AbstractConfigLoader:
+        """The project's loader, made as Kedro's session makes it, and taught as in a session."""
+        resolver.register()
+        explanations.explain()
+        try:
+            with _without_kedros_own_warnings():
+                loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
+                    conf_source=str(self.conf_path),
+                    env=env,
+                    runtime_params=None,
+                    **settings.CONFIG_LOADER_ARGS,
+                )
+        except Exception as error:
+            # It reads files of its own, and CONFIG_LOADER_ARGS may be anything.
+            raise ConfigError(
+                f"The project's config loader does not start: {config_problem(error)}"
+            ) from error
+        interpolations.support_names(loader)
+        if isinstance(loader, OmegaConfigLoader):
+            loader.config_patterns.setdefault(
+                CONFIG_NAME, [f"{where}{name}" for where in ("", "**/") for name in CONFIG_FILES]
+            )
+            # Kedro's default replaces a whole top-level key, here all of run_config.
+            loader.merge_strategy.setdefault(CONFIG_NAME, "soft")
+        return loader
+
+    def _config_data(self, source: str) -> Any:
+        """What the files say, or None where there are none."""
+        try:
+            with _without_kedros_own_warnings():
+                return self._loader[CONFIG_NAME]
+        except (MissingConfigException, KeyError) as error:
+            # Loaders of other kinds know what they know; Kedro's own has the pattern from us.
+            unread = sorted(self.conf_path.rglob(f"{CONFIG_NAME}.*"))
+            if unread and not isinstance(self._loader, OmegaConfigLoader):
+                raise ConfigError(
+                    f"The project's config loader, {type(self._loader).__name__}, has nothing under"
+                    f" {CONFIG_NAME!r}, so {unread[0]} would not be read. Teach it that name."
+                ) from error
+            return None
+        except Exception as error:
+            # YAML, OmegaConf and each loader have errors of their own.
+            raise ConfigError(f"{source} cannot be read: {config_problem(error)}") from error
+
+    def _config_files(self) -> list[Path]:
+        """The files that Kedro's loader will read.
+
+        Raises:
+            ConfigError: Of what the loader passes over in silence, or refuses with too few words.
+        """
+        # A loader of another kind, or an archive, is nothing we could look into.
+        if not isinstance(self._loader, OmegaConfigLoader) or self.conf_path.is_file():
+            return []
+        found = []
+        for env in dict.fromkeys((self.base_env, self.env)):
+            folder = self.conf_path / env
+            # An environment such as `..` or `/` would be a folder, but none of the configuration.
+            inside = "/".join(part for part in env.split("/") if part not in ("", ".", ".."))
+            if inside != env or not folder.is_dir():
+                others = sorted(p.name for p in self.conf_path.glob("*") if p.is_dir())
+                raise ConfigError(
+                    f"There is no configuration environment {env!r}: it would be a folder of that"
+                    f" name in {self.conf_path}. Create it, or name another with --env. There are:"
+                    f" {', '.join(others) or 'none'}."
+                )
+            for file in sorted(folder.rglob("*")):
+                if file.name in CONFIG_FILES:
+                    found.append(file)
+                elif _MISNAMED.fullmatch(file.name) and file.is_file():
+                    raise ConfigError(
+                        f"{file} would not be read: the configuration is in {CONFIG_FILES[0]}"
+                        f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
+                    )
+        return found
+
+
+def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
+    """The nodes of a Kedro pipeline in topological order."""
+    described: dict[int, tuple[str, str]] = {}
+    nodes = []
+    for node in pipeline.nodes:
+        function = _innermost(node)
+        # Not every callable has a hash.
+        if id(function) not in described:
+            described[id(function)] = _description(function)
+        name, doc = described[id(function)]
+        nodes.append(
+            PipelineNode(
+                name=node.name,
+                namespace=node.namespace,
+                inputs=tuple(node.inputs),
+                outputs=tuple(node.outputs),
+                tags=tuple(sorted(node.tags)),
+                function=name,
+                doc=doc,
+            )
+        )
+    return tuple(nodes)
+
+
+def pipeline_option(version: str) -> str:
+    """The option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return "--pipelines" if (major, minor) >= (1, 2) else "--pipeline"
+
+
+@contextmanager
+def _without_kedros_own_warnings() -> Iterator[None]:
+    """Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
+        yield
+
+
+def _innermost(node: Node) -> Callable[..., Any]:
+    function = node.func
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def _description(function: Callable[..., Any]) -> tuple[str, str]:
+    name = getattr(function, "__name__", type(function).__name__)
+    doc = getattr(function, "__doc__", None)
+    return str(name), inspect.cleandoc(doc) if isinstance(doc, str) else ""

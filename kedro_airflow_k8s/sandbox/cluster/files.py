@@ -1,0 +1,238 @@
+"""The file system of a container: its own copy of the image, and what is mounted into it.
+
+A process of this machine cannot be shown other folders at the container's paths without rights that
+users rarely have. So paths are translated: in arguments and variables, and by symbolic links for
+mounts below the home directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from kedro_airflow_k8s.sandbox.cluster.environment import ConfigMissing, data_of
+from kedro_airflow_k8s.sandbox.cluster.status import Object
+from kedro_airflow_k8s.sandbox.cluster.store import Store
+
+_LOG = logging.getLogger(__name__)
+_SECRET_FILE, _CONFIG_FILE = 0o400, 0o444
+_COPIED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+
+
+@dataclass(frozen=True)
+class PodImage:
+    """What stands for the container image on this machine.
+
+    Attributes:
+        root: A prepared copy of the project: the content of the image's home directory. Each
+            container gets a copy of its own. May be a link that leads to another one later.
+        home: The image's working directory, such as /home/kedro_docker, that `root` stands for.
+        bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
+        entrypoint: The image's ENTRYPOINT; a container's `command` takes its place.
+        default_args: The image's CMD; used when a container has neither `command` nor `args`.
+        environment: The image's ENV.
+    """
+
+    root: Path
+    home: PurePosixPath
+    bin_dirs: tuple[Path, ...]
+    entrypoint: tuple[str, ...] = ()
+    default_args: tuple[str, ...] = ("kedro", "run")
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class CannotMount(Exception):
+    """A mount does not fit the image's files."""
+
+
+@dataclass
+class PathMap:
+    """Translates the container's paths to this machine's, the longest known prefix first."""
+
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def add(self, inside: PurePosixPath, outside: Path) -> None:
+        """Let a path of the container stand for one of this machine."""
+        self._known[str(inside)] = str(outside)
+
+    def path(self, text: str) -> str:
+        """The text, translated if it is a known path or one below it."""
+        for inside in sorted(self._known, key=len, reverse=True):
+            if text == inside or text.startswith(inside.rstrip("/") + "/"):
+                return self._known[inside] + text[len(inside.rstrip("/")) :]
+        return text
+
+    def argument(self, text: str) -> str:
+        """An argument: the whole, or what comes after an `=`."""
+        return "=".join(self.path(part) for part in text.split("="))
+
+    def variable(self, text: str) -> str:
+        """A variable's value: the whole, or the parts of a list separated by `:`, as of PATH."""
+        return ":".join(self.path(part) for part in text.split(":"))
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """A full copy: links stay links; sockets, pipes and devices are left out."""
+
+    def special(folder: str, names: list[str]) -> list[str]:
+        modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
+        return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in _COPIED]
+
+    shutil.copytree(source, target, symlinks=True, ignore=special)
+
+
+def copy_current(source: Path, target: Path) -> None:
+    """A full copy of a folder, or of that to which a link leads at the moment.
+
+    Whoever changes the link may delete the old folder when it can lock it: none that is being
+    copied, and none that is found here after it was locked.
+    """
+    while True:
+        folder = source.resolve()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            if source.resolve() == folder:
+                raise
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if source.resolve() == folder:
+                copy_tree(folder, target)
+                return
+        finally:
+            os.close(descriptor)
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder and what is in it, if it is there; also where permissions were taken away.
+
+    Raises:
+        OSError: Some of it cannot be deleted, because it belongs to another user.
+    """
+    if not folder.exists():
+        return
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        _open_up(folder)
+        shutil.rmtree(folder)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder; that some of it cannot be deleted is only logged."""
+    try:
+        remove_tree(folder)
+    except OSError as error:
+        _LOG.warning("Files in %s could not be deleted: %s", folder, error)
+
+
+def _open_up(folder: Path) -> None:
+    folder.chmod(stat.S_IRWXU)
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            _open_up(child)
+
+
+class PodFiles:
+    """The folders of one pod: a copy of the image for each container, and the pod's volumes."""
+
+    def __init__(
+        self, pod: Object, image: PodImage, folder: Path, claim_folder: Callable[[str], Path]
+    ) -> None:
+        self._pod = pod
+        self._image = image
+        self._folder = folder
+        self._claim_folder = claim_folder
+        self._volumes: dict[str, Path] = {}
+
+    def prepare_volumes(self, store: Store) -> None:
+        """Make the folders behind the pod's volumes.
+
+        Raises:
+            ConfigMissing: A Secret or ConfigMap, or a key in one, is missing and not optional.
+        """
+        for volume in self._pod["spec"].get("volumes") or []:
+            name = volume["name"]
+            if claim := volume.get("persistentVolumeClaim"):
+                self._volumes[name] = self._claim_folder(claim["claimName"])
+                continue
+            folder = self._folder / "volumes" / name
+            folder.mkdir(parents=True)
+            self._volumes[name] = folder
+            for kind, source, mode in (
+                ("secrets", volume.get("secret"), _SECRET_FILE),
+                ("configmaps", volume.get("configMap"), _CONFIG_FILE),
+            ):
+                if source:
+                    self._write(folder, store, kind, source, mode)
+
+    def _write(self, folder: Path, store: Store, kind: str, source: Object, mode: int) -> None:
+        data = data_of(store, self._pod["metadata"]["namespace"], kind, source) or {}
+        items = source.get("items") or [{"key": key, "path": key} for key in data]
+        for item in items:
+            if item["key"] not in data:
+                if source.get("optional"):
+                    continue
+                name = source.get("name") or source["secretName"]
+                raise ConfigMissing(f"{kind[:-1]} {name} has no key {item['key']}")
+            path = folder / item["path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(data[item["key"]])
+            path.chmod(mode)
+
+    def prepare_container(self, container: Object) -> PathMap:
+        """Make the container's copy of the image with its mounts, and say where everything is.
+
+        Raises:
+            CannotMount: A mount would lie behind a file or link of the image.
+        """
+        paths = PathMap()
+        root = self._folder / container["name"] / "root"
+        home = self._image.home
+        mounts = {
+            PurePosixPath(mount["mountPath"]): self._mounted(mount)
+            for mount in container.get("volumeMounts") or []
+        }
+        if home in mounts:
+            root = mounts.pop(home)
+        else:
+            copy_current(self._image.root, root)
+        paths.add(home, root)
+        for inside, outside in mounts.items():
+            if home in inside.parents:
+                _link(root, inside.relative_to(home), outside)
+            else:
+                paths.add(inside, outside)
+        return paths
+
+    def _mounted(self, mount: Object) -> Path:
+        target = self._volumes[mount["name"]] / (mount.get("subPath") or "")
+        if not target.exists():
+            target.mkdir(parents=True)
+        return target
+
+
+def _link(root: Path, place: PurePosixPath, target: Path) -> None:
+    """Put a link into the copy of the image; what the image has there is hidden, as by a mount."""
+    parent = root
+    for name in place.parent.parts:
+        parent = parent / name
+        if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
+            raise CannotMount(
+                f"cannot mount at {place}: {parent.relative_to(root)} is not a folder"
+            )
+        parent.mkdir(exist_ok=True)
+    link = root / place
+    if link.is_symlink() or link.is_file():
+        link.unlink()
+    else:
+        remove_tree(link)
+    link.symlink_to(target)

@@ -1,0 +1,107 @@
+"""The golden DAGs of the examples: up to date, and accepted by real Airflow without a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s import __version__
+from tests.support.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
+
+SCRIPTS = Path(__file__).parents[2] / "support/airflow_scripts"
+GOLDEN = sorted(EXAMPLES.glob("*/dags/*.py"))
+
+
+def imported(python: Path, folder: Path, home: Path) -> dict[str, Any]:
+    """What Airflow makes of a folder of DAGs."""
+    done = subprocess.run(
+        [python, SCRIPTS / "import_dags.py", folder],
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW__")},
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # Refuses values that change from parse to parse, where Airflow can see them.
+            "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
+        },
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_golden_dags_are_what_the_examples_compile_to() -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES.parent / "scripts" / "regenerate_golden.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_there_is_a_golden_dag_of_every_example_project() -> None:
+    projects = {path.parent for path in EXAMPLES.glob("*/pyproject.toml")}
+    assert projects
+    assert projects == {path.parent.parent for path in GOLDEN}
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+@pytest.mark.parametrize("example", ["every-key", "spaceflights"])
+class TestInAirflow:
+    def test_golden_dags_import_and_serialise_without_errors_or_warnings(
+        self, python: Path, example: str, tmp_path: Path
+    ) -> None:
+        folder = EXAMPLES / example / "dags"
+        found = imported(python, folder, tmp_path)
+
+        assert found["errors"] == {}
+        assert found["warnings"] == {}
+        assert sorted(found["dags"]) == sorted(path.stem for path in folder.glob("*.py"))
+        for dag in found["dags"].values():
+            assert dag["serialized"] > 0
+            assert dag["catchup"] is False
+            assert dag["setups"] == ["create_volume", "data_volume_init"]
+            assert dag["teardowns"] == ["delete_volume"]
+
+    def test_each_task_says_which_node_it_runs_and_what_it_reads_and_writes(
+        self, python: Path, example: str, tmp_path: Path
+    ) -> None:
+        (dag_id,) = (
+            path.stem for path in (EXAMPLES / example / "dags").glob("*.py") if "." not in path.stem
+        )
+        dag = imported(python, EXAMPLES / example / "dags", tmp_path)["dags"][dag_id]
+
+        nodes = {t: doc for t, doc in dag["docs"].items() if doc and "Kedro node" in doc}
+        assert len(nodes) == {"every-key": 4, "spaceflights": 13}[example]
+        for task_id, doc in nodes.items():
+            assert f"`{task_id}`" in doc
+            assert "**Inputs:**" in doc
+            assert "**Outputs:**" in doc
+        assert (
+            dag["groups"]
+            == {
+                "every-key": ["statistics"],
+                "spaceflights": [
+                    "data_processing",
+                    "data_science",
+                    "data_science.forest",
+                    "data_science.linear",
+                    "reporting",
+                ],
+            }[example]
+        )
+        tags = dict(tag.split(":", 1) for tag in dag["tags"])
+        assert tags["generated_with_kedro_airflow_k8s"] == __version__
+        assert tags["commit_sha"] == "none"
+        assert tags["experiment_name"]
+        assert len(tags["fingerprint"]) == 12

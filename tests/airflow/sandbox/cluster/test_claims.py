@@ -1,0 +1,158 @@
+"""Claims hold pods back, hand data on, and are protected while in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
+from tests.airflow.sandbox.cluster.cluster_client import (
+    NAMESPACE,
+    Client,
+    claim_of,
+    connect,
+    pod_of,
+    refused,
+    wait_for,
+    with_claim,
+)
+
+
+def _delete(client: Client, name: str = "data") -> Any:
+    return client.api.delete_namespaced_persistent_volume_claim(name, NAMESPACE)
+
+
+def _claims(client: Client) -> list[str]:
+    found = client.api.list_namespaced_persistent_volume_claim(NAMESPACE).items
+    return [claim.metadata.name for claim in found]
+
+
+def test_a_claim_is_bound_to_an_empty_folder(client: Client) -> None:
+    claim = client.claim()
+
+    assert (claim.status.phase, claim.status.capacity) == ("Bound", {"storage": "1Gi"})
+    assert claim.spec.volume_name.startswith("pvc-")
+    assert list(client.cluster.claims()[0].folder.iterdir()) == []
+
+
+def test_a_missing_claim_keeps_the_pod_pending_until_it_is_there(client: Client) -> None:
+    pod = client.run(pod_of("touch", "data/x", **with_claim()))
+    assert pod.status.phase == "Pending"
+    assert pod.status.conditions[0].reason == "Unschedulable"
+    event = client.cluster.events()[0]
+    assert (event.reason, event.warning) == ("FailedScheduling", True)
+    assert 'persistentvolumeclaim "data" not found' in event.message
+    refused(400, client.api.read_namespaced_pod_log, "task", NAMESPACE)
+
+    client.claim()
+
+    assert client.ended().status.phase == "Succeeded"
+    assert [path.name for path in client.cluster.claims()[0].folder.iterdir()] == ["x"]
+
+
+def test_a_claim_in_use_goes_away_when_the_pod_has_ended(client: Client, tmp_path: Path) -> None:
+    client.claim()
+    client.run(pod_of("sh", "-c", "mkfifo go; cat go; touch data/late", **with_claim()))
+    folder = client.cluster.claims()[0].folder
+
+    answer = _delete(client)
+
+    assert answer.metadata.finalizers == ["kubernetes.io/pvc-protection"]
+    assert answer.metadata.deletion_timestamp
+    assert client.cluster.claims()[0].terminating
+    late = client.run(pod_of("true", name="late", **with_claim()))
+    assert late.status.phase == "Pending"
+    assert "is being deleted" in late.status.conditions[0].message
+    (tmp_path / "cluster" / "pods" / NAMESPACE / "task" / "base" / "root" / "go").write_text("")
+    assert client.ended().status.phase == "Succeeded"
+    wait_for(lambda: not _claims(client))
+    assert not folder.exists()
+
+
+def test_a_claim_that_no_pod_uses_goes_away_at_once(client: Client) -> None:
+    client.claim()
+    client.output("touch", "data/x", **with_claim())
+    folder = client.cluster.claims()[0].folder
+
+    _delete(client)
+
+    assert _claims(client) == []
+    assert not folder.exists()
+    assert refused(404, _delete, client)["reason"] == "NotFound"
+
+
+def test_kept_volumes_outlive_claims_and_a_new_claim_is_empty_all_the_same(
+    image: PodImage, tmp_path: Path
+) -> None:
+    with LocalCluster(image, tmp_path / "cluster", keep_volumes=True) as cluster:
+        client = Client(cluster, connect(cluster, tmp_path))
+        for name in ("one", "two"):
+            client.claim()
+            text = client.output(
+                "sh", "-c", f"ls data; touch data/{name}", name=name, **with_claim()
+            )
+            assert text == ""
+            _delete(client)
+        assert _claims(client) == []
+        kept = cluster.volumes_directory
+
+    found = {path.relative_to(kept / NAMESPACE).as_posix() for path in kept.rglob("*/*/*")}
+    assert found == {"data/two", "data~1/one"}
+
+
+def test_a_claim_of_a_name_that_is_taken_is_refused(client: Client) -> None:
+    client.claim()
+
+    status = refused(409, client.claim)
+
+    assert status["reason"] == "AlreadyExists"
+    assert status["details"] == {"name": "data", "kind": "persistentvolumeclaims"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"accessModes": []}, "spec.accessModes"),
+        ({"accessModes": None}, "spec.accessModes"),
+        ({"accessModes": ["ReadWrite"]}, "spec.accessModes"),
+        ({"resources": {}}, "spec.resources[storage]"),
+        ({"resources": {"requests": {"storage": "0"}}}, "spec.resources[storage]"),
+        ({"resources": {"requests": {"storage": "1 GB"}}}, "spec.resources[storage]"),
+        ({"resources": {"requests": {"storage": True}}}, "spec.resources[storage]"),
+        ({"storageClassName": "Fast_Disk"}, "spec.storageClassName"),
+        ({"volumeMode": "Block"}, "spec.volumeMode"),
+    ],
+)
+def test_a_claim_that_a_cluster_would_refuse_is_refused(
+    client: Client, spec: dict[str, Any], field: str
+) -> None:
+    create = client.api.create_namespaced_persistent_volume_claim
+
+    status = refused(422, create, NAMESPACE, claim_of(**spec))
+
+    assert status["reason"] == "Invalid"
+    assert [cause["field"] for cause in status["details"]["causes"]] == [field]
+    assert field in status["message"]
+    assert _claims(client) == []
+
+
+@pytest.mark.parametrize("size", ["1Gi", "500M", "0.5Ti", "1e9", 1073741824, "1E", "2Ei", "1500m"])
+def test_every_form_of_quantity_is_accepted(client: Client, size: str | int) -> None:
+    body = claim_of(resources={"requests": {"storage": size}})
+
+    created = client.api.create_namespaced_persistent_volume_claim(NAMESPACE, body)
+
+    assert created.status.phase == "Bound"
+
+
+def test_labels_of_a_claim_can_be_patched_but_not_its_spec(client: Client) -> None:
+    client.claim()
+    patch = client.api.patch_namespaced_persistent_volume_claim
+
+    patched = patch("data", NAMESPACE, {"metadata": {"labels": {"run": "1"}}})
+
+    assert patched.metadata.labels == {"run": "1"}
+    status = refused(422, patch, "data", NAMESPACE, {"spec": {"storageClassName": "other"}})
+    assert status["details"]["causes"][0]["field"] == "spec"

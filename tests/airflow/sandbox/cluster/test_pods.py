@@ -1,0 +1,215 @@
+"""Pods start, succeed and fail as on a cluster."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
+from tests.airflow.sandbox.cluster.cluster_client import (
+    HOME,
+    NAMESPACE,
+    Client,
+    connect,
+    pod_of,
+    wait_for,
+)
+
+
+def _state(pod: Any) -> Any:
+    return pod.status.container_statuses[0].state.terminated
+
+
+def test_a_pod_that_nothing_holds_back_runs_when_the_request_returns(client: Client) -> None:
+    pod = client.run(pod_of("sleep", "1000"))
+
+    assert pod.status.phase == "Running"
+    assert pod.status.container_statuses[0].ready
+    assert pod.status.container_statuses[0].state.running.started_at
+    assert {c.type: c.status for c in pod.status.conditions}["Ready"] == "True"
+    assert (pod.status.pod_ip, pod.spec.node_name) == ("127.0.0.1", "sandbox")
+
+
+@pytest.mark.parametrize(
+    ("script", "phase", "code", "reason"),
+    [
+        ("exit 0", "Succeeded", 0, "Completed"),
+        ("exit 3", "Failed", 3, "Error"),
+        ("kill -KILL $$$$", "Failed", 137, "Error"),
+    ],
+)
+def test_the_exit_code_decides_how_a_pod_ends(
+    client: Client, script: str, phase: str, code: int, reason: str
+) -> None:
+    client.run(pod_of("sh", "-c", script))
+
+    pod = client.ended()
+
+    assert pod.status.phase == phase
+    assert (_state(pod).exit_code, _state(pod).reason) == (code, reason)
+    assert _state(pod).started_at <= _state(pod).finished_at
+    record = client.cluster.pods()[0]
+    assert (record.phase, record.exit_code, record.reason) == (phase, code, reason)
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        (pod_of("no-such-program"), "no-such-program: No such file"),
+        (pod_of("true", c_workingDir="/nowhere"), "/nowhere"),
+        (pod_of("true", c_workingDir=f"{HOME}/conf/parameters.yml"), "File exists"),
+        (pod_of("echo", "\0"), "null byte"),
+    ],
+)
+def test_a_command_that_cannot_be_executed_fails_the_pod_with_the_cause(
+    client: Client, pod: dict[str, object], message: str
+) -> None:
+    client.run(pod)
+
+    ended = client.ended()
+
+    assert ended.status.phase == "Failed"
+    assert _state(ended).reason == "StartError"
+    assert message in _state(ended).message
+    assert message in " ".join(event.message for event in client.cluster.events())
+
+
+def test_arguments_alone_are_the_command_of_an_image_without_entrypoint(client: Client) -> None:
+    assert client.output(c_args=["echo", "a b", "$HOME"]) == "a b $HOME\n"
+
+
+def test_the_images_entrypoint_and_arguments_are_used_unless_the_pod_has_its_own(
+    image: PodImage, tmp_path: Path
+) -> None:
+    image = replace(image, entrypoint=("echo", "entry"), default_args=("default",))
+    with LocalCluster(image, tmp_path / "cluster") as cluster:
+        client = Client(cluster, connect(cluster, tmp_path))
+
+        assert client.output(name="none") == "entry default\n"
+        assert client.output(name="args", c_args=["mine"]) == "entry mine\n"
+        assert client.output("echo", "mine", name="command") == "mine\n"
+
+
+def test_init_containers_run_one_after_the_other_and_the_first_failure_ends_the_pod(
+    client: Client,
+) -> None:
+    def init(name: str, script: str) -> dict[str, object]:
+        return {
+            "name": name,
+            "image": "a",
+            "command": ["sh", "-c", script],
+            "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+            "env": [{"name": "FILE", "value": "/scratch/file"}],
+        }
+
+    scripts = [init("one", "echo 1 >>$FILE"), init("two", "echo 2 >>$FILE; cat $FILE; exit 5")]
+    volumes = [{"name": "scratch", "emptyDir": {}}]
+    client.run(pod_of("echo", "never", initContainers=scripts, volumes=volumes))
+
+    pod = client.ended()
+
+    codes = [s.state.terminated.exit_code for s in pod.status.init_container_statuses]
+    assert codes == [0, 5]
+    assert pod.status.container_statuses[0].state.waiting.reason == "PodInitializing"
+    assert client.log(container="two") == "1\n2\n"
+    assert client.cluster.pods()[0].log() == "1\n2\n"
+    assert client.cluster.pods()[0].exit_code == 5
+
+
+def test_a_pod_is_ended_when_its_deadline_is_over(client: Client) -> None:
+    client.run(pod_of("sleep", "1000", activeDeadlineSeconds=1))
+
+    pod = client.ended()
+
+    assert (pod.status.phase, pod.status.reason) == ("Failed", "DeadlineExceeded")
+    assert client.cluster.pods()[0].reason == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize(
+    ("image_name", "reason"),
+    [
+        ("example.com/other:1", "ImagePullBackOff"),
+        ("example.com/Upper:1", "InvalidImageName"),
+        ("example.com/project:", "InvalidImageName"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_keeps_the_pod_pending(
+    image: PodImage, tmp_path: Path, image_name: str, reason: str
+) -> None:
+    content = ClusterContent(images=["example.com/project:1"])
+    with LocalCluster(image, tmp_path / "cluster", content) as cluster:
+        client = Client(cluster, connect(cluster, tmp_path))
+        client.run(pod_of("true", c_image=image_name))
+
+        assert client.pod().status.phase == "Pending"
+        assert client.waiting().reason == reason
+        assert image_name in client.waiting().message
+        client.delete()
+        wait_for(client.is_gone)
+        assert client.output("echo", "yes") == "yes\n"
+
+
+def test_a_deleted_pod_is_remembered_with_its_log(client: Client) -> None:
+    client.run(pod_of("sh", "-c", "echo what went wrong; exit 1"))
+    client.ended()
+
+    client.delete()
+
+    assert client.is_gone()
+    record = client.cluster.pods()[0]
+    assert record.deleted
+    assert (record.phase, record.exit_code) == ("Failed", 1)
+    assert record.log() == "what went wrong\n"
+    assert "what went wrong" in record.log_paths["base"].read_text()
+
+
+def test_the_environment_is_the_images_not_this_machines(
+    client: Client, monkeypatch: pytest.MonkeyPatch, image: PodImage
+) -> None:
+    monkeypatch.setenv("OF_THE_DEVELOPER", "1")
+
+    lines = client.output("env").splitlines()
+
+    variables = dict(line.partition("=")[::2] for line in lines)
+    assert sorted(variables) == ["HOME", "HOSTNAME", "LANG", "LC_ALL", "PATH", "TMPDIR"]
+    assert variables["PATH"].startswith(f"{image.bin_dirs[0]}:/usr/local/sbin:")
+    assert variables["HOSTNAME"] == "task"
+
+
+def test_pods_share_nothing_and_leave_the_project_as_it_is(client: Client, image: PodImage) -> None:
+    script = "ls; ls data; echo changed >conf/parameters.yml; rm data/raw.csv; touch new $TMPDIR/x"
+
+    first = client.output("sh", "-c", script, name="one")
+    second = client.output("sh", "-c", script + "; ls $TMPDIR", name="two")
+
+    assert first == "conf\ndata\nraw.csv\n"
+    assert second == first + "x\n"
+    assert (image.root / "conf" / "parameters.yml").read_text() == "a: 1\n"
+    assert sorted(path.name for path in image.root.iterdir()) == ["conf", "data"]
+
+
+def test_the_copy_keeps_links_and_leaves_out_what_is_no_file(
+    client: Client, image: PodImage
+) -> None:
+    (image.root / "link").symlink_to("conf/parameters.yml")
+    os.mkfifo(image.root / "pipe")
+
+    assert client.output("sh", "-c", "readlink link; cat link; ls") == (
+        "conf/parameters.yml\na: 1\nconf\ndata\nlink\n"
+    )
+
+
+def test_the_files_of_a_pod_go_with_it_even_where_it_took_away_permissions(
+    client: Client, tmp_path: Path
+) -> None:
+    client.output("sh", "-c", "chmod 500 conf; chmod 000 data; mkdir -m 500 $TMPDIR/locked")
+    folders = [tmp_path / "cluster" / "pods" / NAMESPACE, tmp_path / "cluster" / "tmp"]
+    assert all(list(folder.iterdir()) for folder in folders)
+
+    client.delete()
+
+    assert [list(folder.iterdir()) for folder in folders] == [[], []]

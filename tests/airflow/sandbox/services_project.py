@@ -1,0 +1,161 @@
+"""A small Kedro project with a sandbox, and what runs for it on this machine, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import requests
+
+from kedro_airflow_k8s.sandbox.services import Sandbox, find_sandbox
+from tests.support.kedro_projects import ProjectFolder, make_project
+
+CONFIG = """
+run_config:
+  image: shop:1.0
+  startup_time: 120
+"""
+COUNTING = """
+from kedro.pipeline import Pipeline, node
+
+def make():
+    return [1, 2, 3]
+
+def add(numbers):
+    print("THE TOTAL IS", sum(numbers), flush=True)
+
+def create_pipeline():
+    return Pipeline([
+        node(make, None, "numbers", name="make"),
+        node(add, "numbers", None, name="add"),
+    ])
+"""
+START = """
+import sys
+from pathlib import Path
+from kedro.framework.startup import bootstrap_project
+from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.project.reader import KedroProject
+from kedro_airflow_k8s.sandbox.services import start_sandbox
+
+project = KedroProject(bootstrap_project(Path.cwd()))
+settings = dict(setting.split("=", 1) for setting in sys.argv[1:])
+try:
+    start_sandbox(project, extra_environment=settings, say=print)
+except SandboxError as error:
+    print(error)
+    sys.exit(1)
+"""
+
+
+def make_counting_project(path: Path) -> ProjectFolder:
+    """A project of one pipeline, `counting`, whose two nodes hand a list over."""
+    project = make_project(path)
+    project.pipeline("counting", COUNTING)
+    project.config(CONFIG)
+    project.write(
+        "conf/base/catalog.yml",
+        "numbers: {type: json.JSONDataset, filepath: data/02_intermediate/numbers.json}\n",
+    )
+    return project
+
+
+def command(*arguments: str | Path) -> list[str | Path]:
+    """A command of the plugin."""
+    return [sys.executable, "-m", "kedro", "airflow-k8s", *arguments]
+
+
+def options(project: ProjectFolder) -> dict[str, Any]:
+    """How a command of the project is started."""
+    return {
+        "cwd": project.path,
+        "env": {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "KEDRO"))},
+            "KEDRO_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            "COLUMNS": "200",
+        },
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
+
+
+def call(project: ProjectFolder, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Call the plugin as a person does."""
+    return subprocess.run(command(*arguments), check=False, **options(project))
+
+
+def start_with(project: ProjectFolder, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Start the sandbox with settings of Airflow of one's own."""
+    given = [f"{name}={value}" for name, value in settings.items()]
+    return subprocess.run([sys.executable, "-c", START, *given], check=False, **options(project))
+
+
+def sandbox_of(project: ProjectFolder) -> Sandbox:
+    """The sandbox that was started."""
+    found = find_sandbox(project.path)
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Airflow's API without any of the plugin's code."""
+
+    sandbox: Sandbox
+
+    def get(self, path: str, password: str | None = None) -> requests.Response:
+        """Ask with the user's name and password."""
+        user = self.sandbox.username, password or self.sandbox.password
+        if self.sandbox.airflow_version.startswith("2."):
+            return requests.get(f"{self.sandbox.host}/api/v1/{path}", auth=user, timeout=30)
+        log_in = dict(zip(("username", "password"), user, strict=True))
+        answer = requests.post(f"{self.sandbox.host}/auth/token", json=log_in, timeout=30)
+        if not answer.ok:
+            return answer
+        token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return requests.get(f"{self.sandbox.host}/api/v2/{path}", headers=token, timeout=30)
+
+    def states(self, dag_id: str) -> dict[str, str]:
+        """The state of each run of a DAG."""
+        runs = self.get(f"dags/{dag_id}/dagRuns").json()["dag_runs"]
+        return {run["dag_run_id"]: run["state"] for run in runs}
+
+    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """What a task has said."""
+        run = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+        return self.get(f"{run}/taskInstances/{task_id}/logs/1").text
+
+
+def processes_of(sandbox: Sandbox) -> set[psutil.Process]:
+    """All processes of a sandbox: its services, what keeps them, and what they have started."""
+    keepers = {psutil.Process(service.pid).parent() for service in sandbox.services}
+    found = {keeper for keeper in keepers if keeper is not None}
+    return found.union(*(keeper.children(recursive=True) for keeper in found))
+
+
+def alive(processes: set[psutil.Process]) -> set[psutil.Process]:
+    """Those that still run."""
+    return {p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE}
+
+
+def left_of(folder: Path) -> list[str]:
+    """The processes of this machine that work for a sandbox in a folder, in whichever way."""
+    marker = str(folder / ".airflow-sandbox")
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), process.cwd(), *process.environ().values()]
+        except psutil.Error:
+            continue  # It has ended, or is another user's.
+        if any(marker in text for text in told) and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(" ".join(process.cmdline()))
+    return found

@@ -1,0 +1,181 @@
+"""`kedro airflow-k8s sandbox run` as a person types it, on Airflow 3 and on Airflow 2.11."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.airflow.sandbox.sandbox_runs import (
+    HOSTILE,
+    command,
+    copy_of,
+    environment,
+    final_states,
+    leftovers,
+    replace_node,
+    sandbox_run,
+)
+from tests.support.airflow_environments import AIRFLOW_PYTHONS
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
+HEED_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the small example, with Airflow's variable and the secrets it needs."""
+    return copy_of("every-key", tmp_path)
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_the_example_with_every_key_runs_to_success(project: Path, python: Path) -> None:
+    ran = sandbox_run(
+        project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml", "--keep"
+    )
+
+    assert ran.returncode == 0, ran.stdout
+    assert set(final_states(ran.stdout).values()) == {"success"}
+    assert "9 of 9 tasks succeeded, 5 pods ran" in ran.stdout
+    kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
+    assert kept is not None
+    (report,) = Path(kept[1]).rglob("report.txt")
+    # The Airflow variable reached the node as it is, and so did the day of the run.
+    assert HOSTILE in report.read_text()
+    assert re.search(r"\d{4}-\d{2}-\d{2}", report.read_text())
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_gone(
+    project: Path, python: Path
+) -> None:
+    replace_node(project, "measure_words", 'raise RuntimeError("no ruler")')
+
+    ran = sandbox_run(project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 1, ran.stdout
+    states = final_states(ran.stdout)
+    assert states["statistics.measure"] == "failed"
+    assert states["write_report"] == "upstream_failed"
+    assert states["delete_volume"] == "success"
+    assert "RuntimeError: no ruler" in ran.stdout
+    assert "Error: The run failed: statistics.measure." in ran.stdout
+    assert "Traceback" not in ran.stdout.rpartition("RuntimeError: no ruler")[2]
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_a_task_that_fails_before_its_pod_is_there_says_why(project: Path, python: Path) -> None:
+    config = project / "conf/base/airflow-k8s.yaml"
+    config.write_text(config.read_text().replace("[env]", "[missing_here]"))
+    relative = os.path.relpath(python, project)
+
+    ran = sandbox_run(project, "--airflow-python", relative, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 1, ran.stdout
+    assert "Airflow variable 'missing_here' does not exist" in ran.stdout
+    assert leftovers(project) == []
+
+
+def test_a_connection_of_the_users_never_leads_to_a_real_cluster(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = '{"conn_type": "kubernetes", "extra": {"kube_config_path": "/nowhere/kubeconfig"}}'
+    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", elsewhere)
+    monkeypatch.setenv("AIRFLOW_CONN_PRODUCTION", elsewhere)
+    config = project / "conf/base/airflow-k8s.yaml"
+    text = config.read_text().replace(
+        "run_config:", "run_config:\n  kubernetes_conn_id: production"
+    )
+    config.write_text(text)
+
+    ran = sandbox_run(project, "--secrets", "sandbox-secrets.yaml", "--keep")
+
+    assert ran.returncode == 0, ran.stdout
+    (kept,) = (project.parent / "tmp").iterdir()
+    # Nothing but the volume: neither settings nor what opens the cluster.
+    assert [path.name for path in kept.iterdir()] == ["kubernetes"]
+    assert [path.name for path in (kept / "kubernetes").iterdir()] == ["volumes"]
+
+
+def test_a_broken_copy_of_the_database_is_made_anew(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cached = tmp_path / f"cache/kedro-airflow-k8s/airflow-{version('apache-airflow')}.db"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"")
+
+    ran = sandbox_run(project, "--secrets", "sandbox-secrets.yaml")
+
+    assert ran.returncode == 0, ran.stdout
+    assert cached.stat().st_size > 0
+
+
+def test_a_secret_that_does_not_exist_fails_the_run_and_is_named(project: Path) -> None:
+    config = project / "conf/base/airflow-k8s.yaml"
+    # Seconds instead of ten minutes until Airflow gives the waiting pod up.
+    config.write_text(config.read_text().replace("startup_time: 600", "startup_time: 1"))
+
+    ran = sandbox_run(project)
+
+    assert ran.returncode == 1, ran.stdout
+    # Said at once, not only when Airflow gives the pod up.
+    waits = ran.stdout.index('secret "airflow-secrets" not found')
+    assert waits < ran.stdout.index("data_volume_init: failed")
+    assert final_states(ran.stdout)["delete_volume"] == "success"
+
+
+def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
+    # Were it not for the interruption, the test would hang.
+    replace_node(project, "split_words", '__import__("subprocess").run(["sleep", "600"])')
+    with subprocess.Popen(
+        [sys.executable, "-c", HEED_CTRL_C, *command("--secrets", "sandbox-secrets.yaml")],
+        cwd=project,
+        env=environment(project),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as ran:
+        assert ran.stdout is not None
+        for line in ran.stdout:
+            if line.startswith("split_words: running"):
+                break
+        ran.send_signal(signal.SIGINT)
+        rest = ran.stdout.read()
+
+    assert ran.returncode == 1, rest
+    assert "Aborted!" in rest
+    assert leftovers(project) == []
+
+
+def test_a_python_without_airflow_says_what_to_install(project: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+
+    ran = sandbox_run(project, "--airflow-python", tmp_path / "bare/bin/python")
+
+    assert ran.returncode == 1
+    assert "has no apache-airflow" in ran.stdout
+    assert "pip install 'kedro-airflow-k8s[sandbox]'" in ran.stdout
+    assert leftovers(project) == []
+
+
+def test_a_file_of_secrets_that_is_not_one_is_refused_without_showing_it(project: Path) -> None:
+    (project / "wrong.yaml").write_text("kind: Secret\nmetadata: {name: x}\ndata: {k: hunter2!}\n")
+
+    ran = sandbox_run(project, "--secrets", "wrong.yaml")
+
+    assert ran.returncode == 1
+    assert "does not hold Kubernetes Secrets" in ran.stdout
+    assert "hunter2" not in ran.stdout

@@ -1,0 +1,189 @@
+"""The script that copies the image's data to the volume, run as the pod runs it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = (Path(__file__).parents[3] / "kedro_airflow_k8s" / "pod" / "fill_volume.py").read_text()
+
+
+def _runs(python: str) -> bool:
+    # A shim of pyenv may be on PATH and still not work.
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def _interpreters() -> Iterator[str]:
+    """A Python of each version that runs here: one on PATH, or one that pyenv keeps off it."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or "/nowhere")
+    for minor in range(6, 15):
+        name = f"python3.{minor}"
+        found = [shutil.which(name), *map(str, pyenv.glob(f"versions/*/bin/{name}"))]
+        yield from [python for python in found if python and _runs(python)][:1]
+
+
+INTERPRETERS = list(_interpreters()) or [sys.executable]
+
+
+def fill(
+    source: Path, destination: Path, python: str = sys.executable, script: str = SOURCE
+) -> subprocess.CompletedProcess[str]:
+    """Run the script as the DAG does."""
+    return subprocess.run(
+        [python, "-c", script, str(source), str(destination)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def filled(source: Path, destination: Path, python: str = sys.executable) -> str:
+    """Run the script, which succeeds, and give what it prints."""
+    done = fill(source, destination, python)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def content(folder: Path) -> dict[str, str | bytes | None]:
+    """Paths below a folder: to the bytes of files, the targets of links, None of folders."""
+    found: dict[str, str | bytes | None] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        else:
+            found[name] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The data folder of an image, with everything that a folder can hold."""
+    data = tmp_path / "image" / "data"
+    (data / "01_raw" / "deep" / "deeper").mkdir(parents=True)
+    (data / "01_raw" / "deep" / "deeper" / "table.bin").write_bytes(bytes(range(256)) * 1000)
+    (data / "01_raw" / "name with spaces, ł and 名").write_text("odd\n")
+    (data / "01_raw" / "empty").touch()
+    (data / "02_empty_folder").mkdir()
+    (data / ".hidden").write_text("seen\n")
+    (data / ".cache").mkdir()
+    (data / ".cache" / ".gitkeep").touch()
+    (data / "read-only").write_text("locked\n")
+    (data / "read-only").chmod(0o400)
+    (data / "link").symlink_to("01_raw/empty")
+    (data / "folder-link").symlink_to("01_raw")
+    (data / "dangling").symlink_to("/nowhere/at all")
+    return data
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_all_of_the_data_comes_to_the_volume(image: Path, tmp_path: Path, python: str) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+
+    said = filled(image, volume, python)
+
+    assert content(volume) == content(image)
+    assert len(content(image)) == 14
+    size = 256_000 + len("odd\nseen\nlocked\n")
+    assert said == f"Copied 9 files, {size} bytes, from {image} to {volume}.\n"
+
+
+def test_it_is_python_3_of_any_age() -> None:
+    ast.parse(SOURCE, feature_version=(3, 6))
+
+
+def test_it_can_be_repeated_and_the_files_of_the_image_win(image: Path, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    filled(image, volume)
+    (volume / ".hidden").write_text("half of a first att")
+    (volume / "link").unlink()
+    (volume / "link").symlink_to("elsewhere")
+    (volume / "lost+found").mkdir()
+
+    filled(image, volume)
+
+    assert content(volume) == {**content(image), "lost+found": None}
+
+
+def test_what_is_read_only_in_the_image_can_be_written_on_the_volume(
+    image: Path, tmp_path: Path
+) -> None:
+    filled(image, tmp_path / "volume")
+
+    assert (tmp_path / "volume" / "read-only").stat().st_mode & 0o200
+
+
+def test_an_image_without_data_leaves_the_volume_empty_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+
+    said = filled(tmp_path / "missing", tmp_path / "volume")
+
+    assert said == f"The image has no {tmp_path / 'missing'}: the volume stays as it is.\n"
+    assert content(tmp_path / "volume") == {}
+
+
+def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+
+    assert filled(tmp_path / "data", tmp_path / "volume").startswith("Copied 0 files, 0 bytes")
+    assert content(tmp_path / "volume") == {}
+
+
+def test_a_data_folder_that_is_a_link_is_followed(image: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(image)
+
+    filled(link, tmp_path / "volume")
+
+    assert content(tmp_path / "volume") == content(image)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that any user can write in."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    yield folder
+    subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "volume"])
+def test_what_cannot_be_read_or_written_is_an_error_that_names_it(what: str, public: Path) -> None:
+    (public / "data" / "secret").mkdir(parents=True)
+    (public / "data" / "secret" / "table").touch()
+    (public / "volume").mkdir()
+    (public / "volume").chmod(0o777)
+    path = {
+        "file": public / "data" / "secret" / "table",
+        "folder": public / "data" / "secret",
+        "volume": public / "volume",
+    }[what]
+    path.chmod(0o000)
+
+    # Nothing is forbidden to root.
+    as_nobody = "import os, shutil, sys\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+    script = (as_nobody if os.geteuid() == 0 else "") + SOURCE
+    done = fill(public / "data", public / "volume", script=script)
+
+    assert done.returncode != 0
+    assert f"Permission denied: '{path}" in done.stderr
+
+
+def test_a_file_in_the_place_of_the_data_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+
+    done = fill(tmp_path / "data", tmp_path / "volume")
+
+    assert done.returncode != 0
+    assert f"Not a directory: '{tmp_path / 'data'}'" in done.stderr

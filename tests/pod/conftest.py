@@ -1,5 +1,0 @@
-"""What the tests of several files use."""
-
-from tests.mlflow_servers import mlflow_server_fixture
-
-__all__ = ["mlflow_server_fixture"]

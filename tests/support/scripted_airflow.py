@@ -1,0 +1,140 @@
+"""An Airflow in memory that does what a test says at the time it says: it has no server.
+
+For what a real one does not do on demand, such as never reading a file. Real servers are met in
+tests/airflow_api and tests/e2e.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from rich.console import Console
+from semver import Version
+
+from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
+from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.errors import AirflowApiError
+from kedro_airflow_k8s.terminal.progress import Clock, Progress
+
+BEGIN = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
+
+
+def known_dag(dag_id: str, *tags: str, paused: bool = False, schedule: str | None = None) -> Dag:
+    """A DAG as Airflow shows it."""
+    return Dag(dag_id, tags, paused, schedule, f"token-{dag_id}", "dags-folder", f"/{dag_id}.py")
+
+
+@dataclass
+class ScriptedAirflow(AirflowClient):
+    """Airflow; `at(seconds, event)` lets something happen in it when the time has come."""
+
+    host: str = "https://airflow.example.com"
+    version: Version = field(default_factory=lambda: Version(3, 3, 2))
+    memory_seconds: float = 0.0
+    seconds: float = 0.0
+    dags: dict[str, Dag] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, DagImportError] = field(default_factory=dict)
+    runs: dict[str, DagRun] = field(default_factory=dict)
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+    confs: list[Mapping[str, Any]] = field(default_factory=list)
+    asked_to_parse: list[float] = field(default_factory=list)
+    can_be_asked: bool = True
+    trouble: AirflowApiError | None = None
+    script: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    @property
+    def clock(self) -> Clock:
+        """The time of this Airflow, which passes only when somebody waits."""
+        return Clock(lambda: self.seconds, self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        due = [event for when, event in self.script if when <= self.seconds]
+        self.script = [entry for entry in self.script if entry[0] > self.seconds]
+        for event in due:
+            event()
+
+    def progress(self, terminal: bool = False) -> tuple[Progress, io.StringIO]:
+        """What to tell a user, and where to read it."""
+        written = io.StringIO()
+        console = Console(file=written, width=200, force_terminal=terminal, highlight=False)
+        return Progress(console, self.clock), written
+
+    def at(self, seconds: float, event: Callable[[], None]) -> None:
+        """Let something happen."""
+        self.script.append((seconds, event))
+
+    def parse(self, dag: Dag) -> None:
+        """Have a DAG, as after reading its file."""
+        self.dags[dag.dag_id] = dag
+        self.stored[dag.dag_id] = next((t for t in dag.tags if t.startswith("fingerprint:")), "")
+
+    def fail_import(self, file: str, words: str) -> None:
+        """Find that a file cannot be imported."""
+        self.errors[file] = DagImportError(file, BEGIN + timedelta(seconds=self.seconds), words)
+
+    def end(self, state: RunState) -> None:
+        """End all runs."""
+        self.runs = {run_id: replace(run, state=state) for run_id, run in self.runs.items()}
+
+    def find_dag(self, dag_id: str) -> Dag | None:
+        return self.dags.get(dag_id)
+
+    def generated_dags(self) -> Iterator[Dag]:
+        yield from self.dags.values()
+
+    def would_run(self, dag_id: str, tag: str) -> bool:
+        return self.stored.get(dag_id) == tag
+
+    def request_parsing(self, dag_id: str) -> bool:
+        self.asked_to_parse.append(self.seconds)
+        return self.can_be_asked
+
+    def import_error(self, file_name: str) -> DagImportError | None:
+        return self.errors.get(file_name)
+
+    def set_paused(self, dag_id: str, paused: bool) -> None:
+        self.dags[dag_id] = replace(self.dags[dag_id], paused=paused)
+
+    def trigger(
+        self,
+        dag_id: str,
+        run_id: str,
+        conf: Mapping[str, Any],
+        logical_date: datetime | None = None,
+    ) -> DagRun:
+        self.confs.append(conf)
+        self.runs[run_id] = DagRun(dag_id, run_id, RunState.QUEUED, logical_date, None, None)
+        return self.runs[run_id]
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        if self.trouble:
+            raise self.trouble
+        return self.runs[run_id]
+
+    def last_runs(self, dag_ids: Sequence[str]) -> dict[str, DagRun]:
+        return {run.dag_id: run for run in self.runs.values() if run.dag_id in dag_ids}
+
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        self.runs[run_id] = replace(self.runs[run_id], state=RunState.FAILED)
+
+    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        self.tasks[task_id] = TaskState("failed", None, None, 0)
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
+        return dict(self.tasks)
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
+        return self.logs[task_id]
+
+    def dag_url(self, dag_id: str) -> str:
+        return f"{self.host}/dags/{dag_id}"
+
+    def run_url(self, dag_id: str, run_id: str) -> str:
+        return f"{self.host}/dags/{dag_id}/runs/{run_id}"

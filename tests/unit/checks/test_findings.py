@@ -1,0 +1,125 @@
+"""Findings in words and as JSON, and the page that explains them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from kedro_airflow_k8s.checks.findings import (
+    CODES,
+    Finding,
+    as_json,
+    counts,
+    errors_first,
+    listed,
+    messages,
+    paragraphs,
+)
+
+PAGE = Path(__file__).parents[3] / "docs/reference/checks.md"
+
+ERROR = Finding(
+    code="lost-data",
+    severity="error",
+    where="dataset 'x'",
+    problem="It is in memory.",
+    consequence="It is lost.",
+    fix="Store it.",
+    pipeline="sales",
+)
+WARNING = Finding(
+    code="image-tag",
+    severity="warning",
+    where="run_config.image",
+    problem="No tag.",
+    consequence="It may change.",
+    fix="Name one.",
+)
+
+
+def other(pipeline: str) -> Finding:
+    """The same finding about another pipeline."""
+    return Finding(**{**ERROR.__dict__, "pipeline": pipeline})
+
+
+def test_a_finding_is_a_paragraph_with_its_code_place_and_pipeline() -> None:
+    assert ERROR.text == (
+        "error [lost-data] dataset 'x' (pipeline sales): It is in memory. It is lost. Store it."
+    )
+    assert WARNING.text == (
+        "warning [image-tag] run_config.image: No tag. It may change. Name one."
+    )
+
+
+def test_errors_come_first_and_each_finding_once() -> None:
+    assert errors_first([WARNING, ERROR, WARNING, other("stock")]) == [
+        ERROR,
+        other("stock"),
+        WARNING,
+    ]
+
+
+def test_what_pipelines_have_in_common_is_told_once() -> None:
+    found = [ERROR, other("stock"), WARNING]
+    assert paragraphs(found) == [
+        ERROR.text.replace("pipeline sales", "pipelines sales, stock"),
+        WARNING.text,
+    ]
+    many = [other(f"p{index}") for index in range(9)]
+    assert "(pipelines p0, p1, p2, p3, p4, ...)" in paragraphs(many)[0]
+
+
+def test_a_flood_of_one_kind_is_cut_and_counted() -> None:
+    found = [Finding(**{**ERROR.__dict__, "where": f"dataset {index}"}) for index in range(25)]
+    told = paragraphs([*found, WARNING])
+    assert told[:10] == [finding.text for finding in found[:10]]
+    assert told[10].startswith("error [lost-data] 15 more")
+    assert told[11:] == [WARNING.text]
+
+
+def test_messages_are_the_same_paragraphs_without_the_severity() -> None:
+    found = [ERROR, *(other(f"p{index}") for index in range(3)), WARNING]
+    assert [
+        f"{severity} {text}"
+        for severity, text in zip(["error", "warning"], messages(found), strict=True)
+    ] == paragraphs(found)
+
+
+def test_counts_are_in_words() -> None:
+    assert counts([]) == "0 errors, 0 warnings"
+    assert counts([ERROR, WARNING, WARNING]) == "1 error, 2 warnings"
+
+
+def test_json_is_one_line_with_all_fields() -> None:
+    text = as_json([ERROR, WARNING])
+    assert "\n" not in text
+    first, second = json.loads(text)
+    assert first == {
+        "code": "lost-data",
+        "severity": "error",
+        "where": "dataset 'x'",
+        "problem": "It is in memory.",
+        "consequence": "It is lost.",
+        "fix": "Store it.",
+        "pipeline": "sales",
+    }
+    assert second["pipeline"] == ""
+
+
+def test_a_long_list_of_names_is_cut() -> None:
+    assert listed(["a", "b"]) == "'a', 'b'"
+    assert listed(map(str, range(7))) == "'0', '1', '2', '3', '4' and 2 more"
+
+
+def test_the_page_explains_each_code_in_one_paragraph_and_no_other() -> None:
+    sections = re.split(r"^### ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    explained = {}
+    for section in sections:
+        title, _, rest = section.partition("\n")
+        text = rest.partition("\n## ")[0].strip()
+        explained[title.strip("`")] = text
+    assert sorted(explained) == sorted(CODES)
+    for code, text in explained.items():
+        assert "\n\n" not in text, code
+        assert re.match(r"(Error|Warning|Error or warning)\. ", text), code

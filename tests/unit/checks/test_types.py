@@ -1,0 +1,245 @@
+"""Checks of the classes that a catalog names: no dataset is imported for them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s.checks import dataset_types
+from kedro_airflow_k8s.checks.findings import Finding
+from tests.support.checked import check, check_config, node
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """What is installed is looked up once per process; here it changes."""
+    caches: list[Any] = [
+        entry for entry in vars(dataset_types).values() if hasattr(entry, "cache_clear")
+    ]
+    for entry in caches:
+        entry.cache_clear()
+    yield
+    for entry in caches:
+        entry.cache_clear()
+
+
+def check_type(kind: Any, **config: Any) -> list[Finding]:
+    """The findings about a dataset of a type that is stored on a bucket."""
+    catalog = {"table": {"type": kind, "filepath": "s3://b/table", **config}}
+    return check([node("load", "table")], catalog)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "pandas.CSVDataset",
+        "kedro_datasets.pandas.CSVDataset",
+        "kedro_datasets.pandas.csv_dataset.CSVDataset",
+        "json.JSONDataset",
+        "pickle.PickleDataset",
+        "partitions.PartitionedDataset",
+        "CachedDataset",
+        "kedro.io.cached_dataset.CachedDataset",
+    ],
+)
+def test_types_that_are_there_are_fine(kind: str) -> None:
+    assert check_type(kind) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("pandas.CsvDataset", "pandas.CSVDataset"),
+        ("pandas.CSVDataSet", "pandas.CSVDataset"),
+        ("panda.CSVDataset", "pandas.CSVDataset"),
+        ("pandas.ExelDataset", "pandas.ExcelDataset"),
+        ("JSONLDataset", ""),
+        ("json.JSONDatset", "json.JSONDataset"),
+        ("Cacheddataset", "CachedDataset"),
+        ("pickle.Pikle", ""),
+        ("kedro_airflow_k8s.project.catalog.NoSuchDataset", ""),
+    ],
+)
+def test_a_type_that_does_not_exist_is_an_error_with_the_nearest(kind: str, meant: str) -> None:
+    (found,) = check_type(kind)
+    assert (found.code, found.severity) == ("unknown-type", "error")
+    assert kind in found.problem
+    if meant:
+        assert f"Did you mean '{meant}'?" in found.problem
+
+
+@pytest.mark.parametrize("kind", ["", ".CSVDataset", "pandas.", None])
+def test_an_entry_without_a_type_is_an_error(kind: str | None) -> None:
+    (found,) = check_type(kind)
+    assert found.code == "unknown-type"
+    assert "type" in found.fix
+
+
+def test_a_type_of_a_package_that_is_not_here_is_a_doubt() -> None:
+    (found,) = check_type("not_installed_here.io.TableDataset")
+    assert (found.code, found.severity) == ("missing-extra", "warning")
+    assert "not_installed_here" in found.problem
+
+
+def test_types_of_the_project_are_found_as_files_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "own_shop" / "datasets"
+    package.mkdir(parents=True)
+    (tmp_path / "own_shop/__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "__init__.py").write_text("from .table import Table\n")
+    (package / "table.py").write_text("class Table: ...\n")
+    (package / "stars.py").write_text("from somewhere import *\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for kind in ("datasets.Table", "datasets.table.Table", "datasets.stars.Any"):
+        assert check_type(f"own_shop.{kind}") == [], kind
+    (found,) = check_type("own_shop.datasets.table.Tabel")
+    assert found.code == "unknown-type"
+    assert "own_shop" not in sys.modules
+
+
+def test_packages_that_an_extra_would_install_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = importlib.metadata.distribution
+
+    def distribution(name: str) -> importlib.metadata.Distribution:
+        if name in ("openpyxl", "pandas"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    (found,) = check_type("kedro_datasets.pandas.excel_dataset.ExcelDataset")
+    assert "openpyxl, pandas" in found.problem
+    (found,) = check_type("pandas.ExcelDataset")
+    assert (found.code, found.severity) == ("missing-extra", "warning")
+    assert "openpyxl, pandas" in found.problem
+    assert "kedro-datasets[pandas-exceldataset]" in found.fix
+    assert found.where == "dataset 'table'"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "missing"),
+    [
+        ('nowhere; extra == "pandas-csvdataset"', True),
+        ("nowhere>=1; extra == 'pandas-csvdataset'", True),
+        ('nowhere[x,y]~=1.0 ; python_version > "3" and extra == "pandas-csvdataset"', True),
+        ('nowhere; python_version < "3" and extra == "pandas-csvdataset"', False),
+        ('nowhere; extra == "pandas-csvdataset-other"', False),
+        ("nowhere", False),
+        ('kedro-datasets[deep]; extra == "pandas-csvdataset"', True),
+    ],
+)
+def test_requirements_of_an_extra_count_where_they_apply(
+    requirement: str, missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = 'kedro-datasets[pandas-csvdataset]; extra == "deep"'
+    requirements = [requirement, 'nowhere; extra == "deep"', loop]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: requirements)
+    found = check_type("pandas.CSVDataset")
+    assert ["nowhere" in finding.problem for finding in found] == [True] * missing
+
+
+def test_a_package_for_a_thing_that_a_dataset_can_also_do_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing(name: str) -> importlib.metadata.Distribution:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", nothing)
+    assert check_type("pickle.PickleDataset") == []
+
+
+def test_the_type_of_a_partition_is_looked_for_as_well() -> None:
+    catalog = {
+        "parts": {
+            "type": "partitions.PartitionedDataset",
+            "path": "s3://b/parts",
+            "dataset": {"type": "pandas.CsvDataset"},
+        }
+    }
+    (found,) = check([node("load", "parts")], catalog)
+    assert found.code == "unknown-type"
+
+
+def test_one_type_of_many_datasets_is_told_once() -> None:
+    names = [f"table_{index}" for index in range(9)]
+    catalog = {name: {"type": "pandas.CsvDataset", "filepath": "data/x"} for name in names}
+    found = [f for f in check([node("n", " ".join(names))], catalog) if f.code == "unknown-type"]
+    assert len(found) == 1
+    assert "'table_0', 'table_1'" in found[0].where
+    assert found[0].where.endswith("and 4 more")
+
+
+def test_object_storage_needs_the_package_of_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = dataset_types.importlib.util.find_spec  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "gcsfs" else find_spec(name)
+    )
+    (found,) = check_type("pandas.CSVDataset", filepath="GCS://bucket/x")
+    assert (found.code, found.severity) == ("missing-extra", "warning")
+    assert "gcsfs" in found.problem
+    assert check_type("spark.SparkDataset", filepath="gs://bucket/x", type="json.JSONDataset")
+    assert check_type("pandas.CSVDataset", filepath="s3://bucket/x") == []
+
+
+def test_without_kedro_datasets_every_type_of_it_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    find_spec = dataset_types.importlib.util.find_spec  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name: None if name == "kedro_datasets" else find_spec(name),
+    )
+    # The package of the first one is there, that of the second is not.
+    for kind in ("pandas.CSVDataset", "polars.CSVDataset"):
+        (found,) = check_type(kind)
+        assert (found.code, found.severity) == ("missing-extra", "warning")
+        assert f"kedro-datasets[{kind.replace('.', '-').lower()}]" in found.fix
+
+
+def test_the_check_imports_none_of_the_datasets() -> None:
+    script = (
+        "import sys; from tests.support.checked import check, node;"
+        "found = check([node('n', 'a b')], {'a': {'type': 'pandas.CSVDataset'},"
+        " 'b': {'type': 'pandas.CsvDataset'}});"
+        "print(len(found), {'pandas', 'kedro_datasets', 'packaging'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout.splitlines()[-1] == "1 set()"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package"),
+    [
+        *(("s3", "s3fs"), ("gs", "gcsfs"), ("gcs", "gcsfs")),
+        *(("abfs", "adlfs"), ("abfss", "adlfs"), ("az", "adlfs")),
+    ],
+)
+def test_a_place_for_data_between_tasks_needs_the_package_of_its_provider(
+    scheme: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"{scheme}://bucket/folder"
+    missing = {package}
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name in missing else object()
+    )
+    (found,) = check_config(intermediate_data=place)
+    assert (found.code, found.severity) == ("missing-extra", "warning")
+    assert found.where == "run_config.intermediate_data"
+    assert place in found.problem
+    assert found.fix == f"Add {package} to the project's requirements."
+    missing.clear()
+    assert check_config(intermediate_data=place) == []
+    assert check_config() == []

@@ -1,0 +1,478 @@
+"""Whatever a project and its configuration hold, the DAG says exactly that and does no more."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import event, example, given
+from jinja2 import Template
+from jinja2.sandbox import SandboxedEnvironment
+from kedro.framework.cli.utils import split_node_names, split_string
+
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.dag.literals import Call, Expression
+from kedro_airflow_k8s.dag.render import render_dag
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.plan.build import DEFAULT_START_DATE, Plan, build_plan
+from kedro_airflow_k8s.plan.tasks import Task
+from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from tests.support.dag_source import bound, called, imported, statements
+from tests.support.recorded_dag import Model, RecordedDag, operator_trees, run_dag_file
+from tests.support.strategies import (
+    IMAGE,
+    config_of,
+    findable,
+    kedro_finds_node,
+    kedro_finds_pipeline,
+    plain_nodes,
+    projects,
+    upstream_of,
+)
+
+# Kedro warns of such namespaces and takes them.
+pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
+
+OWN_FUNCTIONS = frozenset(
+    ["connect_kedro_tasks", "handed_on", "kedro_task", "pod_task", "pod_template"]
+)
+CALLED = OWN_FUNCTIONS | {
+    "CreateVolumeOperator",
+    "DAG",
+    "DeleteVolumeOperator",
+    "ExternalTaskSensor",
+    "KubernetesPodOperator",
+    "Param",
+    "RESOURCES.get",
+    "TaskGroup",
+    "datetime",
+    "pendulum.datetime",
+    "k8s.V1ResourceRequirements",
+    "k8s.V1Toleration",
+    "timedelta",
+    # In the functions above.
+    "', '.join",
+    "','.join",
+    ".add",
+    ".replace",
+    "''.join",
+    "names[0].rpartition",
+    "sorted(HANDED_ON.get(task_id, ())",
+    "HANDED_ON.get",
+    "HANDED_ON.setdefault",
+    "KEDRO_TASKS.append",
+    "arguments.append",
+    "before.values",
+    "isinstance",
+    "json.dumps",
+    "makers.keys",
+    "sorted",
+    "first.append",
+    "i.partition",
+    "list",
+    "name.partition",
+    "set",
+    # On what was just made.
+    ".as_setup",
+    ".as_teardown",
+}
+"""All that a DAG calls, beside what the operators that it holds call themselves."""
+
+OWN_NAMES = OWN_FUNCTIONS | {
+    *("annotations", "dag", "every", "first", "k8s"),
+    *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
+    *("DATA", "FILL_PATH", "FILL_VOLUME", "HANDED_ON", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD"),
+    *("RESOURCES", "RUN_KEDRO", "json"),
+    *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
+    *("Param", "pendulum"),
+}
+"""What a DAG names, beside what the operators that it holds name themselves."""
+
+RUN_KEDRO = files("kedro_airflow_k8s.pod").joinpath("run_kedro.py").read_text("utf-8")
+RUN_KEDRO = "\n" + RUN_KEDRO.removesuffix("\n")
+
+STATEMENTS = (ast.Assign, ast.Expr, ast.With)
+"""What stands below `with DAG`: a task, the order of tasks, a group."""
+
+
+CALLED_BY_OPERATORS = frozenset().union(*(called(ast.walk(tree)) for tree in operator_trees()))
+BOUND_BY_OPERATORS = frozenset(name for tree in operator_trees() for name in bound(tree))
+
+
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    """What a kubelet makes of an argument.
+
+    Written after the rule in the API reference of Container: `$(NAME)` is the variable if there is
+    one, `$$` is a dollar sign, and everything else stays.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else variables.get(found[1], found[0])
+
+    return re.sub(r"\$\$|\$\(([^)]*)\)", value, text)
+
+
+@lru_cache
+def template(text: str) -> Template:
+    return SandboxedEnvironment().from_string(text)
+
+
+def in_the_pod(argument: str, macros: Mapping[str, Any]) -> str:
+    """What Kedro gets of an argument in the DAG, after Airflow and the kubelet."""
+    rendered = template(argument).render(**macros)
+    return expanded(rendered, {"HOME": "/home/me", "COLUMNS": "220"})
+
+
+def as_recorded(value: Any, mount_path: str | None) -> Any:
+    """A value of the plan as the file's code makes it."""
+    if isinstance(value, Expression):
+        assert value.code == "mount_path"
+        return mount_path
+    if isinstance(value, Call):
+        keywords = {key: as_recorded(item, mount_path) for key, item in value.keywords.items()}
+        return Model(value.name.removeprefix("k8s."), keywords)
+    if isinstance(value, dict):
+        return {key: as_recorded(item, mount_path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_recorded(item, mount_path) for item in value]
+    return value
+
+
+def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
+    """A task runs exactly its nodes."""
+    keywords = dict(dag.tasks[task.task_id].keywords)
+    arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
+    run = config.run_config
+    assert keywords == {
+        "task_id": task.label,
+        "image": IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "namespace": run.namespace,
+        "kubernetes_conn_id": "kubernetes_default",
+        "startup_timeout_seconds": 600,
+        "startup_check_interval_seconds": 1,
+        "log_events_on_failure": True,
+        "log_pod_spec_on_failure": False,
+        "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
+        **as_recorded(plan.resources.get(task.resources, {}), None),
+    }
+    asked: list[dict[str, list[str]]] = []
+
+    def kedro_params(**names: list[str]) -> str:
+        asked.append(names)
+        return "params"
+
+    argv = [in_the_pod(argument, {"kedro_params": kedro_params}) for argument in arguments]
+    wanted = {
+        "macros": list(run.macro_params),
+        "variables": list(run.variables_params),
+        "trigger": [entry.name for entry in run.trigger_params],
+    }
+    assert asked == [{key: names for key, names in wanted.items() if names}]
+    assert argv[:2] == ["python", "-c"]
+    assert argv[2] == RUN_KEDRO
+    assert argv[3:] == [
+        "run",
+        f"--env={plan.env}",
+        "--params=params",
+        f"--pipelines={task.pipeline}",
+        f"--nodes={','.join(task.nodes)}",
+    ]
+    assert split_node_names(None, None, ",".join(task.nodes)) == [*task.nodes]  # type: ignore[arg-type]
+    assert split_string(None, None, task.pipeline) == [task.pipeline]  # type: ignore[arg-type]
+    for dataset in (*task.inputs, *task.outputs, *task.nodes):
+        assert f"`{dataset}`" in doc
+    assert f"\n\n{task.doc}\n" in doc
+
+
+def check_nodes(project: Project, plan: Plan) -> dict[str, str]:
+    """Each node is in one task; gives its id by the node's name."""
+    assert sorted(name for task in plan.tasks for name in task.nodes) == sorted(
+        node.name for node in project.nodes
+    )
+    for task in plan.tasks:
+        if len(task.nodes) == 1:
+            (node,) = (node for node in project.nodes if node.name == task.nodes[0])
+            assert (task.inputs, task.outputs, task.doc) == (node.inputs, node.outputs, node.doc)
+    return {name: task.task_id for task in plan.tasks for name in task.nodes}
+
+
+def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag) -> None:
+    """The order of tasks is that of Kedro, after sensors and volume and before the clean-up."""
+    upstream: dict[str, set[str]] = {task.task_id: set() for task in plan.tasks}
+    for name, before in upstream_of(project.nodes).items():
+        upstream[task_ids[name]] |= {task_ids[other] for other in before} - {task_ids[name]}
+    expected = {(a, b) for b, before in upstream.items() for a in before}
+    roots = {task_id for task_id, before in upstream.items() if not before}
+    steps = [
+        {sensor.task_id for sensor in plan.sensors},
+        {"create_volume"} & set(dag.tasks),
+        {"data_volume_init"} & set(dag.tasks),
+        roots,
+    ]
+    steps = [step for step in steps if step]
+    ends = [{"delete_intermediate_data"} & set(dag.tasks), {"delete_volume"} & set(dag.tasks)]
+    ends = [set(upstream), *(step for step in ends if step)]
+    for earlier, later in [*pairwise(steps), *pairwise(ends)]:
+        expected |= {(a, b) for a in earlier for b in later}
+    assert dag.edges == expected
+
+
+def check_handing_on(
+    project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
+) -> None:
+    """Each pod is told which of its datasets other tasks read, and where to put them."""
+    run_id = {"dag": {"dag_id": "d"}, "run_id": "r"}
+    (env,) = (c["env"] for c in as_recorded(plan.pod, "/data")["spec"]["containers"])
+    variables = {entry["name"]: entry.get("value", "") for entry in env}
+    assert plan.hands_on == ("KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA" in variables)
+    if not plan.hands_on:
+        return
+    readers: dict[str, set[str]] = {}
+    for node in project.nodes:
+        for name in node.inputs:
+            readers.setdefault(name, set()).add(task_ids[node.name])
+    for task in plan.tasks:
+        made = {
+            name
+            for node in project.nodes
+            if node.name in task.nodes
+            for name in node.outputs
+            if readers.get(name, set()) - {task.task_id}
+        }
+        names = in_the_pod(
+            variables["KEDRO_AIRFLOW_K8S_HANDED_ON"],
+            {"handed_on": dag.variables["handed_on"], "ti": {"task_id": task.task_id}},
+        )
+        assert json.loads(names) == sorted(made)
+    root = in_the_pod(
+        variables["KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"],
+        {"run_slug": dag.variables["run_slug"], **run_id},
+    )
+    assert root.startswith(("s3://bucket/folder/d-", "/"))
+    assert ("delete_intermediate_data" in dag.tasks) == plan.deletes_data
+
+
+def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
+    run = config.run_config
+    start = run.start_date or DEFAULT_START_DATE
+    start_date: object = datetime(start.year, start.month, start.day, tzinfo=timezone.utc)
+    if run.timezone != "UTC":
+        start_date = Model(
+            "pendulum.datetime", {"tz": run.timezone}, (start.year, start.month, start.day)
+        )
+    params = {
+        field.name: Model("Param", field.schema, (field.default,)) for field in plan.trigger_params
+    }
+    assert [field.name for field in plan.trigger_params] == [e.name for e in run.trigger_params]
+    keywords = dict(dag.keywords)
+    *tags, fingerprint = keywords.pop("tags")
+    macros = keywords.pop("user_defined_macros", {})
+    assert keywords == {
+        "dag_id": plan.dag_id,
+        **({"description": run.description} if run.description else {}),
+        "doc_md": dag.variables["__doc__"],
+        "schedule": run.cron_expression,
+        "start_date": start_date,
+        "catchup": False,
+        **({"params": params} if params else {}),
+        **({"max_active_runs": 1} if run.cron_expression == "@continuous" else {}),
+    }
+    assert dag.variables["__doc__"].splitlines()[-1] == fingerprint
+    assert tags == list(plan.tags)
+    assert re.fullmatch("fingerprint:[0-9a-f]{12}", fingerprint)
+    assert macros == {name: dag.variables[name] for name in plan.macros}
+    for sensor in plan.sensors:
+        delta = timedelta(minutes=sensor.execution_delta) if sensor.execution_delta else None
+        assert dag.tasks[sensor.task_id].keywords == {
+            "task_id": sensor.task_id,
+            "external_dag_id": sensor.dag_id,
+            "external_task_id": sensor.external_task_id,
+            "check_existence": sensor.check_existence,
+            "execution_delta": delta,
+            "timeout": sensor.timeout * 60,
+            "failed_states": list(sensor.failed_states),
+            "mode": "reschedule",
+        }
+
+
+def rendered(values: Mapping[str, str]) -> dict[str, str]:
+    """Values of the pod after Airflow's Jinja."""
+    return {name: template(value).render() for name, value in values.items()}
+
+
+def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
+    """Free texts of the configuration are in the pod and the resources as they were given."""
+    run = config.run_config
+    pod = dag.variables["POD"]
+    env = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+    assert run.env_vars.items() <= rendered({name: env[name] for name in run.env_vars}).items()
+    for name, arguments in dag.variables["RESOURCES"].items():
+        if name not in run.resources:
+            assert " + " in name
+            continue
+        wanted = run.resources[name]
+        assert rendered(arguments.get("labels", {})) == wanted.labels
+        assert rendered(arguments.get("annotations", {})) == wanted.annotations
+        assert rendered(arguments.get("node_selector", {})) == wanted.node_selectors
+
+
+def check_source(source: str, plan: Plan) -> None:
+    """The text holds nothing but imports, the operators, constants and the tasks."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    assert called(nodes) <= CALLED | CALLED_BY_OPERATORS
+    inside = next(statement for statement in tree.body if isinstance(statement, ast.With))
+    assert {type(statement) for statement in statements(inside.body)} <= set(STATEMENTS)
+    inner = list(ast.walk(inside))
+    assert called(inner) <= CALLED
+
+    variables = [name for name in bound(tree) if name != "ExternalTaskSensor"]
+    assert len(variables) == len(set(variables))
+    assert not set(variables) & set(dir(builtins))
+    loaded = {node.id for node in inner if isinstance(node, ast.Name)}
+    assert loaded <= set(variables) | {"ExternalTaskSensor", "__doc__"}
+    # Users have a say only in the names of constants for texts of several tasks.
+    waits = {f"wait_{number}" for number, _ in enumerate(plan.sensors, start=1)}
+    assert set(variables) <= {
+        *(name for name in variables if re.fullmatch(r"DOC(_\w+)?", name)),
+        *waits,
+        *OWN_NAMES,
+        *BOUND_BY_OPERATORS,
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert set(imported(nodes)) <= used | {"annotations"}
+
+
+def check_ids(plan: Plan, dag: RecordedDag) -> None:
+    """Ids that Airflow takes (`validate_key`, `validate_group_key`), and none twice."""
+    assert len(dag.ids) == len(set(dag.ids))
+    assert plan.task_ids == tuple(sorted(dag.tasks, key=plan.task_ids.index))
+    for task_id in [plan.dag_id, *dag.tasks]:
+        assert re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", task_id)
+    for group in dag.group_ids:
+        assert len(group) <= 200
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in group.split("."))
+
+
+def check(project: Project, config: PluginConfig) -> None:
+    plan = build_plan(project, config)
+    source = render_dag(plan).source
+    check_source(source, plan)
+    dag = run_dag_file(source)
+    for task in plan.tasks:
+        check_task(task, plan, config, dag)
+    task_ids = check_nodes(project, plan)
+    check_edges(project, plan, task_ids, dag)
+    check_handing_on(project, plan, task_ids, dag)
+    check_dag(plan, config, dag)
+    check_pod(config, dag)
+    check_ids(plan, dag)
+
+
+@given(projects())
+def test_whatever_kedro_accepts_is_in_the_dag_exactly_and_nothing_else_runs(
+    given_: tuple[Project, PluginConfig],
+) -> None:
+    project, config = given_
+    unnameable = [node.name for node in project.nodes if not kedro_finds_node(node.name)]
+    if unnameable or not kedro_finds_pipeline(project.pipeline):
+        with pytest.raises(PlanError, match="cannot be named"):
+            build_plan(project, config)
+        event("refused: Kedro's command line cannot name it")
+        project = findable(project)
+    if project.nodes:
+        try:
+            build_plan(project, config)
+        except PlanError as error:
+            event(f"refused: {error.code}")
+            if error.code not in ("group-cycle", "resources-contradict"):
+                raise
+            return
+        check(project, config)
+
+
+def project_of(*nodes: PipelineNode, pipeline: str = "__default__") -> Project:
+    return Project("my_package", "local", True, pipeline, nodes, "0a1b2c")
+
+
+PLAIN = config_of({"image": IMAGE})
+
+
+@given(plain_nodes())
+@example((PipelineNode("pod_task"), PipelineNode("kedro_task"), PipelineNode("other")))
+@example((PipelineNode("pod_template"), PipelineNode("k8s"), PipelineNode("KubernetesPodOperator")))
+@example((PipelineNode("a.upstream_join_id", "a"), PipelineNode("a", None)))
+@example((PipelineNode("a.b", None), PipelineNode("a.b.c", "a.b"), PipelineNode("a", None)))
+@example((PipelineNode("{{😀.n", "{{😀"),))
+@example((PipelineNode("a\rb.n", "a\rb"), PipelineNode("a\r\nb.n", "a\r\nb")))
+@example((PipelineNode("$(HOME)$$.n", "$(HOME)$$"),))
+@example((PipelineNode("{{ $(HOME) }}\\.n", "{{ $(HOME) }}\\"),))
+def test_any_names_and_namespaces_make_distinct_tasks_that_run_exactly_their_nodes(
+    nodes: tuple[PipelineNode, ...],
+) -> None:
+    project = findable(project_of(*nodes))
+    if project.nodes:
+        check(project, PLAIN)
+
+
+@pytest.mark.parametrize("name", ["a,b", " a", "a ", "", "a\n", "\x00", "\ud800"])
+def test_a_pipeline_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
+    with pytest.raises(PlanError, match="cannot be named"):
+        build_plan(project_of(PipelineNode("n"), pipeline=name), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["a,b", " a", "a\n", "[a", "a]", "\x00", "\ud800"])
+def test_a_node_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
+    assert not kedro_finds_node(name)
+    with pytest.raises(PlanError, match="cannot be named"):
+        build_plan(project_of(PipelineNode(name)), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["[a,b]", "]a[", "a],b[", "a b", "a[1]", "--x", "{a}", "$(A)"])
+def test_a_node_that_kedros_command_line_can_name_is_not_refused(name: str) -> None:
+    assert kedro_finds_node(name)
+    check(project_of(PipelineNode(name)), PLAIN)
+
+
+def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
+    config = config_of(
+        {"image": IMAGE, "external_dependencies": [{"dag_id": "up"}, {"dag_id": "up"}]}
+    )
+    nodes = PipelineNode("wait_for_up.n", "wait_for_up"), PipelineNode("wait_for_up")
+    check(project_of(*nodes), config)
+
+
+def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
+    for more in ("import os", "open('f')", "eval('1')", "from airflow.configuration import conf"):
+        with pytest.raises((ImportError, NameError)):
+            run_dag_file(f"{source}\n{more}\n")
+    assert "print" in called(ast.walk(ast.parse("print(1)")))
+    with pytest.raises(AssertionError):
+        check_source(f"{source}\nprint(1)\n", build_plan(project_of(PipelineNode("n")), PLAIN))
+
+
+def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
+    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
+    task = '    kedro_task("n", [], [])\n'
+    assert task in source
+    with pytest.raises(ValueError, match="Two tasks"):
+        run_dag_file(source.replace(task, task * 2))
+
+
+def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:
+    nodes = [PipelineNode(name, function="f", doc='Says "it" {{ x }}\n😀') for name in "abc"]
+    source = render_dag(build_plan(project_of(*nodes), PLAIN)).source
+    assert source.count("{{ x }}") == 1
+    assert run_dag_file(source).variables["DOC_F"] == nodes[0].doc
+    check(project_of(*nodes), PLAIN)

@@ -1,0 +1,152 @@
+"""Which Airflow a command takes: that of the configuration, which may be the sandbox's."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, replace
+
+import pytest
+from kedro.framework.startup import bootstrap_project
+
+from kedro_airflow_k8s.deploy.target import Target, is_on_this_machine
+from kedro_airflow_k8s.errors import AirflowK8sError, ConfigError, SandboxError
+from kedro_airflow_k8s.project.reader import KedroProject
+from kedro_airflow_k8s.sandbox.airflow_server import Keys
+from kedro_airflow_k8s.sandbox.background import BackgroundProcess
+from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
+from kedro_airflow_k8s.sandbox.processes import ProcessId
+from tests.support.kedro_projects import (
+    ProjectFolder,
+    as_in_a_new_process,
+    project_fixture,  # noqa: F401 - fixture
+)
+
+PORT = 8093
+RUN = "run_config: {image: shop:1.0}\n"
+
+
+def target_of(project: ProjectFolder, config: str, *, sandbox: bool = False) -> Target:
+    project.config(config + RUN)
+    with as_in_a_new_process():
+        found = KedroProject(bootstrap_project(project.path))
+    return Target(found, sandbox=sandbox, warn=pytest.fail)
+
+
+def pretend_it_runs(project: ProjectFolder, *, ended: bool = False) -> SandboxFolder:
+    """The records of a sandbox, whose only service is this very process."""
+    folder = SandboxFolder(project.path)
+    folder.create()
+    process = ProcessId.of(os.getpid())
+    assert process is not None
+    if ended:
+        process = replace(process, started="never")
+    state = SandboxState(
+        project=str(folder.project),
+        python="python",
+        version="3.3.2",
+        port=PORT,
+        connection="kubernetes_default",
+        home="/home/kedro_docker",
+        secrets="",
+        temporary=str(project.path / "tmp"),
+        services={"api-server": BackgroundProcess(process, process, folder.path)},
+    )
+    folder.write_state(state)
+    keys = folder.keys_file("3.3.2")
+    keys.parent.mkdir()
+    keys.write_text(json.dumps(asdict(Keys.random())))
+    return folder
+
+
+@pytest.mark.parametrize("host", [f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}/"])
+def test_the_address_of_the_running_sandbox_is_the_sandbox(
+    project: ProjectFolder, host: str
+) -> None:
+    folder = pretend_it_runs(project)
+    target = target_of(project, f"host: {host}\n")
+    assert target.host == f"http://127.0.0.1:{PORT}"
+    assert target.output(None) == str(folder.dags)
+    assert target.output("elsewhere") == "elsewhere"
+    assert target.image_name(None) == "shop:1.0"
+
+
+def test_a_dag_that_goes_elsewhere_needs_no_sandbox(project: ProjectFolder) -> None:
+    target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: .airflow-sandbox/dags\n")
+    assert target.image_for("elsewhere", "shop:2.0") == "shop:2.0"
+    assert target.image_for("gs://bucket/dags", None) is None
+    for output in (None, str(SandboxFolder(project.path).dags)):
+        with pytest.raises(SandboxError, match="does not run"):
+            target.image_for(output, None)
+    with pytest.raises(SandboxError, match="does not run"):
+        target_of(project, "", sandbox=True).image_for("elsewhere", None)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"http://127.0.0.1:{PORT + 1}",
+        f"https://127.0.0.1:{PORT}",
+        f"http://127.0.0.1:{PORT}/airflow",
+        f"http://127.0.0.1.example.com:{PORT}",
+        f"http://airflow.example.com:{PORT}",
+    ],
+)
+def test_another_address_is_not_and_gets_no_password_of_the_sandbox(
+    project: ProjectFolder, host: str
+) -> None:
+    pretend_it_runs(project)
+    target = target_of(project, f"host: {host}\noutput: gs://bucket/dags\n")
+    assert target.host == host
+    assert target.output(None) == "gs://bucket/dags"
+    assert target.image_name(None) is None
+
+
+def test_a_sandbox_that_has_ended_is_not_taken_for_what_is_at_its_port_now(
+    project: ProjectFolder,
+) -> None:
+    pretend_it_runs(project, ended=True)
+    target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: /dags\n")
+    assert target.output(None) == "/dags"
+
+
+@pytest.mark.parametrize("host", ["", "host: http://127.0.0.1:8080\n"])
+def test_the_folder_of_the_sandbox_as_output_means_it_whatever_its_port(
+    project: ProjectFolder, host: str
+) -> None:
+    config = f"{host}output: .airflow-sandbox/dags\n"
+    with pytest.raises(SandboxError, match="Start it with `kedro airflow-k8s sandbox up`"):
+        _ = target_of(project, config).host
+    folder = pretend_it_runs(project)
+    assert target_of(project, config).host == f"http://127.0.0.1:{PORT}"
+    absolute = f"{host}output: {folder.dags}\n"
+    assert target_of(project, absolute).host == f"http://127.0.0.1:{PORT}"
+
+
+def test_a_host_elsewhere_counts_more_than_the_folder_of_the_sandbox(
+    project: ProjectFolder,
+) -> None:
+    pretend_it_runs(project)
+    config = "host: https://airflow.example.com\noutput: .airflow-sandbox/dags\n"
+    assert target_of(project, config).host == "https://airflow.example.com"
+
+
+def test_without_a_host_and_an_output_the_messages_name_init(project: ProjectFolder) -> None:
+    target = target_of(project, "")
+    with pytest.raises(ConfigError, match="kedro airflow-k8s init"):
+        _ = target.host
+    with pytest.raises(AirflowK8sError, match="`kedro airflow-k8s init`"):
+        target.output(None)
+
+
+def test_the_option_takes_the_sandbox_whatever_is_configured(project: ProjectFolder) -> None:
+    folder = pretend_it_runs(project)
+    target = target_of(project, "host: https://a.example.com\noutput: /x\n", sandbox=True)
+    assert target.output(None) == str(folder.dags)
+
+
+def test_addresses_of_this_machine_are_known() -> None:
+    assert is_on_this_machine("http://[::1]:8080")
+    assert not is_on_this_machine("http://[")
+    assert not is_on_this_machine("")
+    assert not is_on_this_machine("/127.0.0.1")

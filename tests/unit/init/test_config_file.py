@@ -1,0 +1,286 @@
+"""The `airflow-k8s.yaml` that `init` writes: complete, explained, valid, and safe to edit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+
+from kedro_airflow_k8s.config.kubernetes import dns_label_reason
+from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.init.config_file import (
+    ConfigPlace,
+    config_text,
+    is_our_schema,
+    schema_text,
+    yaml_text,
+)
+from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts
+from kedro_airflow_k8s.init.project_facts import SLUG_LENGTH, slug
+from tests.kedro.init.commented_yaml import key_lines, load_yaml, switch_on, switched_off
+
+FACTS = ProjectFacts(
+    project_name="My Shop",
+    package_name="my_shop",
+    slug="my-shop",
+    python_version="3.11",
+    kedro_version="1.7.0",
+    image="registry.example.com/my-shop",
+    repository_path=".",
+    default_branch="main",
+    env="base",
+    base_env="base",
+    host="https://airflow.example.com",
+    output="gs://bucket/dags",
+    is_sandbox=False,
+    namespace="my-shop",
+)
+NOWHERE = replace(FACTS, host="", output="")
+PLACE = ConfigPlace(schema="../../airflow-k8s.schema.json", conf="conf")
+SCHEMA = jsonschema.Draft202012Validator(json.loads(schema_text()))
+AUTHS: list[AuthKind | None] = [None, *get_args(AuthKind)]
+HOSTILE = [
+    'a "quoted" name',
+    "it's",
+    "Zażółć gęślą jaźń",
+    "購物",
+    "${oops}",
+    "\\${oops}",
+    "$${a}$\\",
+    "a # b",
+    "a: b",
+    "- x",
+    "two\nlines",
+    "tab\tand\u2028more\x85",
+    "null",
+    "yes",
+    "0123",
+    "1e3",
+    "{{ ds }}",
+    "{% raw %}",
+    " blanks ",
+    "😀",
+    "@daily",
+    "*",
+    "%",
+    "--",
+    "x" * 300,
+]
+
+
+def text_of(facts: ProjectFacts = FACTS, auth: AuthKind | None = None, **place: Any) -> str:
+    return config_text(facts, replace(PLACE, **place), auth, date(2026, 1, 31))
+
+
+def loaded(text: str) -> Any:
+    """What Kedro's loader makes of a file, values put for `${...}`."""
+    return OmegaConf.to_container(OmegaConf.create(load_yaml(text)), resolve=True)
+
+
+def all_on(text: str) -> str:
+    return switch_on(text, *switched_off(text))
+
+
+def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a key may hold, also in lists and under names of the user's."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from sections_of(argument)
+
+
+def paths_of(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """The path of each key of the model."""
+    for name, field in model.model_fields.items():
+        yield (name,)
+        for section in sections_of(field.annotation):
+            yield from ((name, *rest) for rest in paths_of(section))
+
+
+def has(data: Any, path: tuple[str, ...]) -> bool:
+    """Whether a key is in data; lists and names of the user's are no steps of a path."""
+    if not path:
+        return True
+    if isinstance(data, list):
+        return any(has(item, path) for item in data)
+    if not isinstance(data, dict):
+        return False
+    if path[0] in data:
+        return has(data[path[0]], path[1:])
+    return any(has(value, path) for value in data.values() if isinstance(value, dict))
+
+
+PATHS = sorted(set(paths_of(PluginConfig)))
+
+
+def test_the_walk_finds_keys_at_every_depth() -> None:
+    assert ("host",) in PATHS
+    assert ("run_config", "volume", "mount_path") in PATHS
+    assert ("run_config", "secrets", "deploy_target") in PATHS
+    assert ("run_config", "resources", "tolerations", "toleration_seconds") in PATHS
+    assert not has({"run_config": {"volume": {}}}, ("run_config", "volume", "size"))
+
+
+@pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
+@pytest.mark.parametrize("auth", [None, "aws"])
+def test_every_key_of_the_model_is_there_switched_on_or_off(
+    facts: ProjectFacts, auth: AuthKind | None
+) -> None:
+    data = load_yaml(all_on(text_of(facts, auth)))
+    assert [".".join(path) for path in PATHS if not has(data, path)] == []
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+def test_every_key_of_the_model_is_named_whatever_was_chosen(auth: AuthKind | None) -> None:
+    text = text_of(auth=auth)
+    names = {path[-1] for path in PATHS}
+    assert {name for name in names if not re.search(rf"\b{name}:", text)} == set()
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+def test_every_key_of_the_model_has_a_comment_of_its_own(auth: AuthKind | None) -> None:
+    text = all_on(text_of(auth=auth))
+    lines = text.splitlines()
+    names = {path[-1] for path in PATHS} - {"run_config"}
+    bare, last = [], -1
+    for number, name in key_lines(text):
+        if name in names and not any("#" in line for line in lines[last + 1 : number]):
+            bare.append(f"{number}: {name}")
+        last = number
+    # Both are there before, in an entry beside this one.
+    assert [b.partition(": ")[2] for b in bare] == ["secret", "requests"]
+
+
+@pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
+@pytest.mark.parametrize("auth", AUTHS)
+def test_the_file_is_valid_as_it_is(facts: ProjectFacts, auth: AuthKind | None) -> None:
+    data = loaded(text_of(facts, auth))
+    config = load_config(data, "it")
+    SCHEMA.validate(data)
+    assert (config.host or "", config.output or "") == (facts.host, facts.output)
+    assert (config.airflow_auth and config.airflow_auth.type) == auth
+    assert config.run_config.image == "registry.example.com/my-shop:1.0"
+
+
+@pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
+@pytest.mark.parametrize("auth", AUTHS)
+def test_each_setting_that_is_switched_off_can_be_switched_on_alone(
+    facts: ProjectFacts, auth: AuthKind | None
+) -> None:
+    text = text_of(facts, auth)
+    settings = switched_off(text)
+    assert len(settings) > 20
+    before = load_config(loaded(text), "it")
+    for setting in settings:
+        data = loaded(switch_on(text, setting))
+        SCHEMA.validate(data)
+        # It says something that the file did not say before.
+        assert load_config(data, setting.name) != before, setting.name
+
+
+@pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
+@pytest.mark.parametrize("auth", AUTHS)
+def test_all_settings_that_are_switched_off_can_be_switched_on_together(
+    facts: ProjectFacts, auth: AuthKind | None
+) -> None:
+    data = loaded(all_on(text_of(facts, auth)))
+    config = load_config(data, "it")
+    SCHEMA.validate(data)
+    assert config.run_config.secrets[1].deploy_target == "DATABASE_PASSWORD"
+    assert config.run_config.external_dependencies[0].execution_delta == 30
+
+
+def test_no_line_is_longer_than_a_screen() -> None:
+    for auth in AUTHS:
+        assert [line for line in text_of(auth=auth).splitlines() if len(line) > 105] == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_the_experiment_to_the_letter(name: str) -> None:
+    facts = replace(FACTS, project_name=name, output=f"/dags/{name}")
+    config = load_config(loaded(text_of(facts)), "it")
+    assert config.run_config.experiment_name == name
+    assert config.output == f"/dags/{name}"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back_from_yaml_and_from_kedros_loader(text: str) -> None:
+    assert loaded(f"key: {yaml_text(text)}") == {"key": text}
+    # A key is not put through `${...}`.
+    if "${" not in text:
+        assert load_yaml(f"{yaml_text(text)}: 1") == {text: 1}
+
+
+@pytest.mark.parametrize("text", ["my-shop", "gs://bucket/dags", "https://a.example.com/b", "/x"])
+def test_an_ordinary_value_has_no_quotes(text: str) -> None:
+    assert yaml_text(text) in (text, f'"{text}"')
+    assert yaml_text("https://airflow.example.com") == "https://airflow.example.com"
+    assert yaml_text("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_makes_names_that_registries_and_kubernetes_take(name: str) -> None:
+    made = slug(name, "shop_of_mine")
+    assert dns_label_reason(made) is None
+    assert len(made) <= SLUG_LENGTH
+    assert made[0].isalpha()
+    assert "--" not in made
+    load_config({"run_config": {"image": f"registry.example.com/{made}:1.0"}}, "it")
+
+
+@given(st.text(), st.text(st.characters(categories=["L", "N"]), min_size=1))
+def test_any_name_makes_names_that_registries_and_kubernetes_take(name: str, package: str) -> None:
+    made = slug(name, package)
+    assert dns_label_reason(made) is None
+    assert len(made) <= SLUG_LENGTH
+    config = {"image": f"example.com/{made}:1.0", "namespace": made, "run_name": made}
+    load_config({"run_config": config}, "it")
+
+
+def test_ordinary_names_are_as_one_would_write_them() -> None:
+    assert slug("My Shop", "x") == "my-shop"
+    assert slug("購物", "gou_wu").isascii()
+    assert slug("2026 forecast", "x") == "kedro-2026-forecast"
+    assert slug("!?", "my_shop") == "my-shop"
+    assert slug("!?", "__") == slug("!?", "__") != slug("??", "__")
+
+
+def test_nodes_that_ask_for_resources_find_entries() -> None:
+    names = ("huge", "on", "żółw", "0")
+    config = load_config(loaded(text_of(resources=names)), "it")
+    assert {"__default__", *names} == set(config.run_config.resources)
+    together = loaded(all_on(text_of(resources=names)))
+    load_config(together, "it")
+
+
+def test_the_schema_line_is_the_first_and_leads_to_the_schema(tmp_path: Path) -> None:
+    first = text_of().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../../airflow-k8s.schema.json"
+
+
+def test_the_schema_is_that_of_the_package_and_known_as_ours() -> None:
+    packaged = (
+        Path(__file__).resolve().parents[3] / "kedro_airflow_k8s/config/airflow-k8s.schema.json"
+    )
+    assert schema_text() == packaged.read_text(encoding="utf-8")
+    assert is_our_schema(schema_text())
+    assert not is_our_schema("{}")
+    assert not is_our_schema("[1]")
+    assert not is_our_schema("mine")
+
+
+def test_an_env_file_says_when_it_counts() -> None:
+    assert "for --env prod" in text_of(replace(FACTS, env="prod"))
+    assert "for --env" not in text_of()

@@ -1,0 +1,262 @@
+"""What the tasks of a DAG run, read, make and need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s.dag.literals import Call
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.plan.build import Plan, build_plan
+from kedro_airflow_k8s.plan.tasks import Task
+from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, Project
+from tests.support.strategies import IMAGE, config_of
+
+MAKE = PipelineNode("make", inputs=("raw",), outputs=("x", "report"))
+USE = PipelineNode("use", inputs=("x", "params:a"), outputs=("y",))
+END = PipelineNode("end", inputs=("y", "x"), outputs=("z",))
+CHAIN = (MAKE, USE, END)
+
+
+def planned(
+    nodes: Sequence[PipelineNode] = CHAIN,
+    *,
+    pipeline: str = "__default__",
+    catalog: Mapping[str, CatalogEntry] | None = None,
+    smaller: Mapping[str, frozenset[str]] | None = None,
+    **run_config: Any,
+) -> Plan:
+    project = Project(
+        package_name="flights",
+        env="local",
+        is_default_env=True,
+        pipeline=pipeline,
+        nodes=tuple(nodes),
+        commit="0a1b2c",
+        catalog=catalog or {},
+        smaller=smaller or {},
+    )
+    return build_plan(project, config_of({"image": IMAGE, **run_config}))
+
+
+def tagged(node: PipelineNode, *tags: str) -> PipelineNode:
+    return PipelineNode(node.name, node.namespace, node.inputs, node.outputs, tags)
+
+
+def only(plan: Plan) -> Task:
+    (task,) = plan.tasks
+    return task
+
+
+# What a task reads and makes.
+
+
+def test_a_task_of_several_nodes_takes_what_they_do_not_make_themselves() -> None:
+    task = only(planned(grouping="pipeline"))
+
+    assert task.nodes == ("make", "use", "end")
+    assert task.inputs == ("raw", "params:a")
+
+
+def test_a_task_of_several_nodes_makes_what_others_read_and_what_nobody_reads() -> None:
+    first, second = planned(
+        (tagged(MAKE, "airflow-k8s.group.g"), tagged(USE, "airflow-k8s.group.g"), END)
+    ).tasks
+
+    assert (first.nodes, first.outputs) == (("make", "use"), ("x", "report", "y"))
+    assert (second.nodes, second.outputs) == (("end",), ("z",))
+    assert only(planned(grouping="pipeline")).outputs == ("report", "z")
+
+
+def test_two_ways_to_read_a_dataset_are_one_dataset() -> None:
+    nodes = (
+        PipelineNode("write", outputs=("t@pandas",)),
+        PipelineNode("read", inputs=("t@spark",), outputs=("z",)),
+    )
+    task = only(planned(nodes, grouping="pipeline"))
+
+    assert (task.inputs, task.outputs) == ((), ("z",))
+
+
+def test_a_task_of_several_nodes_tells_what_each_of_them_does() -> None:
+    nodes = (
+        PipelineNode("a", outputs=("x",), doc="Make x.\n\nOut of nothing."),
+        PipelineNode("b", inputs=("x",), outputs=("y",)),
+        PipelineNode("c", inputs=("y",), outputs=("z",), doc="Make z."),
+    )
+
+    assert only(planned(nodes, grouping="pipeline")).doc == "- `a`: Make x.\n- `c`: Make z."
+
+
+# How they are grouped.
+
+
+def test_each_pipeline_is_grouped_in_its_own_way() -> None:
+    grouping = {"train": "pipeline", "__default__": "none"}
+
+    assert len(planned(pipeline="train", grouping=grouping).tasks) == 1
+    assert len(planned(pipeline="other", grouping=grouping).tasks) == 3
+    assert len(planned(pipeline="other", grouping={"train": "pipeline"}).tasks) == 3
+
+
+def test_nodes_joined_by_data_that_the_catalog_does_not_keep_share_a_pod() -> None:
+    catalog = {
+        "x": CatalogEntry("pandas.CSVDataset", path="data/x.csv"),
+        "y": CatalogEntry("MemoryDataset", in_memory=True),
+    }
+
+    plan = planned(grouping="memory", catalog=catalog)
+
+    assert [task.nodes for task in plan.tasks] == [("make",), ("use", "end")]
+
+
+def test_a_task_never_has_the_id_of_another_a_group_or_a_task_of_ours() -> None:
+    group = "airflow-k8s.group"
+    nodes = (
+        tagged(MAKE, f"{group}.end"),
+        tagged(USE, f"{group}.delete_volume"),
+        PipelineNode("end", inputs=("y", "x"), outputs=("z",)),
+        PipelineNode("n.end", "end", inputs=("z",)),
+    )
+
+    ids = planned(nodes).task_ids
+
+    assert len(set(ids)) == len(ids) == 7
+
+
+def test_groups_that_the_user_named_and_that_wait_for_each_other_are_refused() -> None:
+    nodes = (tagged(MAKE, "airflow-k8s.group.g"), USE, tagged(END, "airflow-k8s.group.g"))
+
+    with pytest.raises(PlanError, match=r"(?s)make.*use.*end") as refused:
+        planned(nodes)
+
+    assert refused.value.code == "group-cycle"
+
+
+# What their pods need.
+
+
+def test_a_task_of_several_nodes_has_the_most_that_one_of_them_asks_for() -> None:
+    nodes = (tagged(MAKE, "resources.big"), tagged(USE, "resources.wide"), END)
+    entries = {
+        "__default__": {"requests": {"cpu": "1"}},
+        "big": {"requests": {"memory": "2Gi"}, "labels": {"a": "b"}},
+        "wide": {"requests": {"cpu": "3", "memory": "512Mi"}},
+    }
+
+    plan = planned(nodes, grouping="pipeline", resources=entries)
+
+    assert only(plan).resources == "__default__ + big + wide"
+    assert plan.resources[only(plan).resources] == {
+        "labels": {"a": "b"},
+        "container_resources": Call(
+            "k8s.V1ResourceRequirements", {"requests": {"cpu": "3", "memory": "2Gi"}}
+        ),
+    }
+    assert plan.resources.keys() == {"__default__", "__default__ + big + wide"}
+
+
+def test_nodes_of_a_task_may_ask_for_an_entry_while_others_ask_for_none() -> None:
+    nodes = (tagged(MAKE, "resources.big"), USE, END)
+    entry = {"limits": {"memory": "1Gi"}, "labels": {"a": "b"}}
+
+    plan = planned(nodes, grouping="pipeline", resources={"big": entry})
+
+    # To have no limit is more than any; what Kubernetes would set aside for the limit, it still is.
+    assert plan.resources == {
+        "__default__ + big": {
+            "labels": {"a": "b"},
+            "container_resources": Call(
+                "k8s.V1ResourceRequirements", {"requests": {"memory": "1Gi"}}
+            ),
+        }
+    }
+
+
+def test_nodes_of_a_task_that_must_be_on_different_machines_are_refused() -> None:
+    nodes = (tagged(MAKE, "resources.a"), tagged(USE, "resources.b"), END)
+    entries = {
+        "a": {"node_selectors": {"pool": "gpu"}},
+        "b": {"node_selectors": {"pool": "cpu"}},
+    }
+
+    with pytest.raises(PlanError, match="pool") as refused:
+        planned(nodes, grouping="pipeline", resources=entries)
+
+    assert refused.value.code == "resources-contradict"
+
+
+# Which pipeline their pods run.
+
+
+def test_a_pod_runs_the_smallest_pipeline_that_has_all_its_nodes() -> None:
+    smaller = {
+        "most": frozenset({"make", "use"}),
+        "a_same": frozenset({"use", "end"}),
+        "one": frozenset({"make"}),
+    }
+
+    plan = planned(smaller=smaller)
+
+    assert {task.nodes: task.pipeline for task in plan.tasks} == {
+        ("make",): "one",
+        ("use",): "a_same",
+        ("end",): "a_same",
+    }
+    # Named all the same: the image may have got more nodes since.
+    assert not any(task.whole_pipeline for task in plan.tasks)
+    assert only(planned(smaller=smaller, grouping="pipeline")).pipeline == "__default__"
+
+
+def test_nodes_that_do_not_fit_a_command_line_are_refused_with_the_way_out() -> None:
+    nodes = [PipelineNode(f"{'n' * 200}{i}", "a", outputs=(f"d{i}",)) for i in range(700)]
+    nodes.append(PipelineNode("last"))
+    mine = frozenset(node.name for node in nodes[:-1])
+
+    with pytest.raises(PlanError, match=r"'a' has 700 nodes.*register a pipeline"):
+        planned(nodes, grouping="namespace")
+
+    task = planned(nodes, grouping="namespace", smaller={"whole": mine}).tasks[0]
+    assert (task.pipeline, task.whole_pipeline) == ("whole", True)
+    assert planned(nodes, grouping="pipeline").tasks[0].whole_pipeline
+
+
+# What tasks hand on.
+
+
+def test_data_on_object_storage_is_deleted_at_the_end_of_the_run() -> None:
+    plan = planned(intermediate_data="s3://bucket/x", volume={"disabled": True})
+
+    assert plan.hands_on
+    assert plan.task_ids[-1] == "delete_intermediate_data"
+    assert plan.steps == (("every", "delete_intermediate_data"),)
+
+
+def test_the_volume_goes_after_the_pod_that_deletes_the_data_and_mounts_it() -> None:
+    plan = planned(intermediate_data="s3://bucket/x", volume={"skip_init": True})
+
+    assert plan.task_ids[-2:] == ("delete_intermediate_data", "delete_volume")
+    assert plan.steps == (
+        ("create_volume", "first"),
+        ("every", "delete_intermediate_data"),
+        ("delete_intermediate_data", "delete_volume"),
+    )
+
+
+def test_data_on_object_storage_stays_if_the_user_says_so() -> None:
+    plan = planned(
+        intermediate_data="s3://bucket/x", keep_intermediate_data=True, volume={"disabled": True}
+    )
+
+    assert plan.hands_on
+    assert plan.steps == ()
+    assert "delete_intermediate_data" not in plan.task_ids
+
+
+def test_without_a_volume_and_a_store_tasks_hand_nothing_on() -> None:
+    plan = planned(volume={"disabled": True})
+
+    assert not plan.hands_on
+    assert plan.macros == ("kedro_params",)
