@@ -53,9 +53,9 @@ class CompiledDag:
 
 def compile_pipelines(
     project: KedroProject,
+    config: PluginConfig,
     pipelines: Sequence[str],
     *,
-    output: Path | None = None,
     overrides: Overrides = AS_CONFIGURED,
     checks: bool = True,
     warn: Callable[[str], None],
@@ -64,9 +64,10 @@ def compile_pipelines(
 
     Args:
         project: The Kedro project.
+        config: The configuration, with what a command says in its place. DAG files in its output
+            do not count as uncommitted changes.
         pipelines: Registered names.
-        output: Where the DAGs will be written: there they do not count as uncommitted changes.
-        overrides: What is said in place of the configuration.
+        overrides: What a command says of the DAGs.
         checks: Whether to look for what would go wrong on the cluster.
         warn: Called with each doubt about the configuration or the pipelines.
 
@@ -78,7 +79,7 @@ def compile_pipelines(
         raise PlanError(
             f"Several pipelines cannot all be DAG {overrides.dag_name!r}: name one with --pipeline."
         )
-    config = project.config(overrides.image)
+    output = Path(config.output) if config.output else None
     for message in config_warnings(config):
         warn(message)
     planned: dict[str, Planned] = {}

@@ -43,7 +43,6 @@ def compile_command(
         kedro airflow-k8s compile --image registry.example.com/project:1.0
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
     names = named_pipelines(project, pipeline, every)
@@ -53,9 +52,8 @@ def compile_command(
             f" kedro airflow-k8s upload-pipeline --output {target_path}"
         )
     folder = Path(target_path) if target_path else project.dags_path
-    dags = compile_pipelines(
-        project, names, output=folder, overrides=Overrides(image=image), checks=checks, warn=warn
-    )
+    config = project.config(image, output=str(folder))
+    dags = compile_pipelines(project, config, names, checks=checks, warn=warn)
     for dag in dags:
         path = upload_dag(dag.source, dag.file_name, str(folder))
         click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -71,22 +70,14 @@ def diff_command(
     from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.deploy.diff import compare
     from kedro_airflow_k8s.deploy.diff.screen import show
-    from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
     names = named_pipelines(project, pipeline, every)
     output = target.output(output)
-    image = target.image_name(image)
+    config = project.config(target.image_name(image), output=output)
     # What would go wrong in a run is not asked here.
-    dags = compile_pipelines(
-        project,
-        names,
-        output=Path(output),
-        overrides=Overrides(image=image),
-        checks=False,
-        warn=warn,
-    )
+    dags = compile_pipelines(project, config, names, checks=False, warn=warn)
     # All are read before any is shown: half an answer would look like a whole one.
     diffs = [compare(dag, read_dag(dag.file_name, output)) for dag in dags]
     for found in diffs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -86,13 +85,12 @@ def run_once_command(
 
     params = parse_params(options["params"])
     output = target.output(output)
+    config = project.config(target.image(options["image"]), output=output)
     (dag,) = compile_pipelines(
         project,
+        config,
         [pipeline],
-        output=Path(output),
-        overrides=Overrides(
-            dag_name=options["dag_name"], once=True, image=target.image(options["image"])
-        ),
+        overrides=Overrides(dag_name=options["dag_name"], once=True),
         checks=options["checks"],
         warn=warn,
     )

@@ -55,14 +55,11 @@ def sandbox_run(
         kedro airflow-k8s sandbox run --pipeline data_processing --keep
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.sandbox.command import run_dag
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
 
-    image = project.config(default_image=LOCAL_IMAGE).run_config.image
-    (dag,) = compile_pipelines(
-        project, [pipeline], overrides=Overrides(image=image), checks=checks, warn=warn
-    )
+    config = project.config(default_image=LOCAL_IMAGE)
+    (dag,) = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
     run_dag(project, dag, keep=keep, airflow_python=airflow_python, secrets=secrets)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -54,15 +53,12 @@ def schedule_command(
     from kedro_airflow_k8s.plan.build import Overrides
 
     output = target.output(output)
+    config = project.config(target.image(options["image"]), output=output)
     (dag,) = compile_pipelines(
         project,
+        config,
         [pipeline],
-        output=Path(output),
-        overrides=Overrides(
-            dag_name=options["dag_name"],
-            cron=options["cron_expression"],
-            image=target.image(options["image"]),
-        ),
+        overrides=Overrides(dag_name=options["dag_name"], cron=options["cron_expression"]),
         checks=options["checks"],
         warn=warn,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -37,18 +36,11 @@ def upload_pipeline(
         kedro airflow-k8s upload-pipeline --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.upload import upload_dag
 
     chosen_image = target.image_for(output, image)
     output = target.output(output)
-    dags = compile_pipelines(
-        project,
-        [pipeline],
-        output=Path(output),
-        overrides=Overrides(image=chosen_image),
-        checks=checks,
-        warn=warn,
-    )
+    config = project.config(chosen_image, output=output)
+    dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
     for dag in dags:
         click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")

@@ -61,13 +61,11 @@ class Overrides:
         dag_name: The whole DAG id; None for the one that project, environment and pipeline give.
         cron: When the DAG runs; None for what the configuration says.
         once: Without a schedule, and without waiting for other DAGs.
-        image: The image of the pods; None for the one in the configuration.
     """
 
     dag_name: str | None = None
     cron: str | None = None
     once: bool = False
-    image: str | None = None
 
 
 AS_CONFIGURED = Overrides()

@@ -77,12 +77,19 @@ class KedroProject:
         self.base_env = str(getattr(self._loader, "base_env", "base") or "")
         self.env = env or self.default_env
 
-    def config(self, image: str | None = None, default_image: str | None = None) -> PluginConfig:
+    def config(
+        self,
+        image: str | None = None,
+        *,
+        default_image: str | None = None,
+        output: str | None = None,
+    ) -> PluginConfig:
         """The plugin's configuration: base and environment merged key by key.
 
         Args:
             image: In place of the image in the files, which need not exist then.
             default_image: The same, but only where the files name none.
+            output: Where DAGs are written, in place of the output in the files.
 
         Raises:
             ConfigError: If a file cannot be read or says something impossible.
@@ -104,7 +111,8 @@ class KedroProject:
                 f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Make it"
                 " by `kedro airflow-k8s init`, or give --image."
             )
-        return load_config(data, source)
+        config = load_config(data, source)
+        return config if output is None else config.model_copy(update={"output": output})
 
     @cached_property
     def parameters(self) -> dict[str, Any]:

@@ -36,7 +36,9 @@ from kedro_airflow_k8s.project.reader import KedroProject
 
 project = KedroProject(bootstrap_project(Path.cwd()))
 names = project.pipeline_names()
-compiled = compile_pipelines(project, names, checks=False, warn=lambda message: None)
+compiled = compile_pipelines(
+    project, project.config(), names, checks=False, warn=lambda message: None
+)
 sys.stdout.buffer.write("".join(dag.source for dag in compiled).encode())
 """
 
