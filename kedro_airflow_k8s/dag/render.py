@@ -13,11 +13,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.values import UTC
+from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Call, Expression, literal
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
@@ -101,14 +102,7 @@ def _start_date(plan: Plan) -> Call:
 @cache
 def _template() -> Template:
     """The template of all DAGs, which takes longer to load than to fill."""
-    environment = Environment(
-        loader=PackageLoader("kedro_airflow_k8s.dag", ""),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - the result is Python, not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = jinja_environment("dag", "")
     environment.filters.update(py=literal, comment=_comment, sensor_call=_sensor_call)
     return environment.get_template("dag.py.j2")
 

@@ -10,8 +10,9 @@ from typing import Literal
 from unicodedata import category
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
+from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts, Registry
 
@@ -218,19 +219,16 @@ def quoted(text: str) -> str:
 @cache
 def template_environment() -> Environment:
     """Jinja with marks that neither a workflow's expressions nor a shell's have."""
-    environment = Environment(
-        loader=PackageLoader("kedro_airflow_k8s.init"),
+    environment = jinja_environment(
+        "init",
+        "templates",
         variable_start_string="[[",
         variable_end_string="]]",
         block_start_string="[%",
         block_end_string="%]",
         comment_start_string="[#",
         comment_end_string="#]",
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML, not HTML; texts of the user's go through `quoted`
     )
+    # The user's texts go through this one.
     environment.filters["quoted"] = quoted
     return environment

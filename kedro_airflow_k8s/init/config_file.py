@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
+from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts
 
 SCHEMA_FILE = "airflow-k8s.schema.json"
@@ -79,14 +80,7 @@ def is_our_schema(text: str) -> bool:
 
 def template(name: str) -> Template:
     """A template of this package; `yaml` and `comment` are its filters."""
-    environment = Environment(
-        loader=PackageLoader("kedro_airflow_k8s.init"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - the results are not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = jinja_environment("init", "templates")
     environment.filters.update(yaml=yaml_text, comment=comment)
     return environment.get_template(name)
 

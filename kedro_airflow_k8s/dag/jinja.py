@@ -1,0 +1,24 @@
+"""Jinja as every template of this package uses it."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def jinja_environment(room: str, folder: str, **delimiters: str) -> Environment:
+    """Return the environment for the templates in a folder of this package.
+
+    Args:
+        room: The package with the templates, such as `dag` or `init`.
+        folder: Their folder in it; empty if they are in the package itself.
+        delimiters: Jinja's options for other delimiters, such as `variable_start_string`.
+    """
+    return Environment(
+        loader=PackageLoader(f"kedro_airflow_k8s.{room}", folder),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the results are Python and YAML, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **delimiters,  # type: ignore[arg-type] # Jinja's other options are not texts.
+    )
