@@ -84,15 +84,15 @@ def compile_pipelines(
         warn(message)
     planned: dict[str, Planned] = {}
     for name in pipelines:
-        read = project.read(name, output)
-        if not read.nodes and len(pipelines) > 1:
+        pipeline = project.read_pipeline(name, output)
+        if not pipeline.nodes and len(pipelines) > 1:
             warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
             continue
-        read = ready_to_plan(project, read, config)
-        plan = build_plan(read, config, overrides)
+        pipeline = ready_to_plan(project, pipeline, config)
+        plan = build_plan(pipeline, config, overrides)
         if plan.dag_id in planned:
             raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")
-        planned[plan.dag_id] = Planned(read, plan)
+        planned[plan.dag_id] = Planned(pipeline, plan)
     if not planned:
         raise PlanError("No pipeline has nodes, so there is nothing to compile.")
     if checks:

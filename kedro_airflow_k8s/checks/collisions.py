@@ -33,7 +33,7 @@ def told_apart_by_hash(subject: Subject) -> Iterator[Finding]:
                 consequence="The run is none the worse, but people will mistake one for the other"
                 " on Airflow's page.",
                 fix="Rename one of them.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 
@@ -73,5 +73,5 @@ def _race(subject: Subject, output: str, other: str, pair: tuple[int, int]) -> F
         f" and task {second!r} uses the other, and neither waits for the other.",
         consequence="They run at the same time, and it is a matter of luck what is read.",
         fix="Use one dataset for both, so that there is an order, or store them apart.",
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )

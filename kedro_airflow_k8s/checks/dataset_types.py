@@ -100,7 +100,7 @@ def _finding(
         if unknown
         else "If the image lacks it as well, every pod that uses it fails.",
         fix=fix,
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )
 
 

@@ -10,7 +10,7 @@ from kedro_airflow_k8s.checks.subject import Subject
 
 def lost_data(subject: Subject) -> Iterator[Finding]:
     """Datasets in memory that cross from task to task, where there is no place to hand them on."""
-    if subject.plan.hands_on or subject.project.catalog is None:
+    if subject.plan.hands_on or subject.pipeline.catalog is None:
         return
     for dataset, (output, maker) in subject.made.items():
         readers = subject.read.get(dataset, {})
@@ -18,7 +18,7 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
             node
             for node, name in readers.items()
             if subject.task_of[node] != subject.task_of[maker]
-            and (subject.project.in_memory(output) or subject.project.in_memory(name))
+            and (subject.pipeline.in_memory(output) or subject.pipeline.in_memory(name))
         ]
         if lost:
             declared = output in subject.catalog
@@ -34,7 +34,7 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
                 fix="Take out run_config.volume.disabled, set run_config.intermediate_data, declare"
                 " the dataset in the catalog, or let the nodes share a task"
                 " (run_config.grouping: memory).",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 
@@ -56,5 +56,5 @@ def hooks_disabled(subject: Subject) -> Iterator[Finding]:
             f" {listed(crossing)}.",
             consequence="Nothing of that is stored, and the tasks that make it fail.",
             fix="Take kedro-airflow-k8s out of it.",
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )

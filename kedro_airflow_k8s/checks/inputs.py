@@ -16,7 +16,7 @@ _PREFIX = "params:"
 
 def unknown_datasets(subject: Subject) -> Iterator[Finding]:
     """Inputs that no node makes and the catalog does not know."""
-    if subject.project.catalog is None:
+    if subject.pipeline.catalog is None:
         return
     outputs = {output for output, _ in subject.made.values()}
     nearest = Nearest(subject.declared | outputs)
@@ -33,12 +33,12 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             problem=f"Node {node!r} takes it, but no node of the pipeline makes it, and the"
             f" catalog does not have it.{hooked if subject.hooks_declare else ''}{hint}",
             consequence="The task fails: there is nothing to load.",
-            fix=f"Declare it in the catalog of the environment {subject.project.env!r}, on storage"
+            fix=f"Declare it in the catalog of the environment {subject.pipeline.env!r}, on storage"
             " that outlives the run, or run these nodes in a pipeline that also makes it."
             if makers
             else "Correct the name, declare it in the catalog of the environment"
-            f" {subject.project.env!r}, or add the node that makes it.",
-            pipeline=subject.pipeline,
+            f" {subject.pipeline.env!r}, or add the node that makes it.",
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -56,7 +56,7 @@ def memory_inputs(subject: Subject) -> Iterator[Finding]:
                 consequence="The task fails when the node loads it.",
                 fix="Give it a type in the catalog that is stored somewhere, or add the node that"
                 " makes it.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 
@@ -73,7 +73,7 @@ def unknown_parameters(subject: Subject) -> Iterator[Finding]:
     scheduled = subject.plan.schedule is not None
     readers = {
         item.removeprefix(_PREFIX): node.name
-        for node in reversed(subject.project.nodes)
+        for node in reversed(subject.pipeline.nodes)
         for item in node.inputs
         if item.startswith(_PREFIX)
     }
@@ -85,12 +85,12 @@ def unknown_parameters(subject: Subject) -> Iterator[Finding]:
             severity="error" if scheduled else "warning",
             where=f"parameter {name!r}",
             problem=f"Node {node!r} takes it, and the parameters of the environment"
-            f" {subject.project.env!r} do not have it.{nearest.hint(name)}",
+            f" {subject.pipeline.env!r} do not have it.{nearest.hint(name)}",
             consequence="Kedro refuses to run the node: the pod fails at its start"
             + ("." if scheduled else ", unless whoever starts the run gives it a value."),
             fix="Add it to the project's parameters, to run_config.variables_params or to"
             " run_config.macro_params, or correct the name.",
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -120,13 +120,13 @@ def unknown_credentials(subject: Subject) -> Iterator[Finding]:
                 severity="warning",
                 where=f"credentials {credentials!r}",
                 problem=f"The catalog names them for dataset {datasets[0]!r}{others}, and no"
-                f" credentials file of the environment {subject.project.env!r} has them here."
+                f" credentials file of the environment {subject.pipeline.env!r} has them here."
                 f"{nearest.hint(credentials)}",
                 consequence="If the image has no such file either, every pod fails at its start.",
                 fix="Correct the name, or see to it that the pods have the file: a Secret that"
                 " run_config.secrets mounts as one, or an entry that reads environment variables"
                 " (oc.env). On a machine that rightly lacks the file, take no notice.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 

@@ -101,7 +101,7 @@ def outside_volume(subject: Subject) -> Iterator[Finding]:
             if others
             else "It is gone when the pod ends, and nobody can look at it.",
             fix=_place_for(others, volume.disabled),
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -127,7 +127,7 @@ def laptop_path(subject: Subject) -> Iterator[Finding]:
             " is not there, and the node fails.",
             fix="Store it on object storage, or in the project's data folder with a relative path."
             " If the image does have it there, take no notice.",
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -160,5 +160,5 @@ def empty_volume(subject: Subject) -> Iterator[Finding]:
                 " and run_config.volume.skip_init leaves that empty.",
                 consequence="The image's data folder is hidden, and the node finds no file.",
                 fix="Take out run_config.volume.skip_init, or store the dataset elsewhere.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )

@@ -55,7 +55,7 @@ def split_claim(subject: Subject) -> Iterator[Finding]:
             consequence=together
             + ("." if severity or not at_once else ", if there is no machine that suits both."),
             fix=_FIX,
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -93,5 +93,5 @@ def read_write_once_pod(subject: Subject) -> Iterator[Finding]:
             " fail.",
             fix="Take ReadWriteOnce, or ReadWriteMany where the storage class offers it, or let"
             " the nodes share a task (run_config.grouping: pipeline).",
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )

@@ -23,8 +23,8 @@ _CREDENTIALS = re.compile(r"MLFLOW_TRACKING_(PASSWORD|TOKEN)")
 
 def _logs(subject: Subject) -> KedroMlflow | None:
     """What kedro-mlflow will do in the pods of this pipeline, or None if it will do nothing."""
-    found = subject.project.mlflow
-    return None if found is None or subject.pipeline in found.without else found
+    found = subject.pipeline.mlflow
+    return None if found is None or subject.pipeline.name in found.without else found
 
 
 def mlflow_server(subject: Subject) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
     settings = subject.run.mlflow
     if settings.enabled is False or not (subject.plan.mlflow or _logs(subject)):
         return
-    uri, source = tracking_uri(subject.project, subject.run)
+    uri, source = tracking_uri(subject.pipeline, subject.run)
     where = "MLflow's tracking address"
     fix = (
         "Set server.mlflow_tracking_uri in mlflow.yml, or run_config.mlflow.tracking_uri, to an"
@@ -48,7 +48,7 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
             consequence="MLflow in the pods refuses a folder, or logs to a file that is gone with"
             " its pod.",
             fix=f"{fix} Or say that this is fine: run_config.mlflow.enabled: false.",
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
     elif _HERE.fullmatch(urlsplit(subject.plan.mlflow.tracking_uri).hostname or ""):
         yield Finding(
@@ -59,7 +59,7 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
             consequence="In the sandbox that is right. On a cluster, neither pods nor Airflow"
             " would find MLflow.",
             fix=fix,
-            pipeline=subject.pipeline,
+            pipeline=subject.pipeline.name,
         )
 
 
@@ -77,26 +77,26 @@ def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
         consequence=f"The MLflow runs are in {kedro.experiment!r}: MLflow takes nothing for a run"
         " of another experiment.",
         fix="Give both the same name.",
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )
 
 
 def mlflow_settings(subject: Subject) -> Iterator[Finding]:
     """An mlflow.yml that images usually lack."""
     kedro = _logs(subject)
-    if kedro is None or not kedro.in_default_env or not subject.project.is_default_env:
+    if kedro is None or not kedro.in_default_env or not subject.pipeline.is_default_env:
         return
     yield Finding(
         code="mlflow-settings",
         severity="warning",
         where=kedro.source,
         problem="The environment"
-        f" {subject.project.env!r} alone has it, which .dockerignore usually keeps out of images.",
+        f" {subject.pipeline.env!r} alone has it, which .dockerignore usually keeps out of images.",
         consequence="kedro-mlflow in the pods then takes its defaults: another experiment, in which"
         " the run of this DAG is not, so that each pod fails at its start.",
         fix="Move it to conf/base; what is secret in it, to Secrets. If the image does have it,"
         " take no notice.",
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )
 
 
@@ -117,7 +117,7 @@ def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
         consequence="MLflow turns the pods away, unless the image has credentials.",
         fix="Add a Secret to run_config.secrets for MLFLOW_TRACKING_USERNAME and"
         " MLFLOW_TRACKING_PASSWORD, or for MLFLOW_TRACKING_TOKEN.",
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )
 
 
@@ -128,7 +128,7 @@ def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
         return
     first: dict[str, tuple[str, str, str]] = {}
     told = set()
-    for node in subject.project.nodes:
+    for node in subject.pipeline.nodes:
         for given, logged, value in _logged(node.inputs, subject.parameters, kedro):
             text = str(value)
             if len(text) > LONGEST_PARAMETER and kedro.long_params == "fail" and given not in told:
@@ -142,7 +142,7 @@ def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
                     consequence="kedro-mlflow fails the node before it starts.",
                     fix="Set tracking.params.long_params_strategy in mlflow.yml to tag or truncate,"
                     " or let the node take a part of it.",
-                    pipeline=subject.pipeline,
+                    pipeline=subject.pipeline.name,
                 )
             before = first.setdefault(logged, (given, text, node.name))
             if before[1] != text and logged not in told:
@@ -156,7 +156,7 @@ def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
                     consequence="All pods log to one run, in which a parameter has one value: the"
                     " second of the two nodes fails.",
                     fix="Rename one of them, or change tracking.params.dict_params in mlflow.yml.",
-                    pipeline=subject.pipeline,
+                    pipeline=subject.pipeline.name,
                 )
 
 

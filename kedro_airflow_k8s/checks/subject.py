@@ -9,7 +9,12 @@ from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.plan.build import Plan
-from kedro_airflow_k8s.project.entities import CatalogEntry, Project, is_parameter, stored_name
+from kedro_airflow_k8s.project.entities import (
+    CatalogEntry,
+    ProjectPipeline,
+    is_parameter,
+    stored_name,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Subject:
     """A pipeline to check.
 
     Attributes:
-        project: The project with the pipeline; its catalog is None where it could not be read.
+        pipeline: The pipeline; its catalog is None where it could not be read.
         run: The configuration.
         plan: Its DAG.
         parameters: The project's parameters; None where they could not be read.
@@ -28,7 +33,7 @@ class Subject:
         hooks_disabled: Whether the project keeps the plugin's hooks from running in the pods.
     """
 
-    project: Project
+    pipeline: ProjectPipeline
     run: RunConfig
     plan: Plan
     parameters: Mapping[str, Any] | None = None
@@ -39,14 +44,9 @@ class Subject:
     hooks_disabled: bool = False
 
     @property
-    def pipeline(self) -> str:
-        """The registered name."""
-        return self.project.pipeline
-
-    @property
     def catalog(self) -> Mapping[str, CatalogEntry]:
         """What the catalog says of the pipeline's datasets."""
-        return self.project.catalog or {}
+        return self.pipeline.catalog or {}
 
     @cached_property
     def task_of(self) -> dict[str, str]:
@@ -58,7 +58,7 @@ class Subject:
         """Dataset without `@...`, to its whole name as output and the node that makes it."""
         return {
             stored_name(name): (name, node.name)
-            for node in self.project.nodes
+            for node in self.pipeline.nodes
             for name in node.outputs
         }
 
@@ -66,7 +66,7 @@ class Subject:
     def read(self) -> dict[str, dict[str, str]]:
         """Dataset without `@...`, to the nodes that take it, each with the whole name it takes."""
         found: dict[str, dict[str, str]] = {}
-        for node in self.project.nodes:
+        for node in self.pipeline.nodes:
             for name in node.inputs:
                 if not is_parameter(name):
                     found.setdefault(stored_name(name), {})[node.name] = name

@@ -11,7 +11,7 @@ from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.plan.grouping import GROUP_TAG
 from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG
-from kedro_airflow_k8s.project.entities import Project
+from kedro_airflow_k8s.project.entities import ProjectPipeline
 
 # How people write these tags who do not remember them well.
 _LIKE_OURS = re.compile(r"airflow[-_. :]?k8s(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -22,10 +22,10 @@ _LIKE_RESOURCES = re.compile(
 )
 
 
-def unknown_resources(project: Project, run: RunConfig) -> Iterator[Finding]:
+def unknown_resources(pipeline: ProjectPipeline, run: RunConfig) -> Iterator[Finding]:
     """Tags `resources.x` without an entry `x`, each with all its nodes."""
     nodes: dict[str, list[str]] = {}
-    for node in project.nodes:
+    for node in pipeline.nodes:
         for tag in node.tags:
             match = RESOURCES_TAG.fullmatch(tag)
             if match and match[1] not in run.resources and match[1] != RESOURCES_DEFAULT:
@@ -41,14 +41,14 @@ def unknown_resources(project: Project, run: RunConfig) -> Iterator[Finding]:
             consequence="There is no DAG: nobody knows what the pods need.",
             fix="Add the entry, or change the tag. Entries:"
             f" {', '.join(sorted(run.resources)) or 'none'}.",
-            pipeline=project.pipeline,
+            pipeline=pipeline.name,
         )
 
 
 def unknown_tags(subject: Subject) -> Iterator[Finding]:
     """Tags that look like those of the plugin and are none, each with all its nodes."""
     nodes: dict[str, list[str]] = {}
-    for node in subject.project.nodes:
+    for node in subject.pipeline.nodes:
         for tag in node.tags:
             nodes.setdefault(tag, []).append(node.name)
     for tag, tagged in nodes.items():
@@ -62,7 +62,7 @@ def unknown_tags(subject: Subject) -> Iterator[Finding]:
                 " it looks like that.",
                 consequence="It has no effect.",
                 fix=f"Write {meant}, or take another name if it has nothing to do with Airflow.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 

@@ -20,7 +20,7 @@ from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG, grouping_mode
-from kedro_airflow_k8s.project.entities import Project
+from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.reader import KedroProject
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _STAND_IN = "image"
 class Planned:
     """A pipeline with the plan of its DAG."""
 
-    project: Project
+    pipeline: ProjectPipeline
     plan: Plan
 
 
@@ -57,18 +57,18 @@ def validate(
     findings = _doubts(config)
     planned: list[Planned] = []
     for name in pipelines:
-        read = project.read(name)
-        if not read.nodes and len(pipelines) > 1:
+        pipeline = project.read_pipeline(name)
+        if not pipeline.nodes and len(pipelines) > 1:
             continue
-        found = list(unknown_resources(read, config.run_config))
+        found = list(unknown_resources(pipeline, config.run_config))
         findings += found
         try:
-            read = ready_to_plan(project, read, config)
-            plan = build_plan(_mended(read, found), _with_image(config), overrides)
+            pipeline = ready_to_plan(project, pipeline, config)
+            plan = build_plan(_mended(pipeline, found), _with_image(config), overrides)
         except (ConfigError, PlanError) as error:
             findings.append(_of_plan(error, name))
         else:
-            planned.append(Planned(read, plan))
+            planned.append(Planned(pipeline, plan))
     if not planned and not any(finding.pipeline for finding in findings):
         findings.append(_of_plan(PlanError("No pipeline has nodes."), ""))
     return errors_first([*findings, *check_plans(project, planned, config)])
@@ -94,11 +94,11 @@ def check_plans(
     if catalog is not None and not catalog.exists:
         findings.append(_no_catalog(project))
     for each in planned:
-        read, unread = _with_catalog(project, each.project)
+        pipeline, unread = _with_catalog(project, each.pipeline)
         findings += unread
         findings += check_pipeline(
             Subject(
-                project=read,
+                pipeline=pipeline,
                 run=config.run_config,
                 plan=each.plan,
                 parameters=parameters,
@@ -112,14 +112,14 @@ def check_plans(
     return errors_first(findings)
 
 
-def _read_catalog(project: KedroProject, read: Project) -> Project:
-    """The project with what the catalog says of its datasets.
+def _read_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
+    """Return a pipeline with what the catalog says of its datasets.
 
     Raises:
         ConfigError: If the catalog cannot be read without a run.
     """
-    names = (name for node in read.nodes for name in (*node.inputs, *node.outputs))
-    return replace(read, catalog=project.catalog.entries(names))
+    names = (name for node in pipeline.nodes for name in (*node.inputs, *node.outputs))
+    return replace(pipeline, catalog=project.catalog.entries(names))
 
 
 def _no_catalog(project: KedroProject) -> Finding:
@@ -134,26 +134,30 @@ def _no_catalog(project: KedroProject) -> Finding:
     )
 
 
-def _with_catalog(project: KedroProject, read: Project) -> tuple[Project, list[Finding]]:
-    """The project with what the catalog says of its datasets, if that can be read."""
-    if read.catalog is not None:
-        return read, []
-    found, unread = _known(lambda: _read_catalog(project, read), "catalog")
-    return found or read, unread
+def _with_catalog(
+    project: KedroProject, pipeline: ProjectPipeline
+) -> tuple[ProjectPipeline, list[Finding]]:
+    """Return a pipeline with what the catalog says of its datasets, if that can be read."""
+    if pipeline.catalog is not None:
+        return pipeline, []
+    found, unread = _known(lambda: _read_catalog(project, pipeline), "catalog")
+    return found or pipeline, unread
 
 
-def ready_to_plan(project: KedroProject, read: Project, config: PluginConfig) -> Project:
-    """The project with what its plan needs besides: parameters to show, and what is in memory.
+def ready_to_plan(
+    project: KedroProject, pipeline: ProjectPipeline, config: PluginConfig
+) -> ProjectPipeline:
+    """Return a pipeline with what else its plan needs: parameters to show, what is in memory.
 
     Raises:
         ConfigError: If that cannot be read, without which there is no plan.
     """
     if config.run_config.trigger_params:
-        read = replace(read, parameters=project.parameters)
-    if grouping_mode(read, config.run_config) == "memory":
+        pipeline = replace(pipeline, parameters=project.parameters)
+    if grouping_mode(pipeline, config.run_config) == "memory":
         # For anything else the catalog need not be readable.
-        return _read_catalog(project, read)
-    return read
+        return _read_catalog(project, pipeline)
+    return pipeline
 
 
 def _known(read: Callable[[], T], what: str) -> tuple[T | None, list[Finding]]:
@@ -184,16 +188,16 @@ def _with_image(config: PluginConfig) -> PluginConfig:
     return config.model_copy(update={"run_config": run.model_copy(update={"image": _STAND_IN})})
 
 
-def _mended(project: Project, found: Iterable[Finding]) -> Project:
-    """The project without the tags that findings are about, so that it can have a plan."""
+def _mended(pipeline: ProjectPipeline, found: Iterable[Finding]) -> ProjectPipeline:
+    """Return a pipeline without the tags that findings are about, so that it can have a plan."""
     wrong = {finding.where for finding in found}
     if not wrong:
-        return project
+        return pipeline
     nodes = tuple(
         replace(node, tags=tuple(tag for tag in node.tags if not _names_one(tag, wrong)))
-        for node in project.nodes
+        for node in pipeline.nodes
     )
-    return replace(project, nodes=nodes)
+    return replace(pipeline, nodes=nodes)
 
 
 def _names_one(tag: str, wrong: set[str]) -> bool:
@@ -238,7 +242,7 @@ def _same_dag(planned: Sequence[Planned]) -> list[Finding]:
     firsts: dict[str, str] = {}
     findings = []
     for each in planned:
-        dag_id, pipeline = each.plan.dag_id, each.project.pipeline
+        dag_id, pipeline = each.plan.dag_id, each.pipeline.name
         first = firsts.setdefault(dag_id, pipeline)
         if first != pipeline:
             findings.append(

@@ -39,7 +39,7 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
         consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
         fix=f"Give {them} a path on object storage, or another place that stays, such as a"
         " database or MLflow.",
-        pipeline=subject.pipeline,
+        pipeline=subject.pipeline.name,
     )
 
 
@@ -65,7 +65,7 @@ def other_run(subject: Subject) -> Iterator[Finding]:
                 " fails if there is nothing.",
                 fix="Give it a path on storage that both see, such as object storage, or deploy"
                 " one pipeline with the nodes of both.",
-                pipeline=subject.pipeline,
+                pipeline=subject.pipeline.name,
             )
 
 

@@ -30,7 +30,7 @@ from kedro_airflow_k8s.plan.pods import (
 )
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task, plan_tasks
-from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, Project
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 
 TAG_VERSION = "generated_with_kedro_airflow_k8s"
 TAG_COMMIT = "commit_sha"
@@ -156,14 +156,14 @@ class Plan:
 
 
 def build_plan(
-    project: Project,
+    pipeline: ProjectPipeline,
     config: PluginConfig,
     overrides: Overrides = AS_CONFIGURED,
 ) -> Plan:
     """Decide what the DAG of a pipeline says.
 
     Args:
-        project: The project and its pipeline.
+        pipeline: A pipeline of the project.
         config: The configuration.
         overrides: What a command says in its place.
 
@@ -178,18 +178,18 @@ def build_plan(
             "No image to run the pods with: set run_config.image in airflow-k8s.yaml, or give one"
             " with --image."
         )
-    _check_nameable(project)
-    if not project.nodes:
+    _check_nameable(pipeline)
+    if not pipeline.nodes:
         raise PlanError(
-            f"Pipeline {project.pipeline!r} has no nodes, so there is nothing to run. Pick another"
+            f"Pipeline {pipeline.name!r} has no nodes, so there is nothing to run. Pick another"
             " one with --pipeline."
         )
     schedule = _schedule(run, overrides)
     sensors = () if overrides.once else _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
-    tasks = plan_tasks(project, run, reserved=waits.union(OWN_TASKS))
+    tasks = plan_tasks(pipeline, run, reserved=waits.union(OWN_TASKS))
     volume = _volume(run)
-    mlflow = plan_mlflow_run(project, run)
+    mlflow = plan_mlflow_run(pipeline, run)
     hands_on = store_root(run) is not None
     deletes_data = run.intermediate_data is not None and not run.keep_intermediate_data
     # Any run may have parameters of its own. A DAG without them for now would take them away from
@@ -203,7 +203,7 @@ def build_plan(
         *(["external"] if sensors else []),
     ]
     return Plan(
-        dag_id=plan_dag_id(project, run, overrides),
+        dag_id=plan_dag_id(pipeline, run, overrides),
         description=run.description,
         schedule=schedule,
         timezone=run.timezone,
@@ -212,23 +212,23 @@ def build_plan(
         max_active_runs=1 if schedule == "@continuous" else None,
         tags=(
             names.tag(TAG_VERSION, __version__),
-            names.tag(TAG_COMMIT, project.commit),
-            names.tag(TAG_EXPERIMENT, run.experiment_name or project.package_name),
+            names.tag(TAG_COMMIT, pipeline.commit),
+            names.tag(TAG_EXPERIMENT, run.experiment_name or pipeline.package_name),
         ),
-        trigger_params=form_fields(run.trigger_params, project.parameters),
-        project=project.package_name,
-        pipeline=project.pipeline,
-        env=project.env,
+        trigger_params=form_fields(run.trigger_params, pipeline.parameters),
+        project=pipeline.package_name,
+        pipeline=pipeline.name,
+        env=pipeline.env,
         image=run.image,
         image_pull_policy=run.image_pull_policy,
         namespace=run.namespace,
         kubernetes_conn_id=run.kubernetes_conn_id,
         startup_timeout=run.startup_time,
-        kedro_run=_kedro_run(project, run),
-        pipeline_option=project.pipeline_option,
+        kedro_run=_kedro_run(pipeline, run),
+        pipeline_option=pipeline.pipeline_option,
         hands_on=hands_on,
         deletes_data=deletes_data,
-        pod=pod_template(run, project.variables, mlflow_environment(mlflow)),
+        pod=pod_template(run, pipeline.variables, mlflow_environment(mlflow)),
         volume=volume,
         resources={
             name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())
@@ -243,7 +243,7 @@ def build_plan(
     )
 
 
-def plan_dag_id(project: Project, run: RunConfig, overrides: Overrides) -> str:
+def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides) -> str:
     """The DAG id of a pipeline: the run name, with environment and pipeline where not the default.
 
     Raises:
@@ -253,9 +253,9 @@ def plan_dag_id(project: Project, run: RunConfig, overrides: Overrides) -> str:
     if overrides.dag_name is not None:
         return names.given_dag_id(overrides.dag_name)
     return names.dag_id(
-        run.run_name or project.package_name,
-        env=None if project.is_default_env else project.env,
-        pipeline=None if project.pipeline == DEFAULT_PIPELINE else project.pipeline,
+        run.run_name or pipeline.package_name,
+        env=None if pipeline.is_default_env else pipeline.env,
+        pipeline=None if pipeline.name == DEFAULT_PIPELINE else pipeline.name,
     )
 
 
@@ -270,15 +270,15 @@ def _schedule(run: RunConfig, overrides: Overrides) -> str | None:
     return overrides.cron
 
 
-def _check_nameable(project: Project) -> None:
+def _check_nameable(pipeline: ProjectPipeline) -> None:
     """Refuse names that `kedro run` would not find again."""
-    if not names.kedro_finds_pipeline(project.pipeline):
+    if not names.kedro_finds_pipeline(pipeline.name):
         raise PlanError(
-            f"Pipeline {project.pipeline!r} cannot be named on the command line of `kedro run`,"
+            f"Pipeline {pipeline.name!r} cannot be named on the command line of `kedro run`,"
             " which does not find a name that is empty, or has a comma or blanks at its ends."
             " Rename it."
         )
-    for node in project.nodes:
+    for node in pipeline.nodes:
         if not names.kedro_finds_node(node.name):
             raise PlanError(
                 f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does"
@@ -311,7 +311,7 @@ def _steps(
     return (*waits, *pairwise(way), *(truth if mlflow else ()), *pairwise(end))
 
 
-def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
+def _kedro_run(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str, ...]:
     """What every task says to Kedro's command line, but for its pipeline and nodes."""
     named = {
         "macros": run.macro_params,
@@ -321,7 +321,7 @@ def _kedro_run(project: Project, run: RunConfig) -> tuple[str, ...]:
     arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
     return (
         "run",
-        f"--env={container_argument(project.env)}",
+        f"--env={container_argument(pipeline.env)}",
         f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}",
     )
 

@@ -15,7 +15,7 @@ from kedro_airflow_k8s.pod.environment import (
     MLFLOW_GOOGLE_AUTH,
     MLFLOW_RUN_NAME_VARIABLE,
 )
-from kedro_airflow_k8s.project.entities import Project
+from kedro_airflow_k8s.project.entities import ProjectPipeline
 
 START_MLFLOW = "start_mlflow_run"
 """The task whose result is the id of the MLflow run."""
@@ -52,7 +52,7 @@ class MlflowRun:
     tags: Mapping[str, str]
 
 
-def plan_mlflow_run(project: Project, run: RunConfig) -> MlflowRun | None:
+def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | None:
     """The MLflow run of the DAG's runs; None if they have none.
 
     Raises:
@@ -60,10 +60,10 @@ def plan_mlflow_run(project: Project, run: RunConfig) -> MlflowRun | None:
     """
     if run.mlflow.enabled is False:
         return None
-    kedro = project.mlflow
-    if run.mlflow.enabled is None and (kedro is None or project.pipeline in kedro.without):
+    kedro = pipeline.mlflow
+    if run.mlflow.enabled is None and (kedro is None or pipeline.name in kedro.without):
         return None
-    uri, source = tracking_uri(project, run)
+    uri, source = tracking_uri(pipeline, run)
     reason = server_reason(uri) if uri else "is missing"
     if uri is None or reason:
         if run.mlflow.enabled is None:
@@ -76,26 +76,26 @@ def plan_mlflow_run(project: Project, run: RunConfig) -> MlflowRun | None:
         )
     return MlflowRun(
         tracking_uri=uri.rstrip("/"),
-        experiment=kedro.experiment if kedro else run.experiment_name or project.package_name,
+        experiment=kedro.experiment if kedro else run.experiment_name or pipeline.package_name,
         restore_experiment=kedro is None or kedro.restore_experiment,
         experiment_settings=kedro.experiment_settings if kedro else {},
         run_name=untemplated(kedro.run_name) if kedro and kedro.run_name else RUN_NAME,
         authentication=_authentication(run),
         tags={
-            "kedro.commit": project.commit,
-            "kedro.pipeline": project.pipeline,
+            "kedro.commit": pipeline.commit,
+            "kedro.pipeline": pipeline.name,
             "kedro.image": run.image or "",
         },
     )
 
 
-def tracking_uri(project: Project, run: RunConfig) -> tuple[str | None, str]:
+def tracking_uri(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str | None, str]:
     """The address that the pods' MLflow will use, and where it is said.
 
     kedro-mlflow takes that of mlflow.yml before anything in the environment.
     """
-    if project.mlflow and project.mlflow.tracking_uri:
-        return project.mlflow.tracking_uri, f"mlflow_tracking_uri in {project.mlflow.source}"
+    if pipeline.mlflow and pipeline.mlflow.tracking_uri:
+        return pipeline.mlflow.tracking_uri, f"mlflow_tracking_uri in {pipeline.mlflow.source}"
     if run.mlflow.tracking_uri:
         return run.mlflow.tracking_uri, "run_config.mlflow.tracking_uri"
     return run.env_vars.get(URI_VARIABLE) or None, f"run_config.env_vars.{URI_VARIABLE}"

@@ -13,7 +13,7 @@ from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.grouping import NodeGroup, group_nodes
 from kedro_airflow_k8s.plan.resources import merge_resources
 from kedro_airflow_k8s.plan.task_groups import Group, places, tree
-from kedro_airflow_k8s.project.entities import PipelineNode, Project, stored_name
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline, stored_name
 
 RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 """A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
@@ -73,16 +73,16 @@ class Tasks:
     resources: dict[str, ResourcesConfig]
 
 
-def grouping_mode(project: Project, run: RunConfig) -> str:
+def grouping_mode(pipeline: ProjectPipeline, run: RunConfig) -> str:
     """Which nodes of the pipeline share a task, in the configuration's word."""
-    return run.grouping.get(project.pipeline) or run.grouping.get(GROUPING_DEFAULT, "none")
+    return run.grouping.get(pipeline.name) or run.grouping.get(GROUPING_DEFAULT, "none")
 
 
-def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tasks:
+def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str]) -> Tasks:
     """Decide which nodes share a task, where it stands and what it needs.
 
     Args:
-        project: The project with its pipeline.
+        pipeline: A pipeline of the project.
         run: The configuration.
         reserved: Ids that other tasks of the DAG have.
 
@@ -91,16 +91,16 @@ def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tas
             configuration does not have, nodes of a task contradict each other, or their names are
             too long together.
     """
-    mode = grouping_mode(project, run)
-    groups = group_nodes(project.nodes, mode, project.in_memory, project.pipeline)
+    mode = grouping_mode(pipeline, run)
+    groups = group_nodes(pipeline.nodes, mode, pipeline.in_memory, pipeline.name)
     found = places(groups, reserved)
     entries = [_entries_of(group.nodes, run) for group in groups]
     resources = _resources(groups, entries, run)
-    runs = _Pipelines(project)
+    runs = _Pipelines(pipeline)
     readers = _readers(groups)
     tasks = []
     for index, (group, place) in enumerate(zip(groups, found, strict=True)):
-        pipeline, others = runs.smallest(group)
+        smallest, others = runs.smallest(group)
         too_long = _names_too_long(group)
         if too_long and others:
             raise PlanError(
@@ -118,7 +118,7 @@ def plan_tasks(project: Project, run: RunConfig, reserved: Iterable[str]) -> Tas
                 function=group.nodes[0].function if len(group.nodes) == 1 else "",
                 doc=_doc(group),
                 resources=_entry_name(entries[index]),
-                pipeline=pipeline,
+                pipeline=smallest,
                 whole_pipeline=too_long,
             )
         )
@@ -161,9 +161,9 @@ def _names_too_long(group: NodeGroup) -> bool:
 class _Pipelines:
     """The registered pipelines that a pod can run: the smaller, the less Kedro has to import."""
 
-    def __init__(self, project: Project) -> None:
-        self._own = (project.pipeline, len(project.nodes))
-        ordered = sorted(project.smaller.items(), key=lambda item: (len(item[1]), item[0]))
+    def __init__(self, pipeline: ProjectPipeline) -> None:
+        self._own = (pipeline.name, len(pipeline.nodes))
+        ordered = sorted(pipeline.smaller.items(), key=lambda item: (len(item[1]), item[0]))
         self._with: dict[str, list[tuple[str, frozenset[str]]]] = {}
         for name, nodes in ordered:
             for node in nodes:

@@ -82,15 +82,15 @@ class KedroMlflow:
 
 
 @dataclass(frozen=True)
-class Project:
-    """A Kedro project and the pipeline to compile.
+class ProjectPipeline:
+    """One pipeline of a Kedro project: what its plan needs to know.
 
     Attributes:
         package_name: The project's Python package.
         env: The configuration environment its pods run with.
         is_default_env: Whether that is the one `kedro run` takes when none is named.
-        pipeline: The registered name of the pipeline.
-        nodes: The pipeline's nodes in topological order.
+        name: The name under which it is registered.
+        nodes: Its nodes in topological order.
         commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
         pipeline_option: The option that names a pipeline in the project's version of Kedro.
         parameters: The Kedro parameters of the environment, read if the configuration shows some.
@@ -105,7 +105,7 @@ class Project:
     package_name: str
     env: str
     is_default_env: bool
-    pipeline: str
+    name: str
     nodes: tuple[PipelineNode, ...]
     commit: str
     pipeline_option: str = "--pipelines"

@@ -26,7 +26,12 @@ from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
 from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
-from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, Project, stored_name
+from kedro_airflow_k8s.project.entities import (
+    KedroMlflow,
+    PipelineNode,
+    ProjectPipeline,
+    stored_name,
+)
 from kedro_airflow_k8s.project.git import describe_commit
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.problems import config_problem, left_out, not_imported
@@ -212,11 +217,11 @@ class KedroProject:
         """
         return sorted(self._pipelines)
 
-    def read(self, pipeline: str, output: Path | None = None) -> Project:
-        """What the plan needs to know.
+    def read_pipeline(self, name: str, output: Path | None = None) -> ProjectPipeline:
+        """Return what the plan of a pipeline needs to know.
 
         Args:
-            pipeline: The registered name of a pipeline.
+            name: The registered name of the pipeline.
             output: Where DAGs are written besides `dags_path`. In neither place do they count as
                 uncommitted changes.
 
@@ -224,28 +229,28 @@ class KedroProject:
             ProjectError: If the pipeline is unknown, or a pipeline module does not import.
         """
         registered = self._pipelines
-        if pipeline not in registered:
-            names = ", ".join(sorted(registered)) or "none"
-            near = difflib.get_close_matches(pipeline, registered, n=1)
+        if name not in registered:
+            others = ", ".join(sorted(registered)) or "none"
+            near = difflib.get_close_matches(name, registered, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ProjectError(f"There is no pipeline {pipeline!r}.{hint} Registered: {names}.")
+            raise ProjectError(f"There is no pipeline {name!r}.{hint} Registered: {others}.")
         # Kedro splits the option's value at commas, and takes no value for its default.
-        if [part.strip() for part in pipeline.split(",")] != [pipeline] or not pipeline:
+        if [part.strip() for part in name.split(",")] != [name] or not name:
             raise ProjectError(
-                f"Pipeline {pipeline!r} cannot be named on the command line of `kedro run`: it has"
+                f"Pipeline {name!r} cannot be named on the command line of `kedro run`: it has"
                 " a comma, blanks at its ends, or no letter at all. Rename it."
             )
-        return Project(
+        return ProjectPipeline(
             package_name=self.package_name,
             env=self.env,
             is_default_env=self.env == self.default_env,
-            pipeline=pipeline,
-            nodes=pipeline_nodes(registered[pipeline]),
+            name=name,
+            nodes=pipeline_nodes(registered[name]),
             commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
             pipeline_option=pipeline_option(kedro_version),
             smaller=smaller_pipelines(
                 registered,
-                pipeline,
+                name,
                 self.package_name,
                 without=self.mlflow.without if self.mlflow else (),
             ),

@@ -11,7 +11,7 @@ from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.plan.build import build_plan
 from kedro_airflow_k8s.project.catalog import Catalog
-from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 
 IMAGE = "registry.example.com/shop:1.0"
 PICKLE = "pickle.PickleDataset"
@@ -44,20 +44,20 @@ def subject(
     """A pipeline with its catalog's content, or None for one that was not read."""
     found = None if catalog is None else Catalog(catalog)
     names = [name for each in nodes for name in (*each.inputs, *each.outputs)]
-    project = Project(
+    pipeline = ProjectPipeline(
         package_name="shop",
         env="local",
         is_default_env=True,
-        pipeline="sales",
+        name="sales",
         nodes=tuple(nodes),
         commit="none",
         catalog=None if found is None else found.entries(names),
     )
     settings = config(**run)
     return Subject(
-        project=project,
+        pipeline=pipeline,
         run=settings.run_config,
-        plan=build_plan(project, settings),
+        plan=build_plan(pipeline, settings),
         parameters=parameters,
         credentials=credentials,
         declared=found.names if found else frozenset(),

@@ -8,7 +8,7 @@ from typing import Any
 from kedro_airflow_k8s.dag import render
 from kedro_airflow_k8s.deploy.diff import DagDiff, compare
 from kedro_airflow_k8s.plan.build import build_plan
-from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from kedro_airflow_k8s.upload import StoredFile
 from tests.support.compiled_dags import compiled_dag
 from tests.support.strategies import (
@@ -26,7 +26,7 @@ NODES = (LOAD, CLEAN, TRAIN)
 
 def source(*nodes: PipelineNode, project: dict[str, Any] | None = None, **run_config: Any) -> str:
     """The text of a DAG, of the three nodes above if none are given."""
-    found = Project("shop", "local", True, "__default__", nodes or NODES, "0a1b2c")
+    found = ProjectPipeline("shop", "local", True, "__default__", nodes or NODES, "0a1b2c")
     config = config_of({"image": IMAGE, **run_config})
     return render.render_dag(build_plan(replace(found, **(project or {})), config)).source
 

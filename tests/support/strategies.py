@@ -13,7 +13,7 @@ from kedro.pipeline import Node, Pipeline
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, Project
+from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, ProjectPipeline
 from kedro_airflow_k8s.project.reader import pipeline_nodes
 
 IMAGE = "registry.example.com/team/app:1.0"
@@ -323,8 +323,8 @@ def config_of(run_config: dict[str, Any]) -> PluginConfig:
 @st.composite
 def projects(
     draw: st.DrawFn, nodes: st.SearchStrategy[tuple[PipelineNode, ...]] | None = None
-) -> tuple[Project, PluginConfig]:
-    """A project and a configuration that fit together, save for names that Kedro cannot find."""
+) -> tuple[ProjectPipeline, PluginConfig]:
+    """A pipeline and a configuration that fit together, save for names that Kedro cannot find."""
     resources = draw(st.lists(st.text("abAB0-_.", min_size=1, max_size=6), max_size=2, unique=True))
     if nodes is None:
         nodes = kedro_pipelines([f"resources.{name}" for name in resources]).map(pipeline_nodes)
@@ -337,11 +337,11 @@ def projects(
     chosen = draw(nodes)
     made = sorted({name for node in chosen for name in node.outputs})
     declared = draw(st.sets(st.sampled_from(made))) if made else set()
-    project = Project(
+    pipeline = ProjectPipeline(
         package_name="my_package",
         env=env,
         is_default_env=default,
-        pipeline=draw(st.just("__default__") | filled_texts()),
+        name=draw(st.just("__default__") | filled_texts()),
         nodes=chosen,
         commit=draw(st.sampled_from(["0a1b2c", "0a1b2c-dirty"])),
         parameters=parameters,
@@ -353,7 +353,7 @@ def projects(
     run_config["trigger_params"] = [
         {"name": name, "description": text} if text else name for name, text in shown.items()
     ]
-    return project, config_of(run_config)
+    return pipeline, config_of(run_config)
 
 
 def is_text(name: str) -> bool:
@@ -374,12 +374,12 @@ def kedro_finds_pipeline(name: str) -> bool:
     return is_text(name) and split_string(None, None, name) == [name]  # type: ignore[arg-type]
 
 
-def findable(project: Project) -> Project:
-    """The project without what Kedro's command line cannot name."""
+def findable(pipeline: ProjectPipeline) -> ProjectPipeline:
+    """The pipeline without what Kedro's command line cannot name."""
     return replace(
-        project,
-        pipeline=project.pipeline if kedro_finds_pipeline(project.pipeline) else "some",
-        nodes=tuple(node for node in project.nodes if kedro_finds_node(node.name)),
+        pipeline,
+        name=pipeline.name if kedro_finds_pipeline(pipeline.name) else "some",
+        nodes=tuple(node for node in pipeline.nodes if kedro_finds_node(node.name)),
     )
 
 

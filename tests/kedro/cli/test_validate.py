@@ -299,7 +299,7 @@ def test_pipelines_that_would_be_one_dag_collide(sound: ProjectFolder) -> None:
         config = project.config()
         planned = [
             Planned(read, replace(build_plan(read, config), dag_id="shop"))
-            for read in map(project.read, ("sales", "stock"))
+            for read in map(project.read_pipeline, ("sales", "stock"))
         ]
         (found,) = check_plans(project, planned, config)
     assert (found.code, found.severity, found.where) == ("id-collision", "error", "DAG 'shop'")

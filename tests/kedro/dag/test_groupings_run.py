@@ -40,7 +40,7 @@ from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_D
 from kedro_airflow_k8s.pod.hooks import PodHooks
 from kedro_airflow_k8s.pod.intermediate_data import file_name
 from kedro_airflow_k8s.project.catalog import Catalog
-from kedro_airflow_k8s.project.entities import Project, is_parameter, stored_name
+from kedro_airflow_k8s.project.entities import ProjectPipeline, is_parameter, stored_name
 from kedro_airflow_k8s.project.reader import pipeline_nodes
 from tests.support.random_pipelines import MODES, RandomPipeline, random_pipelines
 from tests.support.recorded_dag import RecordedDag, Task, run_dag_file
@@ -166,11 +166,11 @@ def compiled(runs: Runs, mode: str, folder: str) -> RecordedDag:
         PlanError: If its tags cannot be tasks.
     """
     pipeline = runs.pipeline()
-    project = Project(
+    project = ProjectPipeline(
         package_name="shop",
         env="local",
         is_default_env=True,
-        pipeline="__default__",
+        name="__default__",
         nodes=pipeline_nodes(pipeline),
         commit="0a1b2c",
         catalog=Catalog(runs.config(folder)).entries(pipeline.datasets()),

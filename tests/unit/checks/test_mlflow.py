@@ -26,9 +26,9 @@ def found(
 ) -> list[Finding]:
     """The findings about MLflow."""
     plain = subject(nodes, {}, parameters=parameters, **run)
-    project = replace(plain.project, mlflow=kedro)
-    plan = build_plan(project, config(**run))
-    findings = check_pipeline(replace(plain, project=project, plan=plan))
+    pipeline = replace(plain.pipeline, mlflow=kedro)
+    plan = build_plan(pipeline, config(**run))
+    findings = check_pipeline(replace(plain, pipeline=pipeline, plan=plan))
     return [finding for finding in findings if finding.code.startswith("mlflow")]
 
 

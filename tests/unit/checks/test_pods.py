@@ -13,7 +13,7 @@ import pytest
 from kedro_airflow_k8s.checks import settings, unknown_pipelines, unknown_resources
 from kedro_airflow_k8s.checks.order import Order
 from kedro_airflow_k8s.dag.operators.parameters import MACRO_SUCCESSORS
-from kedro_airflow_k8s.project.entities import Project
+from kedro_airflow_k8s.project.entities import ProjectPipeline
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 from tests.support.checked import check, check_config, config, node, only, shown, subject
 
@@ -133,12 +133,12 @@ def test_the_order_of_tasks_follows_their_data() -> None:
 # --- tags and ids -----------------------------------------------------------------------------
 
 
-def project_of(nodes: Any) -> Project:
-    return Project(
+def pipeline_of(nodes: Any) -> ProjectPipeline:
+    return ProjectPipeline(
         package_name="shop",
         env="local",
         is_default_env=True,
-        pipeline="sales",
+        name="sales",
         nodes=tuple(nodes),
         commit="none",
     )
@@ -153,7 +153,7 @@ def test_all_nodes_with_a_tag_that_has_no_entry_are_told_with_the_nearest() -> N
         node("e", "y", "", "resources.__default__"),
     ]
     run = config(resources={"big": {}}).run_config
-    first, second = unknown_resources(project_of(nodes), run)
+    first, second = unknown_resources(pipeline_of(nodes), run)
     assert shown([first, second]) == [
         ("unknown-resources", "error", "tag 'resources.bigg'"),
         ("unknown-resources", "error", "tag 'resources.nothing_like_it'"),

@@ -18,7 +18,7 @@ import pytest
 
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.plan.build import build_plan
-from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.dag_source import bound, imported
 from tests.support.recorded_dag import run_dag_file
 from tests.support.strategies import IMAGE, config_of
@@ -43,15 +43,17 @@ sys.stdout.buffer.write("".join(dag.source for dag in compiled).encode())
 """
 
 
-def project_of(*nodes: PipelineNode, **changes: str) -> Project:
+def pipeline_of(*nodes: PipelineNode, **changes: str) -> ProjectPipeline:
     return replace(
-        Project("flights", "local", True, "__default__", nodes, "0a1b2c", parameters={"a": 1}),
+        ProjectPipeline(
+            "flights", "local", True, "__default__", nodes, "0a1b2c", parameters={"a": 1}
+        ),
         **changes,  # type: ignore[arg-type]
     )
 
 
-def rendered(project: Project, **run_config: object) -> str:
-    return render_dag(build_plan(project, config_of({"image": IMAGE, **run_config}))).source
+def rendered(pipeline: ProjectPipeline, **run_config: object) -> str:
+    return render_dag(build_plan(pipeline, config_of({"image": IMAGE, **run_config}))).source
 
 
 def fingerprint(source: str) -> str:
@@ -63,7 +65,7 @@ NODES = PipelineNode("a", doc="Text."), PipelineNode("ns.b", "ns", doc="Text.")
 
 
 def test_one_plan_gives_the_same_bytes_each_time() -> None:
-    plan = build_plan(project_of(*NODES), config_of({"image": IMAGE}))
+    plan = build_plan(pipeline_of(*NODES), config_of({"image": IMAGE}))
     assert len({render_dag(plan).source for _ in range(3)}) == 1
 
 
@@ -87,7 +89,7 @@ def test_a_project_gives_the_same_bytes_in_each_process(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_changes_with_the_content_and_only_then() -> None:
-    base = project_of(*NODES)
+    base = pipeline_of(*NODES)
     again = fingerprint(rendered(base))
     assert again == fingerprint(rendered(base))
     others = [
@@ -95,14 +97,14 @@ def test_the_fingerprint_changes_with_the_content_and_only_then() -> None:
         rendered(base, image="other:1"),
         rendered(replace(base, commit="1a1b2c")),
         rendered(replace(base, env="other", is_default_env=True)),
-        rendered(project_of(*NODES, PipelineNode("c"))),
-        rendered(project_of(replace(NODES[0], doc="Other."), NODES[1])),
+        rendered(pipeline_of(*NODES, PipelineNode("c"))),
+        rendered(pipeline_of(replace(NODES[0], doc="Other."), NODES[1])),
     ]
     assert len({again, *map(fingerprint, others)}) == 1 + len(others)
 
 
 def test_a_value_that_looks_like_a_fingerprint_is_left_alone() -> None:
-    source = rendered(project_of(*NODES), experiment_name="x", description="fingerprint:")
+    source = rendered(pipeline_of(*NODES), experiment_name="x", description="fingerprint:")
     dag = run_dag_file(source)
     assert dag.keywords["description"] == "fingerprint:"
     assert dag.keywords["tags"][-1] == f"fingerprint:{fingerprint(source)}"
@@ -120,7 +122,7 @@ def test_a_chain_of_five_thousand_nodes_is_a_dag(namespaced: bool) -> None:
         )
         for index in range(5000)
     ]
-    dag = run_dag_file(rendered(project_of(*nodes), volume={"disabled": True}))
+    dag = run_dag_file(rendered(pipeline_of(*nodes), volume={"disabled": True}))
     assert list(dag.tasks) == [node.name for node in nodes]
     assert dag.edges == {(a.name, b.name) for a, b in pairwise(nodes)}
 
@@ -128,7 +130,7 @@ def test_a_chain_of_five_thousand_nodes_is_a_dag(namespaced: bool) -> None:
 def test_five_thousand_nodes_side_by_side_are_a_dag() -> None:
     wide = [PipelineNode(f"n{index}", outputs=(f"d{index}",)) for index in range(5000)]
     last = PipelineNode("last", inputs=tuple(f"d{index}" for index in range(5000)))
-    dag = run_dag_file(rendered(project_of(*wide, last), volume={"skip_init": True}))
+    dag = run_dag_file(rendered(pipeline_of(*wide, last), volume={"skip_init": True}))
     assert len(dag.tasks) == 5003
     assert {(node.name, "last") for node in wide} < dag.edges
     assert {("create_volume", node.name) for node in wide} < dag.edges
@@ -143,7 +145,7 @@ def test_a_dataset_read_in_another_way_still_orders_its_tasks() -> None:
         PipelineNode("read", inputs=("table@spark", "params:x", "parameters")),
         PipelineNode("other", inputs=("table_of_others",)),
     ]
-    dag = run_dag_file(rendered(project_of(*nodes), volume={"disabled": True}))
+    dag = run_dag_file(rendered(pipeline_of(*nodes), volume={"disabled": True}))
     assert dag.edges == {("write", "read")}
 
 
@@ -153,13 +155,13 @@ def test_a_namespace_of_forty_levels_is_still_python() -> None:
         PipelineNode(".".join([*levels[:depth], "n"]), ".".join(levels[:depth]))
         for depth in range(1, 41)
     ]
-    dag = run_dag_file(rendered(project_of(*nodes), volume={"disabled": True}))
+    dag = run_dag_file(rendered(pipeline_of(*nodes), volume={"disabled": True}))
     assert list(dag.tasks) == [node.name for node in nodes]
     assert dag.group_ids == [".".join(levels[:depth]) for depth in range(1, 11)]
 
 
 def test_the_file_says_what_it_is_and_how_to_change_it() -> None:
-    source = rendered(project_of(*NODES, pipeline='train""" \\ {{ x }}', env="prod"))
+    source = rendered(pipeline_of(*NODES, name='train""" \\ {{ x }}', env="prod"))
     first, *rest = source.splitlines()
     assert first == (
         '"""Airflow DAG of the Kedro pipeline `train??? ? ?? x ??` of project `flights`.'
@@ -169,7 +171,7 @@ def test_the_file_says_what_it_is_and_how_to_change_it() -> None:
 
 
 def test_what_airflow_stores_with_the_tasks_tells_the_fingerprint() -> None:
-    dag = run_dag_file(rendered(project_of(*NODES)))
+    dag = run_dag_file(rendered(pipeline_of(*NODES)))
     (tag,) = [tag for tag in dag.keywords["tags"] if tag.startswith("fingerprint:")]
     assert tag in dag.keywords["doc_md"].split()
 
@@ -191,7 +193,7 @@ def test_a_dag_imports_what_it_uses_and_nothing_more(count: int) -> None:
     for features in combinations(FEATURES, count):
         run_config = {key: value for feature in features for key, value in feature.items()}
         for nodes in (NODES, NODES[:1]):
-            tree = ast.parse(rendered(project_of(*nodes), **run_config))
+            tree = ast.parse(rendered(pipeline_of(*nodes), **run_config))
             used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             assert set(imported(ast.walk(tree))) <= used | {"annotations"}
             top = [node for node in tree.body if isinstance(node, ast.Assign | ast.With)]
@@ -205,7 +207,7 @@ def is_name(node: ast.AST) -> TypeGuard[ast.Name]:
 
 def test_lines_fit_the_page() -> None:
     source = rendered(
-        project_of(*NODES),
+        pipeline_of(*NODES),
         description="A text that is " + "rather long, " * 20,
         macro_params=["ds"],
         external_dependencies=[{"dag_id": "up"}],
@@ -215,7 +217,7 @@ def test_lines_fit_the_page() -> None:
 
 
 def test_a_storage_task_is_set_up_and_torn_down_around_the_nodes() -> None:
-    dag = run_dag_file(rendered(project_of(*NODES), volume={"mount_path": "/data"}))
+    dag = run_dag_file(rendered(pipeline_of(*NODES), volume={"mount_path": "/data"}))
     create, delete = dag.tasks["create_volume"], dag.tasks["delete_volume"]
     fill = dag.tasks["data_volume_init"]
     assert (create.role, fill.role, delete.role) == ("setup", "setup", "teardown")
@@ -229,12 +231,12 @@ def test_a_storage_task_is_set_up_and_torn_down_around_the_nodes() -> None:
 
 
 def test_no_task_overrides_the_entrypoint_of_the_image() -> None:
-    dag = run_dag_file(rendered(project_of(*NODES)))
+    dag = run_dag_file(rendered(pipeline_of(*NODES)))
     assert not any("cmds" in task.keywords for task in dag.tasks.values())
 
 
 def test_the_script_that_fills_the_volume_reaches_its_pod_unchanged() -> None:
-    dag = run_dag_file(rendered(project_of(*NODES)))
+    dag = run_dag_file(rendered(pipeline_of(*NODES)))
     script = dag.tasks["data_volume_init"].keywords["arguments"][2]
     on_disk = ROOT / "kedro_airflow_k8s" / "pod" / "fill_volume.py"
     assert script.strip() == on_disk.read_text(encoding="utf-8").strip()

@@ -25,7 +25,7 @@ from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import DEFAULT_START_DATE, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import Task
-from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.dag_source import bound, called, imported, statements
 from tests.support.recorded_dag import Model, RecordedDag, operator_trees, run_dag_file
 from tests.support.strategies import (
@@ -194,22 +194,24 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
     assert f"\n\n{task.doc}\n" in doc
 
 
-def check_nodes(project: Project, plan: Plan) -> dict[str, str]:
+def check_nodes(pipeline: ProjectPipeline, plan: Plan) -> dict[str, str]:
     """Each node is in one task; gives its id by the node's name."""
     assert sorted(name for task in plan.tasks for name in task.nodes) == sorted(
-        node.name for node in project.nodes
+        node.name for node in pipeline.nodes
     )
     for task in plan.tasks:
         if len(task.nodes) == 1:
-            (node,) = (node for node in project.nodes if node.name == task.nodes[0])
+            (node,) = (node for node in pipeline.nodes if node.name == task.nodes[0])
             assert (task.inputs, task.outputs, task.doc) == (node.inputs, node.outputs, node.doc)
     return {name: task.task_id for task in plan.tasks for name in task.nodes}
 
 
-def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag) -> None:
+def check_edges(
+    pipeline: ProjectPipeline, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
+) -> None:
     """The order of tasks is that of Kedro, after sensors and volume and before the clean-up."""
     upstream: dict[str, set[str]] = {task.task_id: set() for task in plan.tasks}
-    for name, before in upstream_of(project.nodes).items():
+    for name, before in upstream_of(pipeline.nodes).items():
         upstream[task_ids[name]] |= {task_ids[other] for other in before} - {task_ids[name]}
     expected = {(a, b) for b, before in upstream.items() for a in before}
     roots = {task_id for task_id, before in upstream.items() if not before}
@@ -228,7 +230,7 @@ def check_edges(project: Project, plan: Plan, task_ids: dict[str, str], dag: Rec
 
 
 def check_handing_on(
-    project: Project, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
+    pipeline: ProjectPipeline, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
 ) -> None:
     """Each pod is told which of its datasets other tasks read, and where to put them."""
     run_id = {"dag": {"dag_id": "d"}, "run_id": "r"}
@@ -238,13 +240,13 @@ def check_handing_on(
     if not plan.hands_on:
         return
     readers: dict[str, set[str]] = {}
-    for node in project.nodes:
+    for node in pipeline.nodes:
         for name in node.inputs:
             readers.setdefault(name, set()).add(task_ids[node.name])
     for task in plan.tasks:
         made = {
             name
-            for node in project.nodes
+            for node in pipeline.nodes
             if node.name in task.nodes
             for name in node.outputs
             if readers.get(name, set()) - {task.task_id}
@@ -364,16 +366,16 @@ def check_ids(plan: Plan, dag: RecordedDag) -> None:
         assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in group.split("."))
 
 
-def check(project: Project, config: PluginConfig) -> None:
-    plan = build_plan(project, config)
+def check(pipeline: ProjectPipeline, config: PluginConfig) -> None:
+    plan = build_plan(pipeline, config)
     source = render_dag(plan).source
     check_source(source, plan)
     dag = run_dag_file(source)
     for task in plan.tasks:
         check_task(task, plan, config, dag)
-    task_ids = check_nodes(project, plan)
-    check_edges(project, plan, task_ids, dag)
-    check_handing_on(project, plan, task_ids, dag)
+    task_ids = check_nodes(pipeline, plan)
+    check_edges(pipeline, plan, task_ids, dag)
+    check_handing_on(pipeline, plan, task_ids, dag)
     check_dag(plan, config, dag)
     check_pod(config, dag)
     check_ids(plan, dag)
@@ -381,28 +383,28 @@ def check(project: Project, config: PluginConfig) -> None:
 
 @given(projects())
 def test_whatever_kedro_accepts_is_in_the_dag_exactly_and_nothing_else_runs(
-    given_: tuple[Project, PluginConfig],
+    given_: tuple[ProjectPipeline, PluginConfig],
 ) -> None:
-    project, config = given_
-    unnameable = [node.name for node in project.nodes if not kedro_finds_node(node.name)]
-    if unnameable or not kedro_finds_pipeline(project.pipeline):
+    pipeline, config = given_
+    unnameable = [node.name for node in pipeline.nodes if not kedro_finds_node(node.name)]
+    if unnameable or not kedro_finds_pipeline(pipeline.name):
         with pytest.raises(PlanError, match="cannot be named"):
-            build_plan(project, config)
+            build_plan(pipeline, config)
         event("refused: Kedro's command line cannot name it")
-        project = findable(project)
-    if project.nodes:
+        pipeline = findable(pipeline)
+    if pipeline.nodes:
         try:
-            build_plan(project, config)
+            build_plan(pipeline, config)
         except PlanError as error:
             event(f"refused: {error.code}")
             if error.code not in ("group-cycle", "resources-contradict"):
                 raise
             return
-        check(project, config)
+        check(pipeline, config)
 
 
-def project_of(*nodes: PipelineNode, pipeline: str = "__default__") -> Project:
-    return Project("my_package", "local", True, pipeline, nodes, "0a1b2c")
+def pipeline_of(*nodes: PipelineNode, pipeline: str = "__default__") -> ProjectPipeline:
+    return ProjectPipeline("my_package", "local", True, pipeline, nodes, "0a1b2c")
 
 
 PLAIN = config_of({"image": IMAGE})
@@ -420,28 +422,28 @@ PLAIN = config_of({"image": IMAGE})
 def test_any_names_and_namespaces_make_distinct_tasks_that_run_exactly_their_nodes(
     nodes: tuple[PipelineNode, ...],
 ) -> None:
-    project = findable(project_of(*nodes))
-    if project.nodes:
-        check(project, PLAIN)
+    pipeline = findable(pipeline_of(*nodes))
+    if pipeline.nodes:
+        check(pipeline, PLAIN)
 
 
 @pytest.mark.parametrize("name", ["a,b", " a", "a ", "", "a\n", "\x00", "\ud800"])
 def test_a_pipeline_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
     with pytest.raises(PlanError, match="cannot be named"):
-        build_plan(project_of(PipelineNode("n"), pipeline=name), PLAIN)
+        build_plan(pipeline_of(PipelineNode("n"), pipeline=name), PLAIN)
 
 
 @pytest.mark.parametrize("name", ["a,b", " a", "a\n", "[a", "a]", "\x00", "\ud800"])
 def test_a_node_that_kedros_command_line_cannot_name_is_refused(name: str) -> None:
     assert not kedro_finds_node(name)
     with pytest.raises(PlanError, match="cannot be named"):
-        build_plan(project_of(PipelineNode(name)), PLAIN)
+        build_plan(pipeline_of(PipelineNode(name)), PLAIN)
 
 
 @pytest.mark.parametrize("name", ["[a,b]", "]a[", "a],b[", "a b", "a[1]", "--x", "{a}", "$(A)"])
 def test_a_node_that_kedros_command_line_can_name_is_not_refused(name: str) -> None:
     assert kedro_finds_node(name)
-    check(project_of(PipelineNode(name)), PLAIN)
+    check(pipeline_of(PipelineNode(name)), PLAIN)
 
 
 def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
@@ -449,21 +451,21 @@ def test_a_group_a_sensor_and_a_node_of_one_name_are_three_things() -> None:
         {"image": IMAGE, "external_dependencies": [{"dag_id": "up"}, {"dag_id": "up"}]}
     )
     nodes = PipelineNode("wait_for_up.n", "wait_for_up"), PipelineNode("wait_for_up")
-    check(project_of(*nodes), config)
+    check(pipeline_of(*nodes), config)
 
 
 def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
-    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
+    source = render_dag(build_plan(pipeline_of(PipelineNode("n")), PLAIN)).source
     for more in ("import os", "open('f')", "eval('1')", "from airflow.configuration import conf"):
         with pytest.raises((ImportError, NameError)):
             run_dag_file(f"{source}\n{more}\n")
     assert "print" in called(ast.walk(ast.parse("print(1)")))
     with pytest.raises(AssertionError):
-        check_source(f"{source}\nprint(1)\n", build_plan(project_of(PipelineNode("n")), PLAIN))
+        check_source(f"{source}\nprint(1)\n", build_plan(pipeline_of(PipelineNode("n")), PLAIN))
 
 
 def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
-    source = render_dag(build_plan(project_of(PipelineNode("n")), PLAIN)).source
+    source = render_dag(build_plan(pipeline_of(PipelineNode("n")), PLAIN)).source
     task = '    kedro_task("n", [], [])\n'
     assert task in source
     with pytest.raises(ValueError, match="Two tasks"):
@@ -472,7 +474,7 @@ def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
 
 def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:
     nodes = [PipelineNode(name, function="f", doc='Says "it" {{ x }}\n😀') for name in "abc"]
-    source = render_dag(build_plan(project_of(*nodes), PLAIN)).source
+    source = render_dag(build_plan(pipeline_of(*nodes), PLAIN)).source
     assert source.count("{{ x }}") == 1
     assert run_dag_file(source).variables["DOC_F"] == nodes[0].doc
-    check(project_of(*nodes), PLAIN)
+    check(pipeline_of(*nodes), PLAIN)

@@ -178,7 +178,7 @@ def test_fields_of_the_trigger_form_are_told_by_name() -> None:
     ("project", "words"),
     [
         ({"env": "prod"}, "~ environment: local -> prod"),
-        ({"pipeline": "sales"}, "~ pipeline: __default__ -> sales"),
+        ({"name": "sales"}, "~ pipeline: __default__ -> sales"),
         ({"package_name": "store"}, "~ project: shop -> store"),
     ],
 )

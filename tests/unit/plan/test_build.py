@@ -11,7 +11,7 @@ from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.dag.literals import Call
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
-from kedro_airflow_k8s.project.entities import PipelineNode, Project
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.strategies import IMAGE, config_of
 
 # Kedro warns of such namespaces and takes them.
@@ -29,16 +29,16 @@ def planned(
     overrides: Overrides = AS_CONFIGURED,
     **run_config: Any,
 ) -> Plan:
-    project = Project(
+    found = ProjectPipeline(
         package_name="flights",
         env=env or "local",
         is_default_env=env is None,
-        pipeline=pipeline,
+        name=pipeline,
         nodes=nodes or (ONE,),
         commit="0a1b2c-dirty",
         pipeline_option=pipeline_option,
     )
-    return build_plan(project, config_of({"image": IMAGE, **run_config}), overrides)
+    return build_plan(found, config_of({"image": IMAGE, **run_config}), overrides)
 
 
 NO_VOLUME = {"disabled": True}
@@ -48,15 +48,15 @@ NO_VOLUME = {"disabled": True}
 
 
 def test_without_an_image_the_message_says_where_to_put_one() -> None:
-    project = Project("flights", "local", True, "__default__", (ONE,), "0a1b2c")
+    pipeline = ProjectPipeline("flights", "local", True, "__default__", (ONE,), "0a1b2c")
     with pytest.raises(PlanError, match=r"run_config\.image.*--image"):
-        build_plan(project, config_of({}))
+        build_plan(pipeline, config_of({}))
 
 
 def test_a_pipeline_without_nodes_is_refused_by_its_name() -> None:
-    project = Project("flights", "local", True, "train", (), "0a1b2c")
+    pipeline = ProjectPipeline("flights", "local", True, "train", (), "0a1b2c")
     with pytest.raises(PlanError, match="'train' has no nodes"):
-        build_plan(project, config_of({"image": IMAGE}))
+        build_plan(pipeline, config_of({"image": IMAGE}))
 
 
 @pytest.mark.parametrize("tag", ["resources.huge", "resources:huge"])
@@ -262,12 +262,12 @@ def test_an_impossible_schedule_is_refused(cron: str) -> None:
 
 
 def test_the_form_shows_parameters_with_their_values_types_and_descriptions() -> None:
-    project = Project(
+    pipeline = ProjectPipeline(
         "flights", "local", True, "__default__", (ONE,), "0a1b2c",
         parameters={"model": {"depth": 3, "names": ["a"]}, "seed": None, "hidden": 1},
     )  # fmt: skip
     shown = [{"name": "model.depth", "description": "How deep."}, "seed", "model.names"]
-    plan = build_plan(project, config_of({"image": IMAGE, "trigger_params": shown}))
+    plan = build_plan(pipeline, config_of({"image": IMAGE, "trigger_params": shown}))
 
     depth, seed, names = plan.trigger_params
     assert (depth.name, depth.default) == ("model.depth", 3)

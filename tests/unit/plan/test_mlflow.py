@@ -8,7 +8,7 @@ import pytest
 
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import Plan, build_plan
-from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, Project
+from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, ProjectPipeline
 from tests.support.strategies import IMAGE, config_of
 
 SERVER = "https://mlflow.example.com"
@@ -16,16 +16,16 @@ KEDRO = KedroMlflow(experiment="Flights", tracking_uri=SERVER)
 
 
 def planned(kedro: KedroMlflow | None = None, pipeline: str = "__default__", **run: Any) -> Plan:
-    project = Project(
+    found = ProjectPipeline(
         package_name="flights",
         env="local",
         is_default_env=True,
-        pipeline=pipeline,
+        name=pipeline,
         nodes=(PipelineNode("one", outputs=("x",)), PipelineNode("two", inputs=("x",))),
         commit="0a1b2c",
         mlflow=kedro,
     )
-    return build_plan(project, config_of({"image": IMAGE, **run}))
+    return build_plan(found, config_of({"image": IMAGE, **run}))
 
 
 def variables(plan: Plan) -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_without_a_volume_the_run_is_before_the_first_nodes() -> None:
 
 
 def test_a_node_that_is_called_like_a_task_of_mlflow_keeps_a_name_of_its_own() -> None:
-    project = Project(
+    pipeline = ProjectPipeline(
         "flights",
         "local",
         True,
@@ -148,7 +148,7 @@ def test_a_node_that_is_called_like_a_task_of_mlflow_keeps_a_name_of_its_own() -
         "0a1b2c",
         mlflow=KEDRO,
     )
-    ids = build_plan(project, config_of({"image": IMAGE})).task_ids
+    ids = build_plan(pipeline, config_of({"image": IMAGE})).task_ids
     assert len(set(ids)) == len(ids)
     assert ids[0] == "start_mlflow_run"
 

@@ -11,7 +11,7 @@ from kedro_airflow_k8s.dag.literals import Call
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import Task
-from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, Project
+from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, ProjectPipeline
 from tests.support.strategies import IMAGE, config_of
 
 MAKE = PipelineNode("make", inputs=("raw",), outputs=("x", "report"))
@@ -28,17 +28,17 @@ def planned(
     smaller: Mapping[str, frozenset[str]] | None = None,
     **run_config: Any,
 ) -> Plan:
-    project = Project(
+    found = ProjectPipeline(
         package_name="flights",
         env="local",
         is_default_env=True,
-        pipeline=pipeline,
+        name=pipeline,
         nodes=tuple(nodes),
         commit="0a1b2c",
         catalog=catalog or {},
         smaller=smaller or {},
     )
-    return build_plan(project, config_of({"image": IMAGE, **run_config}))
+    return build_plan(found, config_of({"image": IMAGE, **run_config}))
 
 
 def tagged(node: PipelineNode, *tags: str) -> PipelineNode:
