@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.local_paths import local_path
 from kedro_airflow_k8s.checks.order import Order
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.project.entities import stored_name
 
 _HASHED = re.compile(r"(?P<name>.+)-[0-9a-f]{6,}")

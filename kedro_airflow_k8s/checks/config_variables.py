@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.dynamic_config.usage import Use
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from kedro_airflow_k8s.checks.findings import Finding, Severity, listed
+from kedro_airflow_k8s.checks.findings import Finding, Severity
 from kedro_airflow_k8s.checks.local_paths import local_path
-from kedro_airflow_k8s.checks.nearest import Nearest
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.wording import Nearest, listed
 
 # What Kedro puts before a type, in this order.
 _PREFIXES = ("kedro.io.", "kedro_datasets.", "")

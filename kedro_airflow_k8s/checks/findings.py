@@ -133,13 +133,6 @@ def as_json(findings: Sequence[Finding]) -> str:
     return json.dumps([asdict(finding) for finding in findings])
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names for a sentence: the first few, and how many more there are."""
-    found = list(names)
-    text = ", ".join(repr(name) for name in found[:_SHOWN])
-    return f"{text} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else text
-
-
 def _text(finding: Finding, pipelines: Sequence[str]) -> str:
     some = [*pipelines[:_SHOWN], *(["..."] if len(pipelines) > _SHOWN else [])]
     word = "pipeline" if len(pipelines) == 1 else "pipelines"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.wording import listed
 
 
 def lost_data(subject: Subject) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
-from kedro_airflow_k8s.checks.nearest import Nearest
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.wording import Nearest, listed
 from kedro_airflow_k8s.project.entities import stored_name
 
 _PREFIX = "params:"

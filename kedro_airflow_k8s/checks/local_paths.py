@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.project.entities import stored_name
 
 _LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from kedro_airflow_k8s.checks.dataset_types import store_not_installed
-from kedro_airflow_k8s.checks.findings import Finding, listed
-from kedro_airflow_k8s.checks.nearest import Nearest
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
+from kedro_airflow_k8s.config.wording import Nearest, listed
 
 MACROS_OF_BOTH = frozenset(
     (

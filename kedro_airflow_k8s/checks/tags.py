@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
-from kedro_airflow_k8s.checks.nearest import Nearest
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
+from kedro_airflow_k8s.config.wording import Nearest, listed
 from kedro_airflow_k8s.plan.grouping import GROUP_TAG
 from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG
 from kedro_airflow_k8s.project.entities import ProjectPipeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.checks.findings import Finding, listed
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.local_paths import (
     MLFLOW_TYPES,
     disk_path,
@@ -12,6 +12,7 @@ from kedro_airflow_k8s.checks.local_paths import (
     written_paths,
 )
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.project.entities import stored_name
 
 

@@ -4,13 +4,13 @@ Every line: the path of the key, what was found, what is allowed, and the neares
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.dynamic_config.taken import taken_values
 
 _PROBLEMS = "problems"
@@ -107,9 +107,8 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
 def choice(allowed: Sequence[str], value: Any) -> str:
     """What is allowed, and which of it may have been meant."""
     text = f"must be one of {', '.join(allowed)}"
-    folded = {name.lower(): name for name in allowed}
-    near = get_close_matches(value.lower(), folded, 1) if isinstance(value, str) else []
-    return f"{text}. Did you mean {folded[near[0]]}?" if near else text
+    hint = Nearest(allowed).hint(value) if isinstance(value, str) else ""
+    return f"{text}.{hint}" if hint else text
 
 
 def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
@@ -128,23 +127,16 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
         return f"{others} are two names of one thing: keep one of them"
     allowed = f"allowed here: {', '.join(section.model_fields)}"
-    near = _nearest(key, names)
-    if near:
-        return f"unknown key. Did you mean {near}? ({allowed})"
+    hint = Nearest(names).hint(key)
+    if hint:
+        return f"unknown key.{hint} ({allowed})"
     places = dict(_places(model, ""))
     exact = [place for place, name in places.items() if name == key]
     if exact:
         return f"unknown key. It belongs at {' or '.join(exact)}: check the indentation ({allowed})"
-    near = _nearest(key, places.values())
+    near = Nearest(places.values()).find(key)
     where = next((place for place, name in places.items() if name == near), None)
-    return f"unknown key{f'. Did you mean {where}?' if where else ''} ({allowed})"
-
-
-def _nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name most like `word`, whatever the case and the dashes."""
-    folded = {name.lower(): name for name in names}
-    near = get_close_matches(word.lower().replace("-", "_").replace(" ", "_"), folded, 1, 0.7)
-    return folded[near[0]] if near else None
+    return f"unknown key{f'.{did_you_mean(where)}' if where else ''} ({allowed})"
 
 
 def _bad_key(error: ErrorDetails) -> str:

@@ -6,7 +6,8 @@ what is allowed ("must be ..."). The sources are pages of the Kubernetes documen
 
 import re
 from decimal import Decimal
-from difflib import get_close_matches
+
+from kedro_airflow_k8s.config.wording import Nearest
 
 LABEL_PATTERN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN_PATTERN = rf"{LABEL_PATTERN}(\.{LABEL_PATTERN})*"
@@ -179,11 +180,11 @@ def resource_reason(name: str, amount: str) -> str | None:
     if "/" not in name:
         known = name in RESOURCE_NAMES or name.startswith("hugepages-")
         if not known:
-            near = get_close_matches(name, RESOURCE_NAMES, 1)
+            hint = Nearest(RESOURCE_NAMES).hint(name)
             return (
                 "is no resource of a container; these are cpu, memory, ephemeral-storage, "
                 "hugepages-<size> and full names of devices such as nvidia.com/gpu"
-                + (f". Did you mean {near[0]}?" if near else "")
+                + (f".{hint}" if hint else "")
             )
         return quantity_reason(amount)
     reason = label_key_reason(name) or quantity_reason(amount)

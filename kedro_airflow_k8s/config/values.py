@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from kedro_airflow_k8s.config import kubernetes as k8s
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 
 _T = TypeVar("_T")
 
@@ -179,12 +179,10 @@ def timezone_reason(name: str) -> str | None:
         )
     if name in known:
         return None
-    folded = {zone.lower(): zone for zone in sorted(known)}
-    cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
-    word = name.lower().replace(" ", "_")
-    near = get_close_matches(word, folded, 1, 0.7) or get_close_matches(word, cities, 1, 0.7)
-    hint = f". Did you mean {(folded | cities)[near[0]]}?" if near else ""
-    return f"must be the IANA name of a time zone, such as Europe/Paris{hint}"
+    cities = {zone.rpartition("/")[2]: zone for zone in sorted(known)}
+    near = Nearest(known).find(name) or cities.get(Nearest(cities).find(name) or "")
+    allowed = "must be the IANA name of a time zone, such as Europe/Paris"
+    return f"{allowed}.{did_you_mean(near)}" if near else allowed
 
 
 def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.errors import shown_path
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.wording import Nearest
 
 _IN_BYTES = ("memory", "ephemeral-storage")
+# `default` may well be the name of an entry of its own.
+_LIKE_DEFAULT = 0.8
 
 
 def config_warnings(config: PluginConfig) -> list[str]:
@@ -36,7 +38,7 @@ def config_warnings(config: PluginConfig) -> list[str]:
 def _resource_warnings(name: str, resources: ResourcesConfig) -> list[str]:
     at = ("run_config", "resources", name)
     found = []
-    if name != RESOURCES_DEFAULT and get_close_matches(name, [RESOURCES_DEFAULT], cutoff=0.8):
+    if name != RESOURCES_DEFAULT and Nearest([RESOURCES_DEFAULT], _LIKE_DEFAULT).find(name):
         found.append(
             f"{shown_path(at)}: looks like {RESOURCES_DEFAULT}, but only that exact name serves "
             "nodes without a tag"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kedro_airflow_k8s.config.model import TriggerParam
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import PlanError
 
 LARGEST_INTEGER = 2**53 - 1
@@ -54,8 +54,7 @@ def _value(name: str, parameters: Mapping[str, Any]) -> Any:
         if not isinstance(value, Mapping) or step not in value:
             names = list(_names(parameters, ""))
             near = [other for other in names if other.endswith(f".{name}")]
-            near = near or difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(near[0]) if near else Nearest(names).hint(name)
             raise PlanError(
                 f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must"
                 " be among the parameters of this environment, whose values the form begins with."

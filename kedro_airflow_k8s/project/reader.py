@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import warnings
@@ -21,6 +20,7 @@ from kedro.pipeline.node import Node
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
 from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
 from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
@@ -231,8 +231,7 @@ class KedroProject:
         registered = self._pipelines
         if name not in registered:
             others = ", ".join(sorted(registered)) or "none"
-            near = difflib.get_close_matches(name, registered, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = Nearest(registered).hint(name)
             raise ProjectError(f"There is no pipeline {name!r}.{hint} Registered: {others}.")
         # Kedro splits the option's value at commas, and takes no value for its default.
         if [part.strip() for part in name.split(",")] != [name] or not name:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import re
 import threading
@@ -12,6 +11,7 @@ from concurrent.futures import Future, wait
 from importlib import import_module
 from typing import Any, TypeVar
 
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import UploadError
 from kedro_airflow_k8s.upload.failures import NoAnswerError, remote_failure
 from kedro_airflow_k8s.upload.stores import AZURE, GCS, KNOWN, S3, STORES, Target
@@ -31,8 +31,8 @@ def remote_target(protocol: str, rest: str, file_name: str) -> Target:
     fsspec = import_module("fsspec")
     known = {*fsspec.available_protocols(), *fsspec.registry}
     if protocol not in known:
-        near = difflib.get_close_matches(protocol, sorted({*known, "gcs"}), n=1)
-        hint = f" Did you mean {near[0]}://?" if near else ""
+        near = Nearest({*known, "gcs"}).find(protocol)
+        hint = did_you_mean(f"{near}://" if near else None)
         raise UploadError(
             f"Cannot upload: the protocol {protocol}:// is not known.{hint} `output` may be "
             f"{KNOWN}, or another protocol of fsspec."

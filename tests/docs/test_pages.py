@@ -254,7 +254,7 @@ def test_a_terminal_remembers_folder_and_variables_from_one_block_to_the_next(
         ("```{code-block} yaml\n:caption: a.yml, sometimes\na: 1\n```\n", "what is to be done"),
         (
             "```{code-block} yaml\n:caption: airflow-k8s.yaml\nrun_config: {imag: x}\n```\n",
-            "Did you mean image",
+            "Did you mean 'image'",
         ),
         (
             (

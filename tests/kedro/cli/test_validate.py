@@ -114,7 +114,7 @@ def test_json_is_the_last_line_also_where_nothing_is_found(sound: ProjectFolder)
 
 def test_a_wrong_configuration_is_one_message(sound: ProjectFolder) -> None:
     sound.config("run_config: {imagee: x}\n")
-    refused(validate(sound), "run_config.imagee", "Did you mean image?")
+    refused(validate(sound), "run_config.imagee", "Did you mean 'image'?")
     as_json = validate(sound, "--format", "json")
     refused(as_json, "run_config.imagee")
     assert "[" not in as_json.stdout

@@ -12,10 +12,10 @@ from kedro_airflow_k8s.checks.findings import (
     as_json,
     counts,
     errors_first,
-    listed,
     messages,
     paragraphs,
 )
+from kedro_airflow_k8s.config.wording import listed
 
 PAGE = Path(__file__).parents[3] / "docs/reference/checks.md"
 

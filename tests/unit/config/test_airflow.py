@@ -47,10 +47,10 @@ def test_certificates_are_files() -> None:
         (
             "gogle",
             "type",
-            "must be one of token, password, google, aws, none. Did you mean google?",
+            "must be one of token, password, google, aws, none. Did you mean 'google'?",
         ),
-        ({"type": "Token"}, "type", "Did you mean token?"),
-        ({"type": "token", "regoin": "x"}, "regoin", "unknown key. Did you mean region?"),
+        ({"type": "Token"}, "type", "Did you mean 'token'?"),
+        ({"type": "token", "regoin": "x"}, "regoin", "unknown key. Did you mean 'region'?"),
         ({}, "type", "a value is required"),
         ({"type": "aws"}, "environment", "is missing: `type: aws` needs the name"),
         ("aws", "environment", "is missing: `type: aws` needs the name"),

@@ -265,7 +265,7 @@ def test_variables_may_have_any_other_name() -> None:
         ("cpu", True, "must be a text"),
         ("cpu", float("inf"), "must be a Kubernetes quantity"),
         ("memory", "1gb", "must be a Kubernetes quantity"),
-        ("memroy", "1Gi", "Did you mean memory?"),
+        ("memroy", "1Gi", "Did you mean 'memory'?"),
     ],
 )
 def test_an_amount_that_no_pod_can_have_is_refused(

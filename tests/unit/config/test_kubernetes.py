@@ -132,7 +132,7 @@ def test_a_container_can_request_standard_resources_and_devices(name: str, amoun
 
 
 def test_a_misspelt_resource_is_answered_with_the_nearest_name() -> None:
-    assert "Did you mean memory?" in str(k8s.resource_reason("memroy", "1Gi"))
+    assert "Did you mean 'memory'?" in str(k8s.resource_reason("memroy", "1Gi"))
 
 
 def test_half_a_device_cannot_be_requested() -> None:

@@ -64,7 +64,7 @@ def test_all_mistakes_are_reported_together() -> None:
 
 def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name() -> None:
     assert in_run(volume={"szie": "1Gi"}) == (
-        "run_config.volume.szie: unknown key. Did you mean size? (allowed here: storageclass, "
+        "run_config.volume.szie: unknown key. Did you mean 'size'? (allowed here: storageclass, "
         "size, access_modes, same_node, skip_init, owner, disabled, mount_path)"
     )
 
@@ -74,11 +74,11 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name() -> None:
     [
         ("Image", "image"),
         ("cron-expression", "cron_expression"),
-        ("startup_timout", "startup_time"),
+        ("startup_timout", "startup_timeout"),
     ],
 )
 def test_case_dashes_and_other_names_count_for_the_nearest_name(key: str, nearest: str) -> None:
-    assert f"{key}: unknown key. Did you mean {nearest}" in in_run(**{key: 1})
+    assert f"{key}: unknown key. Did you mean {nearest!r}" in in_run(**{key: 1})
 
 
 def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
@@ -88,7 +88,7 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
 
 
 def test_a_misspelt_key_in_the_wrong_place_is_sent_to_the_right_one() -> None:
-    assert "run_config.szie: unknown key. Did you mean run_config.volume.size?" in in_run(
+    assert "run_config.szie: unknown key. Did you mean 'run_config.volume.size'?" in in_run(
         szie="1Gi"
     )
 
@@ -113,7 +113,7 @@ def test_a_key_of_the_old_plugin_is_just_unknown() -> None:
 def test_a_misspelt_key_of_a_disabled_volume_is_refused() -> None:
     line = in_run(volume={"disabled": True, "size": "huge", "szie": 1})
 
-    assert line.startswith("run_config.volume.szie: unknown key. Did you mean size?")
+    assert line.startswith("run_config.volume.szie: unknown key. Did you mean 'size'?")
 
 
 def test_two_names_of_one_thing_at_once_are_refused() -> None:
@@ -277,7 +277,7 @@ def test_a_word_that_is_none_of_the_allowed_ones_is_answered_with_the_nearest(
     line = in_run(**keys)
 
     assert line.startswith(f"run_config.{path}: found the text")
-    assert line.endswith(f"Did you mean {nearest}?")
+    assert line.endswith(f"Did you mean '{nearest}'?")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_time_zone_that_does_not_exist_is_answered_with_the_nearest(name: str,
     line = in_run(timezone=name)
 
     assert line.startswith(f"run_config.timezone: found the text {name!r}; must be the IANA name")
-    assert line.endswith(f"Did you mean {near}?")
+    assert line.endswith(f"Did you mean '{near}'?")
 
 
 def test_long_values_are_shortened() -> None:

@@ -57,7 +57,7 @@ def test_a_key_without_a_value_groups_nothing() -> None:
             "memroy",
             (
                 "run_config.grouping: found the text 'memroy'; must be one of none, memory,"
-                " namespace, pipeline. Did you mean memory?"
+                " namespace, pipeline. Did you mean 'memory'?"
             ),
         ),
         (

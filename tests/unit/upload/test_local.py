@@ -337,12 +337,12 @@ def test_a_bucket_is_not_taken_for_a_folder_by_a_typing_error(
 
 @pytest.mark.parametrize(
     ("output", "hint"),
-    [("gcss://bucket", "gcs://"), ("s3n3://bucket", "s3://"), ("sft://host/dags", "sftp://")],
+    [("gcss://bucket", "gcs://"), ("s33://bucket", "s3://"), ("sft://host/dags", "sftp://")],
 )
 def test_an_unknown_protocol_names_the_known_ones(output: str, hint: str) -> None:
     with pytest.raises(UploadError) as caught:
         upload_dag(NEW, "d.py", output)
-    assert f"Did you mean {hint}?" in str(caught.value)
+    assert f"Did you mean {hint!r}?" in str(caught.value)
     assert "a local folder, gs://, gcs://, s3:// and abfs://" in str(caught.value)
 
 

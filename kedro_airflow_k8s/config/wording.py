@@ -1,0 +1,57 @@
+"""Wording that messages share: near-name hints and lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+CUTOFF = 0.7
+"""Least likeness of a suggested name, as difflib measures it from 0 to 1."""
+
+# To compare one name with thousands takes a tenth of a second, and a hundred unknown names have one
+# cause.
+_MOST_SEARCHES = 20
+_MOST_LISTED = 5
+
+
+class Nearest:
+    """A search for the names that were probably meant, which gives up after 20 searches.
+
+    Args:
+        names: All known names.
+        cutoff: Least likeness of a suggested name.
+    """
+
+    def __init__(self, names: Iterable[str], cutoff: float = CUTOFF) -> None:
+        self._names = {_folded(name): name for name in sorted(names)}
+        self._cutoff = cutoff
+        self._left = _MOST_SEARCHES
+
+    def find(self, name: str) -> str | None:
+        """Return the known name most like `name`, whatever the case and the dashes, or None."""
+        self._left -= 1
+        if self._left < 0:
+            return None
+        near = get_close_matches(_folded(name), self._names, n=1, cutoff=self._cutoff)
+        return self._names[near[0]] if near else None
+
+    def hint(self, name: str) -> str:
+        """Return ` Did you mean 'x'?`, or an empty text."""
+        return did_you_mean(self.find(name))
+
+
+def did_you_mean(name: str | None) -> str:
+    """Return ` Did you mean 'x'?` for a name, and an empty text for None."""
+    return "" if name is None else f" Did you mean {name!r}?"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a sentence: the first five, and how many more there are."""
+    found = list(names)
+    text = ", ".join(repr(name) for name in found[:_MOST_LISTED])
+    more = len(found) - _MOST_LISTED
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")
