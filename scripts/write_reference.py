@@ -22,6 +22,7 @@ from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.schema import json_schema
+from kedro_airflow_k8s.pod.stores import STORES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs/reference"
@@ -96,7 +97,7 @@ KINDS = {
     "Names": "a list of names, or one text with commas between them",
     "Server": "an address with `http://` or `https://` in front, without user and password",
     "IntermediateData": "a place on object storage, with a bucket: "
-    + ", ".join(f"`{store}://`" for store in config_tasks.STORES)
+    + ", ".join(f"`{store}://`" for store in STORES)
     + "; without keys, passwords, blanks and the signs `?`, `*`, `#`, `$`, brackets and braces",
 }
 """The kinds of text that only a pattern tells apart, in words."""

@@ -14,22 +14,15 @@ from functools import cache
 from pathlib import Path
 
 from kedro_airflow_k8s.checks.findings import Finding, Severity
-from kedro_airflow_k8s.checks.local_paths import local_path
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import Nearest, listed
+from kedro_airflow_k8s.pod.stores import STORES, protocol_of, store_of
 
 # What Kedro puts before a type, in this order.
 _PREFIXES = ("kedro.io.", "kedro_datasets.", "")
 _COLLECTION = "kedro_datasets"
 _SUBMODULES = re.compile(r"\b([A-Z]\w*(?:Dataset|DataSet|Writer|V2))\b")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-# fsspec knows many more; these are what it has no module of its own for and people store data in.
-_STORES = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
-}
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[^]]*)\])?")
 # What an extra installs for some of the things that a dataset can do, but not for all.
 _OPTIONAL = {
@@ -50,17 +43,17 @@ def types_not_installed(subject: Subject) -> Iterator[Finding]:
     for name, entry in subject.catalog.items():
         for kind in (entry.type, *entry.also_types):
             users.setdefault(kind, []).append(name)
-        match = _SCHEME.match(entry.path or "")
-        if match and local_path(entry.path) is None and not entry.type.startswith(_MANY_STORES):
-            stores.setdefault(match[1].lower(), []).append(name)
+        protocol = protocol_of(entry.path or "")
+        if protocol in STORES and not entry.type.startswith(_MANY_STORES):
+            stores.setdefault(protocol, []).append(name)
     for kind, names in users.items():
         found = _problem(kind)
         if found:
             severity, problem, fix = found
             yield _finding(subject, kind, names, severity, problem, fix)
     for scheme, names in stores.items():
-        package = _STORES.get(scheme)
-        if package and importlib.util.find_spec(package) is None:
+        package = STORES[scheme].package
+        if importlib.util.find_spec(package) is None:
             yield _finding(
                 subject,
                 f"{scheme}://",
@@ -73,17 +66,16 @@ def types_not_installed(subject: Subject) -> Iterator[Finding]:
 
 def store_not_installed(run: RunConfig) -> Iterator[Finding]:
     """A place for data between tasks whose package is not here."""
-    match = _SCHEME.match(run.intermediate_data or "")
-    package = _STORES.get(match[1].lower()) if match else None
-    if package and importlib.util.find_spec(package) is None:
+    store = store_of(run.intermediate_data or "")
+    if store and importlib.util.find_spec(store.package) is None:
         yield Finding(
             code="missing-extra",
             severity="warning",
             where="run_config.intermediate_data",
-            problem=f"The package {package}, which reads and writes {run.intermediate_data}, is"
-            " not installed here.",
+            problem=f"The package {store.package}, which reads and writes"
+            f" {run.intermediate_data}, is not installed here.",
             consequence="If the image lacks it as well, every pod that hands data on fails.",
-            fix=f"Add {package} to the project's requirements.",
+            fix=f"Add {store.package} to the project's requirements.",
         )
 
 

@@ -8,14 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.errors import choice
+from kedro_airflow_k8s.pod.stores import AZURE, STORES
 
 GROUPING_DEFAULT = "__default__"
 """In `grouping`: all pipelines that are not named there."""
 
 GroupingMode = Literal["none", "memory", "namespace", "pipeline"]
-
-STORES = ("s3", "gs", "gcs", "abfs", "abfss", "az")
-"""How the addresses begin of object storage that pods can hand data on by."""
 
 
 def _for_all_pipelines(value: Any) -> Any:
@@ -47,8 +45,8 @@ def _store_reason(text: str) -> str | None:
         return f"{allowed}: without blanks, `?`, `*`, `#`, `$`, `::`, brackets and braces"
     if {".", ".."}.intersection(url.path.split("/")):
         return f"{allowed}: without `.` and `..` as folders"
-    # abfs://container@account.dfs.core.windows.net is no user of a bucket.
-    if ":" in url.netloc or ("@" in url.netloc and url.scheme not in ("abfs", "abfss")):
+    # abfs://container@account.dfs.core.windows.net is not a user of a bucket.
+    if ":" in url.netloc or ("@" in url.netloc and STORES[url.scheme] is not AZURE):
         return f"{allowed}: keys and passwords do not belong in this file"
     return None
 

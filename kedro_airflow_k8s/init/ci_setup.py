@@ -15,6 +15,7 @@ from jinja2 import Environment
 from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts, Registry
+from kedro_airflow_k8s.pod.stores import AZURE, GCS, S3, Store, store_of
 
 Cloud = Literal["google", "aws", "azure"]
 
@@ -26,16 +27,7 @@ PARSE_MINUTES = 15
 
 _REGISTRY_CLOUDS: dict[Registry, Cloud] = {"gar": "google", "ecr": "aws"}
 _AUTH_CLOUDS: dict[AuthKind, Cloud] = {"google": "google", "aws": "aws"}
-_OUTPUT_CLOUDS: dict[str, Cloud] = {
-    "gs": "google",
-    "gcs": "google",
-    "s3": "aws",
-    "s3a": "aws",
-    "abfs": "azure",
-    "abfss": "azure",
-    "az": "azure",
-}
-_EXTRAS: dict[Cloud, str] = {"google": "gcp", "aws": "aws", "azure": "azure"}
+_STORES: dict[Cloud, Store] = {"google": GCS, "aws": S3, "azure": AZURE}
 _IN_REGISTRY: dict[Registry, str] = {
     "ghcr": r"ghcr\.io/[a-z0-9._/-]+",
     "gar": r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9._/-]+",
@@ -84,7 +76,7 @@ class CiSetup:
     def airflow_clouds(self) -> tuple[Cloud, ...]:
         """The clouds that the job logs in to which uploads the DAG and talks to Airflow."""
         found = {_AUTH_CLOUDS.get(self.airflow_auth), output_cloud(self.facts.output)}
-        return tuple(cloud for cloud in _EXTRAS if cloud in found)
+        return tuple(cloud for cloud in _STORES if cloud in found)
 
     @property
     def in_folder(self) -> bool:
@@ -140,7 +132,7 @@ class CiSetup:
     def cloud_settings(self) -> tuple[Setting, ...]:
         """What names the accounts of the clouds; none of it is secret."""
         clouds = {self.image_cloud, *self.airflow_clouds}
-        return tuple(setting for cloud in _EXTRAS if cloud in clouds for setting in _CLOUD[cloud])
+        return tuple(setting for cloud in _STORES if cloud in clouds for setting in _CLOUD[cloud])
 
 
 _CLOUD: dict[Cloud, tuple[Setting, ...]] = {
@@ -165,8 +157,8 @@ _CLOUD: dict[Cloud, tuple[Setting, ...]] = {
 
 def output_cloud(output: str) -> Cloud | None:
     """The cloud that an output is in; None for a folder, or a protocol that is no cloud's."""
-    scheme, separator, _ = output.partition("://")
-    return _OUTPUT_CLOUDS.get(scheme.lower()) if separator else None
+    store = store_of(output)
+    return next((cloud for cloud in _STORES if _STORES[cloud] is store), None)
 
 
 def needed_extras(output: str, airflow_auth: AuthKind) -> tuple[str, ...]:
@@ -177,7 +169,7 @@ def needed_extras(output: str, airflow_auth: AuthKind) -> tuple[str, ...]:
         airflow_auth: How to log in to Airflow.
     """
     found = {output_cloud(output), _AUTH_CLOUDS.get(airflow_auth)}
-    return tuple(extra for cloud, extra in _EXTRAS.items() if cloud in found)
+    return tuple(store.extra for cloud, store in _STORES.items() if cloud in found)
 
 
 def check_names(facts: ProjectFacts) -> None:

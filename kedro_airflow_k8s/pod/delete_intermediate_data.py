@@ -7,15 +7,9 @@ import sys
 from typing import Any
 
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
-from kedro_airflow_k8s.pod.places import (
-    PlaceError,
-    check_url,
-    is_remote,
-    remote_filesystem,
-    shown_url,
-    without_secrets,
-)
+from kedro_airflow_k8s.pod.places import PlaceError, check_url, is_remote, remote_filesystem
 from kedro_airflow_k8s.pod.process import TaskTerminated, run_until_stopped
+from kedro_airflow_k8s.pod.redaction import shown_url, without_secrets
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The dataset that hands an object from task to task."""
+"""The dataset that passes an object from task to task."""
 
 from __future__ import annotations
 
@@ -15,34 +15,23 @@ from urllib.parse import quote
 from kedro.io import AbstractDataset, DatasetError
 
 from kedro_airflow_k8s.pod import pickled_file
-from kedro_airflow_k8s.pod.places import (
-    Place,
-    PlaceError,
-    local_path,
-    place,
-    shown_url,
-    without_secrets,
-)
+from kedro_airflow_k8s.pod.places import Place, PlaceError, local_path, place
 from kedro_airflow_k8s.pod.process import TaskTerminated
+from kedro_airflow_k8s.pod.redaction import shown_url, without_secrets
+from kedro_airflow_k8s.pod.stores import store_of
 
-# Most file systems allow 255 bytes, of which the name of a temporary file takes 26.
+# Most file systems allow 255 bytes; the name of a temporary file adds 26.
 _LONGEST_NAME = 200
-
-_EXTRAS = {
-    **dict.fromkeys(("s3", "s3a"), "aws"),
-    **dict.fromkeys(("gs", "gcs"), "gcp"),
-    **dict.fromkeys(("abfs", "abfss", "az"), "azure"),
-}
 
 
 class IntermediateDataset(AbstractDataset[Any, Any]):
-    """Stores any object that pickle or cloudpickle takes, in a file of its own.
+    """A dataset for any object that pickle or cloudpickle can store, in a file of its own.
 
     Args:
         name: The name of the dataset, without `@...`.
         root: Where the DAG run keeps its intermediate data: a folder, or a URL of fsspec.
-        node: The node that makes it, as far as this process knows; for messages.
-        readers: The nodes that read it, as far as this process knows; for messages.
+        node: The node that makes it, if this process knows; for messages.
+        readers: The nodes that read it, if this process knows them; for messages.
     """
 
     def __init__(self, name: str, root: str, node: str = "", readers: Iterable[str] = ()) -> None:
@@ -50,14 +39,14 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
 
     @property
     def folder(self) -> str:
-        """Where the file is, without credentials."""
+        """The place of the file, without credentials."""
         return self._root if local_path(self._root) is not None else shown_url(self._root)
 
     def load(self) -> Any:
-        """A fresh object, equal to the one that was saved.
+        """Return a new object, equal to the one that was saved.
 
         Raises:
-            DatasetError: If it is not there, or cannot be read.
+            DatasetError: If the file does not exist or cannot be read.
         """
         try:
             return self._place().read(pickled_file.read)
@@ -66,19 +55,19 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         except FileNotFoundError as error:
             raise DatasetError(
                 f"Dataset '{self._name}' is not in {self.folder}. The task that makes it has not "
-                "run in this DAG run, or what it stored is gone, for instance with the volume. Run "
-                "that task again too: clear it in Airflow with the tasks that follow it."
+                "run in this DAG run, or what it stored was deleted, for example with the volume. "
+                "Run that task again too: clear it in Airflow with the tasks that follow it."
             ) from error
         except pickled_file.NotReadableError as error:
             raise DatasetError(
                 f"Dataset '{self._name}' cannot be read: the file {self._place().shown} {error}. "
-                "Clear the task that makes it in Airflow, which writes it anew."
+                "Clear the task that makes it in Airflow, which then writes it again."
             ) from error
         except pickled_file.NotUnpickledError as error:
             raise DatasetError(
                 f"Dataset '{self._name}' cannot be read: {_words(error.__cause__)}. The image of "
-                "this task must have what the image of the task that made it had, in the same "
-                "versions."
+                "this task must have the packages of the image that the dataset was made in, in "
+                "the same versions."
             ) from error.__cause__
         except Exception as error:  # noqa: BLE001 - clients of object stores share no base class
             self._fail("read", error)
@@ -87,7 +76,7 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         """Store an object.
 
         Raises:
-            DatasetError: If it cannot be pickled, or the file not be written.
+            DatasetError: If it cannot be pickled, or the file cannot be written.
         """
         problem = None
         for pickler in (_pickle, _cloudpickle):
@@ -97,17 +86,18 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         made_by = f", made by node '{self._node}'," if self._node else ""
         known = "".join(f", '{name}'" for name in self._readers)
         readers = f" (here{known[1:]})" if known else ""
-        # In one task alone it would fail again: a MemoryDataset copies what it is given.
+        # One task alone is not enough: a MemoryDataset copies what it is given.
         raise DatasetError(
-            f"Dataset '{self._name}'{made_by} cannot be handed to another task: {_words(problem)}."
-            f" Let the node that makes it and all that read it{readers} run in one task: give them "
-            "the tag `airflow-k8s.group.<name>`, or set `grouping: memory` in the run_config of "
-            "airflow-k8s.yaml; and declare it in the catalog as `{type: MemoryDataset, copy_mode: "
-            "assign}`, so that Kedro does not copy it. Or declare it with a type that can store it."
+            f"Dataset '{self._name}'{made_by} cannot be passed to another task: {_words(problem)}."
+            " Either run the node that makes it and all nodes that read it"
+            f"{readers} in one task: give them the tag `airflow-k8s.group.<name>`, or set "
+            "`grouping: memory` in the run_config of airflow-k8s.yaml; and declare the dataset in "
+            "the catalog as `{type: MemoryDataset, copy_mode: assign}`, so that Kedro does not "
+            "copy it. Or declare it with a type that can store it."
         ) from problem
 
     def _write(self, data: Any, pickler: Callable[[], Any]) -> BaseException | None:
-        """Write the file; what kept pickle from it, if that did."""
+        """Write the file; return the error if the object cannot be pickled."""
         try:
             self._place().write(lambda file: pickled_file.write(data, file, pickler()))
         except (MemoryError, TaskTerminated):
@@ -130,22 +120,22 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         return place(self._root, file_name(self._name))
 
     def _fail(self, done: str, error: BaseException) -> NoReturn:
-        """Raise the error that says what is in the way, and the way out."""
+        """Raise the error with the cause and the way out."""
         where = self._describe()["filepath"]
         if local_path(self._root) is not None:
             advice = _local_advice(error)
         else:
-            advice = _remote_advice(error, self._root.partition("://")[0].lower())
+            advice = _remote_advice(error, self._root)
         raise DatasetError(
             f"Dataset '{self._name}' cannot be {done}: {where}: {_words(error)}.{advice}"
         ) from error
 
 
 def file_name(dataset: str) -> str:
-    """The name of a dataset's file: valid everywhere, and no other dataset's.
+    """Return the name of a dataset's file: valid everywhere, and unique.
 
-    Where the name alone would be too long, or differ from another by capital letters only, which
-    some network volumes do not tell apart, a part of its hash follows.
+    A part of its hash follows if the name alone would be too long, or could differ from another
+    only by capital letters, which some network volumes do not distinguish.
     """
     name = quote(dataset, safe="", errors="surrogatepass")
     if len(name) > _LONGEST_NAME or re.search("[A-Z]", dataset):
@@ -178,12 +168,12 @@ def _local_advice(error: BaseException) -> str:
     return " Check the volume and where it is mounted: `run_config.volume` in airflow-k8s.yaml."
 
 
-def _remote_advice(error: BaseException, protocol: str) -> str:
-    extra = _EXTRAS.get(protocol)
-    if isinstance(error, ImportError) and extra:
+def _remote_advice(error: BaseException, root: str) -> str:
+    store = store_of(root)
+    if isinstance(error, ImportError) and store:
         return (
-            f" Add kedro-airflow-k8s[{extra}] to the requirements that the image is built from, "
-            "and build it anew."
+            f" Add kedro-airflow-k8s[{store.extra}] to the requirements that the image is built "
+            "from, and build the image again."
         )
     if isinstance(error, PlaceError | ValueError):
         return " Correct `run_config.intermediate_data` in airflow-k8s.yaml."
@@ -194,7 +184,7 @@ def _remote_advice(error: BaseException, protocol: str) -> str:
 
 
 def _words(error: BaseException | None) -> str:
-    """What was said: one short line without credentials."""
+    """Return the text of an error: one short line without credentials."""
     text = str((isinstance(error, OSError) and error.strerror) or error)
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     line = without_secrets(line)

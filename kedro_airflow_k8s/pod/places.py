@@ -1,6 +1,6 @@
-"""Where files of intermediate data are: in a folder of a volume, or on object storage.
+"""The places of intermediate data: files in a folder of a volume, or on object storage.
 
-A file is there whole or not at all: it is written under another name and then renamed.
+A file appears whole or not at all: it is written under another name and then renamed.
 """
 
 from __future__ import annotations
@@ -12,109 +12,86 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import unquote
+
+from kedro_airflow_k8s.pod.atomic import atomic_write
+from kedro_airflow_k8s.pod.redaction import shown_url
+from kedro_airflow_k8s.pod.stores import open_filesystem, protocol_of, store_of
 
 T = TypeVar("T")
 
-# A temporary file this much older than ours (seconds) belongs to a pod that was killed.
-LEFTOVER_SECONDS = 600.0
-
-_PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_AZURE = ("abfs", "abfss", "az")
-
 
 class PlaceError(Exception):
-    """An address at which nothing can be kept."""
+    """An address where nothing can be stored."""
 
 
 class Place(ABC):
-    """Where one file is.
+    """The place of one file.
 
     Attributes:
-        shown: Its address, without credentials.
+        shown: The address without credentials.
     """
 
     shown: str
 
     @abstractmethod
     def write(self, put: Callable[[BinaryIO], None]) -> None:
-        """Make the file, or replace it.
+        """Create or replace the file.
 
         Args:
-            put: Writes what it shall hold. When it raises, what was there stays as it was.
+            put: Writes the content. If it raises, the old file stays as it was.
         """
 
     @abstractmethod
     def read(self, get: Callable[[BinaryIO, int], T]) -> T:
-        """What `get` makes of the file, open for reading, and its size in bytes.
+        """Return what `get` makes of the file, open for reading, and its size in bytes.
 
         Raises:
-            FileNotFoundError: If it is not there.
+            FileNotFoundError: If it does not exist.
         """
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Return whether the file exists."""
 
 
 def is_remote(address: str) -> bool:
-    """Whether an address is a URL of another place than this machine's file system."""
+    """Return whether an address is a URL of another place than this machine's file system."""
     return local_path(address) is None
 
 
 def local_path(address: str) -> str | None:
-    """The path that an address means, None if it is a URL of another place."""
-    found = _PROTOCOL.match(address)
-    if found is None:
-        return address
-    return address[found.end() :] if found[1].lower() in ("file", "local") else None
+    """Return the path that an address means, or None if it is a URL of another place."""
+    protocol = protocol_of(address)
+    if protocol in ("file", "local"):
+        return address.partition("://")[2]
+    return None if protocol else address
 
 
 def place(root: str, name: str) -> Place:
-    """The place of a file.
+    """Return the place of a file.
 
     Args:
         root: A folder, or a URL of fsspec.
         name: The name of the file.
-
-    Raises:
-        PlaceError: If nothing can be kept there.
     """
     folder = local_path(root)
     return _Remote(root, name) if folder is None else _Local(folder, name)
 
 
-def without_secrets(text: str) -> str:
-    """A text in which credentials have become ***, as far as they can be told."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and re.search(r"SECRET|TOKEN|KEY|PASSW|CONNECTION_STRING|SAS", name):
-            text = text.replace(value, "***").replace(unquote(value), "***")
-    text = re.sub(r"//[^/\s@]+:[^/\s]+@", "//***@", text)
-    text = re.sub(r"\?[^\s\"'<>]+", "?***", text)
-    secret = r"sig|token|password|secret|accountkey|account_key|access_key|authorization"
-    return re.sub(rf"(?i)\b({secret})(\"?\s*[=:]\s*\"?|\s+bearer\s+)\S+", r"\1=***", text)
-
-
 def remote_filesystem(url: str) -> tuple[Any, str]:
-    """The file system of fsspec that a URL names, and the path in it.
+    """Return the file system of fsspec for a URL, and the path in it.
 
     Raises:
-        PlaceError: If the URL is of no use for what is written and deleted.
+        PlaceError: If `check_url` refuses the URL.
         ImportError: If the package for it is not installed.
         ValueError: If fsspec does not know the protocol.
     """
     check_url(url)
-    protocol, _, path = url.partition("://")
-    if protocol.lower() not in ("gs", "gcs"):
-        filesystem, path = import_module("fsspec.core").url_to_fs(url)
-        return filesystem, path
-    # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
-    # emulators do not answer. The core class is what it hands every usual bucket to.
-    return import_module("gcsfs.core").GCSFileSystem(), path
+    return open_filesystem(url)
 
 
 def check_url(url: str) -> None:
-    """Refuse a URL in which fsspec would find patterns, when it deletes, or two file systems.
+    """Refuse a URL that fsspec would read as a pattern, when it deletes, or as two file systems.
 
     Raises:
         PlaceError: If it is such a URL.
@@ -125,36 +102,15 @@ def check_url(url: str) -> None:
         )
 
 
-def shown_url(url: str) -> str:
-    """A URL without user name, password and query string."""
-    protocol, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    # abfs://container@account.dfs.core.windows.net is Azure's own form, not a user name.
-    if protocol.lower() not in _AZURE or ":" in authority:
-        authority = re.sub(r".*@", "***@", authority)
-    return protocol + separator + authority + slash + re.sub(r"\?.*", "?***", path)
-
-
 class _Local(Place):
     def __init__(self, folder: str, name: str) -> None:
-        self._folder, self._name = folder, name
+        self._folder = folder
         self.shown = self._path = os.path.join(folder, name)
 
     def write(self, put: Callable[[BinaryIO], None]) -> None:
         _make_folder(self._folder)
-        temporary = os.path.join(self._folder, _temporary_name(self._name))
-        try:
-            with open(temporary, "xb") as file:
-                put(file)
-                file.flush()
-                # Without it a crash of the machine may leave the new name on an empty file.
-                os.fsync(file.fileno())
-            self._remove_leftovers(temporary)
-            os.replace(temporary, self._path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with atomic_write(self._path, fsync=True) as file:
+            put(file)
 
     def read(self, get: Callable[[BinaryIO, int], T]) -> T:
         with open(self._path, "rb") as file:
@@ -167,16 +123,6 @@ class _Local(Place):
             return False
         return True
 
-    def _remove_leftovers(self, temporary: str) -> None:
-        """Remove what pods left that were killed while they wrote this file."""
-        # Tidying up must not fail what works: somebody else may tidy at the same time.
-        with contextlib.suppress(OSError):
-            # Both times come from the clock of the file server.
-            old = os.stat(temporary).st_mtime - LEFTOVER_SECONDS
-            for entry in os.scandir(self._folder):
-                if _is_temporary(entry.name, self._name) and entry.stat().st_mtime < old:
-                    os.unlink(entry.path)
-
 
 class _Remote(Place):
     def __init__(self, root: str, name: str) -> None:
@@ -186,8 +132,9 @@ class _Remote(Place):
     def write(self, put: Callable[[BinaryIO], None]) -> None:
         filesystem, path = remote_filesystem(self._url)
         folder, _, name = path.rpartition("/")
-        temporary = f"{folder}/{_temporary_name(name)}"
-        is_object_store = _is_object_store(filesystem)
+        temporary = f"{folder}/.{name}.{os.urandom(8).hex()}.writing"
+        # There, folders need not be made and files cannot be moved.
+        is_object_store = store_of(self._url) is not None
         if not is_object_store:
             filesystem.makedirs(folder, exist_ok=True)
         try:
@@ -225,34 +172,21 @@ class _Remote(Place):
         return True
 
 
-def _is_object_store(filesystem: Any) -> bool:
-    """Whether it is one of s3fs, gcsfs and adlfs: folders need not be made, and files not moved."""
-    return isinstance(filesystem, import_module("fsspec.asyn").AsyncFileSystem)
-
-
 def _abandon(file: Any) -> None:
-    """Give a file of fsspec up that was written in part: closing it would store that part."""
+    """Close a file of fsspec that was written in part, without storing that part."""
     with contextlib.suppress(Exception):
         if isinstance(file, import_module("fsspec.spec").AbstractBufferedFile):
             file.discard()
-            # It would close itself when it is collected.
+            # Otherwise the garbage collector closes it, which stores it.
             file.closed = True
         else:
             file.close()
 
 
-def _temporary_name(name: str) -> str:
-    return f".{name}.{os.urandom(8).hex()}.writing"
-
-
-def _is_temporary(found: str, name: str) -> bool:
-    return re.fullmatch(re.escape(f".{name}.") + r"[0-9a-f]{16}\.writing", found) is not None
-
-
 def _make_folder(folder: str) -> None:
-    """Make a folder in which those may write who may write beside it.
+    """Make a folder with the permissions of the folder that it is in.
 
-    With fsGroup that is the group of all pods, whatever users their images name.
+    With fsGroup, these let all pods write there, whatever users their images have.
     """
     parent = os.path.dirname(folder.rstrip("/"))
     if parent:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro_airflow_k8s.dynamic_config.repository import head_commit
+from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 
 if TYPE_CHECKING:
     from git import Repo
@@ -75,7 +76,7 @@ def _dags(repo: Repo, folder: Path) -> Iterator[str]:
     if not folder.resolve().is_relative_to(root):
         return
     place = re.sub(r"([*?\[\\])", r"\\\1", folder.resolve().relative_to(root).as_posix())
-    for pattern in ("*.py", ".*.uploading"):
+    for pattern in ("*.py", TEMPORARY_FILES):
         yield f":(exclude,top,glob){'' if place == '.' else f'{place}/'}{pattern}"
 
 

@@ -1,4 +1,4 @@
-"""Delivers a DAG file to where Airflow reads it, a local folder, or a bucket through fsspec.
+"""Upload of a DAG file to where Airflow reads it: a local folder, or a bucket through fsspec.
 
 Airflow parses the folder all the time, so a file appears there whole or not at all: locally by a
 rename, on Google Cloud Storage, S3 and Azure by one request that stores the object or does not.
@@ -11,22 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import UploadError
+from kedro_airflow_k8s.pod.stores import STORES
 from kedro_airflow_k8s.upload.local import local_folder, read_local, write_local
 from kedro_airflow_k8s.upload.remote import read_remote, remote_target, write_remote
-from kedro_airflow_k8s.upload.stores import KNOWN, STORES, Target
+from kedro_airflow_k8s.upload.stores import KNOWN, Target
 
 MAX_SIZE = 20_000_000
-"""Bytes of a file that are read at most: a DAG of 5000 nodes has about one million."""
+"""The largest file that is read, in bytes: a DAG of 5000 nodes has about one million."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What is in the place of a DAG file.
+    """The content of the place of a DAG file.
 
     Attributes:
-        address: The full location of the file, free of credentials, for printing.
-        size: Its size in bytes; None if there is no such file.
-        data: What it holds; None if there is no such file, or it has more than MAX_SIZE bytes.
+        address: The full location of the file without credentials, for printing.
+        size: Its size in bytes; None if it does not exist.
+        data: Its content; None if it does not exist or has more than MAX_SIZE bytes.
     """
 
     address: str
@@ -35,24 +36,24 @@ class StoredFile:
 
 
 def upload_dag(source: str, file_name: str, output: str) -> str:
-    """Writes one DAG file into the place Airflow reads DAGs from, replacing an older one.
+    """Write one DAG file to the place that Airflow reads DAGs from, replacing an older one.
 
-    Locally and on the three object stores a reader sees the old file or the new one, never a
-    part. For other protocols fsspec knows (ftp, sftp, ...) that is as good as their own write.
+    In local folders and the three object stores a reader sees the old file or the new one, never a
+    part. For other protocols of fsspec (ftp, sftp, ...) that depends on their own write.
 
     Args:
-        source: the text of the DAG, written as UTF-8.
-        file_name: name of the file, without a folder.
-        output: a local folder (made when missing; `~`, relative and `file://` are fine), or
-            `gs://`, `gcs://`, `s3://`, `abfs://` with a bucket and perhaps a prefix, or any
+        source: The text of the DAG, written as UTF-8.
+        file_name: The name of the file, without a folder.
+        output: A local folder (made if it does not exist; `~`, relative and `file://` are fine),
+            or `gs://`, `gcs://`, `s3://`, `abfs://` with a bucket and perhaps a prefix, or any
             other protocol of fsspec. Credentials and endpoints come from the environment of
             each client library (for S3 also AWS_ENDPOINT_URL).
 
     Returns:
-        The full location of the file, free of credentials, for printing.
+        The full location of the file without credentials, for printing.
 
     Raises:
-        UploadError: the file could not be delivered; the text says why and the way out.
+        UploadError: If the file could not be written, with the cause and the way out.
     """
     place = _place(file_name, output)
     data = source.encode()
@@ -63,15 +64,15 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
 
 
 def read_dag(file_name: str, output: str) -> StoredFile:
-    """Reads one DAG file from the place `upload_dag` would write it to; writes nothing there.
+    """Read one DAG file from the place that `upload_dag` would write it to; write nothing.
 
     Args:
-        file_name: as for `upload_dag`.
-        output: as for `upload_dag`.
+        file_name: As for `upload_dag`.
+        output: As for `upload_dag`.
 
     Raises:
-        UploadError: it cannot be known what is there, or an upload to there is impossible; the
-            text says why and the way out.
+        UploadError: If the place cannot be read or cannot be uploaded to, with the cause and the
+            way out.
     """
     place = _place(file_name, output)
     address = place.shown if isinstance(place, Target) else str(place / file_name)
@@ -86,29 +87,29 @@ def read_dag(file_name: str, output: str) -> StoredFile:
 
 
 def check_output(output: str) -> None:
-    """See whether a DAG could be written to a place of this kind, without a look at it.
+    """Refuse an output that no DAG can be written to, without a look at the place itself.
 
     Args:
-        output: as for `upload_dag`.
+        output: As for `upload_dag`.
 
     Raises:
-        UploadError: it is no such place; the text says why and the way out.
+        UploadError: If it is one, with the cause and the way out.
     """
     _place("dag.py", output)
 
 
 def was_replaced(source: str, file_name: str, output: str) -> bool:
-    """Whether a file that was uploaded is gone, or holds something else; False if unreadable."""
+    """Return whether an uploaded file was deleted or replaced; False if it cannot be read."""
     try:
         stored = read_dag(file_name, output)
-    except UploadError:  # Who may write need not be allowed to read.
+    except UploadError:  # Permission to write need not include permission to read.
         return False
     data = source.encode()
     return stored.data != data if stored.data is not None else stored.size != len(data)
 
 
 def _place(file_name: str, output: str) -> Target | Path:
-    """Where a file goes: a remote place, or a local folder."""
+    """Return where a file goes: a remote place, or a local folder."""
     if file_name in ("", ".", "..") or set(file_name) & {"/", "\\", "\0"}:
         raise UploadError(f"Cannot upload: {file_name!r} is not a file name.")
     protocol, rest = _split_output(output)
@@ -118,22 +119,22 @@ def _place(file_name: str, output: str) -> Target | Path:
 
 
 def _split_output(output: str) -> tuple[str, str]:
-    """Gives the protocol (`file` for a plain path) and what follows it."""
+    """Return the protocol, `file` for a path, and what follows it."""
     if not output.strip() or "\0" in output:
         raise UploadError(
             "Cannot upload: the output location is empty or not a path. Set `output` in "
             f"airflow-k8s.yaml or give -o; it may be {KNOWN}."
         )
     protocol, separator, rest = output.partition("://")
-    # One letter is a Windows drive; anything with other characters is a path.
+    # One letter is a Windows drive. A colon chains protocols, which is refused later.
     if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.:-]+", protocol):
         protocol = {"gcs": "gs", "local": "file"}.get(protocol.lower(), protocol.lower())
         return protocol, rest
     head, colon, rest = output.partition(":")
     if colon and head.lower() in ("file", "local"):
         return "file", rest
-    if colon and head.lower() in (*STORES, "gcs"):
-        # Taken for a path, this would quietly make a local folder called "gs:".
+    if colon and head.lower() in STORES:
+        # As a path, this would silently make a local folder named "gs:".
         raise UploadError(
             f"Cannot upload: the output location starts with '{head}:' but not with "
             f"'{head}://'. Write {head}://, then the bucket."

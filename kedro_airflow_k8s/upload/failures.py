@@ -1,18 +1,17 @@
-"""What went wrong with a remote place, in words: the cause, what is there now, and the way out."""
+"""Messages for failures of a remote place: the cause, what is stored there now, and the way out."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload.stores import KNOWN, Store, Target
+from kedro_airflow_k8s.pod.redaction import without_secrets
+from kedro_airflow_k8s.upload.stores import ACCESS, KNOWN, Target
 
 
 class NoAnswerError(Exception):
-    """So many seconds passed without an answer."""
+    """A store that did not answer in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no answer in {seconds:g} s")
@@ -33,9 +32,9 @@ _LOGIN_CODES = {"InvalidToken", "ExpiredToken", "TokenRefreshRequired", "Invalid
 
 
 def remote_failure(error: Exception, target: Target, *, reading: bool = False) -> UploadError:
-    """The error to show for one that a client library raised; reading leaves all as it was."""
+    """Return the error to show for one that a client library raised."""
     store, where = target.store, f"Cannot {'read' if reading else 'write to'} {target.shown}"
-    name = target.protocol if store is None else store.title
+    name = store.title if store else target.protocol
     again = "try" if reading else "upload"
     # One put stores all or nothing, so these hold however the request ended.
     one_put = bool(store) and not reading
@@ -67,36 +66,37 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
             f"{where}: {name} cannot be reached ({words}). Check the network, the proxy and the "
             f"endpoint, and {again} again.{whole}"
         )
-    if _is_login(error, causes, status):
-        advice = _advice(store, reading) if store else "check the user and the rights"
+    if status in (401, 403) or isinstance(error, PermissionError) or any(map(_is_login, causes)):
         return UploadError(
-            f"{where}: {name} gives no access ({words}). To get it: {advice}.{untouched}"
+            f"{where}: {name} gives no access ({words}). To get it: "
+            f"{_advice(target, reading)}.{untouched}"
         )
     if status >= 500:
         return UploadError(
             f"{where}: {name} failed with status {status} ({words})."
             f" {again.capitalize()} again later.{whole}"
         )
-    return UploadError(f"{where}: {words}. Correct `output` or what is said there.{whole}")
+    return UploadError(f"{where}: {words}. Correct `output`, or fix the cause.{whole}")
 
 
-def _advice(store: Store, reading: bool) -> str:
-    may = "read what is" if reading else store.writing
-    return f"{store.login}, and let {store.identity} {may} there"
+def _advice(target: Target, reading: bool) -> str:
+    if target.store is None:
+        return "check the user and the permissions"
+    access = ACCESS[target.store]
+    action = "read what is" if reading else access.writing
+    return f"{access.login}, and let {access.identity} {action} there"
 
 
-def _is_login(error: Exception, causes: list[BaseException], status: int) -> bool:
-    if status in (401, 403) or isinstance(error, PermissionError):
-        return True
-    for cause in causes:
-        response = getattr(cause, "response", None)
-        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-        if code in _LOGIN_CODES or _LOGIN_ERRORS.search(type(cause).__name__):
-            return True
+def _is_login(cause: BaseException) -> bool:
+    """Return whether an error is about credentials."""
+    response = getattr(cause, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return (
+        code in _LOGIN_CODES
+        or _LOGIN_ERRORS.search(type(cause).__name__) is not None
         # gcsfs raises a plain OSError for 403, adlfs a ValueError when nothing is configured.
-        if str(cause).startswith(("Forbidden:", "unable to connect to account")):
-            return True
-    return False
+        or str(cause).startswith(("Forbidden:", "unable to connect to account"))
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -106,7 +106,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int:
-    """The HTTP status an exception carries, 0 when it carries none."""
+    """Return the HTTP status that an exception carries, or 0."""
     response = getattr(error, "response", None)  # botocore's is a dict
     if isinstance(response, dict):
         value = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -117,24 +117,11 @@ def _status(error: BaseException) -> int:
 
 
 def _words(error: Exception, target: Target) -> str:
-    """What the server or the client library said: one short line without credentials."""
+    """Return what the server or the client library said: one short line without credentials."""
     text = (isinstance(error, OSError) and error.strerror) or str(error)
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith(("Forbidden:", "Bad Request:")):
         lines = lines[1:]  # gcsfs puts the address of the request first
-    line = _without_secrets(lines[0] if lines else type(error).__name__, target)
+    password = "" if target.store else target.authority.rpartition("@")[0].rpartition(":")[2]
+    line = without_secrets(lines[0] if lines else type(error).__name__, password)
     return (line if len(line) <= 200 else line[:197] + "...").rstrip(".")
-
-
-def _without_secrets(text: str, target: Target) -> str:
-    if target.store is None and "@" in target.authority:
-        password = target.authority.rpartition("@")[0].rpartition(":")[2]
-        for value in filter(None, (password, unquote(password))):
-            text = text.replace(value, "***")
-    for name, value in os.environ.items():
-        if len(value) >= 8 and re.search(r"SECRET|TOKEN|KEY|PASSW|CONNECTION_STRING|SAS", name):
-            text = text.replace(value, "***")
-    text = re.sub(r"//[^/\s@]+@", "//***@", text)
-    text = re.sub(r"\?[^\s\"'<>]+", "?***", text)
-    secret = r"sig|token|password|secret|accountkey|account_key|access_key|authorization"
-    return re.sub(rf"(?i)\b({secret})(\"?\s*[=:]\s*\"?|\s+bearer\s+)\S+", r"\1=***", text)

@@ -1,23 +1,17 @@
-"""Writes a file into a folder of this machine, whole, by a rename, or not at all; and reads it."""
+"""DAG files in a folder of this machine."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import re
-import secrets
-import stat
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import UploadError
-
-# A temporary file this much older than ours (seconds) belongs to an upload that was killed.
-LEFTOVER_SECONDS = 600.0
+from kedro_airflow_k8s.pod.atomic import atomic_write
 
 
 def local_folder(path: str) -> Path:
-    """The folder that a path names.
+    """Return the folder that a path names.
 
     Raises:
         UploadError: If it begins with the name of an unknown user.
@@ -31,33 +25,38 @@ def local_folder(path: str) -> Path:
 
 
 def write_local(data: bytes, folder: Path, file_name: str) -> Path:
-    """Write a file into a folder, which is made if it is not there; return its path.
+    """Write a file into a folder, which is made if it does not exist, and return its path.
 
     Raises:
-        UploadError: If that did not work.
+        UploadError: If that failed.
     """
     target = folder / file_name
     try:
         _check_place(folder, target)
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(data, target)
+        previous = target.stat() if target.exists() else None
+        with atomic_write(target, fsync=True) as file:
+            file.write(data)
+            file.flush()
+            if previous:
+                _date_after(file.fileno(), previous)
     except OSError as error:
         raise _local_failure(error, target) from error
     return target
 
 
 def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | None]:
-    """The size of a file in bytes, and what it holds; None in place of more than limit bytes.
+    """Return the size of a file in bytes, and its content; None instead of more than limit bytes.
 
     Raises:
-        FileNotFoundError: If it is not there.
+        FileNotFoundError: If it does not exist.
         UploadError: If it cannot be read, or no file can be written there.
     """
     target = folder / file_name
     try:
         _check_place(folder, target)
         if target.exists() and not target.is_file():
-            raise UploadError(f"Cannot read {target}: it is no file. Remove it.")
+            raise UploadError(f"Cannot read {target}: it is not a regular file; remove it.")
         with target.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             data = file.read(limit + 1)
@@ -66,7 +65,7 @@ def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | N
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UploadError(
-            f"Cannot read {target}: {reason}. Ask for the right to read it, or correct `output`."
+            f"Cannot read {target}: {reason}. Ask for permission to read it, or correct `output`."
         ) from error
     return max(size, len(data)), data if len(data) <= limit else None
 
@@ -84,67 +83,17 @@ def _check_place(folder: Path, target: Path) -> None:
         )
 
 
-def _replace(data: bytes, target: Path) -> None:
-    """Writes next to the target and renames, which POSIX and Windows do in one step.
+def _date_after(file: int, previous: os.stat_result) -> None:
+    """Give an open file a later second than the file that it replaces.
 
-    The temporary name is hidden and ends neither in .py nor .zip: Airflow passes it by.
-    """
-    previous = target.stat() if target.exists() else None
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.uploading")
-    try:
-        with temporary.open("xb") as file:  # mode 0o666 less the umask, like any new file
-            file.write(data)
-            file.flush()
-            # Without it a crash of the machine may leave the new name on an empty file.
-            os.fsync(file.fileno())
-        if previous is not None:
-            _date_after(temporary, previous)
-            _keep_owner_and_mode(temporary, previous)
-        _remove_leftovers(target, temporary)
-        temporary.replace(target)
-    except BaseException:  # KeyboardInterrupt too leaves nothing behind
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _date_after(path: Path, previous: os.stat_result) -> None:
-    """Gives the new file a later second than the old one had.
-
-    Airflow loads a DAG by way of Python's byte-code cache, which knows a source by its size and the
-    whole second of its date: of two versions of one second it would go on with the first for ever.
+    Airflow loads a DAG through Python's byte-code cache, which identifies a source by its size and
+    the whole second of its date: of two versions of one second it would keep using the first.
     Source: https://docs.python.org/3/reference/import.html#pyc-invalidation
     """
-    now = path.stat()
+    now = os.fstat(file)
     later = int(previous.st_mtime) + 1
     if now.st_mtime < later:
-        os.utime(path, (now.st_atime, later))
-
-
-def _keep_owner_and_mode(path: Path, previous: os.stat_result) -> None:
-    """Lets those who could read the old file, say Airflow under its own user, read the new one."""
-    now = path.stat()
-    if (now.st_uid, now.st_gid) != (previous.st_uid, previous.st_gid):
-        # Only root may give a file away; others keep their own, as `mv` does.
-        with contextlib.suppress(PermissionError):
-            os.chown(path, previous.st_uid, previous.st_gid)
-    if stat.S_IMODE(path.stat().st_mode) != stat.S_IMODE(previous.st_mode):
-        path.chmod(stat.S_IMODE(previous.st_mode))
-
-
-def _remove_leftovers(target: Path, temporary: Path) -> None:
-    """Removes what killed uploads of the same file left, never that of one still at work.
-
-    Ages are taken against our own new file: both times come from the clock of the file server.
-    """
-    ours = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{16}\.uploading")
-    # Tidying up must not fail an upload that works: the folder may not be ours to list, a file
-    # not ours to remove, and someone else may tidy at the same time.
-    with contextlib.suppress(OSError):
-        old = temporary.stat().st_mtime - LEFTOVER_SECONDS
-        for path in target.parent.iterdir():
-            if ours.fullmatch(path.name) and path.lstat().st_mtime < old:
-                path.unlink()
+        os.utime(file, (now.st_atime, later))
 
 
 def _local_failure(error: OSError, target: Path) -> UploadError:
@@ -156,7 +105,7 @@ def _local_failure(error: OSError, target: Path) -> UploadError:
     elif error.errno in (errno.EEXIST, errno.ENOTDIR):
         advice = "A part of the path is not a folder. Correct `output`"
     else:
-        advice = "Correct `output`, or repair what the system complains about"
+        advice = "Correct `output`, or fix the cause"
     return UploadError(
         f"Cannot write to {target}: {reason}. {advice}. What was there is untouched."
     )

@@ -1,4 +1,4 @@
-"""Writes and reads one file through fsspec, within a bounded time."""
+"""DAG files in a remote place, through fsspec and within a bounded time."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from typing import Any, TypeVar
 
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import UploadError
+from kedro_airflow_k8s.pod.redaction import shown_url
+from kedro_airflow_k8s.pod.stores import AZURE, GCS, S3, STORES, open_filesystem
 from kedro_airflow_k8s.upload.failures import NoAnswerError, remote_failure
-from kedro_airflow_k8s.upload.stores import AZURE, GCS, KNOWN, S3, STORES, Target
+from kedro_airflow_k8s.upload.stores import KNOWN, Target
 
 T = TypeVar("T")
 
-# Longest wait for a store, in seconds, all retries and the search for credentials included.
 DEADLINE_SECONDS = 60.0
+"""Longest wait for a store, including all retries and the search for credentials."""
 
 
 def remote_target(protocol: str, rest: str, file_name: str) -> Target:
-    """The place of a file.
+    """Return the place of a file.
 
     Raises:
         UploadError: If the address is unknown, incomplete, or holds credentials.
     """
     fsspec = import_module("fsspec")
-    known = {*fsspec.available_protocols(), *fsspec.registry}
+    known = {*fsspec.available_protocols(), *fsspec.registry, *STORES}
     if protocol not in known:
-        near = Nearest({*known, "gcs"}).find(protocol)
+        near = Nearest(known).find(protocol)
         hint = did_you_mean(f"{near}://" if near else None)
         raise UploadError(
-            f"Cannot upload: the protocol {protocol}:// is not known.{hint} `output` may be "
+            f"Cannot upload: the protocol {protocol}:// is unknown.{hint} `output` may be "
             f"{KNOWN}, or another protocol of fsspec."
         )
-    # Never echo more of such an address than the protocol: signatures and passwords live there.
-    secret_free = "Take it out: credentials come from the environment."
+    # Of such an address only the protocol is shown: the rest may be a signature or a password.
+    secret_free = "Remove it: credentials come from the environment."
     if re.search(r"[?#]|::", rest):  # "::" chains two filesystems in fsspec
         raise UploadError(
             f"Cannot upload: the output location {protocol}://... has a query string, a fragment "
@@ -46,7 +48,7 @@ def remote_target(protocol: str, rest: str, file_name: str) -> Target:
         )
     authority, _, prefix = rest.partition("/")
     store = STORES.get(protocol)
-    if store is not None:
+    if store:
         if not authority:
             raise UploadError(
                 f"Cannot upload: the output location {protocol}://{rest} names no "
@@ -60,30 +62,26 @@ def remote_target(protocol: str, rest: str, file_name: str) -> Target:
                 f"Cannot upload: the output location {protocol}://... has a user name or "
                 f"password. {secret_free}"
             )
-        shown = authority
-    else:
-        shown = re.sub(".*@", "***@", authority)
-    path = "/".join([part for part in prefix.split("/") if part] + [file_name])
-    return Target(
-        protocol, authority, f"{protocol}://{authority}/{path}", f"{protocol}://{shown}/{path}"
-    )
+    parts = [authority, *(part for part in prefix.split("/") if part), file_name]
+    url = f"{protocol}://{'/'.join(parts)}"
+    return Target(protocol, authority, url, shown_url(url))
 
 
 def write_remote(data: bytes, target: Target) -> None:
     """Store a file, replacing an older one.
 
     Raises:
-        UploadError: If that did not work.
+        UploadError: If that failed.
     """
 
     def write() -> None:
         filesystem, path = _filesystem(target)
         if target.store is None:
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-        # Azure's client tries three times more and waits about 15 s or longer before each.
+        # By default, Azure's client retries three times and waits 15 s or longer before each.
         options = {"retry_total": 1} if target.store is AZURE else {}
         filesystem.pipe_file(path, data, **options)
-        # Some implementations in fsspec take a write and do nothing with it.
+        # Some implementations in fsspec accept a write and ignore it.
         if target.store is None and filesystem.cat_file(path) != data:
             raise OSError("what is there now is not what was written")
 
@@ -95,23 +93,23 @@ def write_remote(data: bytes, target: Target) -> None:
 
 
 def read_remote(target: Target, limit: int) -> tuple[int, bytes | None]:
-    """The size of a file in bytes, and what it holds; None in place of more than limit bytes.
+    """Return the size of a file in bytes, and its content; None instead of more than limit bytes.
 
     Raises:
-        FileNotFoundError: If it is not there, though a file of that name could be written.
+        FileNotFoundError: If it does not exist, though a file of that name could be written.
         UploadError: If it cannot be read, or the bucket does not exist.
     """
 
     def read() -> tuple[int, bytes | None]:
         filesystem, path = _filesystem(target)
         try:
-            # Some implementations in fsspec do not know the size before they have read.
+            # Some implementations in fsspec do not know the size before they read.
             size = filesystem.size(path)
             if size is not None and size > limit:
                 return size, None
             data: bytes = filesystem.cat_file(path)
         except FileNotFoundError as error:
-            if target.store is not None and _is_missing(filesystem, path):
+            if target.store and _lacks_bucket(filesystem, path):
                 raise _NoBucketError from error
             raise
         return len(data), data if len(data) <= limit else None
@@ -128,60 +126,54 @@ def read_remote(target: Target, limit: int) -> tuple[int, bytes | None]:
 
 
 class _NoBucketError(Exception):
-    """A file is not there, nor is the bucket that it would be in."""
+    """A file in a bucket that does not exist."""
 
 
-def _is_missing(filesystem: Any, path: str) -> bool:
-    """Whether the bucket of a path does not exist; False if one may not ask that."""
+def _lacks_bucket(filesystem: Any, path: str) -> bool:
+    """Return whether the bucket of a path does not exist; False without permission to ask."""
     try:
         filesystem.info(path[: path.index("/", 1)])
     except FileNotFoundError:
         return True
-    except Exception:  # noqa: BLE001 - who may read a file need not be allowed to see its bucket
+    except Exception:  # noqa: BLE001 - permission to read a file need not include its bucket
         return False
     return False
 
 
 def _filesystem(target: Target) -> tuple[Any, str]:
-    """Gives the filesystem, with bounded retries, and the path in it.
+    """Return the filesystem, with bounded retries, and the path in it.
 
-    What the user configured for the client library stays. No cached instance: it may hold
-    credentials that expired or changed.
+    The user's configuration of the client library stays. A cached instance could have credentials
+    that expired or changed.
     """
-    if target.store is not GCS:
-        url_to_fs = import_module("fsspec.core").url_to_fs
-        filesystem, path = url_to_fs(target.url, skip_instance_cache=True)
-        if target.store is S3:
-            # Tries multiply: s3fs 5 times botocore 5, each waiting up to 5 s for a connection.
-            filesystem.config_kwargs.setdefault("retries", {"total_max_attempts": 2})
-            filesystem.retries = 2
-        return filesystem, path
-    # The class registered for gs:// asks by gRPC for the kind of bucket before it writes, which
-    # emulators do not answer, and writes zonal buckets piece by piece. The core class is
-    # what it hands every other bucket to.
-    cls = import_module("gcsfs.core").GCSFileSystem
-    filesystem = cls(skip_instance_cache=True)
-    filesystem.requests_timeout = filesystem.requests_timeout or 20
-    # gcsfs sleeps up to 36 s over six tries and offers no setting; three take at most 5 s.
-    once = getattr(cls._request, "__wrapped__", None)
-    if once is not None:
-        retry_request = import_module("gcsfs.retry").retry_request
-        filesystem._request = retry_request(once, 3).__get__(filesystem)
-    return filesystem, target.url.removeprefix("gs://")
+    filesystem, path = open_filesystem(target.url, skip_instance_cache=True)
+    if target.store is S3:
+        # Tries multiply: s3fs 5 times botocore 5, each waiting up to 5 s for a connection.
+        filesystem.config_kwargs.setdefault("retries", {"total_max_attempts": 2})
+        filesystem.retries = 2
+    if target.store is GCS:
+        filesystem.requests_timeout = filesystem.requests_timeout or 20
+        # gcsfs sleeps up to 36 s over six tries and offers no setting; three take at most 5 s.
+        cls = type(filesystem)
+        once = getattr(cls._request, "__wrapped__", None)
+        if once is not None:
+            retry_request = import_module("gcsfs.retry").retry_request
+            filesystem._request = retry_request(once, 3).__get__(filesystem)  # noqa: SLF001
+    return filesystem, path
 
 
 def _within_deadline(call: Callable[[], T]) -> T:
-    """Runs a call for at most DEADLINE_SECONDS, whatever the client library waits for.
+    """Run a call for at most DEADLINE_SECONDS, whatever the client library waits for.
 
-    A thread, because the search for credentials blocks before any time-out of fsspec applies;
-    a daemon, so that a call that hangs does not keep the command from ending.
+    It runs in a thread because the search for credentials blocks before any time-out of fsspec
+    applies, and in a daemon so that a call that hangs does not keep the command from ending.
     """
     done: Future[T] = Future()
 
     def run() -> None:
         try:
             done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="upload").start()
@@ -193,7 +185,7 @@ def _within_deadline(call: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Holds back a logger that prints the traceback of an error it raises anyway."""
+    """Silence a logger that prints the traceback of an error that is raised anyway."""
     logger = logging.getLogger(name)
     before = logger.disabled
     logger.disabled = True

@@ -230,7 +230,7 @@ def test_a_node_that_makes_what_cannot_be_stored_is_named(shop: ProjectFolder) -
 
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
-    assert "Dataset 'train.model', made by node 'make', cannot be handed to another task" in said
+    assert "Dataset 'train.model', made by node 'make', cannot be passed to another task" in said
 
 
 LOCKS = """
@@ -267,7 +267,7 @@ def test_what_cannot_be_pickled_works_once_the_advice_is_followed_and_not_before
     together = run.attempt("connect", "look", "report")
     assert (apart.returncode, together.returncode) == (1, 1)
     said = " ".join(apart.stdout.split())
-    assert "and all that read it (here 'look') run in one task" in said
+    assert "and all nodes that read it (here 'look') in one task" in said
     assert "declare it in the catalog as `{type: MemoryDataset, copy_mode: assign}`" in said
     assert "cannot pickle '_thread.lock' object" in together.stdout
 

@@ -115,7 +115,7 @@ def test_every_name_is_a_valid_file_name_and_no_two_are_the_same(names: set[str]
     assert len({name.lower() for name in found}) == len(names)
     for name in found:
         assert re.fullmatch(r"[A-Za-z0-9_.%=~-]+\.pickle", name)
-        assert len(name) + len(places._temporary_name("")) <= 255
+        assert len(f".{name}.0123456789abcdef.writing") <= 255
 
 
 def test_names_that_differ_by_capital_letters_or_late_in_a_long_name_are_two_files() -> None:
@@ -146,12 +146,12 @@ def test_what_nothing_can_pickle_names_dataset_node_reason_and_the_way_out(root:
         dataset.save([np.zeros(100_000), threading.Lock()])
 
     message = str(caught.value)
-    assert message.startswith("Dataset 'connection', made by node 'connect', cannot be handed to")
+    assert message.startswith("Dataset 'connection', made by node 'connect', cannot be passed to")
     assert "TypeError: cannot pickle '_thread.lock' object" in message
     assert "`airflow-k8s.group.<name>`" in message
     assert "`grouping: memory`" in message
     assert "`{type: MemoryDataset, copy_mode: assign}`" in message
-    assert "all that read it run in one task" in message
+    assert "all nodes that read it in one task" in message
     assert dataset.load() == "what was there"
     assert files(root) == ["connection.pickle"]
 
@@ -161,7 +161,7 @@ def test_an_object_too_deep_for_pickle_is_told_and_does_not_end_the_process(root
     for _ in range(100_000):
         deep = [deep]
 
-    with pytest.raises(DatasetError, match=r"cannot be handed to another task: .*ecursion"):
+    with pytest.raises(DatasetError, match=r"cannot be passed to another task: .*ecursion"):
         IntermediateDataset("deep", root).save(deep)
     assert files(root) == []
 
@@ -193,7 +193,7 @@ def test_a_class_that_the_reading_image_lacks_is_told(root: str) -> None:
         IntermediateDataset("x", root).load()
 
     assert "No module named 'of_the_other_image'" in str(caught.value)
-    assert "The image of this task must have what the image of the task" in str(caught.value)
+    assert "The image of this task must have the packages of the image that" in str(caught.value)
 
 
 def overwrite(root: str, name: str, data: bytes) -> None:
@@ -341,7 +341,7 @@ def test_other_protocols_of_fsspec_work_as_well() -> None:
     root = f"memory://{os.urandom(6).hex()}/run"
     dataset = IntermediateDataset("x", root)
     dataset.save("first")
-    with pytest.raises(DatasetError, match="cannot be handed"):
+    with pytest.raises(DatasetError, match="cannot be passed"):
         dataset.save(threading.Lock())
 
     assert dataset.load() == "first"

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from kedro_airflow_k8s.pod import places
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
 from tests.kedro.pod.object_stores import s3_access, use
 from tests.support.storage_servers import faulty
@@ -47,19 +46,21 @@ def test_a_volume_of_another_user_names_the_setting(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_a_full_volume_names_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".x.pickle.full.writing").symlink_to("/dev/full")
-    monkeypatch.setattr(places, "_temporary_name", lambda name: f".{name}.full.writing")
-    monkeypatch.setattr(
-        "builtins.open", lambda path, mode: os.fdopen(os.open(path, os.O_WRONLY), "wb")
-    )
+    really_open = os.open
 
+    def on_a_full_disk(path: str, flags: int, mode: int) -> int:
+        os.close(really_open(path, flags, mode))
+        return really_open("/dev/full", os.O_WRONLY)
+
+    monkeypatch.setattr(os, "open", on_a_full_disk)
     with pytest.raises(DatasetError, match=r"No space left.*`run_config\.volume\.size`"):
         IntermediateDataset("x", str(tmp_path)).save(1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("protocol", "package", "extra"),
-    [("s3", "s3fs", "aws"), ("gs", "gcsfs", "gcp"), ("abfs", "adlfs", "azure")],
+    [("s3a", "s3fs", "aws"), ("gs", "gcsfs", "gcp"), ("abfss", "adlfs", "azure")],
 )
 def test_a_client_that_the_image_lacks_is_named_with_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch, protocol: str, package: str, extra: str

@@ -87,6 +87,7 @@ def test_another_grouping_is_refused(value: Any, message: str) -> None:
         "s3://bucket/folder",
         "gs://bucket",
         "gcs://bucket/a/b",
+        "s3a://bucket/a/b",
         "abfs://container/folder",
         "abfss://container@account.dfs.core.windows.net/folder",
     ],
@@ -100,7 +101,7 @@ def test_data_may_be_handed_on_over_object_storage(place: str) -> None:
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("/mnt/data", "it begins with one of s3://, gs://, gcs://, abfs://, abfss://, az://"),
+        ("/mnt/data", "it begins with one of s3://, s3a://, gs://, gcs://, abfs://, abfss://, az://"),
         ("http://example.com/data", "it begins with one of"),
         ("s3:///folder", "the bucket is missing"),
         ("s3://bucket/a b", "without blanks"),

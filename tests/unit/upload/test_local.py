@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import IO
 
 import fsspec
 import pytest
@@ -182,7 +181,7 @@ def test_what_a_killed_upload_left_is_removed_once_it_cannot_be_at_work(tmp_path
     assert names(tmp_path) == [leftover.name, "d.py"], "it may still be at work"
 
     an_hour_ago = leftover.stat().st_mtime - 3600
-    others = [tmp_path / name for name in (".other.py.0123456789abcdef.uploading", ".d.py.mine")]
+    others = [tmp_path / name for name in (".other.py.0123456789abcdef.writing", ".d.py.mine")]
     for path in (leftover, *others):
         path.touch()
         os.utime(path, (an_hour_ago, an_hour_ago))
@@ -276,13 +275,13 @@ def test_a_full_disk_gives_one_message_and_keeps_the_old_file(
 ) -> None:
     upload_dag(OLD, "d.py", str(tmp_path))
 
-    really_open = Path.open
+    really_open = os.open
 
-    def on_a_full_disk(path: Path, mode: str) -> IO[bytes]:
-        really_open(path, mode).close()
-        return really_open(Path("/dev/full"), "wb")  # the kernel refuses every write
+    def on_a_full_disk(path: str, flags: int, mode: int) -> int:
+        os.close(really_open(path, flags, mode))
+        return really_open("/dev/full", os.O_WRONLY)  # the kernel refuses every write
 
-    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    monkeypatch.setattr(os, "open", on_a_full_disk)
     with pytest.raises(UploadError, match=r"No space left on device\. The disk is full"):
         upload_dag(NEW, "d.py", str(tmp_path))
     monkeypatch.undo()
