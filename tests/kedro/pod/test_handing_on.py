@@ -268,7 +268,7 @@ def test_what_cannot_be_pickled_works_once_the_advice_is_followed_and_not_before
     assert (apart.returncode, together.returncode) == (1, 1)
     said = " ".join(apart.stdout.split())
     assert "and all nodes that read it (here 'look') in one task" in said
-    assert "declare it in the catalog as `{type: MemoryDataset, copy_mode: assign}`" in said
+    assert "in the catalog as `{type: MemoryDataset, copy_mode: assign}`" in said
     assert "cannot pickle '_thread.lock' object" in together.stdout
 
     shop.write("conf/base/catalog.yml", "connection: {type: MemoryDataset, copy_mode: assign}\n")

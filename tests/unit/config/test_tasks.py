@@ -101,7 +101,10 @@ def test_data_may_be_handed_on_over_object_storage(place: str) -> None:
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("/mnt/data", "it begins with one of s3://, s3a://, gs://, gcs://, abfs://, abfss://, az://"),
+        (
+            "/mnt/data",
+            "it begins with one of s3://, s3a://, gs://, gcs://, abfs://, abfss://, az://",
+        ),
         ("http://example.com/data", "it begins with one of"),
         ("s3:///folder", "the bucket is missing"),
         ("s3://bucket/a b", "without blanks"),
