@@ -1,13 +1,7 @@
-"""Talks to an Airflow server by its REST API."""
+"""The REST API of an Airflow server."""
 
-from kedro_airflow_k8s.airflow_api.client import (
-    AirflowClient,
-    Dag,
-    DagImportError,
-    DagRun,
-    RunState,
-)
+from kedro_airflow_k8s.airflow_api.client import AirflowClient
 from kedro_airflow_k8s.airflow_api.connection import connect
-from kedro_airflow_k8s.airflow_api.transport import Patience
+from kedro_airflow_k8s.airflow_api.records import Dag, DagImportError, DagRun, RunState
 
-__all__ = ["AirflowClient", "Dag", "DagImportError", "DagRun", "Patience", "RunState", "connect"]
+__all__ = ["AirflowClient", "Dag", "DagImportError", "DagRun", "RunState", "connect"]

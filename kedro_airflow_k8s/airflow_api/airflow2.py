@@ -2,83 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kedro_airflow_k8s.airflow_api.client import Dag
-from kedro_airflow_k8s.airflow_api.records import Record
-from kedro_airflow_k8s.airflow_api.rest import GENERATED, RestClient
+from pydantic import model_validator
+
+from kedro_airflow_k8s.airflow_api.client import GENERATED, AirflowClient
+from kedro_airflow_k8s.airflow_api.records import Dag
 
 NEVER = "Never, external triggers only"
 """How Airflow 2 describes the timetable of a DAG without one."""
 
 
-class Airflow2Client(RestClient):
+class Airflow2Dag(Dag):
+    """A DAG as Airflow 2 words it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {**data, "schedule": _schedule(data), "active": data.get("is_active")}
+
+
+class Airflow2Client(AirflowClient):
     """A server of Airflow 2.11."""
 
     api = "api/v1"
+    dag_record = Airflow2Dag
+    filters_import_errors = False
+    needs_logical_date = False
+    dry_run_off: Mapping[str, Any] = {"dry_run": False}
     # [scheduler] min_serialized_dag_fetch_interval
     memory_seconds = 10.0
-    not_only_shown: Mapping[str, Any] = {"dry_run": False}
 
-    def generated_dags(self) -> Iterator[Dag]:
-        """All active DAGs that carry this plugin's tag of whatever version, sorted by id.
+    def generated_dags(self) -> list[Dag]:
+        """Return all active DAGs with a tag of any version of this plugin, sorted by id.
 
-        This API finds DAGs by whole tags only, and tells of no tags: all DAGs have to be read.
+        This API finds DAGs by whole tags only and does not list tags: all DAGs have to be read.
         """
         params = {"only_active": True, "order_by": "dag_id"}
-        found = map(self._dag, self._pages(self._path("dags"), "dags", params, "dag_id"))
-        ours = (dag for dag in found if any(tag.startswith(GENERATED) for tag in dag.tags))
-        yield from sorted(ours, key=lambda dag: dag.dag_id)
+        found = {dag.dag_id: dag for dag in self._items(Airflow2Dag, self._path("dags"), params)}
+        return [
+            dag
+            for _, dag in sorted(found.items())
+            if any(tag.startswith(GENERATED) for tag in dag.tags)
+        ]
 
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look at the DAG's file now; False where it cannot be asked.
+        """Ask Airflow to look at the DAG's file now; return False where it cannot be asked.
 
-        Airflow 2 parses just the file that it is asked for. For new files it looks through its
-        folder every [scheduler] dag_dir_list_interval, and nothing makes it look sooner.
+        Airflow 2 parses only the file that it is asked for. It looks for new files in its folder
+        every [scheduler] dag_dir_list_interval, and nothing makes it look sooner.
         """
         known = self.find_dag(dag_id)
         return known is not None and self._ask_to_parse(known)
 
     def dag_url(self, dag_id: str) -> str:
-        """The page of a DAG, for a browser."""
+        """Return the address of a DAG's page, for a browser."""
         return f"{self.host}/dags/{quote(dag_id, safe='')}/grid"
 
     def run_url(self, dag_id: str, run_id: str) -> str:
-        """The page of a run, for a browser."""
+        """Return the address of a run's page, for a browser."""
         return f"{self.dag_url(dag_id)}?dag_run_id={quote(run_id, safe='')}"
 
-    def _dag(self, record: Record) -> Dag:
-        return Dag(
-            dag_id=record.text("dag_id"),
-            tags=tuple(sorted(tag.text("name") for tag in record.records("tags"))),
-            paused=record.flag("is_paused"),
-            schedule=_schedule(record),
-            file_token=record.text("file_token"),
-            bundle=None,
-            file=record.text("fileloc"),
-        )
 
-    def _is_active(self, record: Record) -> bool:
-        return record.flag("is_active")
-
-    def _about(self, file_name: str) -> dict[str, Any]:  # noqa: ARG002 - this API filters nothing
-        return {}
-
-    def _logical_date(self, moment: datetime | None) -> dict[str, Any]:
-        return {"logical_date": moment.isoformat()} if moment else {}
-
-
-def _schedule(record: Record) -> str | None:
-    """A cron expression or preset as it was written; other timetables as Airflow words them."""
-    interval = record.plain("schedule_interval")
-    if isinstance(interval, dict) and interval.get("value"):
-        return str(interval["value"])
-    described = record.optional_text("timetable_description")
-    if isinstance(interval, dict):
-        parts = {name: interval.get(name) for name in ("days", "seconds", "microseconds")}
-        every = ", ".join(f"{number} {name}" for name, number in parts.items() if number)
-        return f"every {every}" if every else described
-    return None if described in (NEVER, "") else described
+def _schedule(data: Mapping[str, Any]) -> Any:
+    """Return a cron expression or preset as written; other timetables in Airflow's words."""
+    interval, described = data.get("schedule_interval"), data.get("timetable_description")
+    if not isinstance(interval, Mapping):
+        return None if described in (NEVER, "") else described
+    if interval.get("value"):
+        return interval["value"]
+    parts = {name: interval.get(name) for name in ("days", "seconds", "microseconds")}
+    every = ", ".join(f"{number} {name}" for name, number in parts.items() if number)
+    return f"every {every}" if every else described

@@ -2,100 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kedro_airflow_k8s.airflow_api.client import Dag
-from kedro_airflow_k8s.airflow_api.records import Record
-from kedro_airflow_k8s.airflow_api.rest import GENERATED, PAGE, RestClient
+from pydantic import Field, model_validator
+
+from kedro_airflow_k8s.airflow_api.client import GENERATED, PAGE, AirflowClient
+from kedro_airflow_k8s.airflow_api.records import Dag, Page
 
 TAGS = 50
 """How many tags to ask for at once: addresses must not become too long."""
 
 
-class Airflow3Client(RestClient):
+class Airflow3Dag(Dag):
+    """A DAG as Airflow 3 words it."""
+
+    schedule: str | None = Field(default=None, validation_alias="timetable_summary")
+    bundle: str | None = Field(default=None, validation_alias="bundle_name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        return {**data, "active": not data.get("is_stale")} if isinstance(data, Mapping) else data
+
+
+class Airflow3Client(AirflowClient):
     """A server of Airflow 3."""
 
     api = "api/v2"
+    dag_record = Airflow3Dag
 
-    def generated_dags(self) -> Iterator[Dag]:
-        """All active DAGs that carry this plugin's tag of whatever version, sorted by id."""
-        yield from sorted(self._generated(), key=lambda dag: dag.dag_id)
+    def generated_dags(self) -> list[Dag]:
+        """Return all active DAGs with a tag of any version of this plugin, sorted by id."""
+        tags = self._tags()
+        found: dict[str, Dag] = {}
+        for start in range(0, len(tags), TAGS):
+            params = {**_with_any_of(tags[start : start + TAGS]), "order_by": "dag_id"}
+            for dag in self._items(Airflow3Dag, self._path("dags"), params):
+                found.setdefault(dag.dag_id, dag)
+        return [dag for _, dag in sorted(found.items())]
 
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look for the DAG's file now; False where it cannot be asked.
+        """Ask Airflow to look for the DAG's file now; return False where it cannot be asked.
 
-        Asked for any file, Airflow 3 also looks through the whole bundle that the file is in.
+        Asked for any file, Airflow 3 also looks through the whole bundle that the file is in. So
+        a new file is found by asking for one known file of each bundle.
         """
         known = self.find_dag(dag_id)
         if known is not None:
             return self._ask_to_parse(known)
         tags = self._tags()[-TAGS:]
-        ours = self._some_dags({"tags": tags, "tags_match_mode": "any"}) if tags else []
+        ours = self._some_dags(_with_any_of(tags)) if tags else []
         asked: dict[str | None, bool] = {}
-        for dag in [*ours, *self._some_dags({})]:
+        for dag in [*ours, *self._some_dags({"exclude_stale": True})]:
             if not asked.get(dag.bundle):
                 asked[dag.bundle] = self._ask_to_parse(dag)
         return any(asked.values())
 
     def dag_url(self, dag_id: str) -> str:
-        """The page of a DAG, for a browser."""
+        """Return the address of a DAG's page, for a browser."""
         return f"{self.host}/dags/{quote(dag_id, safe='')}"
 
     def run_url(self, dag_id: str, run_id: str) -> str:
-        """The page of a run, for a browser."""
+        """Return the address of a run's page, for a browser."""
         return f"{self.dag_url(dag_id)}/runs/{quote(run_id, safe='')}"
 
-    def _generated(self) -> Iterator[Dag]:
-        tags = self._tags()
-        seen: set[str] = set()
-        for start in range(0, len(tags), TAGS):
-            chosen = {"tags": tags[start : start + TAGS], "tags_match_mode": "any"}
-            for dag in self._dags(chosen):
-                if dag.dag_id not in seen:
-                    seen.add(dag.dag_id)
-                    yield dag
-
     def _tags(self) -> list[str]:
-        """This plugin's tags of all versions. In the pattern, `_` stands for any character."""
-        path, params = self._path("dagTags"), {"tag_name_pattern": f"{GENERATED}%"}
-        found: list[str] = []
-        while True:
-            page = self._transport.get(path, {**params, "limit": PAGE, "offset": len(found)})
-            tags = page.texts("tags")
-            found += tags
-            if not tags or len(found) >= page.number("total_entries"):
-                return sorted({tag for tag in found if tag.startswith(GENERATED)})
+        """Return this plugin's tags of all versions."""
+        # In the pattern, `_` stands for any character.
+        params = {"tag_name_pattern": f"{GENERATED}%"}
+        found = set(self._items(str, self._path("dagTags"), params))
+        return sorted(tag for tag in found if tag.startswith(GENERATED))
 
-    def _dags(self, params: Mapping[str, Any]) -> Iterator[Dag]:
-        params = {**params, "exclude_stale": True, "order_by": "dag_id"}
-        for record in self._pages(self._path("dags"), "dags", params, "dag_id"):
-            yield self._dag(record)
+    def _some_dags(self, params: Mapping[str, Any]) -> list[Airflow3Dag]:
+        """Return as many active DAGs as one request gives: they show which bundles there are."""
+        answer = self._transport.get(self._path("dags"), {**params, "limit": PAGE})
+        return answer.read(Page[Airflow3Dag]).items
 
-    def _some_dags(self, params: Mapping[str, Any]) -> list[Dag]:
-        """As many active DAGs as one request gives: they show which bundles there are."""
-        params = {**params, "exclude_stale": True, "limit": PAGE}
-        found = self._transport.get(self._path("dags"), params).records("dags")
-        return [self._dag(record) for record in found]
 
-    def _dag(self, record: Record) -> Dag:
-        return Dag(
-            dag_id=record.text("dag_id"),
-            tags=tuple(sorted(tag.text("name") for tag in record.records("tags"))),
-            paused=record.flag("is_paused"),
-            schedule=record.optional_text("timetable_summary"),
-            file_token=record.text("file_token"),
-            bundle=record.optional_text("bundle_name"),
-            file=record.text("fileloc"),
-        )
-
-    def _is_active(self, record: Record) -> bool:
-        return not record.flag("is_stale")
-
-    def _about(self, file_name: str) -> dict[str, Any]:
-        return {"filename_pattern": f"%{file_name}"}
-
-    def _logical_date(self, moment: datetime | None) -> dict[str, Any]:
-        return {"logical_date": moment.isoformat() if moment else None}
+def _with_any_of(tags: list[str]) -> dict[str, Any]:
+    return {"tags": tags, "tags_match_mode": "any", "exclude_stale": True}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from semver import Version
-
 from kedro_airflow_k8s.airflow_api.cloud_auth import GoogleCredentials, MwaaCredentials
+from kedro_airflow_k8s.airflow_api.records import Record
 from kedro_airflow_k8s.airflow_api.transport import Call, Credentials, Transport
+from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth
 from kedro_airflow_k8s.errors import ConfigError, NotAirflow, NotAuthenticated, NotFound, Refused
 
@@ -23,77 +22,50 @@ Kind = Literal["token", "password", "google", "aws", "none"]
 
 
 def auth_kind(auth: AirflowAuth | None, environ: Mapping[str, str]) -> Kind:
-    """What the config says, or else what the environment variables are set for.
+    """Return what the config says, or else what the environment variables are set for.
 
     Raises:
         ConfigError: If a variable that is needed is not set.
     """
-    if auth is None:
-        if environ.get(TOKEN):
-            return "token"
-        if environ.get(USERNAME) or environ.get(PASSWORD):
-            _both(environ)
-            return "password"
-        return "none"
-    if auth.type == "token" and not environ.get(TOKEN):
+    if auth is not None:
+        kind: Kind = auth.type
+    elif environ.get(TOKEN):
+        kind = "token"
+    else:
+        kind = "password" if environ.get(USERNAME) or environ.get(PASSWORD) else "none"
+    needed = {"token": [TOKEN], "password": [USERNAME, PASSWORD]}.get(kind, [])
+    missing = [name for name in needed if not environ.get(name)]
+    if missing:
         raise ConfigError(
-            f"airflow_auth is `token`, and the environment variable {TOKEN} is empty."
+            f"The environment variable {' and '.join(missing)} is empty. Authentication by `{kind}`"
+            f" needs {' and '.join(needed)}."
         )
-    if auth.type == "password":
-        _both(environ)
-    return auth.type
+    return kind
 
 
-def first_credentials(
+def credentials(
     kind: Kind, auth: AirflowAuth | None, environ: Mapping[str, str], transport: Transport
 ) -> Credentials:
-    """What asks for the version: nothing yet where the log-in depends on the version."""
+    """Return the credentials; for a password those of no one, as a log-in needs the version."""
     if kind == "token":
         return Token(environ[TOKEN], transport)
     if kind == "google":
         return GoogleCredentials(transport.secrets)
     if kind == "aws" and auth is not None:
         return MwaaCredentials(auth.environment or "", auth.region, transport)
-    return Nobody()
-
-
-def final_credentials(
-    kind: Kind, version: Version, environ: Mapping[str, str], transport: Transport
-) -> Credentials | None:
-    """What asks for all else, if it is not what has asked for the version."""
-    if kind != "password":
-        return None
-    user, password = environ[USERNAME], environ[PASSWORD]
-    return (UserOf3 if version.major >= 3 else UserOf2)(user, password, transport)
+    return Anonymous()
 
 
 def warn_of_clear_text(host: str, kind: Kind, warn: Callable[[str], None]) -> None:
-    """Say so where credentials would cross a network that anybody can read on."""
-    url = urlsplit(host)
-    if url.scheme == "http" and kind != "none" and not _on_this_machine(url.hostname or ""):
+    """Warn if credentials would cross a network in clear text."""
+    if urlsplit(host).scheme == "http" and kind != "none" and not is_on_this_machine(host):
         warn(
-            f"{host} is not encrypted: whoever is on the way there can read your credentials. Use"
-            " https:// if Airflow has it."
+            f"{host} is not encrypted: your credentials can be read on the way there. Use https://"
+            " if Airflow has it."
         )
 
 
-def _on_this_machine(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-
-
-def _both(environ: Mapping[str, str]) -> None:
-    missing = [name for name in (USERNAME, PASSWORD) if not environ.get(name)]
-    if missing:
-        raise ConfigError(
-            f"The environment variable {' and '.join(missing)} is empty: to log in to Airflow with"
-            f" a password set both {USERNAME} and {PASSWORD}."
-        )
-
-
-class Nobody(Credentials):
+class Anonymous(Credentials):
     """No credentials."""
 
     advice = (
@@ -102,12 +74,12 @@ class Nobody(Credentials):
     )
 
     def headers(self) -> Mapping[str, str]:
-        """Nothing."""
+        """Return nothing."""
         return {}
 
 
 class Token(Credentials):
-    """A bearer token that somebody else has got for us."""
+    """A bearer token from elsewhere."""
 
     advice = f"Is the token in {TOKEN} one of this server, and has it not expired?"
 
@@ -120,11 +92,11 @@ class Token(Credentials):
         self._token = token
 
     def headers(self) -> Mapping[str, str]:
-        """The bearer token."""
+        """Return the bearer token."""
         return {"Authorization": f"Bearer {self._token}"}
 
 
-class UserOf2(Credentials):
+class BasicAuth(Credentials):
     """A user of Airflow 2, whose name and password go with every request."""
 
     advice = (
@@ -138,11 +110,17 @@ class UserOf2(Credentials):
         self._headers = {"Authorization": f"Basic {pair}"}
 
     def headers(self) -> Mapping[str, str]:
-        """Basic authentication."""
+        """Return basic authentication."""
         return self._headers
 
 
-class UserOf3(Credentials):
+class AccessToken(Record):
+    """What Airflow 3 gives for a user's name and password."""
+
+    access_token: str
+
+
+class PasswordLogin(Credentials):
     """A user of Airflow 3, whose name and password get a token that lasts for a day or less."""
 
     advice = f"Are {USERNAME} and {PASSWORD} right?"
@@ -154,14 +132,14 @@ class UserOf3(Credentials):
         self._token: str | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """The token, got when it is first needed."""
+        """Return the token, which is asked for when it is first needed."""
         if self._token is None:
             self._token = self._log_in()
             self._transport.secrets.add(self._token)
         return {"Authorization": f"Bearer {self._token}"}
 
     def renew(self) -> bool:
-        """Log in once more with the next request."""
+        """Log in again with the next request."""
         had_one = self._token is not None
         self._token = None
         return had_one
@@ -174,4 +152,4 @@ class UserOf3(Credentials):
             raise NotAuthenticated(
                 f"This Airflow gives no token for a user's name and password: use {TOKEN}. {error}"
             ) from None
-        return answer.record.text("access_token")
+        return answer.read(AccessToken).access_token

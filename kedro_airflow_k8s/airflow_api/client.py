@@ -4,79 +4,44 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from semver import Version
 
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.logs import clean_lines, page_lines
+from kedro_airflow_k8s.airflow_api.records import (
+    Dag,
+    DagDetails,
+    DagImportError,
+    DagRun,
+    LogPage,
+    Page,
+    TaskInstance,
+    TaskState,
+)
+from kedro_airflow_k8s.airflow_api.transport import Answer, Call, Transport
+from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotFound, Refused
 
+ItemT = TypeVar("ItemT")
 
-class RunState(str, Enum):
-    """The states of a DAG run; Airflow has no others."""
+GENERATED = "generated_with_kedro_airflow_k8s:"
+"""How the tag begins that every DAG of this plugin has."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCESS = "success"
-    FAILED = "failed"
+PAGE = 100
+"""The most that a server gives at once with its own settings, [api] maximum_page_limit."""
 
-    @property
-    def ended(self) -> bool:
-        """Whether the run stays as it is."""
-        return self in (RunState.SUCCESS, RunState.FAILED)
-
-
-@dataclass(frozen=True)
-class Dag:
-    """A DAG as Airflow shows it.
-
-    Attributes:
-        dag_id: Its id.
-        tags: Its tags, sorted.
-        paused: Whether Airflow starts no runs of it, and lets those that are triggered wait.
-        schedule: The schedule as Airflow words it; None where it runs only when triggered.
-        file_token: What stands for its file in requests about it.
-        bundle: The bundle that its file is in; None on Airflow 2, which has none.
-        file: The path of its file on the server.
-    """
-
-    dag_id: str
-    tags: tuple[str, ...]
-    paused: bool
-    schedule: str | None
-    file_token: str
-    bundle: str | None
-    file: str
-
-
-@dataclass(frozen=True)
-class DagRun:
-    """A run of a DAG. Times have a zone; a run of Airflow 3 may be without a logical date."""
-
-    dag_id: str
-    run_id: str
-    state: RunState
-    logical_date: datetime | None
-    start: datetime | None
-    end: datetime | None
-
-
-@dataclass(frozen=True)
-class DagImportError:
-    """Why a file is no DAG: Airflow's own words, and when it found out."""
-
-    file: str
-    time: datetime
-    stack_trace: str
+LOG_PAGES = 1000
+"""How many pages of a log to read at most. One is a whole file, or hundreds of lines of a store."""
 
 
 class AirflowClient(ABC):
-    """A server of Airflow.
+    """A server of Airflow, asked by its REST API.
 
-    Every method raises an `AirflowApiError` whose class says what kind of trouble it is. None has
-    to be called twice: what can be repeated safely is repeated inside.
+    Every method raises an `AirflowApiError` whose class says what kind of trouble it is. What can
+    be repeated safely is repeated inside, so no method has to be called twice.
 
     Attributes:
         host: Its base address, without a slash at the end.
@@ -87,40 +52,77 @@ class AirflowClient(ABC):
 
     host: str
     version: Version
-    memory_seconds: float = 0.0
+    memory_seconds = 0.0
+
+    api: str
+    """Where the API is, below the base address."""
+    dag_record: type[Dag]
+    """What the API gives for a DAG."""
+    filters_import_errors = True
+    """Whether the API finds import errors by the name of the file."""
+    needs_logical_date = True
+    """Whether a run without a logical date has to say so."""
+    dry_run_off: Mapping[str, Any] = {}
+    """What makes a request act where the API would only show what it would do."""
+
+    def __init__(self, transport: Transport, version: Version) -> None:
+        self.host = transport.host
+        self.version = version
+        self._transport = transport
 
     @abstractmethod
-    def find_dag(self, dag_id: str) -> Dag | None:
-        """The DAG of an id, or None if Airflow has no active one."""
-
-    @abstractmethod
-    def generated_dags(self) -> Iterator[Dag]:
-        """All active DAGs that carry this plugin's tag of whatever version, sorted by id."""
-
-    @abstractmethod
-    def would_run(self, dag_id: str, tag: str) -> bool:
-        """Whether a run triggered now would be of the version of the DAG that has this tag.
-
-        Airflow may show a new tag before it has stored the DAG that comes with it.
-        """
+    def generated_dags(self) -> list[Dag]:
+        """Return all active DAGs with a tag of any version of this plugin, sorted by id."""
 
     @abstractmethod
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look for the DAG's file now; False where it cannot be asked.
+        """Ask Airflow to look for the DAG's file now; return False where it cannot be asked."""
 
-        For a DAG that Airflow does not know yet it is asked, by way of known files, to look through
-        the folders that these are in.
+    @abstractmethod
+    def dag_url(self, dag_id: str) -> str:
+        """Return the address of a DAG's page, for a browser."""
+
+    @abstractmethod
+    def run_url(self, dag_id: str, run_id: str) -> str:
+        """Return the address of a run's page, for a browser."""
+
+    def find_dag(self, dag_id: str) -> Dag | None:
+        """Return the DAG of an id, or None if Airflow has no active one."""
+        try:
+            dag = self._get("dags", dag_id).read(self.dag_record)
+        except NotFound:
+            return None
+        return dag if dag.active else None
+
+    def would_run(self, dag_id: str, tag: str) -> bool:
+        """Return whether a run triggered now would be of the DAG's version with this tag.
+
+        Tags and source text come from the last file that was parsed. A run is made of the
+        serialized DAG, which is written at most every [core] min_serialized_dag_update_interval
+        (30 s). Of all that the API gives for a DAG, its documentation comes from there; that of our
+        DAGs repeats the tag.
         """
+        try:
+            details = self._get("dags", dag_id, "details").read(DagDetails)
+        except NotFound:
+            return False
+        return tag in (details.doc_md or "").split()
 
-    @abstractmethod
     def import_error(self, file_name: str) -> DagImportError | None:
-        """Why a file of this name, without folders, cannot be imported; None if it can."""
+        """Return why a file of this name, without folders, cannot be imported; None if it can."""
+        path = self._path("importErrors")
+        params = {"filename_pattern": f"%{file_name}"} if self.filters_import_errors else {}
+        errors = [
+            error
+            for error in self._items(DagImportError, path, params)
+            if PurePosixPath(error.file).name == file_name
+        ]
+        return max(errors, key=lambda error: error.time, default=None)
 
-    @abstractmethod
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""
+        self._send("PATCH", "dags", dag_id, body={"is_paused": paused})
 
-    @abstractmethod
     def trigger(
         self,
         dag_id: str,
@@ -128,48 +130,145 @@ class AirflowClient(ABC):
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
     ) -> DagRun:
-        """Start a run. If there is one of this id already, it is returned: no second one begins.
+        """Start a run, or return the run of this id if there is one already.
 
         Args:
             dag_id: The DAG.
-            run_id: An id that nobody else chooses: it makes the request safe to repeat.
+            run_id: An id that no one else chooses: it makes the request safe to repeat.
             conf: The run's configuration, JSON.
             logical_date: With a zone; without one, Airflow 3 gives the run none and Airflow 2 the
                 present moment.
+
+        Raises:
+            Conflict: If another run is in the way, such as one of the same logical date.
         """
+        body: dict[str, Any] = {"dag_run_id": run_id, "conf": dict(conf)}
+        if logical_date or self.needs_logical_date:
+            body["logical_date"] = logical_date.isoformat() if logical_date else None
+        try:
+            return self._send("POST", "dags", dag_id, "dagRuns", body=body).read(DagRun)
+        except Conflict as error:
+            conflict = error
+        try:
+            return self.run(dag_id, run_id)
+        except NotFound:
+            raise conflict from None
 
-    @abstractmethod
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        """A run as it stands."""
+        """Return a run in its present state."""
+        return self._get("dags", dag_id, "dagRuns", run_id).read(DagRun)
 
-    @abstractmethod
     def last_runs(self, dag_ids: Sequence[str]) -> dict[str, DagRun]:
-        """The run that began last of each DAG that has one, by DAG id."""
+        """Return the run that began last of each DAG that has one, by DAG id.
 
-    @abstractmethod
+        The newest runs of many DAGs are asked for at once. Those of a busy DAG may hide the others'
+        from a page: these are asked for again, in halves.
+        """
+        found: dict[str, DagRun] = {}
+        ids = list(dict.fromkeys(dag_ids))
+        waiting = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
+        while waiting:
+            chunk = waiting.pop()
+            body = {"dag_ids": chunk, "order_by": "-id", "page_limit": PAGE}
+            page = self._send("POST", "dags", "~", "dagRuns", "list", body=body).read(Page[DagRun])
+            for run in page.items:
+                found.setdefault(run.dag_id, run)
+            if len(page.items) >= page.total_entries:
+                continue
+            rest = [dag_id for dag_id in chunk if dag_id not in found]
+            if len(rest) == len(chunk):
+                raise AirflowApiError(f"{self.host} counts runs and does not list them.")
+            half = (len(rest) + 1) // 2
+            waiting += filter(None, (rest[:half], rest[half:]))
+        return found
+
     def fail_run(self, dag_id: str, run_id: str) -> None:
         """Mark a run as failed: Airflow kills its tasks, skips the rest and runs the teardown.
 
-        After a teardown Airflow works out the state of the run anew, by its last tasks. Where these
-        were skipped, that is a success: fail one of them before.
+        After a teardown Airflow works out the state of the run again, by its last tasks. Where
+        these were skipped, that is a success: fail one of them before.
         """
+        self._send("PATCH", "dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
 
-    @abstractmethod
     def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Mark a task of a run as failed, whether it has begun or not."""
+        path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
+        self._send("PATCH", *path, body={"new_state": "failed", **self.dry_run_off})
 
-    @abstractmethod
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
-        """How the tasks of a run stand, by task id."""
+        """Return the states of a run's tasks, by task id."""
+        path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances")
+        return {task.name: task.task_state for task in self._items(TaskInstance, path)}
 
-    @abstractmethod
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
-        """What a task's attempt has written, as lines of text; empty if there is nothing (yet)."""
+        """Return the log of a task's attempt as lines of text; empty if there is none yet."""
+        if attempt < 1:
+            return ""
+        path = self._path(
+            "dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "logs", str(attempt)
+        )
+        try:
+            return "\n".join(clean_lines(self._log_lines(path)))
+        except NotFound:
+            return ""
 
-    @abstractmethod
-    def dag_url(self, dag_id: str) -> str:
-        """The page of a DAG, for a browser."""
+    def _path(self, *parts: str) -> str:
+        """Return a path of the API; ids may hold any characters."""
+        return "/".join([self.api, *(quote(part, safe="~") for part in parts)])
 
-    @abstractmethod
-    def run_url(self, dag_id: str, run_id: str) -> str:
-        """The page of a run, for a browser."""
+    def _get(self, *parts: str) -> Answer:
+        return self._transport.get(self._path(*parts))
+
+    def _send(self, method: str, *parts: str, body: Mapping[str, Any]) -> Answer:
+        return self._transport.send(Call(method, self._path(*parts), body=body))
+
+    def _items(
+        self, kind: type[ItemT], path: str, params: Mapping[str, Any] | None = None
+    ) -> Iterator[ItemT]:
+        """Yield the items of a list; one that moves while pages are read may come twice."""
+        offset, before = 0, 0
+        while True:
+            answer = self._transport.get(path, {**(params or {}), "limit": PAGE, "offset": offset})
+            page = answer.read(Page[kind])  # type: ignore[valid-type]
+            yield from page.items
+            # What has left the list since the page before has moved the rest forward by as many
+            # places: look again from there. The server may also give fewer than asked for.
+            gone = before - page.total_entries
+            before = page.total_entries
+            if gone > 0:
+                offset = max(0, offset - gone)
+                continue
+            offset += len(page.items)
+            if not page.items or offset >= page.total_entries:
+                return
+
+    def _ask_to_parse(self, dag: Dag) -> bool:
+        """Ask for a known file to be parsed soon; return False where the server refuses.
+
+        Airflow 3 answers 409 if it has been asked already, Airflow 2 does not.
+        """
+        path = self._path("parseDagFile", dag.file_token)
+        try:
+            self._transport.send(Call("PUT", path, text_too=True))
+        except Conflict:
+            return True
+        except (NotAllowed, NotFound, Refused):
+            return False
+        return True
+
+    def _log_lines(self, path: str) -> Iterator[str]:
+        """Yield all lines of a log, which ends with an empty page or one without a token."""
+        params: dict[str, str] = {}
+        # Bounded, for a running task may write faster than we read.
+        for _ in range(LOG_PAGES):
+            answer = self._transport.send(Call("GET", path, params, text_too=True))
+            if isinstance(answer.data, str):
+                yield from answer.data.splitlines()
+                return
+            page = answer.read(LogPage)
+            lines = page_lines(page.content)
+            yield from lines
+            token = page.continuation_token
+            if not lines or token is None or params.get("token") == token:
+                return
+            params = {"token": token}

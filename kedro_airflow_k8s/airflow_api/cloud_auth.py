@@ -32,7 +32,7 @@ class GoogleCredentials(Credentials):
         self._credentials: Any = None
 
     def headers(self) -> Mapping[str, str]:
-        """A token that lasts for an hour or less, renewed before it expires."""
+        """Return a token that lasts for an hour or less, renewed before it expires."""
         problem = ""
         try:
             if self._credentials is None:
@@ -49,7 +49,7 @@ class GoogleCredentials(Credentials):
         return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def renew(self) -> bool:
-        """Have another token got, though this one has not expired yet."""
+        """Ask for another token, though this one has not expired yet."""
         self._credentials = None
         return True
 
@@ -76,7 +76,7 @@ class MwaaCredentials(Credentials):
         self._headers: dict[str, str] | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """What the server gave for AWS's token; Airflow 2's is in the session's cookies."""
+        """Return what the server gave for AWS's token; on Airflow 2 it is in the cookies."""
         if self._headers is None:
             self._headers = self._log_in()
         return self._headers
@@ -103,7 +103,7 @@ class MwaaCredentials(Credentials):
         raise NotAuthenticated(f"{self._transport.host} is not a web server of MWAA. {problem}")
 
     def _web_token(self) -> str:
-        """A token that the web server takes once, within a minute."""
+        """Return a token that the web server takes once, within a minute."""
         problem = ""
         try:
             client = self._session.get_session().create_client("mwaa", region_name=self._region)

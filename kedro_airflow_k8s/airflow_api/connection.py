@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-import requests
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import auth as auth_
 from kedro_airflow_k8s.airflow_api.airflow2 import Airflow2Client
 from kedro_airflow_k8s.airflow_api.airflow3 import Airflow3Client
 from kedro_airflow_k8s.airflow_api.client import AirflowClient
-from kedro_airflow_k8s.airflow_api.secrecy import Secrets
+from kedro_airflow_k8s.airflow_api.records import Record
 from kedro_airflow_k8s.airflow_api.tls import tls_settings
-from kedro_airflow_k8s.airflow_api.transport import Patience, Transport
+from kedro_airflow_k8s.airflow_api.transport import TIMEOUT, Transport
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
@@ -29,34 +28,38 @@ from kedro_airflow_k8s.errors import (
 
 OLDEST = Version(2, 11)
 NEXT_MAJOR = Version(4)
-"""The first version whose API nobody can know yet."""
+"""The first version whose API is not known yet."""
 
 
-def connect(  # noqa: PLR0913 - three parts of the config, and what tests put in place of the world
+class VersionInfo(Record):
+    """What both APIs give to anyone, in most set-ups."""
+
+    version: str
+
+
+def connect(
     host: str,
     auth: AirflowAuth | None,
     tls: AirflowTls,
     *,
     environ: Mapping[str, str] = os.environ,
-    session: requests.Session | None = None,
     warn: Callable[[str], None],
-    patience: Patience = Patience(),  # noqa: B008 - it never changes
+    timeout: tuple[float, float] = TIMEOUT,
 ) -> AirflowClient:
-    """A client for the Airflow that answers at an address.
+    """Return a client for the Airflow that answers at an address.
 
     Args:
         host: The base address, with the path that a proxy may put in front of Airflow's own.
-        auth: How to become known; None for what the environment variables are set for.
+        auth: The kind of credentials; None for what the environment variables are set for.
         tls: Certificates.
         environ: The environment variables.
-        session: Sends the requests.
-        warn: Takes what the user should know of, once each.
-        patience: How long to wait, and how.
+        warn: Called with each warning, once.
+        timeout: Seconds to wait for a connection, and for the next piece of an answer.
 
     Raises:
         ConfigError: If something needed is missing, before any request.
-        AirflowApiError: If nothing answers, something that is no Airflow, or an Airflow that this
-            plugin does not know.
+        AirflowApiError: If nothing answers, or what answers is not an Airflow that this plugin
+            knows.
     """
     host = host.rstrip("/")
     if "@" in urlsplit(host).netloc:
@@ -67,8 +70,8 @@ def connect(  # noqa: PLR0913 - three parts of the config, and what tests put in
     kind = auth_.auth_kind(auth, environ)
     settings = tls_settings(tls, environ, warn)
     auth_.warn_of_clear_text(host, kind, warn)
-    transport = Transport(host, session or requests.Session(), settings, patience, Secrets())
-    transport.credentials = auth_.first_credentials(kind, auth, environ, transport)
+    transport = Transport(host, settings, timeout)
+    transport.credentials = auth_.credentials(kind, auth, environ, transport)
     version = _version(transport)
     if version < OLDEST:
         raise AirflowApiError(
@@ -80,18 +83,18 @@ def connect(  # noqa: PLR0913 - three parts of the config, and what tests put in
             f"{host} is Airflow {version}, which this kedro-airflow-k8s does not know: install a"
             " newer one."
         )
-    final = auth_.final_credentials(kind, version, environ, transport)
-    if final is not None:
-        transport.credentials = final
+    if kind == "password":
+        log_in = auth_.BasicAuth if version.major == 2 else auth_.PasswordLogin
+        user, password = environ[auth_.USERNAME], environ[auth_.PASSWORD]
+        transport.credentials = log_in(user, password, transport)
     return (Airflow2Client if version.major == 2 else Airflow3Client)(transport, version)
 
 
 def _version(transport: Transport) -> Version:
-    """The server's version, which both APIs tell, in most set-ups to anybody."""
     errors: list[AirflowApiError] = []
     for api in ("api/v2", "api/v1"):
         try:
-            found = transport.get(f"{api}/version").text("version")
+            found = transport.get(f"{api}/version").read(VersionInfo).version
         except (NotFound, NotAirflow, NotAllowed, NotAuthenticated) as error:
             errors.append(error)
             continue
@@ -100,8 +103,8 @@ def _version(transport: Transport) -> Version:
         numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", found)
         if numbers:
             return Version(*(int(number or 0) for number in numbers.groups()))
-        raise NotAirflow(f"{transport.host} says that it is Airflow {found!r}: no version at all.")
+        raise NotAirflow(f"{transport.host} says that its version is {found!r}, which is not one.")
     if all(isinstance(error, NotFound) for error in errors):
         raise NotAirflow(f"{errors[0]} Is there no Airflow at {transport.host}?")
-    # What speaks of the user says more than a path that is not there.
+    # An error about the user says more than a path that is not there.
     raise next((e for e in errors if isinstance(e, NotAllowed | NotAuthenticated)), errors[0])

@@ -1,89 +1,168 @@
-"""The JSON objects of an answer, read with their types checked."""
+"""What Airflow tells of its DAGs, runs and tasks, as records with checked types."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Generic, TypeVar
 
-from kedro_airflow_k8s.errors import AirflowApiError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
-_T = TypeVar("_T")
+ItemT = TypeVar("ItemT")
+
+ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
+"""The states in which a task stays."""
 
 
-class Record:
-    """A JSON object.
+def _tag_name(tag: Any) -> Any:
+    return tag.get("name") if isinstance(tag, dict) else tag
 
-    Every method raises an AirflowApiError where the object is not as Airflow's documents say.
 
-    Args:
-        data: The object, or what came in its place.
-        source: What it is the answer to, for messages.
+Flag = Annotated[bool, BeforeValidator(lambda value: False if value is None else value)]
+Tag = Annotated[str, BeforeValidator(_tag_name)]
+
+
+class Record(BaseModel):
+    """A JSON object of Airflow's API; keys that the plugin does not need are ignored."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Page(Record, Generic[ItemT]):
+    """A part of a list, and how long the whole list is."""
+
+    items: list[ItemT] = Field(
+        validation_alias=AliasChoices("dags", "dag_runs", "import_errors", "task_instances", "tags")
+    )
+    total_entries: int
+
+
+class Dag(Record):
+    """A DAG as Airflow shows it.
+
+    Attributes:
+        dag_id: Its id.
+        tags: Its tags, sorted.
+        paused: Whether Airflow starts no runs of it, and queues those that are triggered.
+        schedule: The schedule in Airflow's words; None if it runs only when triggered.
+        file_token: The name of its file in requests.
+        bundle: The bundle that its file is in; None on Airflow 2, which has none.
+        file: The path of its file on the server.
+        active: Whether its file still has it.
     """
 
-    def __init__(self, data: object, source: str) -> None:
-        if not isinstance(data, Mapping):
-            raise AirflowApiError(f"The answer to {source} is not what Airflow gives: no object.")
-        self._data: Mapping[str, Any] = data
-        self._source = source
+    dag_id: str
+    tags: Annotated[tuple[Tag, ...], AfterValidator(lambda tags: tuple(sorted(tags)))]
+    paused: Flag = Field(default=False, validation_alias="is_paused")
+    schedule: str | None = None
+    file_token: str
+    bundle: str | None = None
+    file: str = Field(validation_alias="fileloc")
+    active: Flag = True
 
-    def __contains__(self, key: str) -> bool:
-        return self._data.get(key) is not None
 
-    def plain(self, key: str) -> Any:
-        """Whatever is there, or None."""
-        return self._data.get(key)
+class DagDetails(Record):
+    """What Airflow has stored of a DAG."""
 
-    def text(self, key: str) -> str:
-        """A text that must be there."""
-        return self._value(key, str)
+    doc_md: str | None = None
 
-    def optional_text(self, key: str) -> str | None:
-        """A text, or None if there is none."""
-        return self.text(key) if key in self else None
 
-    def number(self, key: str) -> int:
-        """A whole number that must be there."""
-        return self._value(key, int)
+class DagImportError(Record):
+    """Why a file is not a DAG: Airflow's own words, and when Airflow noticed."""
 
-    def flag(self, key: str) -> bool:
-        """Whether something holds; not if nothing is said of it."""
-        return key in self and self._value(key, bool)
+    file: str = Field(validation_alias="filename")
+    time: AwareDatetime = Field(validation_alias="timestamp")
+    stack_trace: str
 
-    def time(self, key: str) -> datetime | None:
-        """A moment with its zone, or None if there is none."""
-        if key not in self:
+
+class RunState(str, Enum):
+    """The states of a DAG run; Airflow has no others."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run stays as it is."""
+        return self in (RunState.SUCCESS, RunState.FAILED)
+
+
+class DagRun(Record):
+    """A run of a DAG; on Airflow 3 it may have no logical date."""
+
+    dag_id: str
+    run_id: str = Field(validation_alias="dag_run_id")
+    state: RunState
+    logical_date: AwareDatetime | None = None
+    start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
+    end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """The state of a task in a DAG run, from Airflow's API or from the sandbox.
+
+    Attributes:
+        state: Airflow's word, such as `running` or `up_for_retry`; None before it is scheduled.
+        start: When its last attempt began, in seconds since 1970.
+        end: When its last attempt ended, likewise.
+        attempt: The number of its last attempt, from 1; 0 before the first one.
+    """
+
+    state: str | None
+    start: float | None
+    end: float | None
+    attempt: int
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the last attempt has run so far."""
+        if self.start is None:
             return None
-        # Python 3.10 reads neither the Z nor fractions of other than three or six digits.
-        text = self.text(key).replace("Z", "+00:00")
-        whole, dot, rest = text.partition(".")
-        if dot:
-            digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-            text = f"{whole}.{digits[:6]:0<6}{rest[len(digits) :]}"
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise AirflowApiError(
-                f"The answer to {self._source} is not what Airflow gives: `{key}` is no time."
-            )
-        return moment
+        return (self.end or time.time()) - self.start
 
-    def records(self, key: str) -> Iterator[Record]:
-        """The objects of a list that must be there."""
-        for item in self._value(key, list):
-            yield Record(item, self._source)
 
-    def texts(self, key: str) -> list[str]:
-        """The texts of a list that must be there."""
-        return [text for text in self._value(key, list) if isinstance(text, str)]
+class TaskInstance(Record):
+    """A task of a run; one that Airflow maps over a list has an instance for each item."""
 
-    def _value(self, key: str, kind: type[_T]) -> _T:
-        value = self._data.get(key)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            problem = "is missing" if value is None else f"is no {kind.__name__}"
-            raise AirflowApiError(
-                f"The answer to {self._source} is not what Airflow gives: `{key}` {problem}."
-            )
-        return value
+    task_id: str
+    map_index: int | None = None
+    state: str | None = None
+    start_date: AwareDatetime | None = None
+    end_date: AwareDatetime | None = None
+    try_number: int
+
+    @property
+    def name(self) -> str:
+        """The task's id, with its place in the list if it is mapped."""
+        mapped = self.map_index is not None and self.map_index >= 0
+        return f"{self.task_id}[{self.map_index}]" if mapped else self.task_id
+
+    @property
+    def task_state(self) -> TaskState:
+        """The state of the task, with times in seconds."""
+        start, end = self.start_date, self.end_date
+        return TaskState(
+            state=self.state,
+            start=start.timestamp() if start else None,
+            end=end.timestamp() if end else None,
+            attempt=self.try_number,
+        )
+
+
+class LogPage(Record):
+    """A part of a log, and what to ask for the next one with."""
+
+    content: Any = None
+    continuation_token: str | None = None

@@ -3,74 +3,70 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
-from requests.auth import AuthBase
+from pydantic import BaseModel, ValidationError
+from urllib3 import Retry
+from urllib3.exceptions import InvalidHeader
 
-from kedro_airflow_k8s.airflow_api.answers import Failure, Judge, is_html, is_json
-from kedro_airflow_k8s.airflow_api.network import NETWORK_ERRORS, network_failure
-from kedro_airflow_k8s.airflow_api.records import Record
+from kedro_airflow_k8s.airflow_api.network_errors import NETWORK_ERRORS, network_failure
+from kedro_airflow_k8s.airflow_api.response_errors import Failure, ResponseErrors, is_html, is_json
 from kedro_airflow_k8s.airflow_api.secrecy import Secrets
 from kedro_airflow_k8s.airflow_api.tls import Tls
-from kedro_airflow_k8s.errors import NotAllowed
+from kedro_airflow_k8s.errors import AirflowApiError, NotAllowed
 
-ATTEMPTS = 5
-"""How often a request is made at most, the repeat with fresh credentials included."""
+RecordT = TypeVar("RecordT", bound=BaseModel)
 
-FIRST_PAUSE = 0.5
+TIMEOUT = (10.0, 60.0)
+"""Seconds to wait for a connection, and for the next piece of an answer."""
+
 LONGEST_PAUSE = 60.0
-"""Seconds; also where the server asks for more."""
+"""Seconds between two attempts at most, also where the server asks for more."""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server, in seconds.
+class _Retries(Retry):
+    """How often a request is repeated, and the pause before it."""
 
-    Attributes:
-        connect: For a connection.
-        read: For the next piece of an answer.
-        sleep: Passes the time between two attempts.
-        jitter: A number from 0 to 1, another one each time, so that clients do not march in step.
-    """
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return the seconds that the server asks to wait; None if it does not, or not clearly."""
+        try:
+            asked = super().get_retry_after(response)
+        except InvalidHeader:
+            return None
+        return None if asked is None else min(asked, LONGEST_PAUSE)
 
-    connect: float = 10.0
-    read: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
 
-    def pause(self, attempt: int, asked: float | None) -> None:
-        """Wait after a failed attempt, counted from 1, or for as long as the server has asked."""
-        doubled = FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + self.jitter() / 2)
-        self.sleep(min(doubled if asked is None else asked, LONGEST_PAUSE))
+# Pauses of 0, 1, 2 and 4 seconds. An adapter of requests could repeat requests by the same object,
+# but not one whose answer breaks off, and it would log a warning each time.
+REPEATED = _Retries(4, backoff_factor=0.5)
+ONCE = _Retries(0)
 
 
 class Credentials(ABC):
-    """Makes the plugin known to the server."""
+    """What makes the plugin known to the server."""
 
     advice: str
     """What to do where the server does not accept them."""
 
     forbidden_when_expired = False
-    """Whether the server then says 403, as if they were not enough."""
+    """Whether the server then answers 403, as if they were not enough."""
 
     @abstractmethod
     def headers(self) -> Mapping[str, str]:
-        """What to add to a request. May talk to a server to get it."""
+        """Return what to add to a request. May ask a server for it."""
 
     def renew(self) -> bool:
-        """Forget what may have expired. False if another attempt would send the same again."""
+        """Forget what may have expired. Return False if the next request would send the same."""
         return False
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request. All that we send is safe to send twice.
+    """A request, which is safe to send twice unless it says otherwise.
 
     Attributes:
         method: Of HTTP.
@@ -95,16 +91,29 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer: its JSON, or its text where that was allowed, and the cookies it sets."""
+    """The JSON of a response, or its text where that was allowed, and the cookies it sets."""
 
     data: Any
     cookies: Mapping[str, str] = field(repr=False)
     source: str
+    secrets: Secrets = field(repr=False)
 
-    @property
-    def record(self) -> Record:
-        """The JSON object that it is."""
-        return Record(self.data, self.source)
+    def read(self, kind: type[RecordT]) -> RecordT:
+        """Return the JSON as a record.
+
+        Raises:
+            AirflowApiError: If it is not one.
+        """
+        try:
+            return kind.model_validate(self.data)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+        words = "Not a JSON object" if problem["type"] == "model_type" else problem["msg"]
+        if problem["loc"]:
+            words = f"`{'.'.join(str(part) for part in problem['loc'])}`: {words}"
+        if problem["type"] in ("enum", "literal_error"):
+            words += f", not {self.secrets.hide(repr(problem['input']))}"
+        raise AirflowApiError(f"The answer to {self.source} is not what Airflow gives: {words}.")
 
 
 class Transport:
@@ -116,49 +125,48 @@ class Transport:
         secrets: What never appears in an error.
     """
 
-    def __init__(
-        self, host: str, session: requests.Session, tls: Tls, patience: Patience, secrets: Secrets
-    ) -> None:
+    def __init__(self, host: str, tls: Tls, timeout: tuple[float, float] = TIMEOUT) -> None:
         self.host = host
-        self.secrets = secrets
+        self.secrets = Secrets()
         self.credentials: Credentials | None = None
-        self._session = session
+        self._session = requests.Session()
         self._tls = tls
-        self._patience = patience
-        self._judge = Judge(host, secrets, self._advice)
+        self._timeout = timeout
+        self._errors = ResponseErrors(host, self.secrets, self._advice)
         self._reached = False
         self._accepted = False
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Record:
-        """The JSON object at a path."""
-        return self.send(Call("GET", path, params)).record
-
-    def send(self, call: Call) -> Answer:
-        """The good answer to a request, repeated where that may help.
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
+        """Return the answer at a path.
 
         Raises:
             AirflowApiError: If there is none.
         """
+        return self.send(Call("GET", path, params))
+
+    def send(self, call: Call) -> Answer:
+        """Return the answer to a request, repeated where that may help.
+
+        Raises:
+            AirflowApiError: If there is none.
+        """
+        retries: Retry = ONCE if call.once else REPEATED
         renewed = call.anonymous
-        attempt = 1
         while True:
             outcome = self._attempt(call)
             if isinstance(outcome, Answer):
                 return outcome
-            if attempt == ATTEMPTS or call.once:
-                break
             if not renewed and self._renew(outcome):
                 renewed = True
-            elif outcome.passing:
-                self._patience.pause(attempt, outcome.wait)
+            elif retries.total and outcome.passing:
+                retries = retries.increment(call.method, call.path)
+                retries.sleep(None if outcome.response is None else outcome.response.raw)
             else:
-                break
-            attempt += 1
-        # Not where it was caught: an error of a library in the chain would tell its own words.
-        raise outcome.error
+                # Not where it was caught: the chain would hold the library's own words.
+                raise outcome.error
 
     def _renew(self, failure: Failure) -> bool:
-        """Whether the same request may succeed because the credentials are new."""
+        """Return whether the same request may succeed because the credentials are new."""
         credentials = self.credentials
         if credentials is None:
             return False
@@ -178,42 +186,41 @@ class Transport:
                 json=call.body,
                 data=call.form,
                 # In place of what a .netrc file says, which requests would prefer to a header.
-                auth=_Headers(headers),
-                timeout=(self._patience.connect, self._patience.read),
+                auth=_adding(headers),
+                timeout=self._timeout,
                 allow_redirects=False,
                 verify=self._tls.verify,
                 cert=self._tls.certificate,
             )
         except NETWORK_ERRORS as error:
-            return network_failure(error, self.host, source, reached=self._reached)
+            return network_failure(error, source, reached=self._reached)
         self._reached = True
-        failure = self._judge.failure(response, source, accepted=self._accepted)
+        failure = self._errors.failure(response, source, accepted=self._accepted)
         if failure is not None:
             return failure
-        # Anybody may ask for the version.
+        # Servers give their version to anyone.
         self._accepted = self._accepted or not (call.anonymous or call.path.endswith("/version"))
-        data: Any = None
+        data: Any
         if is_json(response) and response.content.strip():
             try:
                 data = json.loads(response.content)
             except ValueError:
-                return self._judge.not_json(response, source)
+                return self._errors.not_json(response, source)
         elif call.text_too and not is_html(response):
             data = response.text
         else:
-            return self._judge.not_json(response, source)
-        return Answer(data, response.cookies.get_dict(), source)
+            return self._errors.not_json(response, source)
+        return Answer(data, response.cookies.get_dict(), source, self.secrets)
 
     def _advice(self) -> str:
         return self.credentials.advice if self.credentials is not None else ""
 
 
-class _Headers(AuthBase):
-    """Adds headers to a request that requests would otherwise not let stand."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._headers)
+def _adding(
+    headers: Mapping[str, str],
+) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    def add(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(headers)
         return request
+
+    return add

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.plan.mlflow import tracking_uri
 from kedro_airflow_k8s.project.entities import KedroMlflow
 
 LONGEST_PARAMETER = 6000
 """Source: MAX_PARAM_VAL_LENGTH of mlflow.utils.validation."""
 
-_HERE = re.compile(r"localhost|127(\.\d+){3}|::1|0\.0\.0\.0")
 _PREFIX = "params:"
 _UNKNOWN = object()
 _CREDENTIALS = re.compile(r"MLFLOW_TRACKING_(PASSWORD|TOKEN)")
@@ -50,7 +49,7 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
             fix=f"{fix} Or say that this is fine: run_config.mlflow.enabled: false.",
             pipeline=subject.pipeline.name,
         )
-    elif _HERE.fullmatch(urlsplit(subject.plan.mlflow.tracking_uri).hostname or ""):
+    elif is_on_this_machine(subject.plan.mlflow.tracking_uri):
         yield Finding(
             code="mlflow-server",
             severity="warning",

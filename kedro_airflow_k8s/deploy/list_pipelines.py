@@ -48,7 +48,7 @@ def list_pipelines(client: AirflowClient) -> list[ListedDag]:
     Raises:
         AirflowApiError: If Airflow cannot be asked.
     """
-    dags = list(client.generated_dags())
+    dags = client.generated_dags()
     runs = client.last_runs([dag.dag_id for dag in dags])
     listed = [_listed(dag, runs.get(dag.dag_id)) for dag in dags]
     return sorted(listed, key=lambda dag: (dag.experiment, dag.dag_id))

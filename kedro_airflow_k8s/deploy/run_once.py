@@ -11,7 +11,7 @@ from typing import Any
 from rich.markup import escape
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.task_state import ENDS, TaskState
+from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.deploy.deploy import deploy
 from kedro_airflow_k8s.deploy.schedule import zone

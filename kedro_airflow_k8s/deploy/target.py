@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls, PluginConfig
 from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
 from kedro_airflow_k8s.project.reader import KedroProject
@@ -16,9 +17,6 @@ from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
     from kedro_airflow_k8s.sandbox.services import Sandbox
-
-
-_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 class Target:
@@ -174,14 +172,6 @@ class Target:
         if found is None:
             raise SandboxError(NOT_RUNNING)
         return found
-
-
-def is_on_this_machine(address: str) -> bool:
-    """Whether a web address is one that only this machine answers to."""
-    try:
-        return urlsplit(address).hostname in _THIS_MACHINE
-    except ValueError:
-        return False
 
 
 def _same_address(one: str | None, other: str) -> bool:

@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.pods import VolumeConfig
-from kedro_airflow_k8s.deploy.target import is_on_this_machine
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init import config_file
 from kedro_airflow_k8s.init.arguments import InitRequest, airflow_place

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.plan.pods import TASK_ANNOTATION

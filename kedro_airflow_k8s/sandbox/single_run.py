@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kedro_airflow_k8s.airflow_api.task_state import ENDS, TaskState
+from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.airflow_home import AirflowHome, tail
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskState
 
 # Of the states that are worth a line: their mark and colour.
 _LOOKS = {

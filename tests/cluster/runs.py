@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
-from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
 from tests.cluster.cluster import Namespace

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.airflow_api.records import ENDS
 from tests.cluster.cluster import Cluster, Namespace
 from tests.cluster.image import NoImage, image_for, project_home
 from tests.cluster.mlflow_project import make_mlflow_project

@@ -17,8 +17,8 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
-from kedro_airflow_k8s.airflow_api.rest import RestClient
-from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.airflow_api.client import RestClient
+from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox

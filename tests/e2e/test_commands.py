@@ -14,7 +14,7 @@ import pytest
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import AirflowClient, RunState
-from kedro_airflow_k8s.airflow_api.task_state import ENDS
+from kedro_airflow_k8s.airflow_api.records import ENDS
 from tests.e2e.server_project import (
     MANY_DAGS,
     REFUSED_BY_POLICY,

@@ -7,8 +7,8 @@ tests/airflow_api and tests/e2e.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.errors import AirflowApiError
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
 
@@ -25,7 +25,15 @@ BEGIN = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 
 def known_dag(dag_id: str, *tags: str, paused: bool = False, schedule: str | None = None) -> Dag:
     """A DAG as Airflow shows it."""
-    return Dag(dag_id, tags, paused, schedule, f"token-{dag_id}", "dags-folder", f"/{dag_id}.py")
+    return Dag(
+        dag_id=dag_id,
+        tags=tags,
+        paused=paused,
+        schedule=schedule,
+        file_token=f"token-{dag_id}",
+        bundle="dags-folder",
+        file=f"/{dag_id}.py",
+    )
 
 
 @dataclass
@@ -77,17 +85,22 @@ class ScriptedAirflow(AirflowClient):
 
     def fail_import(self, file: str, words: str) -> None:
         """Find that a file cannot be imported."""
-        self.errors[file] = DagImportError(file, BEGIN + timedelta(seconds=self.seconds), words)
+        time = BEGIN + timedelta(seconds=self.seconds)
+        self.errors[file] = DagImportError(file=file, time=time, stack_trace=words)
 
     def end(self, state: RunState) -> None:
         """End all runs."""
-        self.runs = {run_id: replace(run, state=state) for run_id, run in self.runs.items()}
+        for run_id in self.runs:
+            self._set_state(run_id, state)
+
+    def _set_state(self, run_id: str, state: RunState) -> None:
+        self.runs[run_id] = self.runs[run_id].model_copy(update={"state": state})
 
     def find_dag(self, dag_id: str) -> Dag | None:
         return self.dags.get(dag_id)
 
-    def generated_dags(self) -> Iterator[Dag]:
-        yield from self.dags.values()
+    def generated_dags(self) -> list[Dag]:
+        return list(self.dags.values())
 
     def would_run(self, dag_id: str, tag: str) -> bool:
         return self.stored.get(dag_id) == tag
@@ -100,7 +113,7 @@ class ScriptedAirflow(AirflowClient):
         return self.errors.get(file_name)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
-        self.dags[dag_id] = replace(self.dags[dag_id], paused=paused)
+        self.dags[dag_id] = self.dags[dag_id].model_copy(update={"paused": paused})
 
     def trigger(
         self,
@@ -110,7 +123,9 @@ class ScriptedAirflow(AirflowClient):
         logical_date: datetime | None = None,
     ) -> DagRun:
         self.confs.append(conf)
-        self.runs[run_id] = DagRun(dag_id, run_id, RunState.QUEUED, logical_date, None, None)
+        self.runs[run_id] = DagRun(
+            dag_id=dag_id, run_id=run_id, state=RunState.QUEUED, logical_date=logical_date
+        )
         return self.runs[run_id]
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
@@ -122,7 +137,7 @@ class ScriptedAirflow(AirflowClient):
         return {run.dag_id: run for run in self.runs.values() if run.dag_id in dag_ids}
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
-        self.runs[run_id] = replace(self.runs[run_id], state=RunState.FAILED)
+        self._set_state(run_id, RunState.FAILED)
 
     def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
         self.tasks[task_id] = TaskState("failed", None, None, 0)

@@ -1,10 +1,10 @@
-"""Clients for tests: they never sleep, and what they warn of can be looked at."""
+"""Clients for tests, whose warnings can be looked at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kedro_airflow_k8s.airflow_api import AirflowClient, Patience, connect
+from kedro_airflow_k8s.airflow_api import AirflowClient, connect
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls
 from tests.airflow.airflow_api.small_airflow import PASSWORD, USER
 
@@ -13,11 +13,10 @@ LOG_IN = {"AIRFLOW_API_USERNAME": USER, "AIRFLOW_API_PASSWORD": PASSWORD}
 
 @dataclass
 class Connector:
-    """Connects as the plugin does, but for time.
+    """Connects as the plugin does.
 
     Attributes:
         environ: The environment variables.
-        pauses: How long the client would have slept, each time.
         warnings: What the user was told.
         read: How many seconds to wait for a piece of an answer.
     """
@@ -25,17 +24,15 @@ class Connector:
     environ: dict[str, str] = field(default_factory=lambda: dict(LOG_IN))
     auth: AirflowAuth | None = None
     tls: AirflowTls = field(default_factory=AirflowTls)
-    pauses: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     read: float = 30.0
 
     def connect(self, host: str) -> AirflowClient:
-        patience = Patience(10, self.read, self.pauses.append, lambda: 1.0)
         return connect(
             host,
             self.auth,
             self.tls,
             environ=self.environ,
             warn=self.warnings.append,
-            patience=patience,
+            timeout=(10, self.read),
         )

@@ -67,7 +67,7 @@ def test_airflow_2_gets_user_and_password_and_its_version_is_asked_without() -> 
 @pytest.mark.parametrize(
     ("auth", "environ", "words"),
     [
-        ("token", {}, "`token`, and the environment variable AIRFLOW_API_TOKEN is empty"),
+        ("token", {}, "variable AIRFLOW_API_TOKEN is empty. Authentication by `token` needs"),
         ("password", {}, "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD is empty"),
         (None, {"AIRFLOW_API_USERNAME": "ada"}, "variable AIRFLOW_API_PASSWORD is empty"),
         (None, {"AIRFLOW_API_PASSWORD": "hunter2"}, "variable AIRFLOW_API_USERNAME is empty"),
@@ -138,7 +138,7 @@ def test_an_airflow_3_that_gives_no_tokens_for_passwords_says_to_use_a_token() -
 def test_credentials_in_clear_text_across_a_network_are_warned_of_once(
     host: str, warns: bool, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: object, *arguments: object, **more: object) -> None:
+    def refuse(*arguments: object, **more: object) -> None:
         raise ConnectionRefusedError(111, "Connection refused")
 
     connector = Connector(dict(environ))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedro_airflow_k8s.airflow_api import rest
+from kedro_airflow_k8s.airflow_api import client as client_module
 from kedro_airflow_k8s.errors import AirflowApiError
 from tests.airflow.airflow_api.clients import Connector
 from tests.airflow.airflow_api.small_airflow import SmallAirflow
@@ -117,7 +117,7 @@ def test_a_server_that_counts_runs_and_gives_none_is_an_error() -> None:
 
     with WebServer(answer) as server:
         client = Connector().connect(server.url)
-        with pytest.raises(AirflowApiError, match="tells of runs, and does not give them"):
+        with pytest.raises(AirflowApiError, match="counts runs and does not list them"):
             client.last_runs(["shop"])
 
 
@@ -195,7 +195,7 @@ def test_a_log_that_grows_as_it_is_read_comes_to_an_end() -> None:
     with WebServer(answer) as server:
         client = Connector().connect(server.url)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rest, "LOG_PAGES", 20)
+            patch.setattr(client_module, "LOG_PAGES", 20)
             lines = client.task_log("shop", "run-1", "load", 1).splitlines()
 
     assert lines == [f"line {number}" for number in range(1, 21)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 from kedro_airflow_k8s.terminal.task_table import TaskTable

@@ -34,7 +34,7 @@ def test_who_may_not_ask_the_api_still_gets_the_address(refusal: type[Exception]
 
 
 def test_the_page_of_the_last_run() -> None:
-    run = DagRun("sales", "run-1", RunState.RUNNING, None, None, None)
+    run = DagRun(dag_id="sales", run_id="run-1", state=RunState.RUNNING)
     airflow = ScriptedAirflow(runs={"run-1": run})
     assert last_run_page(airflow, "sales").endswith("/dags/sales/runs/run-1")
     with pytest.raises(RunError, match="has no run of DAG stock yet"):

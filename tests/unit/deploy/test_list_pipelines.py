@@ -38,7 +38,9 @@ def airflow() -> ScriptedAirflow:
             paused=True,
         )
     )
-    scripted.runs["r"] = DagRun("stock", "r", RunState.FAILED, None, MOMENT, MOMENT)
+    scripted.runs["r"] = DagRun(
+        dag_id="stock", run_id="r", state=RunState.FAILED, start=MOMENT, end=MOMENT
+    )
     return scripted
 
 

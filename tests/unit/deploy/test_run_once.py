@@ -13,7 +13,7 @@ import pytest
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
-from kedro_airflow_k8s.airflow_api.task_state import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.deploy.run_once import RunOptions, new_run_id, run_once
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
 from tests.support.compiled_dags import compiled_dag

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-from kedro_airflow_k8s.deploy.target import Target, is_on_this_machine
+from kedro_airflow_k8s.deploy.target import Target
 from kedro_airflow_k8s.errors import AirflowK8sError, ConfigError, SandboxError
 from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.airflow_server import Keys
@@ -143,10 +143,3 @@ def test_the_option_takes_the_sandbox_whatever_is_configured(project: ProjectFol
     folder = pretend_it_runs(project)
     target = target_of(project, "host: https://a.example.com\noutput: /x\n", sandbox=True)
     assert target.output(None) == str(folder.dags)
-
-
-def test_addresses_of_this_machine_are_known() -> None:
-    assert is_on_this_machine("http://[::1]:8080")
-    assert not is_on_this_machine("http://[")
-    assert not is_on_this_machine("")
-    assert not is_on_this_machine("/127.0.0.1")

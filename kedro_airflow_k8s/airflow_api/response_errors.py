@@ -1,4 +1,4 @@
-"""What an answer says: the words of the server, and the error that they stand for."""
+"""The errors that a server's responses stand for, in the server's own words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import contextlib
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -35,20 +33,19 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be gone a moment later."""
 
 _ERRORS: dict[int, type[AirflowApiError]] = {
-    400: Refused,
+    **dict.fromkeys((400, 405, 406, 413, 415, 422), Refused),
     401: NotAuthenticated,
     403: NotAllowed,
-    404: NotFound,
-    405: Refused,
-    406: Refused,
+    **dict.fromkeys((404, 410), NotFound),
     409: Conflict,
-    410: NotFound,
-    413: Refused,
-    415: Refused,
-    422: Refused,
     **dict.fromkeys(PASSING, ServerFailed),
 }
-# Airflow 3 says 403 also of a token that it cannot read or that has expired.
+_MESSAGES: dict[type[AirflowApiError], str] = {
+    NotAuthenticated: "Airflow does not know who is asking ({request}){words} {advice}",
+    NotAllowed: "Airflow does not allow this user to do this ({request}){words}",
+    NotAirflow: "{request}{words} {host_hint}",
+}
+# Airflow 3 also answers 403 to a token that it cannot read or that has expired.
 _BAD_TOKEN = re.compile(r"(?i)\b(token|jwt|credentials|expired|log ?in)\b")
 _LOG_IN = re.compile(
     r"(?i)log[-_]?in|sign[-_]?in|\bo?auth|\bsso\b|\bsaml|\boidc|accounts\.google\.com"
@@ -59,29 +56,29 @@ _TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a request has not got what it wanted.
+    """Why a request did not get what it asked for.
 
     Attributes:
         error: What to raise if nothing helps.
         passing: Whether the same request may succeed in a moment.
         unknown_user: Whether other credentials may help.
-        wait: Seconds that the server asks to wait.
+        response: The response, if there was one.
     """
 
     error: AirflowApiError
     passing: bool = False
     unknown_user: bool = False
-    wait: float | None = None
+    response: requests.Response | None = None
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Tells the failures among answers.
+class ResponseErrors:
+    """Finds the failures among responses.
 
     Attributes:
         host: The base address of the server.
         secrets: What to keep out of messages.
-        advice: What to do about an answer that one is not known.
+        advice: What to do if the server does not accept the credentials.
     """
 
     host: str
@@ -91,11 +88,11 @@ class Judge:
     def failure(
         self, response: requests.Response, source: str, *, accepted: bool
     ) -> Failure | None:
-        """Why this is no good answer, by its status; None if it is one.
+        """Return why a response is an error by its status; None if it is not.
 
         Args:
-            response: The answer.
-            source: What it is the answer to, for the message.
+            response: The response.
+            source: The request, for the message.
             accepted: Whether the server has accepted our credentials before.
         """
         status = response.status_code
@@ -104,35 +101,39 @@ class Judge:
         if 300 <= status < 400:
             return self._redirect(response, source)
         kind = self._kind(response, accepted)
-        text = f"{source}: {status} {response.reason or ''}".rstrip()
         words = self.words(response)
-        said = f": {words}" if words else ""
-        said += "" if said.endswith((".", "!", "?", "…")) else "."
-        if kind is NotAuthenticated:
-            error = kind(f"Airflow does not know who is asking ({text}){said} {self.advice()}")
-            return Failure(error, unknown_user=True)
-        if kind is NotAirflow:
-            return Failure(kind(f"{text}{said} {self._look_at_host()}"))
-        if kind is NotAllowed:
-            return Failure(kind(f"Airflow does not let this user do this ({text}){said}"))
-        passing = status in PASSING
-        wait = seconds_to_wait(response.headers) if passing else None
-        return Failure(kind(f"{text}{said}"), passing=passing, wait=wait)
+        words = f": {words}" if words else ""
+        words += "" if words.endswith((".", "!", "?", "…")) else "."
+        message = _MESSAGES.get(kind, "{request}{words}").format(
+            request=f"{source}: {status} {response.reason or ''}".rstrip(),
+            words=words,
+            advice=self.advice(),
+            host_hint=self._host_hint,
+        )
+        return Failure(
+            kind(message),
+            passing=status in PASSING,
+            unknown_user=kind is NotAuthenticated,
+            response=response,
+        )
 
     def not_json(self, response: requests.Response, source: str) -> Failure:
-        """Why a good answer cannot be read."""
-        kind = content_type(response)
+        """Return why a response that is not an error cannot be read."""
         if is_json(response):
-            error = f"{source}: the answer broke off or is not JSON, though it says that it is."
+            error = (
+                f"{source}: the answer is not JSON, although it says so. It may have broken off."
+            )
             return Failure(Unreachable(error), passing=True)
         title = self.words(response)
-        page = f" the page {title!r}" if is_html(response) and title else f" {kind or 'no type'}"
+        page = f"the page {title!r}" if is_html(response) and title else content_type(response)
         return Failure(
-            NotAirflow(f"{source}: came back with{page} in place of JSON. {self._look_at_host()}")
+            NotAirflow(
+                f"{source}: came back with {page or 'no type'} instead of JSON. {self._host_hint}"
+            )
         )
 
     def words(self, response: requests.Response) -> str:
-        """What the server itself says, as one line without secrets."""
+        """Return what the server itself says, as one line without secrets."""
         text = response.text
         if is_json(response):
             with contextlib.suppress(ValueError):
@@ -152,34 +153,35 @@ class Judge:
         if kind is NotFound and not is_json(response):
             return NotAirflow
         if kind is NotAllowed and is_json(response):
-            # Airflow 2.11 says the same where it does not know the user.
+            # Airflow 2.11 answers the same if it does not know the user.
             unsaid = content_type(response) == "application/problem+json" and not accepted
             if unsaid or _BAD_TOKEN.search(response.text):
                 return NotAuthenticated
         return kind
 
     def _redirect(self, response: requests.Response, source: str) -> Failure:
-        """Why a redirect is not followed: what it leads to is no API, and gets no credentials."""
+        """Return why a redirect is not followed: where it leads gets no credentials."""
         here = urlsplit(response.url)
         there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
         # Neither the user nor the query: log-in pages get secrets in them.
         place = self.secrets.hide(f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}")
-        said = f"{source}: {response.status_code}, sent on to {place}"
+        said = f"{source}: {response.status_code}, redirected to {place}"
         if _LOG_IN.search(f"{there.netloc}{there.path}") and there.path != here.path:
-            error = f"{said}, which looks like a page to log in. {self.advice()}"
+            error = f"{said}, which looks like a log-in page. {self.advice()}"
             return Failure(NotAirflow(error), unknown_user=True)
-        if (here.netloc, here.path) == (there.netloc, there.path) and here.scheme == there.scheme:
-            error = (
-                f"{said}: a redirect to itself, which would go on for ever. The proxy in front of"
-                " Airflow is wrongly set up, often about https."
+        if there[:3] == here[:3]:
+            hint = (
+                "That is the same address. The proxy in front of Airflow is set up wrongly, often"
+                " about https."
             )
         elif here.hostname == there.hostname and (here.scheme, there.scheme) == ("http", "https"):
-            error = f"{said}. Write the host with https:// in front."
+            hint = "Write the host with https:// in front."
         else:
-            error = f"{said}. {self._look_at_host()}"
-        return Failure(NotAirflow(error))
+            hint = self._host_hint
+        return Failure(NotAirflow(f"{said}. {hint}"))
 
-    def _look_at_host(self) -> str:
+    @property
+    def _host_hint(self) -> str:
         return (
             f"Is {self.host} the base address of Airflow itself, with the path that a proxy may put"
             " in front of it? What answers there does not look like Airflow's API."
@@ -187,39 +189,25 @@ class Judge:
 
 
 def content_type(response: requests.Response) -> str:
-    """The type of the answer's body, without parameters, in small letters."""
+    """Return the type of a response's body, without parameters, in lower case."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def is_json(response: requests.Response) -> bool:
-    """Whether the answer says that it is JSON."""
+    """Return whether the response says that it is JSON."""
     kind = content_type(response)
     return kind == "application/json" or kind.endswith("+json")
 
 
 def is_html(response: requests.Response) -> bool:
-    """Whether the answer is a page for a browser, whatever it says that it is."""
+    """Return whether the response is a page for a browser, whatever its type."""
     start = response.content[:200].lstrip().lower()
     typed = content_type(response) == "text/html" and start.startswith(b"<")
     return typed or start.startswith((b"<!doctype html", b"<html"))
 
 
-def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """What a Retry-After header asks for, in either of its forms (RFC 9110, 10.2.3)."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
-
-
 def _json_words(data: Any) -> str:
-    """The words in any of the forms that errors of Airflow 2.11 and 3 have.
+    """Return the words in any of the forms that errors of Airflow 2.11 and 3 have.
 
     Airflow 3: `detail` is a text, a list of {loc, msg}, or an object with `reason` or `message`;
     for unknown addresses `error`. Airflow 2.11: RFC 7807 with `title` and `detail`.
