@@ -17,7 +17,6 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
-from kedro_airflow_k8s.airflow_api.client import RestClient
 from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
@@ -242,7 +241,6 @@ class Coffee:
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Let a task run again, as "Clear task" with no other option on Airflow's page does."""
-        assert isinstance(self.client, RestClient)
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
