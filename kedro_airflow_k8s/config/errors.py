@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.dynamic_config.taken import taken_values
+from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _PROBLEMS = "problems"
 _NOTHING = object()
@@ -210,8 +211,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"the number {value}"
     if isinstance(value, str):
-        without_password = re.sub(r"//[^/@\s]*@", "//***@", _without_variables(value))
-        return f"the text {_shortened(repr(without_password))}"
+        return f"the text {_shortened(repr(without_credentials(_without_variables(value))))}"
     if isinstance(value, Mapping):
         keys = _shortened(", ".join(str(key) for key in list(value)[:5] if isinstance(key, str)))
         return f"a mapping with the keys {keys!r}" if value else "an empty mapping"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kedro_airflow_k8s.config.model import TriggerParam
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.project.parameters import parameter, parameter_names
 
 LARGEST_INTEGER = 2**53 - 1
 """JavaScript's `Number.MAX_SAFE_INTEGER`."""
@@ -49,17 +50,16 @@ def form_fields(
 
 
 def _value(name: str, parameters: Mapping[str, Any]) -> Any:
-    value: Any = parameters
-    for step in name.split("."):
-        if not isinstance(value, Mapping) or step not in value:
-            names = list(_names(parameters, ""))
-            near = [other for other in names if other.endswith(f".{name}")]
-            hint = did_you_mean(near[0]) if near else Nearest(names).hint(name)
-            raise PlanError(
-                f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must"
-                " be among the parameters of this environment, whose values the form begins with."
-            )
-        value = value[step]
+    try:
+        value = parameter(parameters, name)
+    except KeyError:
+        names = list(parameter_names(parameters))
+        near = [other for other in names if other.endswith(f".{name}")]
+        hint = did_you_mean(near[0]) if near else Nearest(names).hint(name)
+        raise PlanError(
+            f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must be"
+            " among the parameters of this environment, whose values the form begins with."
+        ) from None
     reason = _refusal(value)
     if reason:
         raise PlanError(
@@ -67,13 +67,6 @@ def _value(name: str, parameters: Mapping[str, Any]) -> Any:
             f" {reason}. Take it out, or name what stands below it."
         )
     return value
-
-
-def _names(parameters: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name, value in parameters.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _names(value, f"{prefix}{name}.")
 
 
 def _refusal(value: Any) -> str | None:

@@ -13,6 +13,7 @@ HIDDEN = "***"
 
 _SECRET_VARIABLE = re.compile("SECRET|TOKEN|KEY|PASSW|CONNECTION_STRING|SAS")
 _USER_INFO = re.compile(r"([\w+.-]+:)?//([^/\s]+)@")
+_JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]*\.?[\w-]*")
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _NAMED_SECRET = re.compile(
     r"(?i)\b(sig|token|password|secret|accountkey|account_key|access_key|authorization)"
@@ -23,8 +24,8 @@ _NAMED_SECRET = re.compile(
 def without_secrets(text: str, *secrets: str) -> str:
     """Return a message in which `***` replaces credentials, as far as they can be recognized.
 
-    These are the values of environment variables with names such as AWS_SECRET_ACCESS_KEY, user
-    names and passwords in URLs, query strings, and values such as those of `token=...`.
+    Besides those of `without_credentials`, these are the values of environment variables with
+    names such as AWS_SECRET_ACCESS_KEY, query strings, and values such as those of `token=...`.
 
     Args:
         text: The message, for example of a client library.
@@ -37,18 +38,18 @@ def without_secrets(text: str, *secrets: str) -> str:
     )
     for secret in filter(None, (*secrets, *environment)):
         text = text.replace(secret, HIDDEN).replace(unquote(secret), HIDDEN)
-    text = _QUERY.sub(f"?{HIDDEN}", without_user_info(text))
+    text = _QUERY.sub(f"?{HIDDEN}", without_credentials(text))
     return _NAMED_SECRET.sub(rf"\1={HIDDEN}", text)
 
 
-def without_user_info(text: str) -> str:
-    """Return a text in which `***` replaces user names and passwords in URLs."""
+def without_credentials(text: str) -> str:
+    """Return a text in which `***` replaces JSON Web Tokens, and users and passwords in URLs."""
 
     def hide(found: re.Match[str]) -> str:
         protocol, user = found[1] or "", found[2]
         return found[0] if _is_container(protocol[:-1], user) else f"{protocol}//{HIDDEN}@"
 
-    return _USER_INFO.sub(hide, text)
+    return _USER_INFO.sub(hide, _JSON_WEB_TOKEN.sub(HIDDEN, text))
 
 
 def shown_url(url: str) -> str:
