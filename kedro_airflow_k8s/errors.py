@@ -30,7 +30,7 @@ class CheckError(AirflowK8sError):
 
 
 class ParameterError(AirflowK8sError):
-    """A runtime parameter for Kedro cannot be understood, or cannot be handed to a DAG run."""
+    """A runtime parameter for Kedro cannot be understood, or cannot be passed to a DAG run."""
 
 
 class UploadError(AirflowK8sError):

@@ -74,12 +74,11 @@ def diff_command(
     from kedro_airflow_k8s.upload import read_dag
 
     names = named_pipelines(project, pipeline, every)
-    output = target.output(output)
-    config = project.config(target.image_name(image), output=output)
+    config = target.dag_config(image, output)
     # What would go wrong in a run is not asked here.
     dags = compile_pipelines(project, config, names, checks=False, warn=warn)
     # All are read before any is shown: half an answer would look like a whole one.
-    diffs = [compare(dag, read_dag(dag.file_name, output)) for dag in dags]
+    diffs = [compare(dag, read_dag(dag.file_name, config.output)) for dag in dags]
     for found in diffs:
         if found.same:
             click.echo(f"DAG {found.dag_id}: no difference to {found.address}", err=True)

@@ -84,8 +84,7 @@ def run_once_command(
     from kedro_airflow_k8s.plan.build import Overrides
 
     params = parse_params(options["params"])
-    output = target.output(output)
-    config = project.config(target.image(options["image"]), output=output)
+    config = target.dag_config(options["image"], output)
     (dag,) = compile_pipelines(
         project,
         config,
@@ -101,4 +100,5 @@ def run_once_command(
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
     )
-    interruptible(lambda: run_once(target.client, dag, output, run, progress()))
+    target.refresh_image(output)
+    interruptible(lambda: run_once(target.client, dag, config.output, run, progress()))

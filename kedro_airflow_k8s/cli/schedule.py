@@ -49,11 +49,11 @@ def schedule_command(
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.deploy.deploy import PARSE_MINUTES, schedule
+    from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES
+    from kedro_airflow_k8s.deploy.schedule import schedule
     from kedro_airflow_k8s.plan.build import Overrides
 
-    output = target.output(output)
-    config = project.config(target.image(options["image"]), output=output)
+    config = target.dag_config(options["image"], output)
     (dag,) = compile_pipelines(
         project,
         config,
@@ -64,4 +64,7 @@ def schedule_command(
     )
     minutes = options["minutes"]
     client = target.client if minutes else None
-    interruptible(lambda: schedule(client, dag, output, progress(), minutes or PARSE_MINUTES))
+    target.refresh_image(output)
+    interruptible(
+        lambda: schedule(client, dag, config.output, progress(), minutes or PARSE_MINUTES)
+    )

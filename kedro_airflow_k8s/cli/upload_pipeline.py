@@ -38,9 +38,9 @@ def upload_pipeline(
     from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.upload import upload_dag
 
-    chosen_image = target.image_for(output, image)
-    output = target.output(output)
-    config = project.config(chosen_image, output=output)
+    config = target.dag_config(image, output)
     dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
+    target.refresh_image(output)
     for dag in dags:
-        click.echo(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
+        where = upload_dag(dag.source, dag.file_name, config.output)
+        click.echo(f"Uploaded DAG {dag.dag_id} to {where}")

@@ -1,1 +1,1 @@
-"""How a DAG gets into Airflow and runs there."""
+"""How a DAG gets into Airflow, and its runs."""

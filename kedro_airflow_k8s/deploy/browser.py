@@ -12,13 +12,13 @@ from kedro_airflow_k8s.errors import NotAllowed, NotAuthenticated, RunError
 
 
 def dag_page(client: AirflowClient, dag_id: str) -> str:
-    """The address of a DAG's page.
+    """Return the address of a DAG's page.
 
     Raises:
         RunError: If Airflow has no such DAG.
         AirflowApiError: If Airflow cannot be asked.
     """
-    # Who may not ask the API may still log in to the page.
+    # A user without access to the API may still log in to the page.
     try:
         found = client.find_dag(dag_id) is not None
     except (NotAuthenticated, NotAllowed):
@@ -26,13 +26,13 @@ def dag_page(client: AirflowClient, dag_id: str) -> str:
     if not found:
         raise RunError(
             f"Airflow at {client.host} has no DAG {dag_id}. `kedro airflow-k8s list-pipelines`"
-            " shows those that this plugin has made."
+            " shows those of this plugin."
         )
     return client.dag_url(dag_id)
 
 
 def last_run_page(client: AirflowClient, dag_id: str) -> str:
-    """The address of the page of a DAG's last run.
+    """Return the address of the page of a DAG's last run.
 
     Raises:
         RunError: If Airflow has no run of it.
@@ -52,7 +52,7 @@ def open_page(address: str, say: Callable[[str], None]) -> None:
 
 
 def has_browser(environ: Mapping[str, str], platform: str) -> bool:
-    """Whether a page can be opened in a window.
+    """Return whether a page can be opened in a window.
 
     Without a display, Python would start a browser that takes over the terminal.
     """

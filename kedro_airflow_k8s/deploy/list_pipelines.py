@@ -43,7 +43,7 @@ class ListedDag:
 
 
 def list_pipelines(client: AirflowClient) -> list[ListedDag]:
-    """All DAGs that this plugin has made, by experiment and id.
+    """Return all DAGs that this plugin has made, by experiment and id.
 
     Raises:
         AirflowApiError: If Airflow cannot be asked.
@@ -55,7 +55,7 @@ def list_pipelines(client: AirflowClient) -> list[ListedDag]:
 
 
 def as_json(dags: list[ListedDag]) -> str:
-    """The list as JSON, for other programs: one line, as Kedro may have logged some before it."""
+    """Return the list as JSON in one line, as Kedro may have logged some before it."""
     return json.dumps([asdict(dag) for dag in dags])
 
 
@@ -117,7 +117,7 @@ def _tag(dag: Dag, key: str) -> str:
 
 
 def is_older(version: str) -> bool:
-    """Whether a version of this plugin is older than the present one; False if it is no version."""
+    """Return whether a version of this plugin is older than this one; False if it is not one."""
     if not Version.is_valid(version):
         return False
     return Version.parse(version) < Version.parse(__version__)

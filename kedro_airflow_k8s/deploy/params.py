@@ -1,6 +1,6 @@
 """Kedro's runtime parameters on their way to a DAG run: `--params`, then the conf of the run.
 
-In the DAG, `operators/parameters.py` makes of that conf what `kedro run --params` takes.
+In the pod, that conf becomes what `kedro run --params` takes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from kedro_airflow_k8s.errors import ParameterError
 
 CONF_KEY = "kedro_params"
-"""What stands in a run's conf under this key is for Kedro. The DAG's `kedro_params` reads it."""
+"""The key of a run's conf whose value is for Kedro."""
 
 # A comma that begins the next parameter is followed by its name and `=`.
 _NEXT = re.compile(r",(?=\s*[^\s,=\[\]{}\"':]+\s*=)")
@@ -23,13 +23,13 @@ _QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:''|[^'])*'""", re.DOTALL)
 
 
 def parse_params(options: Sequence[str]) -> dict[str, Any]:
-    """The parameters that `--params` options name, nested by the dots in their names.
+    """Return the parameters that `--params` options name, nested by the dots in their names.
 
     A value is read as `kedro run --params` reads it: as YAML with OmegaConf's rules. Unlike there,
-    it may hold commas: only one outside quotes and brackets that is followed by `name=` ends it.
+    it may hold commas: it ends at one outside quotes and brackets that is followed by `name=`.
 
     Raises:
-        ParameterError: If an option is no `name=value`, or Kedro could not take it.
+        ParameterError: If an option is not `name=value`, or Kedro could not take it.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -41,14 +41,14 @@ def parse_params(options: Sequence[str]) -> dict[str, Any]:
     except (OmegaConfBaseException, ValueError) as error:
         raise ParameterError(
             f"Two --params contradict each other: one gives a list, another names and values in its"
-            f" place ({_in_a_line(error)}). Leave one of them."
+            f" place ({_in_a_line(error)}). Omit one of them."
         ) from error
     found: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]
     return found
 
 
 def _checked(item: str) -> str:
-    """An item of OmegaConf's list, after whose check nothing of it can fail."""
+    """Return an item of OmegaConf's list that nothing can fail on any more."""
     from omegaconf import OmegaConf
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
     from yaml import YAMLError
@@ -85,7 +85,7 @@ def _checked(item: str) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in a value, keys included."""
+    """Yield all texts in a value, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -97,14 +97,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[str, Any]:
-    """The conf of a DAG run that hands parameters to Kedro.
+    """Return the conf of a DAG run that passes parameters to Kedro.
 
     Those that the DAG's trigger form shows stand under their own names, so that Airflow checks
     them; the others, nested, under `kedro_params`. So do empty ones (null): to a field of the form,
     that is the project's own value.
 
     Raises:
-        ParameterError: If a value is nothing that a conf, which is JSON, can hold.
+        ParameterError: If a conf, which is JSON, cannot hold a value.
     """
     _check_json(params, "")
     rest: dict[str, Any] = dict(params)
@@ -117,7 +117,7 @@ def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[st
 
 
 def _taken(params: Mapping[str, Any], path: list[str]) -> tuple[Any, dict[str, Any]]:
-    """The value at a path, and the parameters without it; None if it is not there, or is None."""
+    """Return the value at a path and the parameters without it; None if it is missing or None."""
     head, *deeper = path
     value = params.get(head)
     if deeper:
@@ -137,7 +137,7 @@ def _check_json(value: Any, name: str) -> None:
         for key, item in value.items():
             below = f"{name}.{key}" if name else str(key)
             if not isinstance(key, str):
-                raise ParameterError(_no_json(below, f"a key that is no text: {key!r}"))
+                raise ParameterError(_no_json(below, f"keys that are not texts: {key!r}"))
             _check_json(item, below)
     elif isinstance(value, list):
         for item in value:
@@ -152,13 +152,13 @@ def _check_json(value: Any, name: str) -> None:
 
 def _no_json(name: str, what: str) -> str:
     return (
-        f"The parameter {name!r} cannot be handed to a DAG run: Airflow keeps it as JSON, which"
+        f"The parameter {name!r} cannot be passed to a DAG run: Airflow keeps it as JSON, which"
         f" does not have {what}. Set it in the project's parameters instead."
     )
 
 
 def _split(option: str) -> Iterator[str]:
-    """The parameters of an option, each as `name=value`."""
+    """Yield the parameters of an option, each as `name=value`."""
     rest = option
     while rest.strip():
         end = _NEXT.search(rest, _end_of_quoted(rest, rest.find("=") + 1))
@@ -167,7 +167,7 @@ def _split(option: str) -> Iterator[str]:
 
 
 def _end_of_quoted(text: str, start: int) -> int:
-    """Where what is in quotes or brackets ends, if the value at `start` begins with them."""
+    """Return where the value at `start` ends, as far as it begins with quotes or brackets."""
     value = text[start:].lstrip()
     first = position = len(text) - len(value)
     if not value.startswith(('"', "'", "[", "{")):

@@ -13,8 +13,8 @@ from rich.markup import escape
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.deploy.deploy import deploy
-from kedro_airflow_k8s.deploy.schedule import zone
+from kedro_airflow_k8s.deploy.delivery import deliver
+from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
     Conflict,
@@ -60,11 +60,11 @@ def run_once(
 
     Raises:
         AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
-        KeyboardInterrupt: From the user, who has been told what becomes of the run.
+        KeyboardInterrupt: From the user, after a message that says what becomes of the run.
     """
     options = replace(options, logical_date=_logical_date(client, dag, options, progress))
     try:
-        before = deploy(client, dag, output, progress)
+        before = deliver(client, dag, output, progress)
         paused = _unpause(client, dag, before is None, options.unpause, progress)
     except KeyboardInterrupt:
         progress.say("No run was started.")
@@ -83,15 +83,15 @@ def run_once(
                 progress.say(f"Run {run_id} goes on in Airflow without this command: {url}")
             raise
     except KeyboardInterrupt:
-        _tell_interrupted(client, dag, run_id, options.cancel_on_interrupt, progress)
+        _say_interrupted(client, dag, run_id, options.cancel_on_interrupt, progress)
         raise
-    watch.tell_end(run)
+    watch.show_end(run)
 
 
 def _logical_date(
     client: AirflowClient, dag: CompiledDag, options: RunOptions, progress: Progress
 ) -> datetime | None:
-    """The logical date with a zone.
+    """Return the logical date with a zone.
 
     Raises:
         RunError: If it is before the DAG's start date: Airflow has no tasks for it.
@@ -125,7 +125,7 @@ def _trigger(
     try:
         client.trigger(dag.dag_id, run_id, options.conf, options.logical_date)
     except (Unreachable, ServerFailed):
-        progress.say(f"Whether run {run_id} has started all the same, only Airflow knows: {url}")
+        progress.say(f"Run {run_id} may have started all the same: see {url}")
         raise
     except Conflict as error:
         if options.logical_date is None:
@@ -137,16 +137,15 @@ def _trigger(
     progress.say(f"Started run {run_id}: {url}")
     if not client.would_run(dag.dag_id, dag.fingerprint):
         raise RunError(
-            f"Somebody else has uploaded another version of DAG {dag.dag_id} just when run {run_id}"
-            " began, which may be of that one. Try again, or use a name of your own with"
-            " --dag-name."
+            f"DAG {dag.dag_id} was replaced by another version just when run {run_id} began, which"
+            " may be of that version. Try again, or use a name of your own with --dag-name."
         )
 
 
-def _tell_interrupted(
+def _say_interrupted(
     client: AirflowClient, dag: CompiledDag, run_id: str, cancel: bool, progress: Progress
 ) -> None:
-    """Say what becomes of a run that nobody watches any more; fail it if wanted."""
+    """Say what becomes of a run that is not watched any more; fail it if wanted."""
     url = client.run_url(dag.dag_id, run_id)
     if not cancel:
         progress.say(f"Interrupted: run {run_id} goes on in Airflow, if it had begun: {url}")
@@ -166,7 +165,7 @@ def _tell_interrupted(
 
 
 def _last_unfinished(client: AirflowClient, dag: CompiledDag, run_id: str) -> str | None:
-    """The last task, teardown aside, that has not ended: no other task comes after it."""
+    """Return the last task, teardown aside, that has not ended: no other comes after it."""
     states = client.task_states(dag.dag_id, run_id)
     unfinished = [
         task_id
@@ -177,9 +176,9 @@ def _last_unfinished(client: AirflowClient, dag: CompiledDag, run_id: str) -> st
 
 
 def new_run_id() -> str:
-    """A run id that tells when and by what, and that nobody else has.
+    """Return a run id that says when and by what, and that no other run has.
 
-    It is part of the names of the run's pods and volume: no characters that these lack.
+    It is part of the names of the run's pods and volume, and holds no characters that these lack.
     """
     now = datetime.now(timezone.utc)
     return f"run-once-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
@@ -188,7 +187,7 @@ def new_run_id() -> str:
 def _unpause(
     client: AirflowClient, dag: CompiledDag, new: bool, wanted: bool | None, progress: Progress
 ) -> bool:
-    """Unpause the DAG if that is wanted; whether it is paused after that."""
+    """Unpause the DAG if that is wanted; return whether it is paused after that."""
     found = client.find_dag(dag.dag_id)
     if found is None or not found.paused:
         return False
@@ -196,14 +195,14 @@ def _unpause(
         client.set_paused(dag.dag_id, False)
         return False
     progress.warn(
-        f"DAG {dag.dag_id} is paused in Airflow: its runs wait until somebody unpauses it."
+        f"DAG {dag.dag_id} is paused in Airflow: its runs wait until it is unpaused, which"
         " --unpause does."
     )
     return True
 
 
 class _Watch:
-    """The view of a run from its start to its end."""
+    """Watches a run from its start to its end."""
 
     def __init__(
         self, client: AirflowClient, dag: CompiledDag, run_id: str, progress: Progress
@@ -235,7 +234,7 @@ class _Watch:
                 # A run of thousands of tasks takes many requests: no more than half of the time.
                 clock.sleep(max(POLL_SECONDS, clock.now() - asked))
 
-    def tell_end(self, run: DagRun) -> None:
+    def show_end(self, run: DagRun) -> None:
         """Show how the run ended, and the end of the logs of tasks that failed.
 
         Raises:
@@ -270,7 +269,7 @@ class _Watch:
         )
 
     def _look(self, table: TaskTable) -> DagRun | None:
-        """The run as it stands, or None while Airflow does not answer."""
+        """Return the run in its present state, or None while Airflow does not answer."""
         try:
             run = self._client.run(self._dag.dag_id, self._run_id)
             self._tasks = self._client.task_states(self._dag.dag_id, self._run_id)
@@ -286,8 +285,8 @@ class _Watch:
     def _unfinished(self, run: DagRun | None, minutes: float, paused: bool) -> str:
         if run is None:
             return (
-                f"Airflow does not answer, and {minutes:g} minutes are over. What has become of run"
-                f" {self._run_id} is there: {self._url}"
+                f"Airflow does not answer, and {minutes:g} minutes are over. See what became of run"
+                f" {self._run_id}: {self._url}"
             )
         hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
         return (

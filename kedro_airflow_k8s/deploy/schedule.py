@@ -1,120 +1,58 @@
-"""When a schedule runs: the times that Airflow works out, told before it has the DAG."""
+"""Uploads a DAG that has a schedule, and says when it will run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime, time, timezone, tzinfo
-from itertools import islice
+from datetime import datetime, timezone
 
-from kedro_airflow_k8s.config.values import UTC
-
-WITHOUT_TIMES = {
-    "@once": "once, as soon as the DAG is not paused",
-    "@continuous": "again and again, each run when the one before has ended",
-}
-"""The presets that are no cron expression, in words."""
+from kedro_airflow_k8s.airflow_api import AirflowClient
+from kedro_airflow_k8s.compile import CompiledDag
+from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
+from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, run_times
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.terminal.progress import Progress
+from kedro_airflow_k8s.upload import upload_dag
 
 
-OWN_PRESETS = {"@quarterly": "0 0 1 */3 *"}
-"""The presets that Airflow has and its cron library has not (`airflow.utils.dates`)."""
-
-
-def run_times(
-    schedule: str | None, timezone: str, start_date: date, now: datetime, count: int = 3
-) -> list[str]:
-    """The next runs for a person to read: times with the zone's own abbreviation, or words.
+def schedule(
+    client: AirflowClient | None,
+    dag: CompiledDag,
+    output: str,
+    progress: Progress,
+    minutes: float = PARSE_MINUTES,
+) -> None:
+    """Upload a DAG that has a schedule, and show when it will run.
 
     Args:
-        schedule: As in `next_runs`, or None for no schedule.
-        timezone: As in `next_runs`.
-        start_date: As in `next_runs`.
-        now: As in `next_runs`.
-        count: How many times.
+        client: Airflow; None not to wait for it.
+        dag: The DAG.
+        output: Where Airflow reads DAGs.
+        progress: Shows what is done and waited for.
+        minutes: The longest wait for Airflow to have the DAG.
+
+    Raises:
+        PlanError: If the DAG has no schedule.
+        AirflowK8sError: As `deliver`.
     """
-    if schedule is None:
-        return ["only when somebody starts one"]
-    if schedule in WITHOUT_TIMES:
-        start = datetime.combine(start_date, time(), zone(timezone))
-        words = WITHOUT_TIMES[schedule]
-        return [words if start <= now else f"{words}, from {start_date} on"]
-    times = next_runs(schedule, timezone, start_date, now, count)
-    return [f"{moment:%Y-%m-%d %H:%M} {moment.tzname()}" for moment in times]
-
-
-def next_runs(
-    cron: str, timezone: str, start_date: date, now: datetime, count: int = 3
-) -> list[datetime]:
-    """The next moments at which Airflow starts a run, in the DAG's time zone.
-
-    They are those of Airflow 3 (`CronTriggerTimetable`). Airflow 2 starts a run at the end of the
-    interval that it stands for: at the same moments, but not at the first after a start date that
-    is still to come, and sometimes otherwise in the hours in which clocks change. A DAG that is new
-    in Airflow, or was paused, has one run more, at once, for the last moment that has passed.
-
-    Args:
-        cron: Five fields, or a preset that stands for such.
-        timezone: IANA name.
-        start_date: The first day of the schedule.
-        now: With a time zone; all results are later.
-        count: How many at most; `@once` and `@continuous` have none.
-    """
-    if cron in WITHOUT_TIMES:
-        return []
-    where = zone(timezone)
-    ticks = _Ticks(cron, where)
-    start = datetime.combine(start_date, time(), where)
-    return list(islice(ticks.following(_utc(start), _utc(now)), count))
-
-
-def zone(name: str) -> tzinfo:
-    """The time zone of a configuration that was read. UTC needs no list of zones."""
-    if name == UTC:
-        return timezone.utc
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(name)
-
-
-class _Ticks:
-    """The moments, in UTC, of a cron expression on the clocks of a time zone.
-
-    As in Airflow (`airflow.timetables._cron.CronMixin`): a time that the clocks skip counts as so
-    much later, one that they show twice is the second; schedules of every hour run in all hours.
-    """
-
-    def __init__(self, cron: str, where: tzinfo) -> None:
-        # Slow to import.
-        from croniter import croniter
-
-        self._croniter = croniter
-        self._cron = OWN_PRESETS.get(cron, cron)
-        self._where = where
-        self._in_all_hours = croniter(self._cron).expanded[1] == ["*"]
-
-    def following(self, start: datetime, now: datetime) -> Iterator[datetime]:
-        """Those after now and not before the start, on the zone's clocks, without an end."""
-        tick = max(self._aligned_back(now), self._aligned(start))
-        while True:
-            if tick > now:
-                yield tick.astimezone(self._where)
-            tick = self._step(tick, 1)
-
-    def _aligned(self, moment: datetime) -> datetime:
-        after = self._step(moment, 1)
-        return moment if self._step(after, -1) == moment else after
-
-    def _aligned_back(self, moment: datetime) -> datetime:
-        before = self._step(moment, -1)
-        return moment if self._step(before, 1) == moment else before
-
-    def _step(self, moment: datetime, way: int) -> datetime:
-        shown = moment.astimezone(self._where).replace(tzinfo=None, fold=0)
-        ticks = self._croniter(self._cron, shown)
-        tick: datetime = ticks.get_next(datetime) if way > 0 else ticks.get_prev(datetime)
-        if self._in_all_hours:
-            return moment + (tick - shown)
-        return max(_utc(tick.replace(tzinfo=self._where, fold=fold)) for fold in (0, 1))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(timezone.utc)
+    if dag.schedule is None:
+        raise PlanError(
+            f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
+            " run_config.cron_expression in airflow-k8s.yaml."
+        )
+    if client is None:
+        where = upload_dag(dag.source, dag.file_name, output)
+        progress.say(f"Uploaded DAG {dag.dag_id} to {where}")
+    else:
+        deliver(client, dag, output, progress, minutes)
+        found = client.find_dag(dag.dag_id)
+        progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
+        if found and found.paused:
+            progress.warn(f"DAG {dag.dag_id} is paused in Airflow: unpause it there to let it run.")
+    now = datetime.now(timezone.utc)
+    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
+    for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
+        progress.say(f"  {moment}")
+    if dag.schedule not in WITHOUT_TIMES:
+        progress.say(
+            "A DAG that is new or was paused also has one run at once, for the last time that has"
+            " passed."
+        )

@@ -12,7 +12,7 @@ from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls, PluginConfig
 from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
+from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, SANDBOX_FOLDER
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
@@ -25,7 +25,7 @@ class Target:
     Args:
         project: The Kedro project.
         sandbox: Whether it is the Airflow of `sandbox up`, whatever the configuration says.
-        warn: Called with each doubt about the connection.
+        warn: Called with each warning about the connection.
     """
 
     def __init__(
@@ -36,7 +36,108 @@ class Target:
         self._warn = warn
 
     @cached_property
-    def _in_sandbox(self) -> bool:
+    def client(self) -> AirflowClient:
+        """The connection; Airflow is asked for its version when it is first needed.
+
+        Raises:
+            ConfigError: If the configuration names no host.
+            SandboxError: If the sandbox does not run.
+            AirflowApiError: If Airflow cannot be reached or is too old.
+        """
+        from kedro_airflow_k8s.airflow_api import connect
+
+        if self._is_sandbox:
+            credentials = {
+                "AIRFLOW_API_USERNAME": self._sandbox.username,
+                "AIRFLOW_API_PASSWORD": self._sandbox.password,
+            }
+            auth = AirflowAuth(type="password")
+            client = connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
+            # The sandbox's scheduler is set to remember nothing.
+            client.memory_seconds = 0.0
+            return client
+        config = self.config
+        return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
+
+    @property
+    def host(self) -> str:
+        """The base address of Airflow.
+
+        Raises:
+            ConfigError: If the configuration names none.
+            SandboxError: If the sandbox does not run.
+        """
+        if self._is_sandbox:
+            return self._sandbox.host
+        if self.config.host is None:
+            raise ConfigError(
+                "Where is Airflow? Set host in airflow-k8s.yaml, such as"
+                " https://airflow.example.com (`kedro airflow-k8s init` makes that file). Or try"
+                " things out on this machine: `kedro airflow-k8s sandbox up`, then --sandbox."
+            )
+        return self.config.host
+
+    @cached_property
+    def config(self) -> PluginConfig:
+        """The configuration of the connection, which need not name an image."""
+        return self._project.config(default_image=LOCAL_IMAGE)
+
+    def dag_config(self, image: str | None, output: str | None) -> PluginConfig:
+        """Return the configuration to compile a DAG by, with its image and its output.
+
+        In the sandbox, a project need not name an image.
+
+        Args:
+            image: The image that the command line names.
+            output: Where the command line says that the DAG goes.
+
+        Raises:
+            ConfigError: If the configuration is wrong.
+            UploadError: If nothing names an output.
+            SandboxError: If the sandbox does not run.
+        """
+        default = LOCAL_IMAGE if self._leads_to_sandbox(output) else None
+        where = self._output(output)
+        return self._project.config(image, default_image=default, output=where)
+
+    def refresh_image(self, output: str | None) -> None:
+        """Copy the project into the sandbox if the DAG goes there: that is its pods' image.
+
+        Raises:
+            SandboxError: If the sandbox does not run, or not all of it, or the project cannot be
+                copied.
+        """
+        if self._leads_to_sandbox(output):
+            self._sandbox.check()
+            self._sandbox.refresh_image(self._project)
+
+    def _output(self, given: str | None) -> str:
+        if given:
+            return given
+        if self._is_sandbox:
+            return str(self._sandbox.output)
+        if self.config.output:
+            return self.config.output
+        raise UploadError(
+            "Where should the DAG go? Set output in airflow-k8s.yaml, which `kedro airflow-k8s"
+            " init` makes, or give --output: a folder, gs://bucket/folder, s3://bucket/folder or"
+            " abfs://container/folder. Or use the Airflow on this machine: `kedro airflow-k8s"
+            " sandbox up`, then --sandbox."
+        )
+
+    def _leads_to_sandbox(self, output: str | None) -> bool:
+        """Return whether a DAG with this output on the command line goes to the sandbox.
+
+        If the configuration means the sandbox, a DAG that goes elsewhere does not need it.
+        """
+        if self._asked_for_sandbox or not output:
+            return self._is_sandbox
+        from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+
+        return Path(output).resolve() == SandboxFolder(self._project.path).dags.resolve()
+
+    @cached_property
+    def _is_sandbox(self) -> bool:
         """Whether it is the project's own sandbox: by an option, or by what is configured.
 
         The configuration means it by its output, the folder of DAGs of the sandbox, or by its host
@@ -56,115 +157,6 @@ class Target:
         return state is not None and state.running and _same_address(host, state.host)
 
     @cached_property
-    def client(self) -> AirflowClient:
-        """The connection; Airflow is asked for its version when it is first needed.
-
-        Raises:
-            ConfigError: If the configuration names no host.
-            SandboxError: If the sandbox does not run.
-            AirflowApiError: If Airflow cannot be reached or is too old.
-        """
-        from kedro_airflow_k8s.airflow_api import connect
-
-        if self._in_sandbox:
-            credentials = {
-                "AIRFLOW_API_USERNAME": self._sandbox.username,
-                "AIRFLOW_API_PASSWORD": self._sandbox.password,
-            }
-            auth = AirflowAuth(type="password")
-            client = connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
-            # The sandbox's scheduler is told to remember nothing.
-            client.memory_seconds = 0.0
-            return client
-        config = self.config
-        return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
-
-    @property
-    def host(self) -> str:
-        """The base address of Airflow.
-
-        Raises:
-            ConfigError: If the configuration names none.
-            SandboxError: If the sandbox does not run.
-        """
-        if self._in_sandbox:
-            return self._sandbox.host
-        if self.config.host is None:
-            raise ConfigError(
-                "Where is Airflow? Set host in airflow-k8s.yaml (`kedro airflow-k8s init` makes"
-                " that file), such as"
-                " https://airflow.example.com, or try things out on this machine:"
-                " `kedro airflow-k8s sandbox up`, then --sandbox."
-            )
-        return self.config.host
-
-    def output(self, given: str | None) -> str:
-        """Where to deliver DAGs; given is what the command line says.
-
-        Raises:
-            UploadError: If nothing says it.
-            SandboxError: If the sandbox does not run.
-        """
-        if given:
-            return given
-        if self._in_sandbox:
-            return str(self._sandbox.output)
-        if self.config.output:
-            return self.config.output
-        raise UploadError(
-            "Where should the DAG go? Set output in airflow-k8s.yaml, which `kedro airflow-k8s"
-            " init` makes, or give --output: a folder, gs://bucket/folder, s3://bucket/folder or"
-            " abfs://container/folder. Or take the Airflow on this machine: `kedro airflow-k8s"
-            " sandbox up`, then --sandbox."
-        )
-
-    def image_for(self, output: str | None, given: str | None) -> str | None:
-        """The image for the pods of a DAG that is only delivered, as the next method has it.
-
-        A DAG that goes elsewhere than to the sandbox has nothing to do with it, though the
-        configuration means the sandbox, unless the command asks for it.
-
-        Args:
-            output: Where the command line says that the DAG goes.
-            given: What it says of the image.
-
-        Raises:
-            SandboxError: As in the next method.
-        """
-        if output and not self._asked_for_sandbox:
-            from kedro_airflow_k8s.sandbox.folder import SandboxFolder
-
-            if Path(output).resolve() != SandboxFolder(self._project.path).dags.resolve():
-                return given
-        return self.image(given)
-
-    def image(self, given: str | None) -> str | None:
-        """The image for the pods, if it is not for the configuration to say.
-
-        The sandbox's pods are copies of the project: it is copied anew, as one would build an
-        image.
-
-        Raises:
-            SandboxError: If the sandbox does not run, or not all of it, or the project cannot be
-                copied.
-        """
-        if self._in_sandbox:
-            self._sandbox.check()
-            self._sandbox.refresh_image(self._project)
-        return self.image_name(given)
-
-    def image_name(self, given: str | None) -> str | None:
-        """The same image, without a look at whether the sandbox has it."""
-        return given or self.config.run_config.image if self._in_sandbox else given
-
-    @cached_property
-    def config(self) -> PluginConfig:
-        """The plugin's configuration; it need not name an image."""
-        from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
-
-        return self._project.config(default_image=LOCAL_IMAGE)
-
-    @cached_property
     def _sandbox(self) -> Sandbox:
         from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
 
@@ -175,7 +167,7 @@ class Target:
 
 
 def _same_address(one: str | None, other: str) -> bool:
-    """Whether two addresses of this machine are one."""
+    """Return whether two addresses of this machine are the same."""
     first, second = urlsplit(one or ""), urlsplit(other)
     same = (first.scheme, first.port) == (second.scheme, second.port)
     return same and first.path.strip("/") == ""

@@ -1,1 +1,1 @@
-"""What a person sees while a command works."""
+"""What the screen shows while a command works."""

@@ -1,4 +1,4 @@
-"""Tells a person what the plugin has done and what it is waiting for."""
+"""What the plugin has done and what it waits for, on the screen."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rich.markup import escape
 from rich.status import Status
 
 LOG_WIDTH = 120
-"""Columns where there is no terminal: enough for what is not broken at will."""
+"""Columns where there is no terminal."""
 
 REPEAT_SECONDS = 30.0
-"""Without a terminal, a wait that goes on is told again after this time."""
+"""Without a terminal, a wait that goes on is shown again after this time."""
 
 
 def standard_console() -> Console:
-    """The console on standard output."""
+    """Return the console on standard output."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names and marks that the terminal's encoding lacks must not end the command.
         sys.stdout.reconfigure(errors="replace")
-    # Texts of others may hold `:100:`, which stands for no picture.
+    # Texts from elsewhere may hold `:100:`, which is not an emoji.
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = LOG_WIDTH
@@ -59,21 +59,21 @@ class Progress:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Write a line about something that may not be as the user wants it."""
+        """Write a warning."""
         self.console.print(f"[yellow]Warning: {escape(text)}[/]", soft_wrap=True)
 
     def waiting(self, text: str, since: float) -> None:
-        """Show what is waited for; since is the clock's time at which that began."""
+        """Show what is waited for; `since` is the clock's time at which that began."""
         seconds = int(self.clock.now() - since)
         if self.console.is_terminal:
-            shown = f"{escape(text)} ({seconds} s)"
+            line = f"{escape(text)} ({seconds} s)"
             if self._status is None:
-                self._status = self.console.status(shown)
+                self._status = self.console.status(line)
                 self._status.start()
-            self._status.update(shown)
+            self._status.update(line)
             return
-        told, when = self._wait or ("", 0.0)
-        if text != told or self.clock.now() - when >= REPEAT_SECONDS:
+        shown, when = self._wait or ("", 0.0)
+        if text != shown or self.clock.now() - when >= REPEAT_SECONDS:
             self._wait = (text, self.clock.now())
             self.say(f"{text} ({seconds} s)" if seconds else text)
 

@@ -1,4 +1,4 @@
-"""The end of a task's log as a person wants it: what the pod has said, and how Airflow took it."""
+"""The end of a task's log: what the pod wrote last, and what Airflow made of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
 def log_end(log: str) -> str:
-    """The last lines of the pod, and what Airflow says of its end.
+    """Return the last lines of the pod, and what Airflow says of its end.
 
     Left out are the frames of Airflow's own tracebacks, which lead from its worker to the line that
     found that a pod has failed, and what it puts before each line of the pod.
@@ -30,7 +30,7 @@ def log_end(log: str) -> str:
 
 
 def _own_lines(log: str) -> Iterator[tuple[bool, str]]:
-    """The lines that stay, each with whether it is the pod's."""
+    """Yield the lines that stay, each with whether it is the pod's."""
     in_traceback = False
     for line in log.splitlines():
         pod = _FROM_POD.match(line)

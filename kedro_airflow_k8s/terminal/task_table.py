@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live table, or plain lines where there is no terminal."""
+"""The tasks of a run on the screen: a live table, or plain lines without a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOT_BEGUN = TaskState(None, None, None, 0)
 
 
 class TaskTable:
-    """Shows how the tasks stand, as a context manager.
+    """Shows the states of tasks, as a context manager.
 
     Args:
         console: Where to write.
@@ -60,7 +60,7 @@ class TaskTable:
             self._live.stop()
 
     def update(self, tasks: Mapping[str, TaskState]) -> None:
-        """Show the tasks as they stand now."""
+        """Show the tasks in their present states."""
         if self._live:
             self._live.update(self._table(tasks), refresh=True)
             return
@@ -114,7 +114,7 @@ class TaskTable:
         return table
 
     def _rows(self, tasks: Mapping[str, TaskState]) -> Sequence[str]:
-        """The tasks that fit on the screen: those around the last one that has begun."""
+        """Return the tasks that fit on the screen: those around the last one that has begun."""
         height = max(self._console.height - 4, 5)
         begun = [
             i

@@ -153,7 +153,7 @@ def test_without_parameters_the_conf_is_empty() -> None:
         ({"a": {"b": float("nan")}}, "a.b", "nan"),
         ({"a": [1, {"b": float("-inf")}]}, "a.b", "-inf"),
         ({"a": b"x"}, "a", "a bytes"),
-        ({"a": {1: 2}}, "a.1", "a key that is no text: 1"),
+        ({"a": {1: 2}}, "a.1", "keys that are not texts: 1"),
         ({"a": "x\udcff"}, "a", "not Unicode"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_trigger_without_an_answer_leaves_the_address_to_look_at(tmp_path: Pat
     airflow.parse(PARSED)
     with pytest.raises(Unreachable) as error:
         run(airflow, tmp_path, RunOptions())
-    assert "has started all the same, only Airflow knows: https://" in written(error)
+    assert "may have started all the same: see https://" in written(error)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_success_without_the_tasks_of_this_dag_is_none(
         run(airflow, tmp_path, RunOptions(minutes=5))
 
 
-def test_an_upload_of_somebody_else_just_at_the_start_is_no_success(tmp_path: Path) -> None:
+def test_another_upload_just_at_the_start_is_not_a_success(tmp_path: Path) -> None:
     @dataclass
     class Busy(ScriptedAirflow):
         def trigger(self, *arguments: Any, **named: Any) -> DagRun:
@@ -220,7 +220,7 @@ def test_an_upload_of_somebody_else_just_at_the_start_is_no_success(tmp_path: Pa
 
     airflow = Busy()
     airflow.parse(PARSED)
-    with pytest.raises(RunError, match="another version of DAG sales just when run run-once-"):
+    with pytest.raises(RunError, match="was replaced by another version just when run run-once-"):
         run(airflow, tmp_path, RunOptions(minutes=5))
 
 
@@ -334,7 +334,7 @@ def test_ctrl_c_before_the_run_starts_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
     assert written(error).endswith(
-        "Interrupted: the DAG is uploaded, and Airflow will take it by itself.\n"
+        "Interrupted: the DAG is uploaded, and Airflow will read it by itself.\n"
         "No run was started.\n"
     )
     assert not airflow.runs

@@ -15,6 +15,7 @@ from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.airflow_server import Keys
 from kedro_airflow_k8s.sandbox.background import BackgroundProcess
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
+from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
 from kedro_airflow_k8s.sandbox.processes import ProcessId
 from tests.support.kedro_projects import (
     ProjectFolder,
@@ -26,8 +27,10 @@ PORT = 8093
 RUN = "run_config: {image: shop:1.0}\n"
 
 
-def target_of(project: ProjectFolder, config: str, *, sandbox: bool = False) -> Target:
-    project.config(config + RUN)
+def target_of(
+    project: ProjectFolder, config: str, *, sandbox: bool = False, run: str = RUN
+) -> Target:
+    project.config(config + run)
     with as_in_a_new_process():
         found = KedroProject(bootstrap_project(project.path))
     return Target(found, sandbox=sandbox, warn=pytest.fail)
@@ -66,20 +69,30 @@ def test_the_address_of_the_running_sandbox_is_the_sandbox(
     folder = pretend_it_runs(project)
     target = target_of(project, f"host: {host}\n")
     assert target.host == f"http://127.0.0.1:{PORT}"
-    assert target.output(None) == str(folder.dags)
-    assert target.output("elsewhere") == "elsewhere"
-    assert target.image_name(None) == "shop:1.0"
+    config = target.dag_config(None, None)
+    assert config.output == str(folder.dags)
+    assert config.run_config.image == "shop:1.0"
+    assert target.dag_config("shop:2.0", "elsewhere").output == "elsewhere"
 
 
 def test_a_dag_that_goes_elsewhere_needs_no_sandbox(project: ProjectFolder) -> None:
     target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: .airflow-sandbox/dags\n")
-    assert target.image_for("elsewhere", "shop:2.0") == "shop:2.0"
-    assert target.image_for("gs://bucket/dags", None) is None
+    target.refresh_image("elsewhere")
+    target.refresh_image("gs://bucket/dags")
     for output in (None, str(SandboxFolder(project.path).dags)):
         with pytest.raises(SandboxError, match="does not run"):
-            target.image_for(output, None)
+            target.refresh_image(output)
     with pytest.raises(SandboxError, match="does not run"):
-        target_of(project, "", sandbox=True).image_for("elsewhere", None)
+        target_of(project, "", sandbox=True).refresh_image("elsewhere")
+
+
+def test_only_a_dag_of_the_sandbox_needs_no_image(project: ProjectFolder) -> None:
+    folder = pretend_it_runs(project)
+    target = target_of(project, f"host: http://127.0.0.1:{PORT}\n", run="run_config: {}\n")
+    assert target.dag_config(None, None).run_config.image == LOCAL_IMAGE
+    assert target.dag_config(None, str(folder.dags)).run_config.image == LOCAL_IMAGE
+    assert target.dag_config("shop:2.0", None).run_config.image == "shop:2.0"
+    assert target.dag_config(None, "gs://bucket/dags").run_config.image is None
 
 
 @pytest.mark.parametrize(
@@ -98,8 +111,8 @@ def test_another_address_is_not_and_gets_no_password_of_the_sandbox(
     pretend_it_runs(project)
     target = target_of(project, f"host: {host}\noutput: gs://bucket/dags\n")
     assert target.host == host
-    assert target.output(None) == "gs://bucket/dags"
-    assert target.image_name(None) is None
+    assert target.dag_config(None, None).output == "gs://bucket/dags"
+    target.refresh_image(None)
 
 
 def test_a_sandbox_that_has_ended_is_not_taken_for_what_is_at_its_port_now(
@@ -107,7 +120,7 @@ def test_a_sandbox_that_has_ended_is_not_taken_for_what_is_at_its_port_now(
 ) -> None:
     pretend_it_runs(project, ended=True)
     target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: /dags\n")
-    assert target.output(None) == "/dags"
+    assert target.dag_config(None, None).output == "/dags"
 
 
 @pytest.mark.parametrize("host", ["", "host: http://127.0.0.1:8080\n"])
@@ -136,10 +149,10 @@ def test_without_a_host_and_an_output_the_messages_name_init(project: ProjectFol
     with pytest.raises(ConfigError, match="kedro airflow-k8s init"):
         _ = target.host
     with pytest.raises(AirflowK8sError, match="`kedro airflow-k8s init`"):
-        target.output(None)
+        target.dag_config(None, None)
 
 
 def test_the_option_takes_the_sandbox_whatever_is_configured(project: ProjectFolder) -> None:
     folder = pretend_it_runs(project)
     target = target_of(project, "host: https://a.example.com\noutput: /x\n", sandbox=True)
-    assert target.output(None) == str(folder.dags)
+    assert target.dag_config(None, None).output == str(folder.dags)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from kedro_airflow_k8s.config.values import CRON_PRESETS, cron_reason
-from kedro_airflow_k8s.deploy.schedule import WITHOUT_TIMES, next_runs, run_times
+from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, next_runs, run_times
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
 SCRIPT = Path(__file__).parents[2] / "support/airflow_scripts" / "next_runs.py"
@@ -173,4 +173,4 @@ def test_what_has_no_times_is_told_in_words(schedule: str) -> None:
 
 def test_without_a_schedule_somebody_has_to_start_it() -> None:
     now = datetime(2026, 10, 23, tzinfo=timezone.utc)
-    assert run_times(None, "UTC", date(2021, 1, 1), now) == ["only when somebody starts one"]
+    assert run_times(None, "UTC", date(2021, 1, 1), now) == ["only when one is triggered"]

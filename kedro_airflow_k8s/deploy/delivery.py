@@ -1,14 +1,11 @@
-"""The way of a DAG into Airflow: uploaded, then waited for until it would run that very text."""
+"""Uploads a DAG, and waits until Airflow would run that very text."""
 
 from __future__ import annotations
-
-from datetime import datetime, timezone
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.dag.render import TAG_FINGERPRINT
-from kedro_airflow_k8s.deploy.schedule import WITHOUT_TIMES, run_times
-from kedro_airflow_k8s.errors import PlanError, RunError
+from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag, was_replaced
 
@@ -25,10 +22,10 @@ STALE_ERROR_SECONDS = 120.0
 Airflow may have read the old file once more, as copies of a bucket come late."""
 
 HINT_SECONDS = 60.0
-"""After this time, what may be wrong is said."""
+"""After this time, a hint says what may be wrong."""
 
 
-def deploy(
+def deliver(
     client: AirflowClient,
     dag: CompiledDag,
     output: str,
@@ -41,7 +38,7 @@ def deploy(
         client: Airflow.
         dag: The DAG.
         output: Where Airflow reads DAGs.
-        progress: Told what is done and waited for.
+        progress: Shows what is done and waited for.
         minutes: The longest wait.
 
     Returns:
@@ -49,8 +46,8 @@ def deploy(
 
     Raises:
         UploadError: If it cannot be uploaded.
-        RunError: If Airflow cannot import it, does not see it in time, or somebody else uploads
-            another version meanwhile.
+        RunError: If Airflow cannot import it, does not see it in time, or another version is
+            uploaded meanwhile.
         AirflowApiError: If Airflow cannot be asked.
     """
     before = client.find_dag(dag.dag_id)
@@ -58,61 +55,19 @@ def deploy(
     if before and before.schedule and dag.schedule is None:
         progress.warn(
             f"DAG {dag.dag_id} has a schedule in Airflow ({before.schedule}), which this upload"
-            " takes away. Give it back with `kedro airflow-k8s schedule`, or keep the two apart"
-            " with --dag-name."
+            " removes. Restore it with `kedro airflow-k8s schedule`, or keep the two apart with"
+            " --dag-name."
         )
     progress.say(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
     try:
         _Arrival(client, dag, output, before, error_before).wait(progress, minutes)
     except KeyboardInterrupt:
         progress.done()
-        progress.say("Interrupted: the DAG is uploaded, and Airflow will take it by itself.")
+        progress.say("Interrupted: the DAG is uploaded, and Airflow will read it by itself.")
         raise
     finally:
         progress.done()
     return before
-
-
-def schedule(
-    client: AirflowClient | None,
-    dag: CompiledDag,
-    output: str,
-    progress: Progress,
-    minutes: float = PARSE_MINUTES,
-) -> None:
-    """Upload a DAG that has a schedule, and tell when it will run.
-
-    Args:
-        client: Airflow; None where nobody waits for it.
-        dag: The DAG.
-        output: Where Airflow reads DAGs.
-        progress: Told what is done and waited for.
-        minutes: The longest wait for Airflow to have the DAG.
-
-    Raises:
-        PlanError: If the DAG has no schedule.
-        AirflowK8sError: As `deploy`.
-    """
-    if dag.schedule is None:
-        raise PlanError(
-            f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
-            " run_config.cron_expression in airflow-k8s.yaml."
-        )
-    if client is None:
-        where = upload_dag(dag.source, dag.file_name, output)
-        progress.say(f"Uploaded DAG {dag.dag_id} to {where}")
-    else:
-        deploy(client, dag, output, progress, minutes)
-        found = client.find_dag(dag.dag_id)
-        progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
-        if found and found.paused:
-            progress.warn(f"DAG {dag.dag_id} is paused in Airflow: unpause it there to let it run.")
-    now = datetime.now(timezone.utc)
-    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
-    for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
-        progress.say(f"  {moment}")
-    if dag.schedule not in WITHOUT_TIMES:
-        progress.say("A DAG that is new or was paused also has one run at once, for the last time.")
 
 
 class _Arrival:
@@ -131,6 +86,7 @@ class _Arrival:
         self._output = output
         self._before = _fingerprint(before)
         self._error_before = error_before
+        self._hint = f"Does it read its DAGs from {output}, and does its DAG processor run?"
 
     def wait(self, progress: Progress, minutes: float) -> None:
         """Return when Airflow has the DAG.
@@ -158,7 +114,7 @@ class _Arrival:
                 ask_at = clock.now() + pause
                 pause = min(2 * pause, LONGEST_ASK_SECONDS)
             if passed >= HINT_SECONDS and not hinted:
-                progress.say(f"It takes long. {self._advice}")
+                progress.say(f"This takes long. {self._hint}")
                 hinted = True
             progress.waiting(self._reason(asked), begin)
             clock.sleep(POLL_SECONDS)
@@ -175,7 +131,7 @@ class _Arrival:
         if passed > minutes * 60:
             raise RunError(
                 f"Airflow at {self._client.host} does not have this version of DAG"
-                f" {self._dag.dag_id} after {minutes:g} minutes. {self._advice}"
+                f" {self._dag.dag_id} after {minutes:g} minutes. {self._hint}"
             )
         shown = _fingerprint(self._client.find_dag(self._dag.dag_id))
         if shown not in (None, self._before, self._dag.fingerprint):
@@ -191,13 +147,12 @@ class _Arrival:
         """
         if was_replaced(self._dag.source, self._dag.file_name, self._output):
             raise RunError(
-                f"Somebody else has uploaded another version of DAG {self._dag.dag_id} to"
-                f" {self._output} meanwhile, or removed it. Try again, or use a name of your own"
-                " with --dag-name."
+                f"DAG {self._dag.dag_id} in {self._output} was replaced by another version"
+                " meanwhile, or removed. Try again, or use a name of your own with --dag-name."
             )
 
     def _import_error(self, passed: float) -> DagImportError | None:
-        """Why this text cannot be imported, as far as the error is not one of an earlier text."""
+        """Return why this text cannot be imported, as far as the error is not of an earlier one."""
         error, before = self._client.import_error(self._dag.file_name), self._error_before
         if error is None or (before and error.time == before.time):
             return None
@@ -206,16 +161,13 @@ class _Arrival:
         return error
 
     def _reason(self, asked: bool) -> str:
-        if asked:
-            return f"Waiting for Airflow to parse {self._dag.file_name}: it was asked to do so now"
-        return (
-            f"Waiting for Airflow to parse {self._dag.file_name}: it cannot be asked to, and looks"
-            " for new files by itself, by default every five minutes"
+        why = (
+            "it was asked to do so now"
+            if asked
+            else "it cannot be asked to, and looks for new files by itself, by default every five"
+            " minutes"
         )
-
-    @property
-    def _advice(self) -> str:
-        return f"Does it read its DAGs from {self._output}, and does its DAG processor run?"
+        return f"Waiting for Airflow to parse {self._dag.file_name}: {why}"
 
 
 def _fingerprint(dag: Dag | None) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.airflow_api import Dag
-from kedro_airflow_k8s.deploy.deploy import PARSE_MINUTES, deploy
+from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
 from kedro_airflow_k8s.errors import RunError
 from tests.support.compiled_dags import compiled_dag
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
@@ -22,7 +22,7 @@ def test_a_new_dag_is_uploaded_and_airflow_is_asked_to_read_it(tmp_path: Path) -
     airflow.at(3, lambda: airflow.parse(PARSED))
     progress, written = airflow.progress()
 
-    assert deploy(airflow, DAG, str(tmp_path), progress) is None
+    assert deliver(airflow, DAG, str(tmp_path), progress) is None
 
     assert (tmp_path / "sales.py").read_text() == DAG.source
     assert airflow.asked_to_parse == [0]
@@ -35,7 +35,7 @@ def test_airflow_is_asked_again_while_its_copy_of_the_file_may_be_old(tmp_path: 
     airflow = ScriptedAirflow()
     airflow.at(100, lambda: airflow.parse(PARSED))
 
-    deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
     assert airflow.asked_to_parse == [0, 4, 12, 28, 58, 88]
 
@@ -46,7 +46,7 @@ def test_a_new_tag_is_not_enough_while_airflow_would_run_the_old_version(tmp_pat
     airflow.at(2, lambda: airflow.dags.update(sales=PARSED))
     airflow.at(30, lambda: airflow.parse(PARSED))
 
-    assert deploy(airflow, DAG, str(tmp_path), airflow.progress()[0]) == OLD
+    assert deliver(airflow, DAG, str(tmp_path), airflow.progress()[0]) == OLD
 
     assert airflow.seconds == 30
 
@@ -64,7 +64,7 @@ def test_a_scheduler_that_remembers_the_version_before_is_given_time_to_forget_i
         airflow.parse(before)
     airflow.at(1, lambda: airflow.parse(PARSED))
 
-    deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
     assert airflow.seconds == (0 if before is PARSED else 1) + waits
 
@@ -74,7 +74,7 @@ def test_where_airflow_cannot_be_asked_the_user_reads_why_it_takes_long(tmp_path
     airflow.at(70, lambda: airflow.parse(PARSED))
     progress, written = airflow.progress()
 
-    deploy(airflow, DAG, str(tmp_path), progress)
+    deliver(airflow, DAG, str(tmp_path), progress)
 
     waits = [line for line in written.getvalue().splitlines() if "by default every five" in line]
     assert [line.rpartition(" (")[2] for line in waits[1:]] == ["30 s)", "60 s)"]
@@ -85,7 +85,7 @@ def test_in_a_terminal_the_wait_is_one_line_that_moves(tmp_path: Path) -> None:
     airflow.at(70, lambda: airflow.parse(PARSED))
     progress, written = airflow.progress(terminal=True)
 
-    deploy(airflow, DAG, str(tmp_path), progress)
+    deliver(airflow, DAG, str(tmp_path), progress)
 
     assert "Waiting for Airflow" in written.getvalue()
     assert written.getvalue().count("Uploaded DAG") == 1
@@ -96,7 +96,7 @@ def test_an_import_error_ends_the_wait_with_airflows_own_words(tmp_path: Path) -
     airflow.at(2, lambda: airflow.fail_import("sales.py", "No module named 'airflow.providers'"))
 
     with pytest.raises(RunError, match=r"cannot import sales\.py:\nNo module named"):
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
     assert airflow.seconds == 2
 
 
@@ -106,7 +106,7 @@ def test_an_import_error_of_the_version_before_does_not_count(tmp_path: Path) ->
     airflow.at(5, lambda: airflow.fail_import("sales.py", "SyntaxError"))
     airflow.at(9, lambda: airflow.parse(PARSED))
 
-    deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
     assert airflow.seconds == 9
 
@@ -117,7 +117,7 @@ def test_the_same_import_error_as_before_counts_when_it_stays(tmp_path: Path) ->
     airflow.at(5, lambda: airflow.fail_import("sales.py", "no provider"))
 
     with pytest.raises(RunError, match="no provider"):
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
     assert airflow.seconds == 120
 
 
@@ -125,7 +125,7 @@ def test_a_dag_that_never_appears_ends_with_what_to_check(tmp_path: Path) -> Non
     airflow = ScriptedAirflow()
 
     with pytest.raises(RunError, match=r"after 10 minutes\. Does it read its DAGs") as error:
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
     assert str(tmp_path) in str(error.value)
     assert PARSE_MINUTES * 60 <= airflow.seconds < PARSE_MINUTES * 60 + 5
@@ -140,8 +140,8 @@ def test_another_upload_meanwhile_is_said_and_nothing_started(tmp_path: Path) ->
 
     airflow.at(2, other_upload)
 
-    with pytest.raises(RunError, match="Somebody else has uploaded another version of DAG sales"):
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    with pytest.raises(RunError, match=r"DAG sales in .* was replaced by another version"):
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
 
 def test_an_old_version_put_back_is_noticed_though_airflow_shows_what_it_showed(
@@ -151,8 +151,8 @@ def test_an_old_version_put_back_is_noticed_though_airflow_shows_what_it_showed(
     airflow.parse(OLD)
     airflow.at(2, (tmp_path / "sales.py").unlink)
 
-    with pytest.raises(RunError, match="or removed it"):
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    with pytest.raises(RunError, match="or removed"):
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
     assert airflow.seconds == 4
 
 
@@ -169,8 +169,8 @@ def test_a_version_that_comes_while_the_scheduler_forgets_the_old_one_is_noticed
 
     airflow.at(5, other_upload)
 
-    with pytest.raises(RunError, match="Somebody else has uploaded another version"):
-        deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    with pytest.raises(RunError, match="was replaced by another version"):
+        deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
 
 def test_a_long_wait_comes_with_what_may_be_wrong(tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_a_long_wait_comes_with_what_may_be_wrong(tmp_path: Path) -> None:
     airflow.at(100, lambda: airflow.parse(PARSED))
     progress, written = airflow.progress()
 
-    deploy(airflow, DAG, str(tmp_path), progress)
+    deliver(airflow, DAG, str(tmp_path), progress)
 
-    hint = f"It takes long. Does it read its DAGs from {tmp_path}"
+    hint = f"This takes long. Does it read its DAGs from {tmp_path}"
     assert written.getvalue().count(hint) == 1
 
 
@@ -193,7 +193,7 @@ def test_ctrl_c_while_waiting_says_what_becomes_of_the_dag(tmp_path: Path) -> No
     airflow.at(2, press)
     progress, written = airflow.progress()
     with pytest.raises(KeyboardInterrupt):
-        deploy(airflow, DAG, str(tmp_path), progress)
+        deliver(airflow, DAG, str(tmp_path), progress)
     assert "Interrupted: the DAG is uploaded" in written.getvalue()
 
 
@@ -202,7 +202,7 @@ def test_a_version_uploaded_shortly_before_may_appear_and_go(tmp_path: Path) -> 
     airflow.at(1, lambda: airflow.parse(known_dag("sales", "fingerprint:0ther")))
     airflow.at(4, lambda: airflow.parse(PARSED))
 
-    deploy(airflow, DAG, str(tmp_path), airflow.progress()[0])
+    deliver(airflow, DAG, str(tmp_path), airflow.progress()[0])
 
     assert airflow.seconds == 4
 
@@ -213,7 +213,7 @@ def test_taking_away_the_schedule_of_a_dag_is_said(tmp_path: Path) -> None:
     airflow.at(1, lambda: airflow.parse(PARSED))
     progress, written = airflow.progress()
 
-    deploy(airflow, DAG, str(tmp_path), progress)
+    deliver(airflow, DAG, str(tmp_path), progress)
 
     assert "Warning: DAG sales has a schedule in Airflow (0 6 * * *)" in written.getvalue()
     assert "--dag-name" in written.getvalue()
