@@ -1,14 +1,14 @@
-"""Any Python object in one file, whose large parts are never in memory twice.
+"""Any Python object in one file, without a second copy of its large parts in memory.
 
 The file holds, in this order and with little-endian numbers:
 
     a head      16 bytes that name the format, its version (uint32)
     a pickle    of protocol 5
-    buffers     the memory of large arrays, one after the other: what pickle calls out-of-band
+    buffers     the memory of large arrays, one after the other; pickle's out-of-band data
     an index    the size of each buffer (uint64)
     a tail      the size of the pickle, the number of buffers (uint64 each), the 16 bytes again
 
-Buffers are written from where the object has them and read into where it will have them.
+Buffers are written from the object's own memory and read into the memory of the new object.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _NAME = b"kedro-airflow-k8"
 _HEAD = struct.Struct("<16sI")
 _TAIL = struct.Struct("<QQ16s")
 
-# Smaller buffers stay in the pickle: each of the others costs an object and an entry.
+# Smaller buffers stay in the pickle: each buffer costs an object and an entry in the index.
 _LARGE_BYTES = 16 * 1024
 
-# Clients of object stores copy what they are given: that much at a time.
+# Clients of object stores copy what they are given, so they get this much at a time.
 _CHUNK_BYTES = 8 * 1024 * 1024
 
 
@@ -39,15 +39,15 @@ class NotPicklableError(Exception):
 
 
 class NotWrittenError(Exception):
-    """The file takes no more; the reason is its cause."""
+    """The file cannot be written; the reason is its cause."""
 
 
 class NotUnpickledError(Exception):
-    """The file is whole, but its object cannot be made again; the reason is its cause."""
+    """The file is whole, but its object cannot be unpickled; the reason is its cause."""
 
 
 class NotReadableError(Exception):
-    """A file does not hold what it should; the text goes on after "The file"."""
+    """The file has the wrong content; the text continues a sentence that begins "The file"."""
 
 
 def write(value: object, file: BinaryIO, pickler: Callable[..., Any] = pickle.Pickler) -> None:
@@ -59,7 +59,7 @@ def write(value: object, file: BinaryIO, pickler: Callable[..., Any] = pickle.Pi
         pickler: The class that pickles: pickle's own, or cloudpickle's.
 
     Raises:
-        NotPicklableError: If the object cannot be pickled. The file is of no use then.
+        NotPicklableError: If the object cannot be pickled. The file is then incomplete.
         NotWrittenError: If the file raised an error.
     """
     sink = _Sink(file)
@@ -79,15 +79,15 @@ def write(value: object, file: BinaryIO, pickler: Callable[..., Any] = pickle.Pi
 
 
 def read(file: BinaryIO, size: int) -> Any:
-    """Make the object that a file holds.
+    """Return the object in a file.
 
     Args:
         file: Open for reading; must be able to seek.
-        size: The number of bytes in it.
+        size: The size of the file in bytes.
 
     Raises:
-        NotReadableError: If the file is not whole, or not one of ours.
-        NotUnpickledError: If unpickling fails, for instance for a class that is not there.
+        NotReadableError: If the file is incomplete, or not one of ours.
+        NotUnpickledError: If unpickling fails, for example because a class does not exist.
     """
     name, version = _HEAD.unpack(_part(file, size, 0, _HEAD.size))
     if name != _NAME:
@@ -100,7 +100,7 @@ def read(file: BinaryIO, size: int) -> Any:
     pickled, count, name = _TAIL.unpack(_part(file, size, size - _TAIL.size, _TAIL.size))
     index = struct.Struct(f"<{count}Q") if name == _NAME and count <= size // 8 else None
     if index is None:
-        raise NotReadableError("has no end: it was cut off")
+        raise NotReadableError("has no end: it was truncated")
     start = size - _TAIL.size - index.size
     sizes = index.unpack(_part(file, size, start, index.size))
     if _HEAD.size + pickled + sum(sizes) != start:
@@ -117,7 +117,7 @@ def read(file: BinaryIO, size: int) -> Any:
 
 
 class _Sink:
-    """A file that takes its bytes in chunks, counts them, and whose errors are its own."""
+    """A file that is written in chunks, counts its bytes and raises NotWrittenError."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -136,7 +136,7 @@ class _Sink:
 
 
 def _collector(buffers: list[memoryview]) -> Callable[[pickle.PickleBuffer], bool]:
-    """What pickle asks about each buffer: whether it may go into the pickle."""
+    """Return pickle's callback for each buffer: True if the buffer goes into the pickle."""
 
     def collect(buffer: pickle.PickleBuffer) -> bool:
         try:
@@ -153,16 +153,16 @@ def _collector(buffers: list[memoryview]) -> Callable[[pickle.PickleBuffer], boo
 
 def _part(file: BinaryIO, size: int, start: int, length: int) -> bytes:
     if start < 0 or start + length > size:
-        raise NotReadableError("is too short: it was cut off, or is not one of kedro-airflow-k8s")
+        raise NotReadableError("is too short: it was truncated, or has another format")
     file.seek(start)
     data = file.read(length)
     if len(data) != length:
-        raise NotReadableError("ended while it was read")
+        raise NotReadableError("became shorter while it was read")
     return data
 
 
 def _buffer(file: BinaryIO, size: int) -> bytearray | mmap.mmap:
-    """The next bytes of a file, in memory that the object will own."""
+    """Return the next bytes of a file, in memory that the object will own."""
     data = _memory(size)
     with memoryview(data) as view:
         done = 0
@@ -170,7 +170,7 @@ def _buffer(file: BinaryIO, size: int) -> bytearray | mmap.mmap:
             with view[done : done + _CHUNK_BYTES] as rest:
                 count = file.readinto(rest)  # type: ignore[attr-defined] # BinaryIO lacks it.
             if not count:
-                raise NotReadableError("ended while it was read")
+                raise NotReadableError("became shorter while it was read")
             done += count
     return data
 

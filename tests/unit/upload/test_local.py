@@ -113,15 +113,6 @@ def test_python_loads_each_of_several_versions_of_one_second_and_one_size(
     assert list((tmp_path / "__pycache__").iterdir()), "byte code is kept"
 
 
-def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        where = Path(upload_dag(NEW, "d.py", str(tmp_path)))
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(where.stat().st_mode) == 0o640
-
-
 def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "d.py").write_text(OLD)
     (tmp_path / "d.py").chmod(0o664)
@@ -129,15 +120,6 @@ def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
     where = Path(upload_dag(NEW, "d.py", str(tmp_path)))
 
     assert stat.S_IMODE(where.stat().st_mode) == 0o664
-
-
-def test_a_file_replaced_by_root_stays_with_its_owner(tmp_path: Path) -> None:
-    (tmp_path / "d.py").write_text(OLD)
-    # An ordinary user can only give the file to itself; the assertion is the same.
-    owner = NOBODY if os.geteuid() == 0 else os.geteuid()
-    os.chown(tmp_path / "d.py", owner, -1)
-
-    assert Path(upload_dag(NEW, "d.py", str(tmp_path))).stat().st_uid == owner
 
 
 # --- never half a file ----------------------------------------------------------------------
