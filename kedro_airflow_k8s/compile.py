@@ -122,8 +122,8 @@ def _compiled(plan: Plan) -> CompiledDag:
         fingerprint=text.fingerprint,
         task_ids=plan.task_ids,
         sensor_ids=tuple(sensor.task_id for sensor in plan.sensors),
-        schedule=plan.schedule,
-        timezone=plan.timezone,
-        start_date=plan.start_date,
-        trigger_params=tuple(field.name for field in plan.trigger_params),
+        schedule=plan.schedule.cron,
+        timezone=plan.schedule.timezone,
+        start_date=plan.schedule.start_date,
+        trigger_params=tuple(field.name for field in plan.form),
     )

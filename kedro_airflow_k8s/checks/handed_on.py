@@ -11,7 +11,7 @@ from kedro_airflow_k8s.config.wording import listed
 
 def lost_data(subject: Subject) -> Iterator[Finding]:
     """Datasets in memory that cross from task to task, where there is no place to hand them on."""
-    if subject.plan.hands_on or subject.pipeline.catalog is None:
+    if subject.plan.storage.intermediate_data is not None or subject.pipeline.catalog is None:
         return
     for dataset, (output, maker) in subject.made.items():
         readers = subject.read.get(dataset, {})
@@ -41,7 +41,7 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
 
 def hooks_disabled(subject: Subject) -> Iterator[Finding]:
     """Data that crosses from task to task, where the hooks are off that would store it."""
-    if not (subject.hooks_disabled and subject.plan.hands_on):
+    if not (subject.hooks_disabled and subject.plan.storage.intermediate_data is not None):
         return
     crossing = [
         dataset

@@ -26,7 +26,7 @@ def split_claim(subject: Subject) -> Iterator[Finding]:
     for index, task in enumerate(tasks):
         users.setdefault(task.resources, []).append(index)
     selectors = {
-        entry: dict(subject.plan.resources.get(entry, {}).get("node_selector", {}))
+        entry: dict(subject.plan.pods.resources.get(entry, {}).get("node_selector", {}))
         for entry in users
     }
     pairs = [(a, b) for a, b in combinations(users, 2) if selectors[a] != selectors[b]]

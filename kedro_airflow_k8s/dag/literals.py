@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,12 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     line = f"{opening}{inside}{comma}{closing}"
     if len(line) + before <= WIDTH or not items:
         return line
+    if len(items) == 1 and type(items[0][1]) in (dict, list, Call) and not comma:
+        # Brackets of one entry share their lines with those inside it.
+        prefix, item = items[0]
+        inner = literal(item, depth, before + len(opening + prefix))
+        if before + len(opening + prefix + inner.partition("\n")[0]) <= WIDTH:
+            return f"{opening}{prefix}{inner}{closing}"
     indent = INDENT * (depth + 1)
     if len(indent) + len(inside) <= WIDTH and not comma:
         return f"{opening}\n{indent}{inside}\n{INDENT * depth}{closing}"
@@ -65,6 +72,9 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
         room = WIDTH - len(indent) - len(",")
         long = len(text) > room
         entry = prefix + literal(item, depth + 1, len(indent + prefix) + 1) if long else text
+        if type(value) is Call and type(item) is str and long:
+            # An argument needs no brackets around a string of several lines.
+            entry = prefix + _string_lines(item, indent, len(prefix))
         shared = f"{lines[-1]}, {entry}" if lines else ""
         # The arguments of a call share lines, so that a DAG of many tasks is not too long.
         if type(value) is Call and shared and len(shared) <= room and "\n" not in shared:
@@ -120,9 +130,29 @@ def _string(text: str) -> str:
 
 
 def _long_string(text: str, line: str, depth: int) -> str:
-    """A string of several lines as one literal a line; Python joins them."""
-    parts = text.splitlines(keepends=True)
-    if len(parts) < 2:
-        return line
+    """Return a long string as several literals in brackets, which Python joins."""
     indent = INDENT * (depth + 1)
-    return "(\n" + "".join(f"{indent}{_string(part)}\n" for part in parts) + f"{INDENT * depth})"
+    lines = _string_lines(text, indent, 0)
+    fits = max(map(len, lines.splitlines())) + len(indent) <= WIDTH
+    return f"(\n{indent}{lines}\n{INDENT * depth})" if fits or "\n" in lines else line
+
+
+def _string_lines(text: str, indent: str, before: int) -> str:
+    """Return a string as literals, one a line, cut at spaces and ends of lines.
+
+    Args:
+        text: The string.
+        indent: What the lines after the first begin with.
+        before: How many characters more stand before the first.
+    """
+    parts: list[str] = []
+    for whole in text.splitlines(keepends=True):
+        part = ""
+        for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", whole):
+            room = WIDTH - len(indent) - 1 - (0 if parts else before)
+            if part and len(_string(part + word)) > room:
+                parts.append(part)
+                part = ""
+            part += word
+        parts.append(part)
+    return f"\n{indent}".join(map(_string, parts))

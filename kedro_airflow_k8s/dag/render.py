@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Template
@@ -18,26 +17,23 @@ from jinja2 import Template
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.values import UTC
+from kedro_airflow_k8s.dag.body import chain_line, chains, variables
+from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
-from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Call, Expression, literal
+from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.build import Plan, Sensor
+from kedro_airflow_k8s.plan.build import DELETE_DATA, DELETE_VOLUME, OWN_TASKS, Plan, Sensor
 from kedro_airflow_k8s.plan.mlflow import RUN_ID
-from kedro_airflow_k8s.plan.pods import RUN_SLUG, container_argument
+from kedro_airflow_k8s.plan.pods import DATA_VOLUME, container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
 
 TAG_FINGERPRINT = "fingerprint"
 """Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
 
-OWN = "kedro_airflow_k8s."
-
-BASE_IMPORTS = """
-from typing import Any
-from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.providers.common.compat.sdk import DAG
-"""
+POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
+"""How a pod runs the plugin in its image, behind the entrypoint of the image."""
 
 
 @dataclass(frozen=True)
@@ -49,35 +45,14 @@ class DagText:
 
 
 def render_dag(plan: Plan) -> DagText:
-    """The DAG file's text: valid Python, and always the same for the same plan.
+    """Return the DAG file's text: valid Python, and always the same for the same plan.
 
     Raises:
         AirflowK8sError: If the text is not Python, which would be an error of this plugin.
     """
-    docs = _shared_docs(plan.tasks)
-    imports, operators = _embedded(plan)
-    fields = plan.trigger_params
     # Random, so that no value of the user's can be taken for it; the result does not hold it.
     placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
-    text = _template().render(
-        plan=plan,
-        version=__version__,
-        imports=imports,
-        operators=operators,
-        docs=[(name, doc) for doc, name in docs.items()],
-        run_kedro=_source("pod", "run_kedro.py"),
-        kedro_run=["python", "-c", Expression("RUN_KEDRO"), *plan.kedro_run],
-        fill_volume=_source("pod", "fill_volume.py") if plan.volume and plan.volume.fill else "",
-        default_resources=RESOURCES_DEFAULT,
-        tags=[*plan.tags, placeholder],
-        start_date=_start_date(plan),
-        params={field.name: Call("Param", field.schema, (field.default,)) for field in fields},
-        macros={name: Expression(name) for name in plan.macros},
-        claim=RUN_SLUG,
-        mlflow_run_id=RUN_ID,
-        pipeline=container_argument(plan.pipeline),
-        tasks=list(_group_lines(plan, plan.tree, 1, docs)),
-    )
+    text = _template().render(**_values(plan), tags=[*plan.tags, placeholder])
     digest = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
     fingerprint = f"{TAG_FINGERPRINT}:{digest}"
     text = text.replace(placeholder, fingerprint)
@@ -91,25 +66,75 @@ def render_dag(plan: Plan) -> DagText:
     return DagText(text, fingerprint)
 
 
+def _values(plan: Plan) -> dict[str, Any]:
+    """Return what the template is filled with, but for the tags."""
+    volume, fields = plan.storage.volume, plan.form
+    docs = _shared_docs(plan.tasks)
+    imports, operators = embedded(list(_operators(plan)), _imports(plan))
+    sensor_ids = [sensor.task_id for sensor in plan.sensors]
+    reserved = {*names_in(imports, operators), *_OWN_NAMES}
+    python = variables([*sensor_ids, *(task.task_id for task in plan.tasks)], reserved)
+    return {
+        "plan": plan,
+        "version": __version__,
+        "imports": imports,
+        "operators": operators,
+        "volume": volume,
+        "data": DATA_VOLUME,
+        "docs": [(name, doc) for doc, name in docs.items()],
+        "resources": {name: _models(entry) for name, entry in plan.pods.resources.items()},
+        "default_resources": RESOURCES_DEFAULT,
+        "run_kedro": [*POD_COMMAND, "run", f"--env={container_argument(plan.env)}"],
+        "fill_volume": [*POD_COMMAND, "fill-volume", Expression("DATA"), volume.fill_path]
+        if volume
+        else [],
+        "delete_data": [*POD_COMMAND, "delete-intermediate-data"],
+        "start_date": _start_date(plan),
+        "params": {field.name: Call("Param", field.schema, (field.default,)) for field in fields},
+        "default_args": _default_args(plan),
+        "sensors": [(python[sensor.task_id], _sensor_call(sensor)) for sensor in plan.sensors],
+        "mlflow_run_id": RUN_ID,
+        "pipeline": container_argument(plan.pipeline),
+        "tasks": list(_group_lines(plan, plan.tree, python, docs)),
+        "ends": [task_id for task_id in plan.end_ids if task_id in (DELETE_DATA, DELETE_VOLUME)],
+        "edges": list(_edges(plan, python)),
+    }
+
+
+_OWN_NAMES = frozenset(
+    (*OWN_TASKS, "dag", "kedro_task", "nodes", "OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES")
+)
+
+
 def _start_date(plan: Plan) -> Call:
     """Midnight of the first day in the DAG's time zone, which Airflow takes from here."""
-    start = (plan.start_date.year, plan.start_date.month, plan.start_date.day)
-    if plan.timezone == UTC:
+    first = plan.schedule.start_date
+    start = (first.year, first.month, first.day)
+    if plan.schedule.timezone == UTC:
         return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
-    return Call("pendulum.datetime", {"tz": plan.timezone}, start)
+    return Call("pendulum.datetime", {"tz": plan.schedule.timezone}, start)
 
 
 @cache
 def _template() -> Template:
     """The template of all DAGs, which takes longer to load than to fill."""
     environment = jinja_environment("dag", "")
-    environment.filters.update(py=literal, comment=_comment, sensor_call=_sensor_call)
+    environment.filters.update(py=literal, comment=_comment, owned=_with_owned)
     return environment.get_template("dag.py.j2")
 
 
 def _comment(text: str) -> str:
     """Text for the docstring of the file: nothing in it can end the docstring."""
     return re.sub(r"[^\w .:/+@-]", "?", text, flags=re.ASCII)
+
+
+def _with_owned(value: Any, owned: str) -> Any:
+    """Return a value in which the constant OWNED stands for what it is the name of."""
+    if isinstance(value, dict):
+        return {key: _with_owned(item, owned) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_owned(item, owned) for item in value]
+    return Expression("OWNED") if value == owned else value
 
 
 def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
@@ -123,33 +148,79 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
     }
 
 
-def _group_lines(plan: Plan, group: Group[Task], depth: int, docs: dict[str, str]) -> Iterator[str]:
+def _models(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an entry of resources, with the models that the operator wants."""
+    found = dict(entry)
+    if "tolerations" in found:
+        found["tolerations"] = [Call("k8s.V1Toleration", t) for t in found["tolerations"]]
+    if "container_resources" in found:
+        found["container_resources"] = Call(
+            "k8s.V1ResourceRequirements", found["container_resources"]
+        )
+    return found
+
+
+def _default_args(plan: Plan) -> dict[str, Any]:
+    """Return what all pods have, as arguments of KubernetesPodOperator."""
+    pods = plan.pods
+    found: dict[str, Any] = {
+        "image": pods.image,
+        "image_pull_policy": pods.image_pull_policy,
+        "namespace": pods.namespace,
+        "kubernetes_conn_id": pods.kubernetes_conn_id,
+        "startup_timeout_seconds": pods.startup_timeout,
+        "startup_check_interval_seconds": 1,
+        "log_events_on_failure": True,
+        "log_pod_spec_on_failure": False,
+        "env_vars": Expression("ENV"),
+        "pod_template_dict": Expression("POD"),
+        "callbacks": [Expression("PodAdvice")],
+    }
+    if plan.storage.volume:
+        mount = {"name": DATA_VOLUME, "mount_path": Expression("DATA")}
+        found["volume_mounts"] = [Call("k8s.V1VolumeMount", mount)]
+    return found
+
+
+def _group_lines(
+    plan: Plan,
+    group: Group[Task],
+    python: Mapping[str, str],
+    docs: dict[str, str],
+    depth: int = 1,
+) -> Iterator[str]:
     indent = INDENT * depth
     for task in group.tasks:
-        yield indent + literal(_task_call(plan, task, docs), depth, len(indent))
+        start = f"{indent}{python[task.task_id]} = "
+        yield start + literal(_task_call(plan, task, docs), depth, len(start))
     for inner in group.groups:
-        yield f"{indent}with TaskGroup({literal(inner.label)}):"
-        yield from _group_lines(plan, inner, depth + 1, docs)
+        opened = f"TaskGroup({literal(inner.label)})"
+        while not inner.tasks and len(inner.groups) == 1:
+            (inner,) = inner.groups  # noqa: PLW2901 - one statement opens both
+            opened += f", TaskGroup({literal(inner.label)})"
+        yield f"{indent}with {opened}:"
+        yield from _group_lines(plan, inner, python, docs, depth + 1)
 
 
 def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
-    nodes: Any = task.nodes[0] if len(task.nodes) == 1 else list(task.nodes)
-    positional: list[Any] = [nodes, list(task.inputs), list(task.outputs)]
-    if task.doc:
-        positional.append(Expression(docs[task.doc]) if task.doc in docs else task.doc)
+    nodes = "" if task.whole_pipeline else container_argument(",".join(task.nodes))
     keywords: dict[str, Any] = {}
-    # Of one node, the file works it out.
-    if task.label != (task.nodes[0].rpartition(".")[2] if len(task.nodes) == 1 else ""):
+    if task.label != nodes.rpartition(".")[2]:
         keywords["task_id"] = task.label
     if task.resources != RESOURCES_DEFAULT:
         keywords["resources"] = task.resources
     if task.pipeline != plan.pipeline:
         keywords["pipeline"] = container_argument(task.pipeline)
-    if task.whole_pipeline:
-        keywords["whole_pipeline"] = True
-    elif (argument := container_argument(",".join(task.nodes))) != ",".join(task.nodes):
-        keywords["argument"] = argument
-    return Call("kedro_task", keywords, tuple(positional))
+    if task.passes_on is not None and plan.storage.intermediate_data is not None:
+        found = json.dumps(task.passes_on, ensure_ascii=False)
+        keywords["passes_on"] = container_argument(found)
+    if task.doc in docs:
+        # Short enough to share the line with the name, and the pipeline with it.
+        pipeline = [keywords.pop("pipeline")] if "pipeline" in keywords else []
+        return Call("kedro_task", keywords, (nodes, Expression(docs[task.doc]), *pipeline))
+    if task.doc:
+        keywords["doc"] = task.doc
+    return Call("kedro_task", keywords, (nodes,))
 
 
 def _sensor_call(sensor: Sensor) -> Call:
@@ -169,76 +240,55 @@ def _sensor_call(sensor: Sensor) -> Call:
     )
 
 
-def _embedded(plan: Plan) -> tuple[str, list[str]]:
-    """The import statements of the file, and the text of the operator modules without theirs."""
-    trees = [ast.parse(BASE_IMPORTS + "\n".join(_imports(plan)))]
-    bodies = []
-    for module in plan.operators:
-        source = _source("dag.operators", f"{module}.py")
-        tree = ast.parse(source)
-        trees.append(tree)
-        header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom | ast.Expr)]
-        last_line = max(node.end_lineno or 0 for node in header)
-        bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
-    return _merged_imports(trees), bodies
+def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of edges: what comes before the nodes, then those of the nodes."""
+    order = [python[task.task_id] for task in plan.tasks]
+    first = [name for name, task in zip(order, plan.tasks, strict=True) if not task.upstream]
+    waits = [python[sensor.task_id] for sensor in plan.sensors]
+    if waits and not plan.setup_ids and len(first) > 1:
+        for wait in waits:
+            yield chain_line([wait, first])
+    else:
+        start = [*([waits] if waits else []), *plan.setup_ids]
+        if start:
+            yield chain_line([*start, first])
+    upstream = {
+        name: [order[index] for index in task.upstream]
+        for name, task in zip(order, plan.tasks, strict=True)
+    }
+    yield from map(chain_line, chains(upstream))
+
+
+def _operators(plan: Plan) -> Iterator[str]:
+    """Yield the modules of `operators/` that the file holds."""
+    if plan.storage.volume:
+        yield "run_resources"
+    yield "pod_advice"
+    if plan.mlflow:
+        yield from ("mlflow_api", "mlflow_auth", "mlflow", "empty")
+    if plan.sensors:
+        yield "external"
 
 
 def _imports(plan: Plan) -> Iterator[str]:
-    """What the file imports for this plan, beside what every DAG and the operators need."""
-    if plan.timezone == UTC:
+    """Yield what the file imports for this plan, beside what the operators need."""
+    yield "from typing import Any"
+    yield "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator"
+    yield "from airflow.providers.common.compat.sdk import DAG"
+    if plan.schedule.timezone == UTC:
         yield "from datetime import datetime, timezone"
     else:
         yield "import pendulum"
     if (
         plan.mlflow
-        or plan.volume
-        or plan.deletes_data
+        or plan.storage.deletes_data
         or any(sensor.execution_delta for sensor in plan.sensors)
     ):
         yield "from datetime import timedelta"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
-    if plan.trigger_params:
+    if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
-    arguments = set().union(*plan.resources.values())
-    if {"tolerations", "container_resources"} & arguments:
+    arguments = set().union(*plan.pods.resources.values())
+    if plan.storage.volume or {"tolerations", "container_resources"} & arguments:
         yield "from kubernetes.client import models as k8s"
-
-
-def _merged_imports(trees: list[ast.Module]) -> str:
-    """One statement a module, the standard library's first."""
-    plain: set[str] = set()
-    members: dict[str, set[str]] = {}
-    for node in (node for tree in trees for node in tree.body):
-        if isinstance(node, ast.Import):
-            plain.update(alias.name for alias in node.names)
-        # Operator modules that use each other are all in the file.
-        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(OWN):
-            aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
-            members.setdefault(node.module or "", set()).update(aliases)
-    future = members.pop("__future__", set())
-    lines = {name: f"import {name}" for name in sorted(plain)}
-    for module in sorted(members):
-        line = f"from {module} import {', '.join(sorted(members[module], key=_import_order))}"
-        if len(line) > WIDTH:
-            inside = "".join(
-                f"{INDENT}{name},\n" for name in sorted(members[module], key=_import_order)
-            )
-            line = f"from {module} import (\n{inside})"
-        lines[module] = line
-    third_party = ("airflow", "jinja2", "kubernetes", "pendulum", "requests", "urllib3")
-    blocks = [
-        [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
-        [line for name, line in lines.items() if name.split(".")[0] not in third_party],
-        [line for name, line in lines.items() if name.split(".")[0] in third_party],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def _import_order(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions, as ruff and isort have them."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
-
-
-def _source(package: str, name: str) -> str:
-    return files(f"kedro_airflow_k8s.{package}").joinpath(name).read_text(encoding="utf-8")

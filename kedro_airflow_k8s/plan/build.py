@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import Any
 
 from kedro_airflow_k8s import __version__
@@ -23,9 +22,12 @@ from kedro_airflow_k8s.plan.mlflow import (
     plan_mlflow_run,
 )
 from kedro_airflow_k8s.plan.pods import (
-    container_argument,
+    claim,
+    common_metadata,
+    environment,
     pod_template,
     resource_arguments,
+    run_objects_name,
     store_root,
 )
 from kedro_airflow_k8s.plan.task_groups import Group
@@ -42,6 +44,8 @@ DEFAULT_START_DATE = date(2021, 1, 1)
 A date that moves with the clock would give a new DAG at every parse.
 """
 
+CREATE_VOLUME = "create_volume"
+FILL_VOLUME = "data_volume_init"
 DELETE_VOLUME = "delete_volume"
 DELETE_DATA = "delete_intermediate_data"
 END_MLFLOW = "end_mlflow_run"
@@ -49,7 +53,7 @@ ALL_SUCCEEDED = "all_succeeded"
 TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
 """The tasks that run at the end of each run, whatever has become of it."""
 
-OWN_TASKS = (START_MLFLOW, "create_volume", "data_volume_init", ALL_SUCCEEDED, *TEARDOWN_TASKS)
+OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)
 """The tasks around those of Kedro nodes."""
 
 
@@ -72,15 +76,80 @@ AS_CONFIGURED = Overrides()
 
 
 @dataclass(frozen=True)
-class Volume:
-    """The PersistentVolumeClaim that each run of the DAG owns."""
+class Schedule:
+    """When the DAG runs.
 
-    size: str
-    access_modes: tuple[str, ...]
-    storage_class: str | None
+    Attributes:
+        cron: A cron expression, a preset, or None if somebody has to start each run.
+        timezone: The IANA name of the time zone of the schedule.
+        start_date: The first day, from midnight in that time zone.
+        max_active_runs: How many runs may be active at once; None for Airflow's own default.
+    """
+
+    cron: str | None
+    timezone: str
+    start_date: date
+    max_active_runs: int | None
+
+
+@dataclass(frozen=True)
+class PodDefaults:
+    """What every pod of the DAG has.
+
+    Attributes:
+        image: The image.
+        image_pull_policy: When the cluster pulls it.
+        namespace: Where the pods run; None for the one of the connection or of Airflow.
+        kubernetes_conn_id: The id of the Airflow connection to the cluster.
+        startup_timeout: How long a pod may take to start, in seconds.
+        environment: Its environment variables, as templates for Airflow.
+        template: The Kubernetes Pod with the rest, without what differs from task to task.
+        resources: The entries of `run_config.resources` that tasks use, as arguments of
+            KubernetesPodOperator, by name.
+    """
+
+    image: str
+    image_pull_policy: str
+    namespace: str | None
+    kubernetes_conn_id: str
+    startup_timeout: int
+    environment: dict[str, str]
+    template: dict[str, Any]
+    resources: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The PersistentVolumeClaim that each run of the DAG owns.
+
+    Attributes:
+        claim: The claim, as Kubernetes has it.
+        mount_path: Where pods of Kedro nodes mount it.
+        fill: Whether it begins with the data folder of the image.
+        fill_path: Where the pod that copies that folder mounts it.
+    """
+
+    claim: dict[str, Any]
     mount_path: str
     fill: bool
     fill_path: str = FILL_PATH
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where tasks of a run leave data for each other.
+
+    Attributes:
+        owned: The name of what a run owns, as a template for Airflow.
+        volume: The run's volume; None if it has none.
+        intermediate_data: Where the run keeps what the catalog does not; None if nowhere.
+        deletes_data: Whether the run ends with the deletion of that on object storage.
+    """
+
+    owned: str
+    volume: Volume | None
+    intermediate_data: str | None
+    deletes_data: bool
 
 
 @dataclass(frozen=True)
@@ -100,59 +169,60 @@ class Sensor:
 class Plan:
     """A DAG, complete but for its text. The fingerprint tag is added when the text is there.
 
-    Of the order in which tasks run, `steps` has what is around those of Kedro. These follow each
-    other by their inputs and outputs, as in Kedro, which the DAG file works out for itself.
-
     Attributes:
-        hands_on: Whether there is a place for the data that tasks hand on in memory.
-        deletes_data: Whether the run ends with the deletion of that data.
+        dag_id: Its id.
+        description: What it does, in the user's words.
+        schedule: When it runs.
+        tags: Its tags.
+        form: The Kedro parameters in the form with which a run is started on Airflow's page.
+        project: The Python package of the Kedro project.
+        pipeline: The registered pipeline.
+        env: The configuration environment of the pods.
+        pods: What every pod has.
+        storage: Where tasks leave data for each other.
+        tasks: The tasks of Kedro nodes, in an order in which they can run.
+        tree: The same in Airflow's task groups.
+        sensors: The waits for other DAGs, before everything else.
+        mlflow: The MLflow run that each run of the DAG is; None if there is none.
     """
 
     dag_id: str
     description: str | None
-    schedule: str | None
-    timezone: str
-    start_date: date
-    max_active_runs: int | None
+    schedule: Schedule
     tags: tuple[str, ...]
-    trigger_params: tuple[FormField, ...]
+    form: tuple[FormField, ...]
     project: str
     pipeline: str
     env: str
-    image: str
-    image_pull_policy: str
-    namespace: str | None
-    kubernetes_conn_id: str
-    startup_timeout: int
-    kedro_run: tuple[str, ...]
-    pipeline_option: str
-    hands_on: bool
-    deletes_data: bool
-    pod: dict[str, Any]
-    volume: Volume | None
-    resources: dict[str, dict[str, Any]]
+    pods: PodDefaults
+    storage: Storage
     tasks: tuple[Task, ...]
     tree: Group[Task]
-    steps: tuple[tuple[str, str], ...]
     sensors: tuple[Sensor, ...]
     mlflow: MlflowRun | None
-    macros: tuple[str, ...]
-    operators: tuple[str, ...]
+
+    @property
+    def setup_ids(self) -> tuple[str, ...]:
+        """The tasks before those of Kedro nodes, in their order; waits are not among them."""
+        volume = self.storage.volume
+        found = [START_MLFLOW] if self.mlflow else []
+        found += [CREATE_VOLUME] if volume else []
+        found += [FILL_VOLUME] if volume and volume.fill else []
+        return tuple(found)
+
+    @property
+    def end_ids(self) -> tuple[str, ...]:
+        """The tasks after those of Kedro nodes, in their order."""
+        found = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []
+        found += [DELETE_DATA] if self.storage.deletes_data else []
+        found += [DELETE_VOLUME] if self.storage.volume else []
+        return tuple(found)
 
     @property
     def task_ids(self) -> tuple[str, ...]:
         """The ids of all tasks, in an order in which they can run."""
-        before = [sensor.task_id for sensor in self.sensors]
-        if self.mlflow:
-            before.append(START_MLFLOW)
-        if self.volume:
-            before += (
-                ["create_volume", "data_volume_init"] if self.volume.fill else ["create_volume"]
-            )
-        after = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []
-        after += [DELETE_DATA] if self.deletes_data else []
-        after += [DELETE_VOLUME] if self.volume else []
-        return (*before, *(task.task_id for task in self.tasks), *after)
+        waits = tuple(sensor.task_id for sensor in self.sensors)
+        return (*waits, *self.setup_ids, *(task.task_id for task in self.tasks), *self.end_ids)
 
 
 def build_plan(
@@ -163,7 +233,7 @@ def build_plan(
     """Decide what the DAG of a pipeline says.
 
     Args:
-        pipeline: A pipeline of the project.
+        pipeline: A pipeline of the pipeline.
         config: The configuration.
         overrides: What a command says in its place.
 
@@ -184,62 +254,48 @@ def build_plan(
             f"Pipeline {pipeline.name!r} has no nodes, so there is nothing to run. Pick another"
             " one with --pipeline."
         )
-    schedule = _schedule(run, overrides)
+    dag_id = plan_dag_id(pipeline, run, overrides)
+    owned = run_objects_name(dag_id)
     sensors = () if overrides.once else _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
     tasks = plan_tasks(pipeline, run, reserved=waits.union(OWN_TASKS))
-    volume = _volume(run)
     mlflow = plan_mlflow_run(pipeline, run)
-    hands_on = store_root(run) is not None
-    deletes_data = run.intermediate_data is not None and not run.keep_intermediate_data
-    # Any run may have parameters of its own. A DAG without them for now would take them away from
-    # runs under way: Airflow parses the file anew for each task.
-    macros = [*(["run_slug", "handed_on"] if hands_on else []), "kedro_params"]
-    operators = [
-        *(["run_slug"] if hands_on else []),
-        *(["volume"] if volume else []),
-        *(["mlflow_api", "mlflow_auth", "mlflow", "empty"] if mlflow else []),
-        "parameters",
-        *(["external"] if sensors else []),
-    ]
+    metadata, resources = common_metadata(
+        {name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())}
+    )
     return Plan(
-        dag_id=plan_dag_id(pipeline, run, overrides),
+        dag_id=dag_id,
         description=run.description,
-        schedule=schedule,
-        timezone=run.timezone,
-        start_date=run.start_date or DEFAULT_START_DATE,
-        # Airflow refuses a continuous DAG whose runs could overlap.
-        max_active_runs=1 if schedule == "@continuous" else None,
+        schedule=_schedule(run, overrides),
         tags=(
             names.tag(TAG_VERSION, __version__),
             names.tag(TAG_COMMIT, pipeline.commit),
             names.tag(TAG_EXPERIMENT, run.experiment_name or pipeline.package_name),
         ),
-        trigger_params=form_fields(run.trigger_params, pipeline.parameters),
+        form=form_fields(run.trigger_params, pipeline.parameters),
         project=pipeline.package_name,
         pipeline=pipeline.name,
         env=pipeline.env,
-        image=run.image,
-        image_pull_policy=run.image_pull_policy,
-        namespace=run.namespace,
-        kubernetes_conn_id=run.kubernetes_conn_id,
-        startup_timeout=run.startup_time,
-        kedro_run=_kedro_run(pipeline, run),
-        pipeline_option=pipeline.pipeline_option,
-        hands_on=hands_on,
-        deletes_data=deletes_data,
-        pod=pod_template(run, pipeline.variables, mlflow_environment(mlflow)),
-        volume=volume,
-        resources={
-            name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())
-        },
+        pods=PodDefaults(
+            image=run.image,
+            image_pull_policy=run.image_pull_policy,
+            namespace=run.namespace,
+            kubernetes_conn_id=run.kubernetes_conn_id,
+            startup_timeout=run.startup_time,
+            environment=environment(run, owned, pipeline.variables, mlflow_environment(mlflow)),
+            template=pod_template(run, owned, metadata),
+            resources=resources,
+        ),
+        storage=Storage(
+            owned=owned,
+            volume=_volume(run, owned),
+            intermediate_data=store_root(run, owned),
+            deletes_data=run.intermediate_data is not None and not run.keep_intermediate_data,
+        ),
         tasks=tasks.all,
         tree=tasks.tree,
-        steps=_steps(volume, deletes_data, mlflow is not None, len(sensors)),
         sensors=sensors,
         mlflow=mlflow,
-        macros=tuple(macros),
-        operators=tuple(operators),
     )
 
 
@@ -259,15 +315,18 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
     )
 
 
-def _schedule(run: RunConfig, overrides: Overrides) -> str | None:
-    if overrides.once:
-        return None
-    if overrides.cron is None:
-        return run.cron_expression
-    reason = cron_reason(overrides.cron)
-    if reason:
+def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
+    cron = overrides.cron or run.cron_expression
+    if overrides.cron is not None and (reason := cron_reason(overrides.cron)):
         raise PlanError(f"The schedule {overrides.cron!r} is impossible: it {reason}.")
-    return overrides.cron
+    cron = None if overrides.once else cron
+    return Schedule(
+        cron=cron,
+        timezone=run.timezone,
+        start_date=run.start_date or DEFAULT_START_DATE,
+        # Airflow refuses a continuous DAG whose runs could overlap.
+        max_active_runs=1 if cron == "@continuous" else None,
+    )
 
 
 def _check_nameable(pipeline: ProjectPipeline) -> None:
@@ -287,56 +346,11 @@ def _check_nameable(pipeline: ProjectPipeline) -> None:
             )
 
 
-def _steps(
-    volume: Volume | None, deletes_data: bool, mlflow: bool, sensors: int
-) -> tuple[tuple[str, str], ...]:
-    """What runs before what, by variables of the DAG file: waits and storage around the nodes.
-
-    `first` are the tasks of Kedro nodes at the beginning, `every` all of them: the storage may only
-    go when each has ended. The last ones would not do. They end as soon as one task before them has
-    failed, while others still run.
-    """
-    way = ["first"]
-    if volume and volume.fill:
-        way.insert(0, "data_volume_init")
-    if volume:
-        way.insert(0, "create_volume")
-    if mlflow:
-        way.insert(0, START_MLFLOW)
-    waits = tuple((f"wait_{number}", way[0]) for number in range(1, sensors + 1))
-    # The pod that deletes the data mounts the volume too, if there is one.
-    end = ["every", *([DELETE_DATA] if deletes_data else []), *([DELETE_VOLUME] if volume else [])]
-    # What is to be the truth about all tasks is written when they have ended, too.
-    truth = (("every", ALL_SUCCEEDED), ("every", END_MLFLOW), (ALL_SUCCEEDED, END_MLFLOW))
-    return (*waits, *pairwise(way), *(truth if mlflow else ()), *pairwise(end))
-
-
-def _kedro_run(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str, ...]:
-    """What every task says to Kedro's command line, but for its pipeline and nodes."""
-    named = {
-        "macros": run.macro_params,
-        "variables": run.variables_params,
-        "trigger": [entry.name for entry in run.trigger_params],
-    }
-    arguments = [f"{key}={list(found)!r}" for key, found in named.items() if found]
-    return (
-        "run",
-        f"--env={container_argument(pipeline.env)}",
-        f"--params={{{{ kedro_params({', '.join(arguments)}) }}}}",
-    )
-
-
-def _volume(run: RunConfig) -> Volume | None:
-    volume = run.volume
-    if volume.disabled:
+def _volume(run: RunConfig, owned: str) -> Volume | None:
+    found = claim(run, owned)
+    if found is None:
         return None
-    return Volume(
-        size=volume.size,
-        access_modes=volume.access_modes,
-        storage_class=volume.storageclass,
-        mount_path=volume.mount_path,
-        fill=not volume.skip_init,
-    )
+    return Volume(claim=found, mount_path=run.volume.mount_path, fill=not run.volume.skip_init)
 
 
 def _sensors(run: RunConfig) -> tuple[Sensor, ...]:

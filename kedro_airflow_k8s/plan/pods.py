@@ -1,4 +1,4 @@
-"""What `run_config` says of the pods, in Kubernetes' own words."""
+"""What `run_config` says of the pods and of the volume, in Kubernetes' own words."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig
-from kedro_airflow_k8s.dag.literals import Call, Expression
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
-
-TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
-"""Tells the plugin's hooks, and readers of the pod's environment, that this is a task of a DAG."""
-
-RUN_SLUG = "{{ run_slug(dag.dag_id, run_id) }}"
-"""The name of what a DAG run owns: a template that Airflow renders by the DAG file's function."""
-
-MOUNT_PATH = Expression("mount_path")
-"""Where a pod mounts the volume: the argument of the DAG file's function that makes the pod."""
+from kedro_airflow_k8s.plan.params import params_template
+from kedro_airflow_k8s.pod.environment import (
+    CONTRACT,
+    CONTRACT_VARIABLE,
+    INTERMEDIATE_DATA_VARIABLE,
+    PARAMS_VARIABLE,
+    TASK_VARIABLE,
+)
 
 TASK_ID = "{{ ti.task_id }}"
 
-HANDED_ON = "{{ handed_on(ti.task_id) }}"
-"""Those datasets as JSON, by a function of the DAG file."""
+DATA_VOLUME = "data"
+"""The name of the run's volume in its pods."""
 
 VOLUME_STORE = ".kedro-airflow-k8s"
 """The folder for intermediate data on the volume of a run."""
@@ -60,20 +57,30 @@ def untemplated(text: str) -> str:
     return text
 
 
-def pod_template(
-    run: RunConfig,
-    variables: Mapping[str, str] = EMPTY,
-    templates: Mapping[str, str] = EMPTY,
-) -> dict[str, Any]:
-    """What every pod of the DAG has, as a Kubernetes Pod.
+def run_objects_name(dag_id: str) -> str:
+    """Return the name of what a DAG run owns: readable, a DNS label, different for every run.
+
+    It is a template for Airflow; the first part is the beginning of the DAG id.
+    """
+    readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:40].rstrip("-")
+    run = "macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ '/' ~ run_id)"
+    return f"{readable or 'dag'}-{{{{ {run}.hex[:12] }}}}"
+
+
+def pod_template(run: RunConfig, owned: str, metadata: Mapping[str, Any] = EMPTY) -> dict[str, Any]:
+    """Return what every pod of the DAG has, as a Kubernetes Pod; `environment` is the rest.
+
+    The volume of the run is among its volumes; where it is mounted, each task says for itself.
 
     Args:
         run: The configuration.
-        variables: Environment variables for the project's own configuration, which those of `run`
-            go above.
-        templates: Environment variables that go above both, as templates for Airflow.
+        owned: The name of what the DAG run owns, as a template for Airflow.
+        metadata: The labels and annotations that all pods have, as `common_metadata` gives them.
     """
-    container: dict[str, Any] = {"name": "base", "env": _environment(run, variables, templates)}
+    container: dict[str, Any] = {"name": "base"}
+    secrets = _secret_variables(run)
+    if secrets:
+        container["env"] = [{"name": name, "valueFrom": s} for name, s in secrets.items()]
     whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
     if whole:
         container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
@@ -86,61 +93,111 @@ def pod_template(
         mounts.append({"name": name, "mountPath": path, "readOnly": True})
         volumes.append({"name": name, "secret": _secret_source(secret)})
     if not run.volume.disabled:
-        mounts.append({"name": "data", "mountPath": MOUNT_PATH})
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": RUN_SLUG}})
+        volumes.append({"name": DATA_VOLUME, "persistentVolumeClaim": {"claimName": owned}})
         spec["securityContext"] = {"fsGroup": run.volume.owner}
-    metadata: dict[str, Any] = {"annotations": {TASK_ANNOTATION: TASK_ID}}
+    labels = dict(metadata.get("labels", EMPTY))
+    annotations = {TASK_ANNOTATION: TASK_ID, **metadata.get("annotations", EMPTY)}
     if run.volume.keeps_pods_together:
-        metadata["labels"] = {RUN_LABEL: RUN_SLUG}
-        spec["affinity"] = {"podAffinity": _beside_the_run()}
+        labels[RUN_LABEL] = owned
+        spec["affinity"] = {"podAffinity": _beside_the_run(owned)}
     if mounts:
         container["volumeMounts"] = mounts
+    if volumes:
         spec["volumes"] = volumes
     if run.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in run.image_pull_secrets]
     if run.service_account_name:
         spec["serviceAccountName"] = run.service_account_name
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    shown = {"annotations": annotations, **({"labels": labels} if labels else {})}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": shown, "spec": spec}
 
 
-def store_root(run: RunConfig) -> str | None:
-    """Where a run keeps intermediate data, as a template for Airflow; None where it cannot."""
+def common_metadata(
+    resources: Mapping[str, dict[str, Any]],
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Take the labels and annotations that all entries have out of them: they stand once.
+
+    Args:
+        resources: What entries of `run_config.resources` give KubernetesPodOperator, by name.
+
+    Returns:
+        Those labels and annotations, and the entries without them.
+    """
+    entries = list(resources.values()) or [{}]
+    common = {
+        key: dict(set.intersection(*(set(e.get(key, EMPTY).items()) for e in entries)))
+        for key in ("labels", "annotations")
+    }
+    ordered = {key: dict(sorted(values.items())) for key, values in common.items()}
+    rest = {}
+    for name, entry in resources.items():
+        left = {
+            key: {k: v for k, v in value.items() if k not in ordered[key]}
+            if key in ordered
+            else value
+            for key, value in entry.items()
+        }
+        rest[name] = {key: value for key, value in left.items() if value}
+    return ordered, rest
+
+
+def store_root(run: RunConfig, owned: str) -> str | None:
+    """Return where a run keeps intermediate data, as a template; None where it cannot."""
     if run.intermediate_data is not None:
-        return f"{run.intermediate_data}/{RUN_SLUG}"
+        return f"{run.intermediate_data}/{owned}"
     if run.volume.disabled:
         return None
     return container_argument(f"{run.volume.mount_path}/{VOLUME_STORE}")
 
 
-def _beside_the_run() -> dict[str, Any]:
-    """Only on the machine where pods of the run are already; the first may be on any.
+def claim(run: RunConfig, owned: str) -> dict[str, Any] | None:
+    """Return the PersistentVolumeClaim that each run owns; None where volumes are disabled."""
+    volume = run.volume
+    if volume.disabled:
+        return None
+    spec: dict[str, Any] = {
+        "accessModes": list(volume.access_modes),
+        "resources": {"requests": {"storage": volume.size}},
+    }
+    if volume.storageclass is not None:
+        spec["storageClassName"] = volume.storageclass
+    labels = {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": owned, "labels": labels},
+        "spec": spec,
+    }
+
+
+def _beside_the_run(owned: str) -> dict[str, Any]:
+    """Return the rule: only on the machine where pods of the run are; the first may be on any.
 
     Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
     """
     term = {
-        "labelSelector": {"matchLabels": {RUN_LABEL: RUN_SLUG}},
+        "labelSelector": {"matchLabels": {RUN_LABEL: owned}},
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
 
 
 def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
-    """What an entry of `run_config.resources` gives KubernetesPodOperator, by argument."""
+    """Return what an entry of `run_config.resources` gives KubernetesPodOperator, by argument.
+
+    Tolerations and resources are in the words of the Python client's models.
+    """
     amounts = {
         kind: dict(values)
         for kind, values in (("requests", resources.requests), ("limits", resources.limits))
         if values
     }
-    tolerations = [
-        Call("k8s.V1Toleration", toleration.model_dump(exclude_none=True))
-        for toleration in resources.tolerations
-    ]
     arguments = {
         "labels": _untemplated(resources.labels),
         "annotations": _untemplated(resources.annotations),
         "node_selector": _untemplated(resources.node_selectors),
-        "tolerations": tolerations,
-        "container_resources": Call("k8s.V1ResourceRequirements", amounts) if amounts else None,
+        "tolerations": [t.model_dump(exclude_none=True) for t in resources.tolerations],
+        "container_resources": amounts,
     }
     return {name: value for name, value in arguments.items() if value}
 
@@ -149,9 +206,21 @@ def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
     return {name: untemplated(value) for name, value in values.items()}
 
 
-def _environment(
-    run: RunConfig, variables: Mapping[str, str], templates: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def environment(
+    run: RunConfig,
+    owned: str,
+    variables: Mapping[str, str] = EMPTY,
+    templates: Mapping[str, str] = EMPTY,
+) -> dict[str, str]:
+    """Return the environment variables of every pod, but for those from Secrets, as templates.
+
+    Args:
+        run: The configuration.
+        owned: The name of what the DAG run owns, as a template for Airflow.
+        variables: Environment variables for the project's own configuration; those of `run` take
+            precedence.
+        templates: Environment variables that take precedence over both, as templates for Airflow.
+    """
     plain = {
         "COLUMNS": LOG_COLUMNS,
         # kedro-telemetry waits ten seconds for an answer where pods have no way out.
@@ -159,20 +228,23 @@ def _environment(
         **{name: container_argument(value) for name, value in variables.items()},
         **_untemplated(run.env_vars),
         **templates,
+        CONTRACT_VARIABLE: CONTRACT,
         TASK_VARIABLE: TASK_ID,
+        PARAMS_VARIABLE: params_template(run),
     }
-    root = store_root(run)
+    root = store_root(run, owned)
     if root is not None:
-        plain |= {INTERMEDIATE_DATA_VARIABLE: root, HANDED_ON_VARIABLE: HANDED_ON}
-    secrets = {
-        secret.deploy_target: {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
+        plain[INTERMEDIATE_DATA_VARIABLE] = root
+    secrets = _secret_variables(run)
+    return {name: value for name, value in plain.items() if name not in secrets}
+
+
+def _secret_variables(run: RunConfig) -> dict[str, Any]:
+    return {
+        str(secret.deploy_target): {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
         for secret in run.secrets
         if secret.deploy_type == "env" and secret.key
     }
-    return [
-        *({"name": name, "value": value} for name, value in plain.items() if name not in secrets),
-        *({"name": name, "valueFrom": source} for name, source in secrets.items()),
-    ]
 
 
 def _secret_source(secret: SecretConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
@@ -38,8 +38,11 @@ class Task:
         nodes: Names of its Kedro nodes in topological order.
         inputs: The datasets and parameters that it takes from outside.
         outputs: The datasets that it makes, but for those that only its own nodes read.
+        upstream: The positions among all tasks of those that make its inputs.
+        passes_on: The datasets that other tasks read; None if those are all that its own nodes do
+            not read, which the pod finds out for itself.
         function: The name of its function; empty if it has several nodes.
-        doc: What it does: the docstring of its function, or the first line of each node's.
+        doc: What it does: the first line of its function's docstring, or of each node's.
         resources: The entry of the plan's resources that its pod gets.
         pipeline: The smallest registered pipeline that has all its nodes.
         whole_pipeline: Whether the pod runs all of that, without being told the nodes: it has no
@@ -51,6 +54,8 @@ class Task:
     nodes: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    upstream: tuple[int, ...]
+    passes_on: tuple[str, ...] | None
     function: str
     doc: str
     resources: str
@@ -98,10 +103,17 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
     resources = _resources(groups, entries, run)
     runs = _Pipelines(pipeline)
     readers = _readers(groups)
+    makers = {
+        stored_name(name): index
+        for index, group in enumerate(groups)
+        for node in group.nodes
+        for name in node.outputs
+    }
     tasks = []
     for index, (group, place) in enumerate(zip(groups, found, strict=True)):
         smallest, others = runs.smallest(group)
         too_long = _names_too_long(group)
+        inputs = _inputs(group)
         if too_long and others:
             raise PlanError(
                 f"Task {place.task_id!r} has {len(group.nodes)} nodes, whose names are too long for"
@@ -113,8 +125,12 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
                 task_id=place.task_id,
                 label=place.label,
                 nodes=tuple(node.name for node in group.nodes),
-                inputs=_inputs(group),
+                inputs=inputs,
                 outputs=_outputs(group, index, readers),
+                upstream=tuple(
+                    sorted({makers[n] for n in map(stored_name, inputs) if n in makers})
+                ),
+                passes_on=_passes_on(group, index, readers),
                 function=group.nodes[0].function if len(group.nodes) == 1 else "",
                 doc=_doc(group),
                 resources=_entry_name(entries[index]),
@@ -129,6 +145,10 @@ def _inputs(group: NodeGroup) -> tuple[str, ...]:
     made = {stored_name(name) for node in group.nodes for name in node.outputs}
     read = dict.fromkeys(name for node in group.nodes for name in node.inputs)
     return tuple(name for name in read if stored_name(name) not in made)
+
+
+def _upstream(inputs: Iterable[str], makers: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(sorted({makers[n] for n in map(stored_name, inputs) if n in makers}))
 
 
 def _readers(groups: Sequence[NodeGroup]) -> dict[str, set[int]]:
@@ -146,9 +166,19 @@ def _outputs(group: NodeGroup, index: int, readers: dict[str, set[int]]) -> tupl
     return tuple(name for name in made if readers.get(stored_name(name)) != {index})
 
 
+def _passes_on(
+    group: NodeGroup, index: int, readers: dict[str, set[int]]
+) -> tuple[str, ...] | None:
+    """Return what other tasks read; None where it is what the pod takes for it by itself."""
+    made = {stored_name(name) for node in group.nodes for name in node.outputs}
+    read = {stored_name(name) for node in group.nodes for name in node.inputs}
+    crossing = {name for name in made if readers.get(name, set()) - {index}}
+    return None if crossing == made - read else tuple(sorted(crossing))
+
+
 def _doc(group: NodeGroup) -> str:
     if len(group.nodes) == 1:
-        return group.nodes[0].doc
+        return group.nodes[0].doc.partition("\n")[0]
     firsts = [(node.name, node.doc.partition("\n")[0]) for node in group.nodes if node.doc]
     return "\n".join(f"- `{name}`: {first}" for name, first in firsts)
 

@@ -1,4 +1,4 @@
-"""Deletes what a DAG run has left on object storage: `python -m` this, as the run's last task."""
+"""Deletes what a DAG run has kept on object storage."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
 from kedro_airflow_k8s.pod.places import PlaceError, check_url, is_remote, remote_filesystem
-from kedro_airflow_k8s.pod.process import TaskTerminated, run_until_stopped
+from kedro_airflow_k8s.pod.process import TaskTerminated
 from kedro_airflow_k8s.pod.redaction import shown_url, without_secrets
 
 
-def main() -> None:
+def delete_intermediate_data() -> None:
     """Delete all below the folder that the environment names.
 
     Raises:
@@ -67,7 +67,3 @@ def delete(root: str) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return len(found), sum(details.get("size") or 0 for details in found.values())
-
-
-if __name__ == "__main__":
-    run_until_stopped(main)

@@ -1,10 +1,30 @@
 """The environment variables with which a DAG tells its pods what they cannot know by themselves."""
 
+from __future__ import annotations
+
+import json
+import os
+
+CONTRACT_VARIABLE = "KEDRO_AIRFLOW_K8S_CONTRACT"
+"""The version of what DAG and pod agree on: these variables and the commands of `__main__`."""
+
+CONTRACT = "2"
+"""The one that this version of the plugin writes into DAGs, and understands in a pod."""
+
+TASK_VARIABLE = "KEDRO_AIRFLOW_K8S_TASK"
+"""The id of the Airflow task."""
+
+PARAMS_VARIABLE = "KEDRO_AIRFLOW_K8S_PARAMS"
+"""The parameters of the DAG run, as JSON: `macros`, `variables`, `form` and `conf`."""
+
 INTERMEDIATE_DATA_VARIABLE = "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"
 """Where the DAG run keeps it: a folder, or a URL of fsspec. Without it nothing is stored."""
 
-HANDED_ON_VARIABLE = "KEDRO_AIRFLOW_K8S_HANDED_ON"
-"""A JSON list of the datasets that this task makes and other tasks read, without `@...`."""
+PASSED_ON_VARIABLE = "KEDRO_AIRFLOW_K8S_PASSED_ON"
+"""A JSON list of the datasets that this task makes and other tasks read, without `@...`.
+
+Without it, those are all outputs of the task that its own nodes do not read.
+"""
 
 MLFLOW_RUN_NAME_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"
 """What the MLflow run is called that the DAG run is. Without it, there is none."""
@@ -14,3 +34,14 @@ MLFLOW_AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
 
 MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 """What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""
+
+
+def passes_data_on() -> bool:
+    """Return whether other tasks may read what this one makes."""
+    return INTERMEDIATE_DATA_VARIABLE in os.environ and passed_on() != frozenset()
+
+
+def passed_on() -> frozenset[str] | None:
+    """Return the datasets that other tasks read; None for all outputs of the task."""
+    found = os.environ.get(PASSED_ON_VARIABLE)
+    return None if found is None else frozenset(json.loads(found))

@@ -1,21 +1,26 @@
-"""Copies the data folder of the image to the fresh volume.
+"""Copies the data folder of the image to the fresh volume of a DAG run."""
 
-The DAG holds this file's text and runs it with the image's Python, so it must work alone and on any
-Python from 3.6 on. Usage: fill_volume.py SOURCE DESTINATION
-"""
+from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 
 def fill_volume(source: str, destination: str) -> None:
-    """Copy all files below source, hidden ones too; may be repeated."""
+    """Copy all files below a folder, hidden ones too. It may run again.
+
+    Args:
+        source: The folder in the image; where there is none, nothing happens.
+        destination: Where the volume is mounted.
+
+    Raises:
+        OSError: If something cannot be read or written.
+    """
     files = size = 0
     if not os.path.lexists(source):
-        print(f"The image has no {source}: the volume stays as it is.")
+        print(f"The image has no {source}: nothing is copied.")
         return
-    for folder, subfolders, names in os.walk(source, onerror=give_up):
+    for folder, subfolders, names in os.walk(source, onerror=_raise):
         target = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
         os.makedirs(target, exist_ok=True)
         for name in [n for n in subfolders if os.path.islink(os.path.join(folder, n))] + names:
@@ -32,10 +37,6 @@ def fill_volume(source: str, destination: str) -> None:
     print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
 
 
-def give_up(error: OSError) -> None:
+def _raise(error: OSError) -> None:
     """Fail for a folder that cannot be listed: os.walk would leave it out."""
     raise error
-
-
-if __name__ == "__main__":
-    fill_volume(*sys.argv[1:])

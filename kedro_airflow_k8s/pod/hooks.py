@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from kedro_airflow_k8s.pod.environment import (
-    HANDED_ON_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
     MLFLOW_RUN_NAME_VARIABLE,
+    passed_on,
+    passes_data_on,
 )
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PodHooks:
-    """Hands data from task to task that no dataset of the catalog stores, and shares an MLflow run.
+    """Passes data from task to task that the catalog does not store, and shares an MLflow run.
 
     Attributes:
         ran: Whether Kedro has asked for the first.
@@ -51,9 +52,9 @@ class PodHooks:
             keep_open(self.mlflow_run_id)
         root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
         if root:
-            from kedro_airflow_k8s.pod.handing_on import hand_on
+            from kedro_airflow_k8s.pod.passing_on import pass_on
 
-            hand_on(pipeline, catalog, root)
+            pass_on(pipeline, catalog, root)
 
 
 def _refuse_to_be_disabled() -> None:
@@ -62,19 +63,18 @@ def _refuse_to_be_disabled() -> None:
     Raises:
         SystemExit: If the project's settings disable them.
     """
-    import json
     from importlib.metadata import distribution
 
     from kedro.framework.project import settings
 
-    crossing = json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]")
     # Kedro too compares with the name as it is installed.
     name = distribution("kedro-airflow-k8s").metadata["Name"]
-    if crossing and name in settings.DISABLE_HOOKS_FOR_PLUGINS:
+    if name in settings.DISABLE_HOOKS_FOR_PLUGINS:
+        shown = ", ".join(sorted(passed_on() or ())) or "the outputs of this task"
         raise SystemExit(
             "Nothing was run: settings.py disables the hooks of kedro-airflow-k8s, which store "
-            f"what other tasks read ({', '.join(crossing)}), unless the catalog does. Take "
-            f"{name} out of DISABLE_HOOKS_FOR_PLUGINS."
+            f"what other tasks read ({shown}), unless the catalog does. Remove {name} from "
+            "DISABLE_HOOKS_FOR_PLUGINS."
         )
 
 
@@ -82,5 +82,5 @@ hooks = PodHooks()
 
 # A session of Kedro imports the hooks of every plugin, then drops those that are disabled: this is
 # the one moment at which they can speak up before a node has run.
-if HANDED_ON_VARIABLE in os.environ:
+if passes_data_on():
     _refuse_to_be_disabled()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -16,8 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE
 
 LOOK_SECONDS = 0.1
 """Between two looks at whether a process that was asked to stop is still at work."""
@@ -28,12 +25,6 @@ PATIENCE_SECONDS = 3.0
 
 class TaskTerminated(Exception):
     """Kubernetes asked the pod to stop, for instance because Airflow killed its task."""
-
-
-def main() -> None:
-    """Run Kedro's command line with the arguments of this process."""
-    sys.argv[0] = "kedro"
-    run_until_stopped(_kedro)
 
 
 def run_until_stopped(command: Callable[[], object]) -> None:
@@ -65,37 +56,6 @@ def run_until_stopped(command: Callable[[], object]) -> None:
         # Not sys.exit, which would wait for the threads in which nodes still run.
         atexit._run_exitfuncs()  # noqa: SLF001 - what sys.exit calls, after that wait
         _leave()
-
-
-def _kedro() -> None:
-    from kedro.framework.cli import main as kedro
-
-    try:
-        kedro()
-    except SystemExit as end:
-        if not end.code:
-            _check_that_hooks_ran()
-        raise
-    _check_that_hooks_ran()
-
-
-def _check_that_hooks_ran() -> None:
-    """Fail where Kedro ran without our hooks: what others read would be lost without a word.
-
-    Where the settings disable them, the hooks themselves have said so before anything ran.
-
-    Raises:
-        SystemExit: If it did.
-    """
-    hooks = getattr(sys.modules.get("kedro_airflow_k8s.pod.hooks"), "hooks", None)
-    crossing = json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]")
-    if crossing and not (hooks and hooks.ran):
-        sys.exit(
-            "Kedro ran without the hooks of kedro-airflow-k8s, which store what other tasks read "
-            f"({', '.join(crossing)}): of these datasets, those in memory are lost. Take "
-            "kedro-airflow-k8s out of DISABLE_HOOKS_FOR_PLUGINS in settings.py; a `run` command in "
-            "the project's cli.py has to use KedroSession."
-        )
 
 
 class _Stop:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import CachedDataset, MemoryDataset, SharedMemoryDataset
 
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE
+from kedro_airflow_k8s.pod.environment import passed_on
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 
-def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -> None:
+def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -> None:
     """Put IntermediateDatasets into the catalog of a pod.
 
     For what the pipeline makes and other tasks read, and for what it takes and does not make,
@@ -30,7 +28,10 @@ def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
         root: Where the DAG run keeps its intermediate data.
     """
     makes = {_stored(name) for name in pipeline.all_outputs()}
-    crossing = set(json.loads(os.environ.get(HANDED_ON_VARIABLE) or "[]"))
+    reads = {_stored(name) for node in pipeline.nodes for name in node.inputs}
+    crossing = passed_on()
+    if crossing is None:
+        crossing = frozenset(makes - reads)
     free = pipeline.inputs()
     taken = []
     for name in sorted(pipeline.datasets()):
@@ -44,7 +45,7 @@ def hand_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
                 taken.append(name)
     if taken:
         logging.getLogger(__name__).info(
-            "Handed from task to task in %s: %s", ours.folder, ", ".join(taken)
+            "Passed from task to task in %s: %s", ours.folder, ", ".join(taken)
         )
 
 

@@ -1,0 +1,90 @@
+"""The variables of a DAG file's tasks, and the edges between them."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Expression, literal
+from kedro_airflow_k8s.plan.names import digest
+
+Element = str | Sequence[str]
+"""A part of a chain of edges: a variable, or several that stand side by side."""
+
+_NEVER = frozenset((*keyword.kwlist, *dir(builtins)))
+
+
+def variables(task_ids: Sequence[str], reserved: Collection[str]) -> dict[str, str]:
+    """Return a Python variable for each task: as much of its id, from the end, as tells it apart.
+
+    Args:
+        task_ids: The ids, with the ids of groups in front.
+        reserved: Names that the file has for other things.
+    """
+    chosen: dict[str, str] = {}
+    left, depth = list(task_ids), 0
+    while left:
+        depth += 1
+        names = {task_id: _variable(task_id, depth) for task_id in left}
+        counts = Counter(names.values())
+        taken = {*reserved, *chosen.values()}
+        for task_id in left:
+            name, whole = names[task_id], depth > task_id.count(".")
+            free = counts[name] == 1 and name not in taken and name not in _NEVER
+            if free or whole:
+                chosen[task_id] = name if free else f"{name}_{digest(task_id, 12)}"
+        left = [task_id for task_id in left if task_id not in chosen]
+    return chosen
+
+
+def _variable(task_id: str, depth: int) -> str:
+    parts = task_id.split(".")[-depth:]
+    name = re.sub(r"\W+", "_", "_".join(parts), flags=re.ASCII).strip("_").lower()
+    return name if name and not name[0].isdigit() else f"task_{name}"
+
+
+def chains(upstream: Mapping[str, Sequence[str]]) -> Iterator[list[Element]]:
+    """Yield chains that have each edge once, such as `[a, b] >> c >> d >> [e, f]`.
+
+    Args:
+        upstream: For each task, in an order in which they can run, those right before it.
+    """
+    # Tasks with one task before them go on with its chain, or end it side by side.
+    only: dict[str, list[str]] = {name: [] for name in upstream}
+    for name, before in upstream.items():
+        if len(before) == 1:
+            only[before[0]].append(name)
+    for name, before in upstream.items():
+        if len(before) == 1 and len(only[before[0]]) == 1:
+            continue
+        chain: list[Element] = [before, name] if len(before) > 1 else [name]
+        last = name
+        while len(only[last]) == 1:
+            last = only[last][0]
+            chain.append(last)
+        if only[last]:
+            chain.append(only[last])
+        if len(chain) > 1:
+            yield chain
+
+
+def chain_line(chain: Sequence[Element]) -> str:
+    """Return a chain as a statement inside the DAG's `with`, on as few lines as fit."""
+    texts = [_text(element, 1) for element in chain]
+    line = INDENT + " >> ".join(texts)
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    inner = INDENT * 2
+    parts = [_text(element, 2, len(inner) + len(">> ")) for element in chain]
+    return f"{INDENT}(\n{inner}" + f"\n{inner}>> ".join(parts) + f"\n{INDENT})"
+
+
+def _text(element: Element, depth: int, before: int = 0) -> str:
+    if isinstance(element, str):
+        return element
+    if len(element) == 1:
+        return element[0]
+    return literal([Expression(name) for name in element], depth, before)

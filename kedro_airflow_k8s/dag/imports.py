@@ -1,0 +1,85 @@
+"""The modules of `operators/` as text, and the import statements of a DAG file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+from kedro_airflow_k8s.dag.literals import INDENT, WIDTH
+
+_OWN = "kedro_airflow_k8s"
+_THIRD_PARTY = ("airflow", "jinja2", "kubernetes", "pendulum", "requests", "urllib3")
+
+
+def embedded(operators: Sequence[str], imports: Iterable[str]) -> tuple[str, list[str]]:
+    """Return the import statements of a file, and the text of operator modules without theirs.
+
+    Args:
+        operators: Names of modules in `operators/`.
+        imports: The import statements that the rest of the file needs.
+    """
+    trees = [ast.parse("\n".join(imports))]
+    bodies = []
+    for module in operators:
+        source = files(f"{_OWN}.dag.operators").joinpath(f"{module}.py").read_text("utf-8")
+        tree = ast.parse(source)
+        trees.append(tree)
+        header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom | ast.Expr)]
+        last_line = max(node.end_lineno or 0 for node in header)
+        bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
+    return _merged(trees), bodies
+
+
+def names_in(imports: str, bodies: Iterable[str]) -> set[str]:
+    """Return the names that imports and operator modules give to a file."""
+    tree = ast.parse("\n".join((imports, *bodies)))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias):
+            found.add(node.asname or node.name.partition(".")[0])
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found.add(statement.name)
+        for target in statement.targets if isinstance(statement, ast.Assign) else []:
+            found.update(n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+    return found
+
+
+def _merged(trees: list[ast.Module]) -> str:
+    """Return one statement a module, the standard library's first."""
+    plain: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for node in (node for tree in trees for node in tree.body):
+        if isinstance(node, ast.Import):
+            plain.update(alias.name for alias in node.names)
+        # Operator modules that use each other are all in the file.
+        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(_OWN):
+            aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
+            members.setdefault(node.module or "", set()).update(aliases)
+    future = members.pop("__future__", set())
+    lines = {name: f"import {name}" for name in sorted(plain)}
+    for module in sorted(members):
+        # As isort has it, `import a as b` stands for itself.
+        for renamed in sorted(name for name in members[module] if " as " in name):
+            lines[f"{module} {renamed}"] = f"from {module} import {renamed}"
+        ordered = sorted((name for name in members[module] if " as " not in name), key=_order)
+        if not ordered:
+            continue
+        line = f"from {module} import {', '.join(ordered)}"
+        if len(line) > WIDTH:
+            inside = "".join(f"{INDENT}{name},\n" for name in ordered)
+            line = f"from {module} import (\n{inside})"
+        lines[module] = line
+    lines = dict(sorted(lines.items(), key=lambda item: (item[1].startswith("from"), item[0])))
+    blocks = [
+        [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
+        [line for name, line in lines.items() if name.split(".")[0] not in _THIRD_PARTY],
+        [line for name, line in lines.items() if name.split(".")[0] in _THIRD_PARTY],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions, as ruff and isort have them."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)

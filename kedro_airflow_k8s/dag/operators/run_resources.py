@@ -1,0 +1,135 @@
+"""The Kubernetes objects that a DAG run owns: created by its first task, deleted by its last."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from kubernetes.client import CoreV1Api, CustomObjectsApi
+from kubernetes.client.exceptions import ApiException
+
+
+class CreateRunResources(BaseOperator):
+    """Create the Kubernetes objects of a DAG run; those that the run already has are kept."""
+
+    template_fields: Sequence[str] = ("manifests", "namespace")
+    timeout_seconds = 120
+
+    def __init__(
+        self,
+        *,
+        manifests: list[dict[str, Any]],
+        namespace: str | None = None,
+        kubernetes_conn_id: str | None = "kubernetes_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"retries": 2, "retry_delay": timedelta(seconds=10), **kwargs})
+        self.manifests = manifests
+        self.namespace = namespace
+        self.kubernetes_conn_id = kubernetes_conn_id
+
+    def execute(self, context: Any) -> None:
+        """Choose cluster and namespace as KubernetesPodOperator does, then act on the objects."""
+        hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
+        mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+        in_cluster = mounted.read_text().strip() if mounted.exists() else "default"
+        self.namespace = self.namespace or hook.get_namespace() or in_cluster
+        self.client = hook.get_conn()
+        run, key = context["dag_run"], "kedro-airflow-k8s/"
+        self.marks = {f"{key}dag-id": run.dag_id, f"{key}run-id": run.run_id}
+        self.act()
+
+    def act(self) -> None:
+        """Create the objects in order; after a failure, delete those that this attempt made."""
+        made: list[dict[str, Any]] = []
+        try:
+            for manifest in self.manifests:
+                self.create(manifest, made)
+        except BaseException:
+            # No teardown follows a failed setup, and an object may exist though its answer is lost.
+            for manifest in reversed(made):
+                try:
+                    self.delete(manifest)
+                except Exception as error:
+                    self.log.warning("%s may be left behind: %s", self.shown(manifest), error)
+            raise
+
+    def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
+        """Create an object, and wait for the field=value that its annotation may ask for."""
+        found = self.find(manifest)
+        if found and found["metadata"].get("deletionTimestamp"):
+            self.wait(manifest, "is still being deleted", lambda found: not found)
+            found = {}
+        annotations = manifest["metadata"].get("annotations", {})
+        if not found:
+            made.append(manifest)
+            metadata = {**manifest["metadata"], "annotations": {**annotations, **self.marks}}
+            try:
+                self.call("create", manifest, {**manifest, "metadata": metadata})
+            except AirflowException:
+                # It may have been created all the same, also by an earlier attempt.
+                if not self.find(manifest):
+                    raise
+        self.log.info("%s: %s.", self.shown(manifest), "exists" if found else "created")
+        key, _, value = annotations.get("kedro-airflow-k8s/wait-for", "").partition("=")
+        if key:  # of the object's status, such as phase=Running
+            self.wait(manifest, f"is not {value}", lambda f: f.get("status", {}).get(key) == value)
+
+    def wait(self, manifest: dict[str, Any], problem: str, done: Callable[[Any], bool]) -> None:
+        """Look at an object every two seconds until it is as it should be."""
+        deadline = time.monotonic() + self.timeout_seconds
+        while not done(self.find(manifest)):
+            if time.monotonic() > deadline:
+                problem += f" after {self.timeout_seconds} s. See its events, then clear this task."
+                raise AirflowException(f"{self.shown(manifest)} {problem}")
+            time.sleep(2)
+
+    def delete(self, manifest: dict[str, Any]) -> None:
+        """Delete an object of this run, if there is one."""
+        deleted = self.find(manifest) and self.call("delete", manifest)
+        self.log.info("%s: %s.", self.shown(manifest), "deleted" if deleted else "gone already")
+
+    def find(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Get the object of this run, empty if there is none; fail if another run has the name."""
+        found = self.call("get", manifest)
+        if found and not self.marks.items() <= found["metadata"].get("annotations", {}).items():
+            problem = "belongs to something else. Delete or rename it, then clear this task."
+            raise AirflowException(f"{self.shown(manifest)} {problem}")
+        return found
+
+    def call(self, verb: str, manifest: dict[str, Any], body: Any = None) -> dict[str, Any]:
+        """Get, create or delete an object; empty if it does not exist."""
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        kind, api = manifest["kind"], CustomObjectsApi if group else CoreV1Api
+        what = {"body": body} if body else {"name": manifest["metadata"]["name"]}
+        if group:
+            what |= {"group": group, "version": version, "plural": f"{kind.lower()}s"}
+        words = "custom_object" if group else re.sub(r"\B(?=[A-Z])", "_", kind).lower()
+        method = f"{verb if group else verb.replace('get', 'read')}_namespaced_{words}"
+        try:
+            found = getattr(api(self.client), method)(namespace=self.namespace, **what)
+        except ApiException as error:
+            if error.status == 404 and not body:
+                return {}
+            reason = f"{error.status} {error.reason} {error.body or ''}"
+            raise AirflowException(f"Cannot {verb} {self.shown(manifest)}: {reason}") from error
+        return dict(self.client.sanitize_for_serialization(found))
+
+    def shown(self, manifest: dict[str, Any]) -> str:
+        """Name an object in a message."""
+        return f"{manifest['kind']} {manifest['metadata']['name']} in namespace {self.namespace}"
+
+
+class DeleteRunResources(CreateRunResources):
+    """Delete the Kubernetes objects of a DAG run; those that are gone already are fine."""
+
+    def act(self) -> None:
+        """Delete the objects, the last one first."""
+        for manifest in reversed(self.manifests):
+            self.delete(manifest)

@@ -1,0 +1,46 @@
+"""`python -m kedro_airflow_k8s.pod COMMAND`: what the tasks of a DAG run in their pods.
+
+Commands:
+    run [OPTION...]: `kedro run` with these options and the parameters of the DAG run.
+    fill-volume SOURCE DESTINATION: Copy the data folder of the image to the volume.
+    delete-intermediate-data: Delete what the run has kept on object storage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command that the arguments of this process name.
+
+    Raises:
+        SystemExit: With a message, if the DAG was compiled by another version of the plugin.
+    """
+    # `python -m` looks for packages in the working folder first, unlike the `kedro` script.
+    if sys.path[:1] == [os.getcwd()]:
+        del sys.path[0]
+    from kedro_airflow_k8s.pod.contract import check_contract
+    from kedro_airflow_k8s.pod.process import run_until_stopped
+
+    check_contract(os.environ)
+    command, *arguments = sys.argv[1:] or [""]
+    if command == "run":
+        from kedro_airflow_k8s.pod.run import run
+
+        run_until_stopped(lambda: run(arguments))
+    elif command == "fill-volume":
+        from kedro_airflow_k8s.pod.fill_volume import fill_volume
+
+        run_until_stopped(lambda: fill_volume(*arguments))
+    elif command == "delete-intermediate-data":
+        from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
+
+        run_until_stopped(delete_intermediate_data)
+    else:
+        sys.exit(f"{command!r} is not a command of kedro_airflow_k8s.pod.\n{__doc__}")
+
+
+if __name__ == "__main__":
+    main()

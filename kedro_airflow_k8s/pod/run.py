@@ -1,0 +1,66 @@
+"""Runs `kedro run` in the pod."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from kedro_airflow_k8s.pod.environment import PARAMS_VARIABLE, passed_on, passes_data_on
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run Kedro's command line with the parameters of the DAG run.
+
+    Args:
+        arguments: Options of `kedro run`.
+
+    Raises:
+        SystemExit: With the exit code of Kedro, or with a message.
+    """
+    from kedro_airflow_k8s.pod.params import params_option
+
+    options = [_option(argument) for argument in arguments]
+    params = params_option(os.environ.get(PARAMS_VARIABLE, ""))
+    sys.argv = ["kedro", "run", *options, *([f"--params={params}"] if params else [])]
+    from kedro.framework.cli import main as kedro
+
+    try:
+        kedro()
+    except SystemExit as end:
+        if not end.code:
+            _check_that_hooks_ran()
+        raise
+    _check_that_hooks_ran()
+
+
+def _option(argument: str) -> str:
+    """Spell an option as the image's Kedro does: before 1.2, `--pipelines` was `--pipeline`."""
+    name, equals, value = argument.partition("=")
+    if name == "--pipelines":
+        from kedro import __version__
+        from packaging.version import Version
+
+        if Version(__version__) < Version("1.2"):
+            name = "--pipeline"
+    return f"{name}{equals}{value}"
+
+
+def _check_that_hooks_ran() -> None:
+    """Fail where Kedro ran without our hooks: what others read would be lost without a word.
+
+    Where the settings disable them, the hooks themselves have said so before anything ran.
+
+    Raises:
+        SystemExit: If it did.
+    """
+    hooks = getattr(sys.modules.get("kedro_airflow_k8s.pod.hooks"), "hooks", None)
+    if passes_data_on() and not (hooks and hooks.ran):
+        names = passed_on()
+        sys.exit(
+            "Kedro ran without the hooks of kedro-airflow-k8s, which store what other tasks read"
+            f" ({', '.join(sorted(names)) if names else 'the outputs of this task'}): of these"
+            " datasets, those in memory are lost. Take kedro-airflow-k8s out of"
+            " DISABLE_HOOKS_FOR_PLUGINS in settings.py. A `run` command in the project's cli.py"
+            " has to use KedroSession."
+        )
