@@ -36,7 +36,7 @@ from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import build_plan
 from kedro_airflow_k8s.plan.grouping import CYCLE_CODE, GROUP_TAG
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
+from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE, PASSED_ON_VARIABLE
 from kedro_airflow_k8s.pod.hooks import PodHooks
 from kedro_airflow_k8s.pod.intermediate_data import file_name
 from kedro_airflow_k8s.project.catalog import Catalog
@@ -290,7 +290,7 @@ def check_tasks(runs: Runs, dag: RecordedDag, folder: str, random: Random) -> No
     pipeline = runs.pipeline()
     for pod in pods:
         assert pod.environment[INTERMEDIATE_DATA_VARIABLE] == str(store)
-        told = json.loads(pod.environment[HANDED_ON_VARIABLE])
+        told = json.loads(pod.environment[PASSED_ON_VARIABLE])
         made = {
             stored_name(n)
             for node in runs.found.nodes

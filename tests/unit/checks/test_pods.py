@@ -12,7 +12,7 @@ import pytest
 
 from kedro_airflow_k8s.checks import settings, unknown_pipelines, unknown_resources
 from kedro_airflow_k8s.checks.order import Order
-from kedro_airflow_k8s.dag.operators.parameters import MACRO_SUCCESSORS
+from kedro_airflow_k8s.plan.params import MACRO_SUCCESSORS
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 from tests.support.checked import check, check_config, config, node, only, shown, subject

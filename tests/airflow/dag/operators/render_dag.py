@@ -15,8 +15,6 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Context
 
-from kedro_airflow_k8s.dag.operators.parameters import kedro_params
-
 
 class Collector(logging.Handler):
     """Keeps messages."""

@@ -14,10 +14,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.data_catalog import SharedMemoryDataCatalog
 from kedro.pipeline import Pipeline, node
 
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
-from kedro_airflow_k8s.pod.handing_on import hand_on
+from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE, PASSED_ON_VARIABLE
 from kedro_airflow_k8s.pod.hooks import PodHooks
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
+from kedro_airflow_k8s.pod.passing_on import pass_on
 
 
 def two(first: Any, second: Any = None) -> Any:
@@ -37,8 +37,8 @@ def given(
     catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *crossing: str
 ) -> dict[str, IntermediateDataset]:
     """What the hook puts into a catalog."""
-    monkeypatch.setenv(HANDED_ON_VARIABLE, json.dumps(crossing))
-    hand_on(PIPELINE, catalog, str(tmp_path))
+    monkeypatch.setenv(PASSED_ON_VARIABLE, json.dumps(crossing))
+    pass_on(PIPELINE, catalog, str(tmp_path))
     datasets = {name: catalog.get(name) for name in catalog.keys()}  # noqa: SIM118 - Kedro's own
     return {n: d for n, d in datasets.items() if isinstance(d, IntermediateDataset)}
 

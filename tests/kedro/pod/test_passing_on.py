@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from kedro_airflow_k8s.pod.environment import HANDED_ON_VARIABLE, INTERMEDIATE_DATA_VARIABLE
+from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE, PASSED_ON_VARIABLE
 from tests.kedro.pod.kedro_processes import run_task
 from tests.support.kedro_projects import ProjectFolder, project_fixture
 
@@ -96,7 +96,7 @@ class Run:
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             INTERMEDIATE_DATA_VARIABLE: str(self.root),
-            HANDED_ON_VARIABLE: json.dumps(hands_on),
+            PASSED_ON_VARIABLE: json.dumps(hands_on),
         }
         return run_task(self.folder, f"--nodes={','.join(nodes)}", *options, **environment)
 
