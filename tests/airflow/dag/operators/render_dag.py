@@ -66,7 +66,6 @@ with DAG(
     schedule="@daily",
     start_date=datetime(2025, 1, 1, tzinfo=timezone.utc),
     catchup=False,
-    user_defined_macros={"kedro_params": kedro_params},
 ) as dag:
     RenderOperator(
         task_id="render",
