@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
+from kedro_airflow_k8s.pod.environment import OWN_VARIABLES
 
 _T = TypeVar("_T")
 
@@ -48,9 +49,6 @@ _IMAGE = re.compile(
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
 )
 _AIRFLOW_ID = re.compile(r"[\w.-]{1,250}")
-OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
-"""How the variables begin that the DAG sets in a pod for the plugin there."""
-
 _CONNECTION_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 
+OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
+"""How the names of these variables begin; users cannot set such variables."""
+
 CONTRACT_VARIABLE = "KEDRO_AIRFLOW_K8S_CONTRACT"
 """The version of what DAG and pod agree on: these variables and the commands of `__main__`."""
 
