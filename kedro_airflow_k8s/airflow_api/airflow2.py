@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import model_validator
 
@@ -30,6 +29,8 @@ class Airflow2Client(AirflowClient):
     """A server of Airflow 2.11."""
 
     api = "api/v1"
+    dag_page = "/dags/{dag}/grid"
+    run_page = "/dags/{dag}/grid?dag_run_id={run}"
     dag_record = Airflow2Dag
     filters_import_errors = False
     needs_logical_date = False
@@ -42,8 +43,8 @@ class Airflow2Client(AirflowClient):
 
         This API finds DAGs by whole tags only and does not list tags: all DAGs have to be read.
         """
-        params = {"only_active": True, "order_by": "dag_id"}
-        found = {dag.dag_id: dag for dag in self._items(Airflow2Dag, self._path("dags"), params)}
+        dags = self._items(Airflow2Dag, self._path("dags"), only_active=True, order_by="dag_id")
+        found = {dag.dag_id: dag for dag in dags}
         return [
             dag
             for _, dag in sorted(found.items())
@@ -58,14 +59,6 @@ class Airflow2Client(AirflowClient):
         """
         known = self.find_dag(dag_id)
         return known is not None and self._ask_to_parse(known)
-
-    def dag_url(self, dag_id: str) -> str:
-        """Return the address of a DAG's page, for a browser."""
-        return f"{self.host}/dags/{quote(dag_id, safe='')}/grid"
-
-    def run_url(self, dag_id: str, run_id: str) -> str:
-        """Return the address of a run's page, for a browser."""
-        return f"{self.dag_url(dag_id)}?dag_run_id={quote(run_id, safe='')}"
 
 
 def _schedule(data: Mapping[str, Any]) -> Any:

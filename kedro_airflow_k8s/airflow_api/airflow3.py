@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
@@ -31,6 +30,8 @@ class Airflow3Client(AirflowClient):
     """A server of Airflow 3."""
 
     api = "api/v2"
+    dag_page = "/dags/{dag}"
+    run_page = "/dags/{dag}/runs/{run}"
     dag_record = Airflow3Dag
 
     def generated_dags(self) -> list[Dag]:
@@ -39,7 +40,7 @@ class Airflow3Client(AirflowClient):
         found: dict[str, Dag] = {}
         for start in range(0, len(tags), TAGS):
             params = {**_with_any_of(tags[start : start + TAGS]), "order_by": "dag_id"}
-            for dag in self._items(Airflow3Dag, self._path("dags"), params):
+            for dag in self._items(Airflow3Dag, self._path("dags"), **params):
                 found.setdefault(dag.dag_id, dag)
         return [dag for _, dag in sorted(found.items())]
 
@@ -60,24 +61,15 @@ class Airflow3Client(AirflowClient):
                 asked[dag.bundle] = self._ask_to_parse(dag)
         return any(asked.values())
 
-    def dag_url(self, dag_id: str) -> str:
-        """Return the address of a DAG's page, for a browser."""
-        return f"{self.host}/dags/{quote(dag_id, safe='')}"
-
-    def run_url(self, dag_id: str, run_id: str) -> str:
-        """Return the address of a run's page, for a browser."""
-        return f"{self.dag_url(dag_id)}/runs/{quote(run_id, safe='')}"
-
     def _tags(self) -> list[str]:
         """Return this plugin's tags of all versions."""
         # In the pattern, `_` stands for any character.
-        params = {"tag_name_pattern": f"{GENERATED}%"}
-        found = set(self._items(str, self._path("dagTags"), params))
+        found = set(self._items(str, self._path("dagTags"), tag_name_pattern=f"{GENERATED}%"))
         return sorted(tag for tag in found if tag.startswith(GENERATED))
 
     def _some_dags(self, params: Mapping[str, Any]) -> list[Airflow3Dag]:
         """Return as many active DAGs as one request gives: they show which bundles there are."""
-        answer = self._transport.get(self._path("dags"), {**params, "limit": PAGE})
+        answer = self._transport.get(self._path("dags"), params={**params, "limit": PAGE})
         return answer.read(Page[Airflow3Dag]).items
 
 

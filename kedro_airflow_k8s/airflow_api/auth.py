@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kedro_airflow_k8s.airflow_api.cloud_auth import GoogleCredentials, MwaaCredentials
 from kedro_airflow_k8s.airflow_api.records import Record
-from kedro_airflow_k8s.airflow_api.transport import Call, Credentials, Transport
+from kedro_airflow_k8s.airflow_api.transport import Credentials, Transport
 from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth
 from kedro_airflow_k8s.errors import ConfigError, NotAirflow, NotAuthenticated, NotFound, Refused
@@ -147,7 +147,7 @@ class PasswordLogin(Credentials):
     def _log_in(self) -> str:
         body = {"username": self._user, "password": self._password}
         try:
-            answer = self._transport.send(Call("POST", "auth/token", body=body, anonymous=True))
+            answer = self._transport.send("POST", "auth/token", json=body, anonymous=True)
         except (NotFound, NotAirflow, Refused) as error:
             raise NotAuthenticated(
                 f"This Airflow gives no token for a user's name and password: use {TOKEN}. {error}"

@@ -22,12 +22,13 @@ from kedro_airflow_k8s.airflow_api.records import (
     TaskInstance,
     TaskState,
 )
-from kedro_airflow_k8s.airflow_api.transport import Answer, Call, Transport
+from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
 from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotFound, Refused
+from kedro_airflow_k8s.plan.build import TAG_VERSION
 
 ItemT = TypeVar("ItemT")
 
-GENERATED = "generated_with_kedro_airflow_k8s:"
+GENERATED = f"{TAG_VERSION}:"
 """How the tag begins that every DAG of this plugin has."""
 
 PAGE = 100
@@ -56,6 +57,9 @@ class AirflowClient(ABC):
 
     api: str
     """Where the API is, below the base address."""
+    dag_page: str
+    run_page: str
+    """Where the pages of a DAG and of a run are, below the base address."""
     dag_record: type[Dag]
     """What the API gives for a DAG."""
     filters_import_errors = True
@@ -78,13 +82,15 @@ class AirflowClient(ABC):
     def request_parsing(self, dag_id: str) -> bool:
         """Ask Airflow to look for the DAG's file now; return False where it cannot be asked."""
 
-    @abstractmethod
     def dag_url(self, dag_id: str) -> str:
         """Return the address of a DAG's page, for a browser."""
+        return self.host + self.dag_page.format(dag=quote(dag_id, safe=""))
 
-    @abstractmethod
     def run_url(self, dag_id: str, run_id: str) -> str:
         """Return the address of a run's page, for a browser."""
+        return self.host + self.run_page.format(
+            dag=quote(dag_id, safe=""), run=quote(run_id, safe="")
+        )
 
     def find_dag(self, dag_id: str) -> Dag | None:
         """Return the DAG of an id, or None if Airflow has no active one."""
@@ -114,14 +120,14 @@ class AirflowClient(ABC):
         params = {"filename_pattern": f"%{file_name}"} if self.filters_import_errors else {}
         errors = [
             error
-            for error in self._items(DagImportError, path, params)
+            for error in self._items(DagImportError, path, **params)
             if PurePosixPath(error.file).name == file_name
         ]
         return max(errors, key=lambda error: error.time, default=None)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""
-        self._send("PATCH", "dags", dag_id, body={"is_paused": paused})
+        self._send("PATCH", "dags", dag_id, json={"is_paused": paused})
 
     def trigger(
         self,
@@ -146,7 +152,7 @@ class AirflowClient(ABC):
         if logical_date or self.needs_logical_date:
             body["logical_date"] = logical_date.isoformat() if logical_date else None
         try:
-            return self._send("POST", "dags", dag_id, "dagRuns", body=body).read(DagRun)
+            return self._send("POST", "dags", dag_id, "dagRuns", json=body).read(DagRun)
         except Conflict as error:
             conflict = error
         try:
@@ -170,7 +176,7 @@ class AirflowClient(ABC):
         while waiting:
             chunk = waiting.pop()
             body = {"dag_ids": chunk, "order_by": "-id", "page_limit": PAGE}
-            page = self._send("POST", "dags", "~", "dagRuns", "list", body=body).read(Page[DagRun])
+            page = self._send("POST", "dags", "~", "dagRuns", "list", json=body).read(Page[DagRun])
             for run in page.items:
                 found.setdefault(run.dag_id, run)
             if len(page.items) >= page.total_entries:
@@ -188,12 +194,12 @@ class AirflowClient(ABC):
         After a teardown Airflow works out the state of the run again, by its last tasks. Where
         these were skipped, that is a success: fail one of them before.
         """
-        self._send("PATCH", "dags", dag_id, "dagRuns", run_id, body={"state": "failed"})
+        self._send("PATCH", "dags", dag_id, "dagRuns", run_id, json={"state": "failed"})
 
     def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Mark a task of a run as failed, whether it has begun or not."""
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
-        self._send("PATCH", *path, body={"new_state": "failed", **self.dry_run_off})
+        self._send("PATCH", *path, json={"new_state": "failed", **self.dry_run_off})
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         """Return the states of a run's tasks, by task id."""
@@ -219,16 +225,14 @@ class AirflowClient(ABC):
     def _get(self, *parts: str) -> Answer:
         return self._transport.get(self._path(*parts))
 
-    def _send(self, method: str, *parts: str, body: Mapping[str, Any]) -> Answer:
-        return self._transport.send(Call(method, self._path(*parts), body=body))
+    def _send(self, method: str, *parts: str, json: Mapping[str, Any]) -> Answer:
+        return self._transport.send(method, self._path(*parts), json=json)
 
-    def _items(
-        self, kind: type[ItemT], path: str, params: Mapping[str, Any] | None = None
-    ) -> Iterator[ItemT]:
+    def _items(self, kind: type[ItemT], path: str, **params: Any) -> Iterator[ItemT]:
         """Yield the items of a list; one that moves while pages are read may come twice."""
         offset, before = 0, 0
         while True:
-            answer = self._transport.get(path, {**(params or {}), "limit": PAGE, "offset": offset})
+            answer = self._transport.get(path, params={**params, "limit": PAGE, "offset": offset})
             page = answer.read(Page[kind])  # type: ignore[valid-type]
             yield from page.items
             # What has left the list since the page before has moved the rest forward by as many
@@ -249,7 +253,7 @@ class AirflowClient(ABC):
         """
         path = self._path("parseDagFile", dag.file_token)
         try:
-            self._transport.send(Call("PUT", path, text_too=True))
+            self._transport.send("PUT", path, text_too=True)
         except Conflict:
             return True
         except (NotAllowed, NotFound, Refused):
@@ -261,7 +265,7 @@ class AirflowClient(ABC):
         params: dict[str, str] = {}
         # Bounded, for a running task may write faster than we read.
         for _ in range(LOG_PAGES):
-            answer = self._transport.send(Call("GET", path, params, text_too=True))
+            answer = self._transport.get(path, params=params, text_too=True)
             if isinstance(answer.data, str):
                 yield from answer.data.splitlines()
                 return

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from kedro_airflow_k8s.airflow_api.secrecy import Secrets
-from kedro_airflow_k8s.airflow_api.transport import Call, Credentials, Transport
+from kedro_airflow_k8s.airflow_api.transport import Credentials, Transport
 from kedro_airflow_k8s.errors import ConfigError, NotAirflow, NotAuthenticated, NotFound, Refused
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -91,9 +91,10 @@ class MwaaCredentials(Credentials):
         problem = ""
         for path in MWAA_LOG_IN:
             form = {"token": self._web_token()}
-            call = Call("POST", path, form=form, anonymous=True, text_too=True, once=True)
             try:
-                answer = self._transport.send(call)
+                answer = self._transport.send(
+                    "POST", path, data=form, anonymous=True, text_too=True, once=True
+                )
             except (NotFound, NotAirflow, Refused) as error:
                 problem = str(error)
                 continue

@@ -12,7 +12,7 @@ _GROUP = re.compile(r"::(group::.*|endgroup::)\s*$")
 
 
 def page_lines(content: Any) -> list[str]:
-    """The lines of one page.
+    """Return the lines of one page.
 
     Args:
         content: Of Airflow 3 a list of events, or of lines; of Airflow 2 text, which is that of a
@@ -27,7 +27,7 @@ def page_lines(content: Any) -> list[str]:
 
 
 def clean_lines(lines: Iterable[str]) -> Iterator[str]:
-    """The lines without what only folds them up on Airflow's page, and where they were read."""
+    """Yield the lines without what only folds them on Airflow's page, and where they are from."""
     in_sources = False
     for line in lines:
         if line.rstrip().endswith(_SOURCES):
@@ -47,7 +47,7 @@ def _texts(content: str) -> list[str]:
 
 
 def _event(event: Mapping[str, Any]) -> list[str]:
-    """A structured message: when, how bad, what, and the errors that it tells of."""
+    """Return the lines of a structured message: time, level, text, and the errors it holds."""
     first, *more = str(event.get("event", "")).splitlines() or [""]
     time, level = event.get("timestamp"), event.get("level")
     head = f"[{time}] " if time else ""
@@ -58,7 +58,7 @@ def _event(event: Mapping[str, Any]) -> list[str]:
 
 
 def _traceback(errors: list[Any]) -> Iterator[str]:
-    """Errors as Python prints them: the first cause comes first, and is the last of the list."""
+    """Yield errors as Python prints them: the first cause, last in the list, comes first."""
     chain = [error for error in errors if isinstance(error, Mapping)]
     for error in reversed(chain):
         yield "Traceback (most recent call last):"

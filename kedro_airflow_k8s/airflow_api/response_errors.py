@@ -169,12 +169,7 @@ class ResponseErrors:
         if _LOG_IN.search(f"{there.netloc}{there.path}") and there.path != here.path:
             error = f"{said}, which looks like a log-in page. {self.advice()}"
             return Failure(NotAirflow(error), unknown_user=True)
-        if there[:3] == here[:3]:
-            hint = (
-                "That is the same address. The proxy in front of Airflow is set up wrongly, often"
-                " about https."
-            )
-        elif here.hostname == there.hostname and (here.scheme, there.scheme) == ("http", "https"):
+        if here.hostname == there.hostname and (here.scheme, there.scheme) == ("http", "https"):
             hint = "Write the host with https:// in front."
         else:
             hint = self._host_hint

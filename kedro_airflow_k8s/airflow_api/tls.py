@@ -25,10 +25,10 @@ class Tls:
 
 
 def tls_settings(tls: AirflowTls, environ: Mapping[str, str], warn: Callable[[str], None]) -> Tls:
-    """The settings of a connection, from the config and the environment.
+    """Return the settings of a connection, from the config and the environment.
 
     Raises:
-        ConfigError: If a file is not there, or the environment says something impossible.
+        ConfigError: If a file is missing, or the environment says something impossible.
     """
     key = _file("airflow_tls.client_key", tls.client_key)
     shown = _file("airflow_tls.client_certificate", tls.client_certificate)
@@ -39,9 +39,9 @@ def tls_settings(tls: AirflowTls, environ: Mapping[str, str], warn: Callable[[st
     if _verified(environ.get(SSL_VERIFY, "")):
         return Tls(bundle or True, certificate)
     warn(
-        f"{SSL_VERIFY} turns off the check of certificates: whoever is on the way to Airflow can"
-        " read and change everything, credentials included. airflow_tls.ca_bundle in"
-        " airflow-k8s.yaml is the safe way to trust a certificate of your own."
+        f"{SSL_VERIFY} turns off the check of certificates: everything can be read and changed on"
+        " the way to Airflow, credentials included. airflow_tls.ca_bundle in airflow-k8s.yaml is"
+        " the safe way to trust a certificate of your own."
     )
     # Ours says more, and once.
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

@@ -65,31 +65,6 @@ class Credentials(ABC):
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request, which is safe to send twice unless it says otherwise.
-
-    Attributes:
-        method: Of HTTP.
-        path: Below the base address.
-        params: The query.
-        body: Sent as JSON.
-        form: Sent as a form, in place of JSON.
-        anonymous: Whether it goes without credentials.
-        text_too: Whether the answer need not be JSON.
-        once: Whether it is not repeated, because what it sends works once only.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, Any] | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    anonymous: bool = False
-    text_too: bool = False
-    once: bool = False
-
-
-@dataclass(frozen=True)
 class Answer:
     """The JSON of a response, or its text where that was allowed, and the cookies it sets."""
 
@@ -136,30 +111,43 @@ class Transport:
         self._reached = False
         self._accepted = False
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
-        """Return the answer at a path.
+    def get(self, path: str, **content: Any) -> Answer:
+        """Return the answer to a GET request, as `send`."""
+        return self.send("GET", path, **content)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        anonymous: bool = False,
+        text_too: bool = False,
+        once: bool = False,
+        **content: Any,
+    ) -> Answer:
+        """Return the answer to a request, which is repeated where that may help.
+
+        Args:
+            method: Of HTTP.
+            path: Below the base address.
+            anonymous: Whether it goes without credentials.
+            text_too: Whether the answer need not be JSON.
+            once: Whether it is not safe to repeat. All else that the plugin sends is.
+            content: `params`, `json` or `data`, as requests takes them.
 
         Raises:
             AirflowApiError: If there is none.
         """
-        return self.send(Call("GET", path, params))
-
-    def send(self, call: Call) -> Answer:
-        """Return the answer to a request, repeated where that may help.
-
-        Raises:
-            AirflowApiError: If there is none.
-        """
-        retries: Retry = ONCE if call.once else REPEATED
-        renewed = call.anonymous
+        retries: Retry = ONCE if once else REPEATED
+        renewed = anonymous
         while True:
-            outcome = self._attempt(call)
+            outcome = self._attempt(method, path, anonymous, text_too, content)
             if isinstance(outcome, Answer):
                 return outcome
             if not renewed and self._renew(outcome):
                 renewed = True
             elif retries.total and outcome.passing:
-                retries = retries.increment(call.method, call.path)
+                retries = retries.increment(method, path)
                 retries.sleep(None if outcome.response is None else outcome.response.raw)
             else:
                 # Not where it was caught: the chain would hold the library's own words.
@@ -173,24 +161,24 @@ class Transport:
         doubtful = credentials.forbidden_when_expired and isinstance(failure.error, NotAllowed)
         return (failure.unknown_user or doubtful) and credentials.renew()
 
-    def _attempt(self, call: Call) -> Answer | Failure:
-        source = f"{call.method} {self.host}/{call.path}"
+    def _attempt(
+        self, method: str, path: str, anonymous: bool, text_too: bool, content: Mapping[str, Any]
+    ) -> Answer | Failure:
+        source = f"{method} {self.host}/{path}"
         headers = {"Accept": "application/json"}
-        if self.credentials is not None and not call.anonymous:
+        if self.credentials is not None and not anonymous:
             headers.update(self.credentials.headers())
         try:
             response = self._session.request(
-                call.method,
-                f"{self.host}/{call.path}",
-                params=call.params,
-                json=call.body,
-                data=call.form,
+                method,
+                f"{self.host}/{path}",
                 # In place of what a .netrc file says, which requests would prefer to a header.
                 auth=_adding(headers),
                 timeout=self._timeout,
                 allow_redirects=False,
                 verify=self._tls.verify,
                 cert=self._tls.certificate,
+                **content,
             )
         except NETWORK_ERRORS as error:
             return network_failure(error, source, reached=self._reached)
@@ -199,14 +187,14 @@ class Transport:
         if failure is not None:
             return failure
         # Servers give their version to anyone.
-        self._accepted = self._accepted or not (call.anonymous or call.path.endswith("/version"))
+        self._accepted = self._accepted or not (anonymous or path.endswith("/version"))
         data: Any
         if is_json(response) and response.content.strip():
             try:
                 data = json.loads(response.content)
             except ValueError:
                 return self._errors.not_json(response, source)
-        elif call.text_too and not is_html(response):
+        elif text_too and not is_html(response):
             data = response.text
         else:
             return self._errors.not_json(response, source)

@@ -248,7 +248,7 @@ class Coffee:
             "only_failed": False,
             "reset_dag_runs": True,
         }
-        self.client._send("POST", "dags", dag_id, "clearTaskInstances", body=body)
+        self.client._send("POST", "dags", dag_id, "clearTaskInstances", json=body)
 
     def mlflow_run(self, run_id: str, server: MlflowServer | None = None) -> MlflowRecord:
         """What MLflow knows of a DAG run: there is one run of it."""

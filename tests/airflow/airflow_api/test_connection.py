@@ -112,9 +112,8 @@ def test_a_version_that_is_none_is_said_so() -> None:
             NotAirflow,
             "redirected to https://sso.example.com/realms/x/login, which looks like a log-in page",
         ),
-        (html("", 301, Location="/api/v2/version"), NotAirflow, "That is the same address"),
         (html("", 307, Location="/elsewhere"), NotAirflow, "/elsewhere. Is http://"),
-        (html("", 302), NotAirflow, "That is the same address"),
+        (html("", 302), NotAirflow, "/version. Is http://"),
         (html("<title>Zugriff verweigert</title>", 401), NotAuthenticated, "Zugriff verweigert"),
     ],
 )
