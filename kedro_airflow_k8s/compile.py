@@ -1,22 +1,39 @@
-"""From the Kedro project to the text of its DAGs."""
+"""The whole way from a Kedro project to the text of its DAGs.
+
+    conf/<env>/airflow-k8s.yaml   registered pipelines, catalog, parameters, git
+               |                              |
+            config/                       project/          what the project says
+               |      PluginConfig            |      ProjectPipeline
+               +--------------+---------------+
+                              |
+                            plan/                           what the DAG says
+                              |      Plan
+                              +---------> checks/           what would go wrong
+                              |                      Finding
+                            dag/                            the text of the DAG
+                              |      CompiledDag
+                      upload/, deploy/                      to Airflow, and to a run
+
+`compile`, `validate`, `diff`, `upload-pipeline`, `run-once`, `schedule` and `sandbox run` go this
+way by the same functions: `plan_pipelines` and `check_plans` return findings, which `validate`
+reports, and of which the errors stop `compile_pipelines`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
-from kedro_airflow_k8s.checks.findings import messages
-from kedro_airflow_k8s.checks.validate import Planned, check_plans, ready_to_plan
+from kedro_airflow_k8s.checks.findings import Finding, messages
+from kedro_airflow_k8s.checks.validate import check_plans, plan_pipelines
 from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import CheckError, PlanError
-from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
+from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan
 from kedro_airflow_k8s.project.reader import KedroProject
 
-DEPLOY_ANYWAY = "`--no-checks` goes on all the same; `kedro airflow-k8s validate` checks by itself."
+SKIP_CHECKS = "`--no-checks` skips these checks; `kedro airflow-k8s validate` runs them alone."
 
 
 @dataclass(frozen=True)
@@ -29,8 +46,8 @@ class CompiledDag:
         fingerprint: The tag, `fingerprint:0123456789ab`, that only a DAG of exactly this text has.
         task_ids: All its tasks, in an order in which they can run.
         sensor_ids: Those of them that wait for other DAGs.
-        schedule: A cron expression, a preset, or None if it runs only when somebody starts it.
-        timezone: The IANA name of the time zone in which the schedule is meant.
+        schedule: A cron expression, a preset, or None if each run is started by hand.
+        timezone: The IANA name of the time zone of the schedule.
         start_date: The first day of the schedule, from midnight in that time zone.
         trigger_params: The Kedro parameters, with dots where nested, that its trigger form shows.
     """
@@ -60,7 +77,7 @@ def compile_pipelines(
     checks: bool = True,
     warn: Callable[[str], None],
 ) -> list[CompiledDag]:
-    """The DAGs of pipelines; all of them or, if one fails, none.
+    """Return the DAGs of pipelines; all of them or, if one fails, none.
 
     Args:
         project: The Kedro project.
@@ -72,46 +89,31 @@ def compile_pipelines(
         warn: Called with each doubt about the configuration or the pipelines.
 
     Raises:
-        CheckError: If a run could not go well.
-        AirflowK8sError: If the project, its configuration or a plan is wrong.
+        PlanError: If a pipeline cannot be planned.
+        CheckError: If a run would fail.
+        AirflowK8sError: If the project or its configuration is wrong.
     """
-    if overrides.dag_name is not None and len(pipelines) > 1:
-        raise PlanError(
-            f"Several pipelines cannot all be DAG {overrides.dag_name!r}: name one with --pipeline."
-        )
-    output = Path(config.output) if config.output else None
-    for message in config_warnings(config):
-        warn(message)
-    planned: dict[str, Planned] = {}
+    planned, findings = plan_pipelines(project, config, pipelines, overrides)
+    errors = _warn_of_the_rest(findings, warn)
+    if errors:
+        raise PlanError("\n".join(errors))
+    with_nodes = {each.pipeline.name for each in planned}
     for name in pipelines:
-        pipeline = project.read_pipeline(name, output)
-        if not pipeline.nodes and len(pipelines) > 1:
-            warn(f"Pipeline {name!r} has no nodes: there is no DAG of it.")
-            continue
-        pipeline = ready_to_plan(project, pipeline, config)
-        plan = build_plan(pipeline, config, overrides)
-        if plan.dag_id in planned:
-            raise PlanError(f"Two pipelines would be DAG {plan.dag_id!r}: rename {name!r}.")
-        planned[plan.dag_id] = Planned(pipeline, plan)
-    if not planned:
-        raise PlanError("No pipeline has nodes, so there is nothing to compile.")
+        if name not in with_nodes:
+            warn(f"Pipeline {name!r} has no nodes, so it has no DAG.")
     if checks:
-        _check(project, list(planned.values()), config, warn)
-    return [_compiled(each.plan) for each in planned.values()]
+        errors = _warn_of_the_rest(check_plans(project, config, planned), warn)
+        if errors:
+            raise CheckError("\n".join([*errors, SKIP_CHECKS]))
+    return [_compiled(each.plan) for each in planned]
 
 
-def _check(
-    project: KedroProject,
-    planned: Sequence[Planned],
-    config: PluginConfig,
-    warn: Callable[[str], None],
-) -> None:
-    findings = check_plans(project, planned, config)
+def _warn_of_the_rest(findings: Iterable[Finding], warn: Callable[[str], None]) -> list[str]:
+    """Return the messages of errors, and warn of all other findings."""
     errors = [finding for finding in findings if finding.is_error]
     for message in messages(finding for finding in findings if not finding.is_error):
         warn(message)
-    if errors:
-        raise CheckError("\n".join([*messages(errors), DEPLOY_ANYWAY]))
+    return messages(errors)
 
 
 def _compiled(plan: Plan) -> CompiledDag:

@@ -1,4 +1,25 @@
-"""What the plugin raises. The CLI prints the text of any of these and ends with exit code 1."""
+"""The exceptions of the plugin. The CLI shows each as one message, with exit code 1.
+
+AirflowK8sError
+ |-- ConfigError            airflow-k8s.yaml
+ |-- ProjectError           the Kedro project
+ |-- PlanError              pipeline and configuration
+ |-- CheckError             a run that would fail
+ |-- ParameterError         --params
+ |-- UploadError            delivery of the DAG
+ |-- ScaffoldError          init
+ |-- SandboxError           sandbox
+ |-- RunError               a DAG run
+ `-- AirflowApiError        Airflow's API
+      |-- Unreachable         no answer
+      |-- NotAirflow          an answer of something else
+      |-- NotAuthenticated    401
+      |-- NotAllowed          403
+      |-- NotFound            404
+      |-- Conflict            409
+      |-- Refused             another 4xx
+      `-- ServerFailed        5xx
+"""
 
 
 class AirflowK8sError(Exception):
@@ -26,7 +47,7 @@ class PlanError(AirflowK8sError):
 
 
 class CheckError(AirflowK8sError):
-    """A run on the cluster could not go well; the text says what was found."""
+    """A run on the cluster would fail; the text has the findings."""
 
 
 class ParameterError(AirflowK8sError):
@@ -45,19 +66,23 @@ class SandboxError(AirflowK8sError):
     """The sandbox could not start, or the run in it failed."""
 
 
+class RunError(AirflowK8sError):
+    """A run failed, or could not start: the DAG is missing or broken."""
+
+
 class AirflowApiError(AirflowK8sError):
     """Airflow's server did not do what it was asked; the text repeats its own words.
 
-    Raised as it is for an answer that fits none of the classes below.
+    Raised itself for an answer that fits none of the classes below.
     """
 
 
 class Unreachable(AirflowApiError):
-    """No whole answer came: wrong address, timeout, broken connection, untrusted certificate."""
+    """No complete answer: wrong address, timeout, broken connection, untrusted certificate."""
 
 
 class NotAirflow(AirflowApiError):
-    """Something answered, but not Airflow's API: a proxy, a log-in page, another program."""
+    """An answer, but not of Airflow's API: a proxy, a log-in page, another program."""
 
 
 class NotAuthenticated(AirflowApiError):
@@ -65,7 +90,7 @@ class NotAuthenticated(AirflowApiError):
 
 
 class NotAllowed(AirflowApiError):
-    """Airflow knows who is asking, and does not let them."""
+    """Airflow knows who is asking, and denies it."""
 
 
 class NotFound(AirflowApiError):
@@ -73,16 +98,12 @@ class NotFound(AirflowApiError):
 
 
 class Conflict(AirflowApiError):
-    """It is there already, or in a state that does not allow this."""
+    """It exists already, or is in a state that does not allow this."""
 
 
 class Refused(AirflowApiError):
-    """Airflow finds the request wrong."""
+    """Airflow rejects the request as invalid."""
 
 
 class ServerFailed(AirflowApiError):
     """Airflow failed or is overloaded, also after several attempts."""
-
-
-class RunError(AirflowK8sError):
-    """A run did not come to a good end, or could not begin: the DAG is not there, or is broken."""

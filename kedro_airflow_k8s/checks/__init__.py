@@ -1,62 +1,44 @@
-"""What can be known of a run before the deploy: checks of pipelines, their plans and configuration.
+"""What can be known of a run before the deploy: checks of pipelines, their plans and settings.
 
-A check is a function of a `Subject` that yields findings. It reads nothing but what is installed.
+A check is a function of a `Subject` that yields findings. It reads only what is installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from kedro_airflow_k8s.checks.collisions import same_file, told_apart_by_hash
-from kedro_airflow_k8s.checks.config_variables import config_variables
-from kedro_airflow_k8s.checks.dataset_types import types_not_installed
+from kedro_airflow_k8s.checks import data, mlflow, scheduling, storage, tags, types
 from kedro_airflow_k8s.checks.findings import Finding
-from kedro_airflow_k8s.checks.handed_on import hooks_disabled, lost_data
-from kedro_airflow_k8s.checks.inputs import (
-    memory_inputs,
-    unknown_credentials,
-    unknown_datasets,
-    unknown_parameters,
-)
-from kedro_airflow_k8s.checks.local_paths import empty_volume, laptop_path, outside_volume
-from kedro_airflow_k8s.checks.machines import read_write_once_pod, split_claim
-from kedro_airflow_k8s.checks.mlflow import MLFLOW_CHECKS
-from kedro_airflow_k8s.checks.settings import check_settings, unknown_pipelines
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.checks.tags import unknown_resources, unknown_tags
-from kedro_airflow_k8s.checks.volume_of_run import not_kept, other_run
-
-__all__ = [
-    "Subject",
-    "check_pipeline",
-    "check_settings",
-    "config_variables",
-    "unknown_pipelines",
-    "unknown_resources",
-]
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
-    lost_data,
-    hooks_disabled,
-    memory_inputs,
-    unknown_datasets,
-    unknown_parameters,
-    unknown_credentials,
-    types_not_installed,
-    outside_volume,
-    empty_volume,
-    not_kept,
-    other_run,
-    laptop_path,
-    split_claim,
-    read_write_once_pod,
-    unknown_tags,
-    told_apart_by_hash,
-    same_file,
-    *MLFLOW_CHECKS,
+    data.lost_data,
+    data.hooks_disabled,
+    data.memory_inputs,
+    data.unknown_datasets,
+    data.unknown_parameters,
+    data.unknown_credentials,
+    types.types_not_installed,
+    storage.outside_volume,
+    storage.empty_volume,
+    storage.not_kept,
+    storage.other_run,
+    storage.local_input,
+    storage.same_file,
+    scheduling.split_claim,
+    scheduling.read_write_once_pod,
+    scheduling.id_collisions,
+    tags.unknown_tags,
+    mlflow.mlflow_server,
+    mlflow.mlflow_experiment,
+    mlflow.mlflow_settings,
+    mlflow.mlflow_credentials,
+    mlflow.mlflow_parameters,
 )
 
 
 def check_pipeline(subject: Subject) -> list[Finding]:
-    """All findings about one pipeline and its DAG."""
-    return [finding for check in CHECKS for finding in check(subject)]
+    """Return all findings about one pipeline and its DAG."""
+    name = subject.pipeline.name
+    return [replace(finding, pipeline=name) for check in CHECKS for finding in check(subject)]

@@ -1,4 +1,4 @@
-"""What is wrong or doubtful in a pipeline and its configuration, for people and for programs."""
+"""Findings: what is wrong or doubtful, for people and for programs."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ _OF_A_KIND = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that will hardly do on the cluster what its author wants.
+    """A problem of a pipeline or its configuration.
 
     Attributes:
         code: The kind, by which docs/reference/checks.md explains it.
-        severity: `error` if the run cannot go well, `warning` if it may.
+        severity: `error` if the run would fail, `warning` if it may.
         where: The node, dataset, task or key of the configuration that it is about.
         problem: What is wrong, in a sentence or two.
-        consequence: What would happen on the cluster.
-        fix: What to do about it.
+        consequence: What would happen on the cluster, as a sentence.
+        fix: The way out, as a sentence.
         pipeline: The registered pipeline; empty if it is about all of them.
     """
 
@@ -80,34 +80,30 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether the run cannot go well."""
+        """Whether the run would fail."""
         return self.severity == "error"
-
-    @property
-    def text(self) -> str:
-        """The finding as a paragraph for people."""
-        return f"{self.severity} {_text(self, [self.pipeline] if self.pipeline else [])}"
 
 
 def errors_first(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, each once, errors before warnings; those of a kind stay together."""
+    """Return the findings, each once, errors before warnings; those of a kind stay together."""
     return sorted(dict.fromkeys(findings), key=lambda f: (not f.is_error, f.code))
 
 
 def paragraphs(findings: Iterable[Finding]) -> list[str]:
-    """The findings as paragraphs for people, each with its severity in front.
+    """Return the findings as paragraphs for people, each with its severity in front.
 
-    What several pipelines have in common is told once, and of many of a kind only the first few.
+    One paragraph serves all pipelines with the same finding, and of many of a kind there are only
+    the first few.
     """
-    return [f"{severity} {text}" for severity, text in _told(findings)]
+    return [f"{severity} {text}" for severity, text in _merged(findings)]
 
 
 def messages(findings: Iterable[Finding]) -> list[str]:
-    """The same paragraphs without the severity, for where it is said otherwise."""
-    return [text for _, text in _told(findings)]
+    """Return the same paragraphs without the severity."""
+    return [text for _, text in _merged(findings)]
 
 
-def _told(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
+def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
     pipelines: dict[Finding, list[str]] = {}
     for finding in findings:
         common = replace(finding, pipeline="")
@@ -123,13 +119,13 @@ def _told(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
 
 
 def counts(findings: Sequence[Finding]) -> str:
-    """How many there are of each severity, in words."""
+    """Return how many there are of each severity, in words."""
     errors = sum(finding.is_error for finding in findings)
     return f"{_count(errors, 'error')}, {_count(len(findings) - errors, 'warning')}"
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """The findings for other programs: one line, as Kedro may have logged some before it."""
+    """Return the findings for other programs, on one line: Kedro may log others before it."""
     return json.dumps([asdict(finding) for finding in findings])
 
 

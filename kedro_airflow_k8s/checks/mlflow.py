@@ -1,4 +1,4 @@
-"""MLflow: what keeps a run from being logged to it whole."""
+"""Checks of what would keep a run from being logged to MLflow completely."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _CREDENTIALS = re.compile(r"MLFLOW_TRACKING_(PASSWORD|TOKEN)")
 
 
 def _logs(subject: Subject) -> KedroMlflow | None:
-    """What kedro-mlflow will do in the pods of this pipeline, or None if it will do nothing."""
+    """Return what kedro-mlflow does in the pods of this pipeline, or None if it does nothing."""
     found = subject.pipeline.mlflow
     return None if found is None or subject.pipeline.name in found.without else found
 
 
 def mlflow_server(subject: Subject) -> Iterator[Finding]:
-    """An address at which pods do not find the server that is meant."""
+    """Find a tracking address that is not that of a server, or not from a pod."""
     settings = subject.run.mlflow
     if settings.enabled is False or not (subject.plan.mlflow or _logs(subject)):
         return
@@ -38,7 +38,7 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
         " address that pods and Airflow's workers reach."
     )
     if subject.plan.mlflow is None:
-        said = f"{source} is {uri!r}, which is no server." if uri else "Nothing names a server."
+        said = f"{source} is {uri!r}, which is not a server." if uri else "Nothing names a server."
         yield Finding(
             code="mlflow-server",
             severity="warning",
@@ -46,24 +46,22 @@ def mlflow_server(subject: Subject) -> Iterator[Finding]:
             problem=said,
             consequence="MLflow in the pods refuses a folder, or logs to a file that is gone with"
             " its pod.",
-            fix=f"{fix} Or say that this is fine: run_config.mlflow.enabled: false.",
-            pipeline=subject.pipeline.name,
+            fix=f"{fix} If this is intended, set run_config.mlflow.enabled to false.",
         )
     elif is_on_this_machine(subject.plan.mlflow.tracking_uri):
         yield Finding(
             code="mlflow-server",
             severity="warning",
             where=where,
-            problem=f"{source} is {uri!r}: whoever asks for that asks itself.",
-            consequence="In the sandbox that is right. On a cluster, neither pods nor Airflow"
-            " would find MLflow.",
+            problem=f"{source} is {uri!r}: in a pod, that is the pod itself.",
+            consequence="In the sandbox that is right. On a cluster, neither pods nor Airflow find"
+            " MLflow.",
             fix=fix,
-            pipeline=subject.pipeline.name,
         )
 
 
 def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
-    """An experiment that is called otherwise than the one that kedro-mlflow uses."""
+    """Find an experiment whose name differs from the one that kedro-mlflow uses."""
     kedro, name = _logs(subject), subject.run.experiment_name
     if kedro is None or subject.plan.mlflow is None or name in (None, kedro.experiment):
         return
@@ -73,15 +71,14 @@ def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
         where="run_config.experiment_name",
         problem=f"It is {name!r}, and kedro-mlflow logs to {kedro.experiment!r}: that is"
         f" tracking.experiment.name in {kedro.source}, or else the package's name.",
-        consequence=f"The MLflow runs are in {kedro.experiment!r}: MLflow takes nothing for a run"
+        consequence=f"The MLflow runs are in {kedro.experiment!r}: MLflow refuses to log to a run"
         " of another experiment.",
         fix="Give both the same name.",
-        pipeline=subject.pipeline.name,
     )
 
 
 def mlflow_settings(subject: Subject) -> Iterator[Finding]:
-    """An mlflow.yml that images usually lack."""
+    """Find an mlflow.yml that images usually lack."""
     kedro = _logs(subject)
     if kedro is None or not kedro.in_default_env or not subject.pipeline.is_default_env:
         return
@@ -91,16 +88,15 @@ def mlflow_settings(subject: Subject) -> Iterator[Finding]:
         where=kedro.source,
         problem="The environment"
         f" {subject.pipeline.env!r} alone has it, which .dockerignore usually keeps out of images.",
-        consequence="kedro-mlflow in the pods then takes its defaults: another experiment, in which"
-        " the run of this DAG is not, so that each pod fails at its start.",
-        fix="Move it to conf/base; what is secret in it, to Secrets. If the image does have it,"
-        " take no notice.",
-        pipeline=subject.pipeline.name,
+        consequence="kedro-mlflow in the pods then uses its defaults, with another experiment than"
+        " the run of this DAG has, and each pod fails at its start.",
+        fix="Move it to conf/base, and what is secret in it to Secrets. Ignore this if the image"
+        " has the file.",
     )
 
 
 def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
-    """Credentials that Airflow's workers have, and pods do not."""
+    """Find credentials that Airflow's workers have and pods do not."""
     kind = subject.run.mlflow.authentication.type
     if subject.plan.mlflow is None or kind in ("none", "google"):
         return
@@ -113,39 +109,38 @@ def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
         where="run_config.mlflow.authentication",
         problem="Airflow's workers have credentials for MLflow, and no Secret gives them to the"
         " pods.",
-        consequence="MLflow turns the pods away, unless the image has credentials.",
+        consequence="MLflow refuses the pods, unless the image has credentials.",
         fix="Add a Secret to run_config.secrets for MLFLOW_TRACKING_USERNAME and"
         " MLFLOW_TRACKING_PASSWORD, or for MLFLOW_TRACKING_TOKEN.",
-        pipeline=subject.pipeline.name,
     )
 
 
 def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
-    """Parameters that MLflow would refuse: too long, or another value under a name it has."""
+    """Find parameters that MLflow refuses: too long, or with two values under one name."""
     kedro = _logs(subject)
     if kedro is None or subject.plan.mlflow is None or subject.parameters is None:
         return
     first: dict[str, tuple[str, str, str]] = {}
-    told = set()
+    reported = set()
     for node in subject.pipeline.nodes:
         for given, logged, value in _logged(node.inputs, subject.parameters, kedro):
             text = str(value)
-            if len(text) > LONGEST_PARAMETER and kedro.long_params == "fail" and given not in told:
-                told.add(given)
+            too_long = len(text) > LONGEST_PARAMETER and kedro.long_params == "fail"
+            if too_long and given not in reported:
+                reported.add(given)
                 yield Finding(
                     code="mlflow-parameter",
                     severity="error",
                     where=f"parameter {given!r}",
-                    problem=f"Node {node.name!r} takes it, and as text it has {len(text)}"
-                    f" characters; MLflow takes {LONGEST_PARAMETER}.",
+                    problem=f"Node {node.name!r} reads it, and as text it has {len(text)}"
+                    f" characters; MLflow accepts {LONGEST_PARAMETER}.",
                     consequence="kedro-mlflow fails the node before it starts.",
                     fix="Set tracking.params.long_params_strategy in mlflow.yml to tag or truncate,"
-                    " or let the node take a part of it.",
-                    pipeline=subject.pipeline.name,
+                    " or let the node read a part of it.",
                 )
             before = first.setdefault(logged, (given, text, node.name))
-            if before[1] != text and logged not in told:
-                told.add(logged)
+            if before[1] != text and logged not in reported:
+                reported.add(logged)
                 yield Finding(
                     code="mlflow-parameter",
                     severity="error",
@@ -155,14 +150,13 @@ def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
                     consequence="All pods log to one run, in which a parameter has one value: the"
                     " second of the two nodes fails.",
                     fix="Rename one of them, or change tracking.params.dict_params in mlflow.yml.",
-                    pipeline=subject.pipeline.name,
                 )
 
 
 def _logged(
     inputs: tuple[str, ...], parameters: Mapping[str, Any], kedro: KedroMlflow
 ) -> Iterator[tuple[str, str, Any]]:
-    """What kedro-mlflow logs for a node: the parameter, the name in MLflow, and the value."""
+    """Yield what kedro-mlflow logs for a node: the parameter, its name in MLflow, its value."""
     for name in inputs:
         if name == "parameters":
             given, value = name, parameters
@@ -181,7 +175,7 @@ def _logged(
 
 
 def _value(parameters: Any, name: str) -> Any:
-    """A parameter by its name, nested ones with dots; _UNKNOWN if only a run will know it."""
+    """Return a parameter by its name, nested ones with dots; _UNKNOWN if only a run knows it."""
     for part in name.split("."):
         if not isinstance(parameters, Mapping) or part not in parameters:
             return _UNKNOWN
@@ -190,7 +184,7 @@ def _value(parameters: Any, name: str) -> Any:
 
 
 def _flat(name: str, value: Any, options: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """A dictionary's entries as parameters of their own, as kedro-mlflow does it."""
+    """Return a dictionary's entries as parameters of their own, as kedro-mlflow does."""
     if not isinstance(value, Mapping) or (depth and options.get("recursive") is False):
         return {name: value}
     separator = str(options.get("sep", "."))
@@ -199,13 +193,3 @@ def _flat(name: str, value: Any, options: Mapping[str, Any], depth: int = 0) -> 
         for part, entry in value.items()
         for key, inner in _flat(f"{name}{separator}{part}", entry, options, depth + 1).items()
     }
-
-
-MLFLOW_CHECKS = (
-    mlflow_server,
-    mlflow_experiment,
-    mlflow_settings,
-    mlflow_credentials,
-    mlflow_parameters,
-)
-"""All of them."""

@@ -1,16 +1,19 @@
-"""What the configuration says, whatever the pipeline."""
+"""Checks of the configuration alone, whatever the pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from kedro_airflow_k8s.checks.dataset_types import store_not_installed
 from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.types import store_not_installed
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
-from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
+from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.config.wording import Nearest, listed
+from kedro_airflow_k8s.dynamic_config.usage import Use
 
 MACROS_OF_BOTH = frozenset(
     (
@@ -23,21 +26,21 @@ MACROS_OF_BOTH = frozenset(
         *("try_number", "ts", "ts_nodash", "ts_nodash_with_tz", "var"),
     )
 )
-"""What Airflow 2.11 and Airflow 3 both have for templates."""
+"""Macros that Airflow 2.11 and Airflow 3 have."""
 
 MACROS_OF_AIRFLOW_2 = frozenset(
     ("conf", "prev_ds", "prev_ds_nodash", "prev_execution_date", "triggering_dataset_events")
 )
-"""What Airflow 3 does not have, and the DAG has nothing to put in its place."""
+"""Macros that Airflow 3 does not have, and that have no successor in the DAG."""
 
-MACROS_MADE_GOOD = frozenset(
+EMULATED_MACROS = frozenset(
     (
         *("execution_date", "next_ds", "next_ds_nodash", "next_execution_date"),
         *("prev_execution_date_success", "tomorrow_ds", "tomorrow_ds_nodash"),
         *("yesterday_ds", "yesterday_ds_nodash"),
     )
 )
-"""What Airflow 3 does not have, but the DAG works out for itself."""
+"""Macros that Airflow 3 does not have, and that have a successor in the DAG."""
 
 MACROS_OF_AIRFLOW_3 = frozenset(
     (
@@ -45,16 +48,42 @@ MACROS_OF_AIRFLOW_3 = frozenset(
         *("task_state_store", "triggering_asset_events"),
     )
 )
-"""What Airflow 2.11 does not have."""
+"""Macros that Airflow 2.11 does not have."""
+
+
+def doubtful_settings(config: PluginConfig) -> Iterator[Finding]:
+    """Report the settings that load, but probably do not do what their author wants."""
+    for doubt in config_warnings(config):
+        yield Finding(
+            code="config",
+            severity="warning",
+            where=doubt.path,
+            problem=doubt.reason,
+            consequence=doubt.consequence,
+            fix=doubt.fix,
+        )
+
+
+def no_image(run: RunConfig) -> Iterator[Finding]:
+    """Report that no image is set."""
+    if run.image is None:
+        yield Finding(
+            code="no-image",
+            severity="error",
+            where="run_config.image",
+            problem="No image is set for the pods.",
+            consequence="The DAG cannot be compiled.",
+            fix="Set run_config.image in airflow-k8s.yaml, or pass one with --image.",
+        )
 
 
 def check_settings(run: RunConfig) -> list[Finding]:
-    """All findings about the configuration alone."""
-    return [*_image(run), *_amounts(run), *_macros(run), *store_not_installed(run)]
+    """Return all findings about `run_config` alone."""
+    return [*_image_tag(run), *_amounts(run), *_macros(run), *store_not_installed(run)]
 
 
 def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[Finding]:
-    """Keys of `grouping` that are no pipelines.
+    """Find keys of `grouping` that are not pipelines.
 
     Args:
         run: The configuration.
@@ -68,28 +97,73 @@ def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[F
                 severity="warning",
                 where=f"run_config.grouping.{name}",
                 problem=f"No pipeline {name!r} is registered.{nearest.hint(name)}",
-                consequence="It has no effect: the pipeline that was meant is grouped as"
-                " __default__ says, or not at all.",
-                fix="Correct the name, or take the key out."
+                consequence="The key has no effect: the intended pipeline is grouped as"
+                f" {GROUPING_DEFAULT} says, or not at all.",
+                fix="Correct the name, or remove the key."
                 f" Pipelines: {listed(sorted(registered))}.",
             )
 
 
-def _image(run: RunConfig) -> Iterator[Finding]:
-    where = "run_config.image"
-    if run.image is None:
-        yield Finding(
-            code="no-image",
-            severity="error",
-            where=where,
-            problem="There is none.",
-            consequence="There is no DAG: nobody knows what the pods run.",
-            fix="Set run_config.image in airflow-k8s.yaml, or give one with --image.",
-        )
+def config_variables(
+    run: RunConfig, uses: Iterable[Use], variables: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Find variables `KEDRO_CONFIG_<NAME>` that the project's files use and pods do not have.
+
+    Args:
+        run: The configuration.
+        uses: What the project's files use.
+        variables: What the DAG gives the pods besides the configuration.
+    """
+    in_env = [secret for secret in run.secrets if secret.deploy_type == "env"]
+    # A whole Secret may have any variable.
+    if any(not secret.key for secret in in_env):
         return
-    name, _, digest = run.image.partition("@")
+    given = {*run.env_vars, *variables, *(secret.deploy_target for secret in in_env)}
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        if use.variable not in given:
+            found.setdefault(use.variable, []).append(use)
+    for variable, its_uses in sorted(found.items()):
+        needed = [use.file for use in its_uses if not use.has_default]
+        if needed:
+            yield _variable(
+                variable,
+                f"{_using(needed)} it without a default",
+                consequence="Unless the image has it, pods cannot read that configuration, and"
+                " fail.",
+                fix="Add it there, or write a default:"
+                f" ${{kedro_config:{its_uses[0].name},default}}.",
+            )
+        elif variable in os.environ:
+            yield _variable(
+                variable,
+                f"{_using([use.file for use in its_uses])} it; it is set here",
+                consequence="Unless the image has it, pods use the default, unlike a run on this"
+                " machine.",
+                fix="Add it there, or unset it here.",
+            )
+
+
+def _using(files: list[str]) -> str:
+    return f"{listed(files)} {'uses' if len(files) == 1 else 'use'}"
+
+
+def _variable(variable: str, problem: str, *, consequence: str, fix: str) -> Finding:
+    return Finding(
+        code="config-variable",
+        severity="warning",
+        where=f"variable {variable}",
+        problem=f"{problem}, and neither run_config.env_vars nor run_config.secrets gives it to the"
+        " pods.",
+        consequence=consequence,
+        fix=fix,
+    )
+
+
+def _image_tag(run: RunConfig) -> Iterator[Finding]:
+    name, _, digest = (run.image or "").partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    if digest or tag not in ("", "latest"):
+    if not name or digest or tag not in ("", "latest"):
         return
     stale = (
         f" With image_pull_policy {run.image_pull_policy}, machines that have an older one keep it."
@@ -99,11 +173,11 @@ def _image(run: RunConfig) -> Iterator[Finding]:
     yield Finding(
         code="image-tag",
         severity="warning",
-        where=where,
+        where="run_config.image",
         problem=f"{run.image!r} has {'the tag latest' if tag else 'no tag, which means latest'}:"
         " another image may have that name tomorrow.",
         consequence=f"Tasks of one run may run different code.{stale}",
-        fix="Name a tag that stays with its image, such as the commit, or a digest (@sha256:...).",
+        fix="Use a tag that stays with its image, such as the commit, or a digest (@sha256:...).",
     )
 
 
@@ -135,35 +209,35 @@ def _amount(name: str, entry: ResourcesConfig, resource: str) -> Iterator[Findin
             where=where,
             problem=f"It requests {resource} {request}, and {said}.",
             consequence="Kubernetes refuses the pod: devices and huge pages are not shared, so"
-            " request and limit must be the same.",
+            " request and limit must be equal.",
             fix=f"Set limits.{resource} to {request}.",
         )
 
 
 def _is_device(resource: str) -> bool:
-    # With a domain in front, but Kubernetes' own.
+    """Return whether a resource has a domain in front, other than Kubernetes' own."""
     extended = "/" in resource and not resource.partition("/")[0].endswith("kubernetes.io")
     return extended or resource.startswith("hugepages-")
 
 
 def _macros(run: RunConfig) -> Iterator[Finding]:
-    known = MACROS_OF_BOTH | MACROS_OF_AIRFLOW_2 | MACROS_OF_AIRFLOW_3 | MACROS_MADE_GOOD
-    nearest = Nearest(known)
-    missing: Mapping[str, frozenset[str]] = {
-        "Airflow 3 does not have it.": MACROS_OF_AIRFLOW_2,
-        "Airflow 2 does not have it.": MACROS_OF_AIRFLOW_3,
-    }
+    nearest = Nearest(MACROS_OF_BOTH | MACROS_OF_AIRFLOW_2 | MACROS_OF_AIRFLOW_3 | EMULATED_MACROS)
     for name in run.macro_params:
         root = name.partition(".")[0]
-        if root in MACROS_OF_BOTH | MACROS_MADE_GOOD:
+        if root in MACROS_OF_BOTH | EMULATED_MACROS:
             continue
-        problem = next((text for text, macros in missing.items() if root in macros), None)
+        if root in MACROS_OF_AIRFLOW_2:
+            problem = "Airflow 3 does not have it."
+        elif root in MACROS_OF_AIRFLOW_3:
+            problem = "Airflow 2 does not have it."
+        else:
+            problem = f"Airflow has no macro {root!r}.{nearest.hint(root)}"
         yield Finding(
             code="unknown-macro",
             severity="warning",
             where=f"run_config.macro_params: {name}",
-            problem=problem or f"Airflow has no macro {root!r}.{nearest.hint(root)}",
-            consequence="Such an Airflow hands on nothing in its place: Kedro takes the value of"
-            " its own parameter of that name, or fails if it has none.",
-            fix="Take another macro, or see to it that the project has a parameter of that name.",
+            problem=problem,
+            consequence="Such an Airflow passes nothing on: Kedro uses its own parameter of that"
+            " name, or fails if it has none.",
+            fix="Use another macro, or add a parameter of that name to the project.",
         )

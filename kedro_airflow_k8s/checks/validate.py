@@ -1,32 +1,33 @@
-"""Checks of whole pipelines before they are deployed: what is read for them, and in what order."""
+"""Plan pipelines and check them before they are deployed: read, plan, check, report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
-from kedro_airflow_k8s.checks import (
-    Subject,
-    check_pipeline,
+from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
+from kedro_airflow_k8s.checks.settings import (
     check_settings,
     config_variables,
+    doubtful_settings,
+    no_image,
     unknown_pipelines,
-    unknown_resources,
 )
-from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
-from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.config.warnings import config_warnings
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
-from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG, grouping_mode
+from kedro_airflow_k8s.plan.tasks import grouping_mode
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.reader import KedroProject
 
 T = TypeVar("T")
-
-_STAND_IN = "image"
-"""An image for the plan where there is none, so that the other checks can be made."""
 
 
 @dataclass(frozen=True)
@@ -38,81 +39,126 @@ class Planned:
 
 
 def validate(
-    project: KedroProject,
-    pipelines: Sequence[str],
-    config: PluginConfig,
-    overrides: Overrides = AS_CONFIGURED,
+    project: KedroProject, config: PluginConfig, pipelines: Sequence[str]
 ) -> list[Finding]:
-    """Everything that is wrong or doubtful in pipelines, errors first; also what stops a compile.
+    """Return all that is wrong or doubtful in pipelines, errors first.
 
     Args:
         project: The Kedro project.
-        pipelines: Registered names.
         config: The configuration.
-        overrides: What else is said in place of the configuration.
+        pipelines: Registered names.
 
     Raises:
         ProjectError: If a pipeline is unknown, or a pipeline module does not import.
     """
-    findings = _doubts(config)
-    planned: list[Planned] = []
-    for name in pipelines:
-        pipeline = project.read_pipeline(name)
-        if not pipeline.nodes and len(pipelines) > 1:
-            continue
-        found = list(unknown_resources(pipeline, config.run_config))
-        findings += found
-        try:
-            pipeline = ready_to_plan(project, pipeline, config)
-            plan = build_plan(_mended(pipeline, found), _with_image(config), overrides)
-        except (ConfigError, PlanError) as error:
-            findings.append(_of_plan(error, name))
-        else:
-            planned.append(Planned(pipeline, plan))
-    if not planned and not any(finding.pipeline for finding in findings):
-        findings.append(_of_plan(PlanError("No pipeline has nodes."), ""))
-    return errors_first([*findings, *check_plans(project, planned, config)])
+    planned, findings = plan_pipelines(project, config, pipelines)
+    return errors_first([*findings, *check_plans(project, config, planned)])
 
 
-def check_plans(
-    project: KedroProject, planned: Sequence[Planned], config: PluginConfig
-) -> list[Finding]:
-    """What is wrong or doubtful in pipelines of which there are plans already, errors first.
+def plan_pipelines(
+    project: KedroProject,
+    config: PluginConfig,
+    pipelines: Sequence[str],
+    overrides: Overrides = AS_CONFIGURED,
+) -> tuple[list[Planned], list[Finding]]:
+    """Plan the DAGs of pipelines; of several pipelines, those without nodes are left out.
+
+    An error among the findings means that the plans cannot be compiled. They can be checked: in
+    them, stand-ins take the place of a missing image and missing resources.
 
     Args:
         project: The Kedro project.
-        planned: The pipelines and their plans. Where a project has no catalog yet, it is read.
-        config: The configuration.
+        config: The configuration. DAG files in its output do not count as uncommitted changes.
+        pipelines: Registered names.
+        overrides: What a command says of the DAGs.
+
+    Raises:
+        ProjectError: If a pipeline is unknown, or a pipeline module does not import.
     """
-    findings = [*check_settings(config.run_config), *_same_dag(planned)]
-    findings += unknown_pipelines(config.run_config, project.pipeline_names())
-    findings += config_variables(config.run_config, project.variables, project.pod_variables)
-    credentials, unread_credentials = _known(lambda: project.credentials, "credentials")
-    parameters, unread_parameters = _known(lambda: project.parameters, "parameters")
-    findings += [*unread_credentials, *unread_parameters]
-    catalog, _ = _known(lambda: project.catalog, "catalog")
+    run = config.run_config
+    output = Path(config.output) if config.output else None
+    findings = [*doubtful_settings(config), *no_image(run)]
+    planned: list[Planned] = []
+    for name in pipelines:
+        pipeline = project.read_pipeline(name, output)
+        if not pipeline.nodes and len(pipelines) > 1:
+            continue
+        missing = missing_resources(pipeline.nodes, run)
+        found = [*unknown_resources(missing, run)]
+        try:
+            new = _plan(project, _with_stand_ins(config, missing), pipeline, overrides)
+        except (ConfigError, PlanError) as error:
+            found.append(_not_planned(error))
+        else:
+            found += _same_dag(new, planned)
+            planned.append(new)
+        findings += [replace(finding, pipeline=name) for finding in found]
+    if not planned and not any(finding.pipeline for finding in findings):
+        empty = PlanError("No pipeline has nodes, so there is nothing to compile.")
+        findings.append(_not_planned(empty))
+    return planned, findings
+
+
+def check_plans(
+    project: KedroProject, config: PluginConfig, planned: Sequence[Planned]
+) -> list[Finding]:
+    """Return what would go wrong or is doubtful when planned pipelines run, errors first.
+
+    Args:
+        project: The Kedro project.
+        config: The configuration.
+        planned: The pipelines and their plans. Where a pipeline has no catalog yet, it is read.
+    """
+    run = config.run_config
+    findings = [
+        *check_settings(run),
+        *unknown_pipelines(run, project.pipeline_names()),
+        *config_variables(run, project.variables, project.pod_variables),
+    ]
+    credentials = _readable(lambda: project.credentials, "credentials", findings)
+    parameters = _readable(lambda: project.parameters, "parameters", findings)
+    # A pipeline without a plan may lack it because the catalog cannot be read.
+    catalog = _readable(lambda: project.catalog, "catalog", findings if planned else [])
     if catalog is not None and not catalog.exists:
         findings.append(_no_catalog(project))
     for each in planned:
-        pipeline, unread = _with_catalog(project, each.pipeline)
-        findings += unread
-        findings += check_pipeline(
-            Subject(
-                pipeline=pipeline,
-                run=config.run_config,
-                plan=each.plan,
-                parameters=parameters,
-                credentials=credentials,
-                declared=catalog.names if catalog is not None else frozenset(),
-                makers=project.makers,
-                hooks_declare=project.hooks_declare,
-                hooks_disabled=project.disables_hooks,
-            )
+        pipeline = each.pipeline
+        if pipeline.catalog is None and catalog is not None:
+            read = partial(_with_catalog, project, pipeline)
+            pipeline = _readable(read, "catalog", findings) or pipeline
+        subject = Subject(
+            pipeline=pipeline,
+            run=run,
+            plan=each.plan,
+            parameters=parameters,
+            credentials=credentials,
+            declared=catalog.names if catalog is not None else frozenset(),
+            makers=project.makers,
+            hooks_declare=project.hooks_declare,
+            hooks_disabled=project.disables_hooks,
         )
+        findings += check_pipeline(subject)
     return errors_first(findings)
 
 
-def _read_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
+def _plan(
+    project: KedroProject, config: PluginConfig, pipeline: ProjectPipeline, overrides: Overrides
+) -> Planned:
+    """Plan a pipeline, after a look at what its plan needs of the project besides.
+
+    Raises:
+        ConfigError: If that cannot be read.
+        PlanError: If the pipeline and the configuration do not fit together.
+    """
+    if config.run_config.trigger_params:
+        pipeline = replace(pipeline, parameters=project.parameters)
+    if grouping_mode(pipeline, config.run_config) == "memory":
+        # For anything else the catalog need not be readable.
+        pipeline = _with_catalog(project, pipeline)
+    return Planned(pipeline, build_plan(pipeline, config, overrides))
+
+
+def _with_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
     """Return a pipeline with what the catalog says of its datasets.
 
     Raises:
@@ -120,6 +166,43 @@ def _read_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPi
     """
     names = (name for node in pipeline.nodes for name in (*node.inputs, *node.outputs))
     return replace(pipeline, catalog=project.catalog.entries(names))
+
+
+def _with_stand_ins(config: PluginConfig, missing: Collection[str]) -> PluginConfig:
+    """Return a configuration that can be planned, without the image and some resources or not."""
+    run = config.run_config
+    default = run.resources.get(RESOURCES_DEFAULT, ResourcesConfig())
+    resources = {**run.resources, **dict.fromkeys(missing, default)}
+    changes = {"image": run.image or "image", "resources": resources}
+    return config.model_copy(update={"run_config": run.model_copy(update=changes)})
+
+
+def _same_dag(new: Planned, planned: Sequence[Planned]) -> Iterator[Finding]:
+    """Report that another pipeline has the same DAG id."""
+    for earlier in planned:
+        if earlier.plan.dag_id == new.plan.dag_id:
+            yield Finding(
+                code="id-collision",
+                severity="error",
+                where=f"DAG {new.plan.dag_id!r}",
+                problem=f"Pipelines {earlier.pipeline.name!r} and {new.pipeline.name!r} have the"
+                " same DAG id.",
+                consequence="One file replaces the other, and only one of the pipelines runs.",
+                fix="Rename one of the pipelines.",
+            )
+
+
+def _not_planned(error: ConfigError | PlanError) -> Finding:
+    name = error.code if isinstance(error, PlanError) else None
+    code: Code = next((code for code in CODES if code == name), "plan")
+    return Finding(
+        code=code,
+        severity="error",
+        where="the DAG",
+        problem=str(error),
+        consequence="The DAG cannot be compiled.",
+        fix="Fix this first: the other checks of the pipeline need its plan.",
+    )
 
 
 def _no_catalog(project: KedroProject) -> Finding:
@@ -134,127 +217,20 @@ def _no_catalog(project: KedroProject) -> Finding:
     )
 
 
-def _with_catalog(
-    project: KedroProject, pipeline: ProjectPipeline
-) -> tuple[ProjectPipeline, list[Finding]]:
-    """Return a pipeline with what the catalog says of its datasets, if that can be read."""
-    if pipeline.catalog is not None:
-        return pipeline, []
-    found, unread = _known(lambda: _read_catalog(project, pipeline), "catalog")
-    return found or pipeline, unread
-
-
-def ready_to_plan(
-    project: KedroProject, pipeline: ProjectPipeline, config: PluginConfig
-) -> ProjectPipeline:
-    """Return a pipeline with what else its plan needs: parameters to show, what is in memory.
-
-    Raises:
-        ConfigError: If that cannot be read, without which there is no plan.
-    """
-    if config.run_config.trigger_params:
-        pipeline = replace(pipeline, parameters=project.parameters)
-    if grouping_mode(pipeline, config.run_config) == "memory":
-        # For anything else the catalog need not be readable.
-        return _read_catalog(project, pipeline)
-    return pipeline
-
-
-def _known(read: Callable[[], T], what: str) -> tuple[T | None, list[Finding]]:
-    """What a part of the project says, or a finding that it cannot be read."""
+def _readable(read: Callable[[], T], what: str, findings: list[Finding]) -> T | None:
+    """Return a part of the project, or None and one more finding if it cannot be read."""
     try:
-        return read(), []
+        return read()
     except ConfigError as error:
-        return None, [
+        reason = " ".join(str(error).split()).rstrip(".")
+        findings.append(
             Finding(
                 code="not-checked",
                 severity="warning",
                 where=f"the project's {what}",
-                problem=f"The checks that need them were not made, because: {_line(error)}.",
-                consequence="If that is so in the pods as well, no task can run.",
-                fix="Make sure that they can be read without a run, from here.",
-            )
-        ]
-
-
-def _line(error: ConfigError) -> str:
-    return " ".join(str(error).split()).rstrip(".")
-
-
-def _with_image(config: PluginConfig) -> PluginConfig:
-    run = config.run_config
-    if run.image is not None:
-        return config
-    return config.model_copy(update={"run_config": run.model_copy(update={"image": _STAND_IN})})
-
-
-def _mended(pipeline: ProjectPipeline, found: Iterable[Finding]) -> ProjectPipeline:
-    """Return a pipeline without the tags that findings are about, so that it can have a plan."""
-    wrong = {finding.where for finding in found}
-    if not wrong:
-        return pipeline
-    nodes = tuple(
-        replace(node, tags=tuple(tag for tag in node.tags if not _names_one(tag, wrong)))
-        for node in pipeline.nodes
-    )
-    return replace(pipeline, nodes=nodes)
-
-
-def _names_one(tag: str, wrong: set[str]) -> bool:
-    match = RESOURCES_TAG.fullmatch(tag)
-    return match is not None and f"tag 'resources.{match[1]}'" in wrong
-
-
-def _doubts(config: PluginConfig) -> list[Finding]:
-    """What loads, but will hardly do what its author wanted."""
-    findings = []
-    for text in config_warnings(config):
-        where, _, reason = text.partition(": ")
-        findings.append(
-            Finding(
-                code="config",
-                severity="warning",
-                where=where,
-                problem=f"{reason[:1].upper()}{reason[1:].rstrip('.')}.",
-                consequence="It will hardly do what was meant.",
-                fix="Correct it in airflow-k8s.yaml, or take it out.",
+                problem=f"The checks that need them were skipped: {reason}.",
+                consequence="If they cannot be read in the pods either, no task can run.",
+                fix="Make sure that they can be read without a run, on this machine.",
             )
         )
-    return findings
-
-
-def _of_plan(error: ConfigError | PlanError, pipeline: str) -> Finding:
-    name = error.code if isinstance(error, PlanError) else None
-    code: Code = next((code for code in CODES if code == name), "plan")
-    return Finding(
-        code=code,
-        severity="error",
-        where="the plan of the DAG",
-        problem=str(error),
-        consequence="There is no DAG.",
-        fix="Nothing else of this pipeline is checked until that is mended.",
-        pipeline=pipeline,
-    )
-
-
-def _same_dag(planned: Sequence[Planned]) -> list[Finding]:
-    """Pipelines that would be one DAG."""
-    firsts: dict[str, str] = {}
-    findings = []
-    for each in planned:
-        dag_id, pipeline = each.plan.dag_id, each.pipeline.name
-        first = firsts.setdefault(dag_id, pipeline)
-        if first != pipeline:
-            findings.append(
-                Finding(
-                    code="id-collision",
-                    severity="error",
-                    where=f"DAG {dag_id!r}",
-                    problem=f"Pipelines {first!r} and {pipeline!r} would both be it.",
-                    consequence="Only one of the two files would be there, and only one of the"
-                    " pipelines would run.",
-                    fix="Rename one of the pipelines.",
-                    pipeline=pipeline,
-                )
-            )
-    return findings
+        return None

@@ -6,13 +6,13 @@ Nothing heavy is imported before a command runs: Kedro loads this package for ev
 from kedro_airflow_k8s.cli._options import airflow_k8s, commands
 from kedro_airflow_k8s.cli.compile import compile_command
 from kedro_airflow_k8s.cli.diff import diff_command
-from kedro_airflow_k8s.cli.init import init
+from kedro_airflow_k8s.cli.init import init_command
 from kedro_airflow_k8s.cli.list_pipelines import list_pipelines_command
 from kedro_airflow_k8s.cli.run_once import run_once_command
-from kedro_airflow_k8s.cli.sandbox import sandbox
+from kedro_airflow_k8s.cli.sandbox import sandbox_group
 from kedro_airflow_k8s.cli.schedule import schedule_command
 from kedro_airflow_k8s.cli.ui import ui_command
-from kedro_airflow_k8s.cli.upload_pipeline import upload_pipeline
+from kedro_airflow_k8s.cli.upload_pipeline import upload_pipeline_command
 from kedro_airflow_k8s.cli.validate import validate_command
 from kedro_airflow_k8s.dynamic_config import explanations, resolver
 
@@ -21,13 +21,13 @@ __all__ = [
     "commands",
     "compile_command",
     "diff_command",
-    "init",
+    "init_command",
     "list_pipelines_command",
     "run_once_command",
-    "sandbox",
+    "sandbox_group",
     "schedule_command",
     "ui_command",
-    "upload_pipeline",
+    "upload_pipeline_command",
     "validate_command",
 ]
 

@@ -1,4 +1,4 @@
-"""The group that all commands are in, and what is common to them: options, errors, project."""
+"""What commands share: the group they are in, options, the project, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import math
 import os
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from kedro.framework.startup import ProjectMetadata
+
+    from kedro_airflow_k8s.project.reader import KedroProject
+    from kedro_airflow_k8s.terminal.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
@@ -17,16 +23,16 @@ GARBAGE_THRESHOLDS = (100_000, 100)
 """New objects before Python looks for garbage among them, and such looks before a deeper one."""
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit code after Ctrl-C, as in shells: 128 and the number of the signal."""
 
 SANDBOX_ENV = "sandbox"
-"""An environment of this name means `--sandbox`, whether the project has a folder for it or not."""
+"""The environment that means `--sandbox`, whether the project has a folder for it or not."""
 
 _ENV, _PIPELINE = f"{__name__}.env", f"{__name__}.pipeline"
 
 
 class PluginGroup(click.Group):
-    """A group whose commands show the plugin's errors as one message, with exit code 1."""
+    """A group whose commands show an error of the plugin as one message, with exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -48,15 +54,15 @@ class PluginGroup(click.Group):
 
 
 def project_options(command: F) -> F:
-    """The options that the document has after the group's name, and people type after a command."""
+    """Add the options that the group has as well: people type them after a command, too."""
     for option in (
         click.option(
-            "-p", "--pipeline", help="Registered pipeline to take.  [default: __default__]"
+            "-p", "--pipeline", help="Use this registered pipeline.  [default: __default__]"
         ),
         click.option(
             "-e",
             "--env",
-            help="Configuration environment, also of the pods."
+            help="Use this configuration environment, also in the pods."
             "  [default: KEDRO_ENV, else Kedro's default]",
         ),
     ):
@@ -65,7 +71,7 @@ def project_options(command: F) -> F:
 
 
 def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the project and the pipeline's name, whichever place they were named in."""
+    """Pass the project and the pipeline's name to a command, from the command or the group."""
 
     @project_options
     @click.pass_context
@@ -78,13 +84,13 @@ def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_airflow(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the project, the pipeline's name and the Airflow that it is to talk to."""
+    """Pass the project, the pipeline's name and the target Airflow to a command."""
 
     @project_options
     @click.option(
         "--sandbox",
         is_flag=True,
-        help=f"Take the Airflow of `sandbox up`. The same: --env {SANDBOX_ENV}.",
+        help=f"Use the Airflow of `sandbox up`, as --env {SANDBOX_ENV} does.",
     )
     @click.pass_context
     @wraps(command)
@@ -110,8 +116,8 @@ def with_airflow(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _project(ctx: click.Context, env: str | None) -> Any:
-    """The project in an environment; `sandbox` is Kedro's default where it has no such folder."""
+def _project(ctx: click.Context, env: str | None) -> KedroProject:
+    """Return the project in an environment; without a folder `sandbox`, that is Kedro's default."""
     from kedro_airflow_k8s.project.reader import KedroProject
 
     metadata = project_metadata(ctx)
@@ -121,11 +127,11 @@ def _project(ctx: click.Context, env: str | None) -> Any:
     return project
 
 
-def project_metadata(ctx: click.Context) -> Any:
-    """What Kedro's CLI knows of the project that it was called in.
+def project_metadata(ctx: click.Context) -> ProjectMetadata:
+    """Return what Kedro's CLI knows of the project.
 
     Raises:
-        ProjectError: If it was called elsewhere.
+        ProjectError: If Kedro was not called in a project.
     """
     if ctx.obj is None:
         from pathlib import Path
@@ -137,16 +143,17 @@ def project_metadata(ctx: click.Context) -> Any:
             " whose pyproject.toml has a section [tool.kedro]. Go to your project's folder, or"
             " make a project with `kedro new`."
         )
-    return ctx.obj
+    metadata: ProjectMetadata = ctx.obj
+    return metadata
 
 
 def env_option_given(ctx: click.Context, env: str | None) -> str | None:
-    """The environment named after the command or after the group, whatever KEDRO_ENV says."""
+    """Return the environment of the command's option or the group's, whatever KEDRO_ENV says."""
     return env or ctx.meta.get(_ENV) or None
 
 
 def chosen_env(ctx: click.Context, env: str | None) -> str | None:
-    """The environment named after the command, after the group, or in KEDRO_ENV."""
+    """Return the environment of the command's option, the group's, or KEDRO_ENV."""
     return env_option_given(ctx, env) or os.environ.get("KEDRO_ENV") or None
 
 
@@ -156,41 +163,39 @@ def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
     return pipeline or ctx.meta.get(_PIPELINE) or DEFAULT_PIPELINE
 
 
-def named_pipelines(project: Any, pipeline: str, every: bool) -> list[str]:
-    """The pipelines that a command with --all works on.
+def named_pipelines(project: KedroProject, pipeline: str, all_pipelines: bool) -> list[str]:
+    """Return the pipelines that a command with --all works on.
 
     Raises:
         click.UsageError: If --all and --pipeline were given.
     """
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
-    if not every:
+    if not all_pipelines:
         return [pipeline]
     if pipeline != DEFAULT_PIPELINE:
         raise click.UsageError("Give --all or --pipeline, not both.")
-    names: list[str] = project.pipeline_names()
-    return names
+    return project.pipeline_names()
 
 
 image_option = click.option(
-    "-i", "--image", help="Image of the pods, in place of run_config.image."
+    "-i", "--image", help="Run the pods with this image, in place of run_config.image."
 )
 checks_option = click.option(
     "--checks/--no-checks",
     default=True,
-    help="Whether to look first for what would go wrong on the cluster, as validate does."
-    "  [default: checks]",
+    help="Look first for what would go wrong on the cluster, as validate does.  [default: checks]",
 )
 output_option = click.option(
-    "-o", "--output", help="Where Airflow reads DAGs, in place of output in the configuration."
+    "-o", "--output", help="Write to where Airflow reads DAGs, in place of output in the file."
 )
 dag_name_option = click.option(
-    "-d", "--dag-name", help="Id of the DAG, in place of the one made of run_config.run_name."
+    "-d", "--dag-name", help="Use this DAG id, in place of the one made of run_config.run_name."
 )
 
 
 def interruptible(call: Callable[[], R]) -> R:
-    """Run something that itself tells what an interruption has done, and ends what it began.
+    """Run something that reports an interruption itself, and ends what it began.
 
     Raises:
         click.exceptions.Exit: When it was interrupted.
@@ -205,7 +210,7 @@ def interruptible(call: Callable[[], R]) -> R:
 
 
 def minutes_above_zero(text: str) -> float:
-    """A number of minutes above 0; NaN would pass every comparison."""
+    """Return a number of minutes above 0; NaN would pass every comparison."""
     try:
         minutes = float(text)
     except ValueError:
@@ -215,15 +220,15 @@ def minutes_above_zero(text: str) -> float:
     return minutes
 
 
-def progress() -> Any:
-    """Progress on standard output."""
+def progress() -> Progress:
+    """Return progress on standard output."""
     from kedro_airflow_k8s.terminal.progress import Progress, standard_console
 
     return Progress(standard_console())
 
 
 def warn(message: str) -> None:
-    """Show a doubt."""
+    """Print a warning."""
     click.secho(f"Warning: {message}", fg="yellow", err=True)
 
 

@@ -1,9 +1,9 @@
-"""`compile`."""
+"""`compile`: the DAG of a pipeline, as a file on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,9 @@ from kedro_airflow_k8s.cli._options import (
     with_project,
 )
 
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.project.reader import KedroProject
+
 
 @airflow_k8s.command("compile")
 @with_project
@@ -24,16 +27,16 @@ from kedro_airflow_k8s.cli._options import (
     "-t",
     "--target-path",
     type=click.Path(file_okay=False),
-    help="Folder to write to.  [default: dags]",
+    help="Write to this folder.  [default: dags]",
 )
-@click.option("--all", "every", is_flag=True, help="Compile every registered pipeline.")
+@click.option("--all", "all_pipelines", is_flag=True, help="Compile every registered pipeline.")
 @checks_option
 def compile_command(
-    project: Any,
+    project: KedroProject,
     pipeline: str,
     image: str | None,
     target_path: str | None,
-    every: bool,
+    all_pipelines: bool,
     checks: bool,
 ) -> None:
     """Write the DAG of a pipeline to dags/<dag_id>.py.
@@ -45,15 +48,14 @@ def compile_command(
     from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.upload import upload_dag
 
-    names = named_pipelines(project, pipeline, every)
+    names = named_pipelines(project, pipeline, all_pipelines)
     if target_path and "://" in target_path:
         raise click.UsageError(
             "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
             f" kedro airflow-k8s upload-pipeline --output {target_path}"
         )
-    folder = Path(target_path) if target_path else project.dags_path
-    config = project.config(image, output=str(folder))
-    dags = compile_pipelines(project, config, names, checks=checks, warn=warn)
-    for dag in dags:
-        path = upload_dag(dag.source, dag.file_name, str(folder))
+    folder = str(Path(target_path) if target_path else project.dags_path)
+    config = project.config(image, output=folder)
+    for dag in compile_pipelines(project, config, names, checks=checks, warn=warn):
+        path = upload_dag(dag.source, dag.file_name, folder)
         click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")

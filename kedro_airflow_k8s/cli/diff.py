@@ -1,8 +1,8 @@
-"""`diff`: what `upload-pipeline` would change. It writes nothing, neither there nor here."""
+"""`diff`: what `upload-pipeline` would change; it writes nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +16,16 @@ from kedro_airflow_k8s.cli._options import (
     with_airflow,
 )
 
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
+
 DIFFERENT, TROUBLE = 1, 2
-"""Exit codes as `diff` has them; 0 if all is the same."""
+"""Exit codes, as those of `diff`; 0 if nothing differs."""
 
 
 class Trouble(click.ClickException):
-    """It cannot be told whether there is a difference."""
+    """A failed comparison."""
 
     exit_code = TROUBLE
 
@@ -55,13 +59,18 @@ class DiffCommand(click.Command):
 @with_airflow
 @image_option
 @output_option
-@click.option("--all", "every", is_flag=True, help="Compare every registered pipeline.")
+@click.option("--all", "all_pipelines", is_flag=True, help="Compare every registered pipeline.")
 def diff_command(
-    project: Any, pipeline: str, target: Any, image: str | None, output: str | None, every: bool
+    project: KedroProject,
+    pipeline: str,
+    target: Target,
+    image: str | None,
+    output: str | None,
+    all_pipelines: bool,
 ) -> None:
     """Show what an upload of the DAG of a pipeline would change, in words and line by line.
 
-    Exit code 0: nothing; 1: something; 2: it cannot be told.
+    Exit code 0: no difference; 1: a difference; 2: the comparison failed.
 
     \b
     Example:
@@ -73,12 +82,11 @@ def diff_command(
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
-    names = named_pipelines(project, pipeline, every)
-    config = target.dag_config(image, output)
-    # What would go wrong in a run is not asked here.
+    names = named_pipelines(project, pipeline, all_pipelines)
+    config, destination = target.dag_config(image, output), target.output(output)
     dags = compile_pipelines(project, config, names, checks=False, warn=warn)
     # All are read before any is shown: half an answer would look like a whole one.
-    diffs = [compare(dag, read_dag(dag.file_name, config.output)) for dag in dags]
+    diffs = [compare(dag, read_dag(dag.file_name, destination)) for dag in dags]
     for found in diffs:
         if found.same:
             click.echo(f"DAG {found.dag_id}: no difference to {found.address}", err=True)

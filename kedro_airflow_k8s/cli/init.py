@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     help="How the plugin logs in to Airflow's API: airflow_auth in the file.",
 )
 @click.pass_context
-def init(
+def init_command(
     ctx: click.Context, /, env: str | None, dry_run: bool, airflow_url: str | None, **options: Any
 ) -> None:
     """Write conf/base/airflow-k8s.yaml, and add to the project what its pods need.

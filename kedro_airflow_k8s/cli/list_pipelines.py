@@ -1,12 +1,15 @@
-"""`list-pipelines`."""
+"""`list-pipelines`: the DAGs of this plugin in Airflow."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kedro_airflow_k8s.cli._options import airflow_k8s, progress, with_airflow
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
 
 
 @airflow_k8s.command("list-pipelines")
@@ -19,7 +22,7 @@ from kedro_airflow_k8s.cli._options import airflow_k8s, progress, with_airflow
     show_default=True,
     help="How to print the list.",
 )
-def list_pipelines_command(target: Any, form: str, **_: Any) -> None:
+def list_pipelines_command(target: Target, form: str, **_: Any) -> None:
     """List the DAGs in Airflow that this plugin has made.
 
     \b

@@ -1,10 +1,10 @@
-"""`run-once`."""
+"""`run-once`: a run of a pipeline, started now."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from kedro_airflow_k8s.cli._options import (
     warn,
     with_airflow,
 )
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
 
 
 def _date(text: str) -> datetime:
@@ -70,7 +74,7 @@ def _date(text: str) -> datetime:
 )
 @checks_option
 def run_once_command(
-    project: Any, pipeline: str, target: Any, output: str | None, **options: Any
+    project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
 ) -> None:
     """Upload the DAG of a pipeline without its schedule, and start a run of it.
 
@@ -101,4 +105,5 @@ def run_once_command(
         cancel_on_interrupt=options["cancel_on_interrupt"],
     )
     target.refresh_image(output)
-    interruptible(lambda: run_once(target.client, dag, config.output, run, progress()))
+    destination = target.output(output)
+    interruptible(lambda: run_once(target.client, dag, destination, run, progress()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,10 @@ from kedro_airflow_k8s.cli._options import (
     warn,
     with_project,
 )
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.project.reader import KedroProject
+    from kedro_airflow_k8s.sandbox.services import Sandbox
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -30,18 +34,18 @@ secrets_option = click.option(
 
 
 @airflow_k8s.group("sandbox")
-def sandbox() -> None:
+def sandbox_group() -> None:
     """Try a pipeline here: real Airflow, and a small Kubernetes whose pods are processes."""
 
 
-@sandbox.command("run")
+@sandbox_group.command("run")
 @with_project
 @click.option("--keep", is_flag=True, help="Leave the files of the volume, and say where they are.")
 @airflow_python_option
 @secrets_option
 @checks_option
 def sandbox_run(
-    project: Any,
+    project: KedroProject,
     pipeline: str,
     keep: bool,
     airflow_python: Path | None,
@@ -63,11 +67,13 @@ def sandbox_run(
     run_dag(project, dag, keep=keep, airflow_python=airflow_python, secrets=secrets)
 
 
-@sandbox.command("up")
+@sandbox_group.command("up")
 @with_project
 @airflow_python_option
 @secrets_option
-def sandbox_up(project: Any, airflow_python: Path | None, secrets: Path | None, **_: Any) -> None:
+def sandbox_up(
+    project: KedroProject, airflow_python: Path | None, secrets: Path | None, **_: Any
+) -> None:
     """Start Airflow with its web page here, for the other commands with --sandbox.
 
     \b
@@ -85,9 +91,9 @@ def sandbox_up(project: Any, airflow_python: Path | None, secrets: Path | None, 
     click.echo("Next: kedro airflow-k8s run-once --sandbox --wait-for-completion 5")
 
 
-@sandbox.command("status")
+@sandbox_group.command("status")
 @with_project
-def sandbox_status(project: Any, **_: Any) -> None:
+def sandbox_status(project: KedroProject, **_: Any) -> None:
     """Show what runs; fail if nothing does, or something does not run any more.
 
     \b
@@ -108,9 +114,9 @@ def sandbox_status(project: Any, **_: Any) -> None:
     found.check()
 
 
-@sandbox.command("down")
+@sandbox_group.command("down")
 @with_project
-def sandbox_down(project: Any, **_: Any) -> None:
+def sandbox_down(project: KedroProject, **_: Any) -> None:
     """Stop what `sandbox up` has started, and nothing else.
 
     \b
@@ -123,7 +129,7 @@ def sandbox_down(project: Any, **_: Any) -> None:
         click.echo("The sandbox does not run: there is nothing to stop.")
 
 
-def _describe(found: Any) -> None:
+def _describe(found: Sandbox) -> None:
     click.echo(f"Airflow {found.airflow_version}: {found.host}")
     click.echo(f"DAG folder: {found.output}")
     click.echo(f"Log in as {found.username} with the password {found.password}")

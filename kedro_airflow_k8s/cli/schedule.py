@@ -1,8 +1,8 @@
-"""`schedule`."""
+"""`schedule`: the DAG of a pipeline, with its schedule."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,10 @@ from kedro_airflow_k8s.cli._options import (
     warn,
     with_airflow,
 )
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
 
 
 @airflow_k8s.command("schedule")
@@ -40,7 +44,7 @@ from kedro_airflow_k8s.cli._options import (
 )
 @checks_option
 def schedule_command(
-    project: Any, pipeline: str, target: Any, output: str | None, **options: Any
+    project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
 ) -> None:
     """Upload the DAG of a pipeline with its schedule.
 
@@ -65,6 +69,5 @@ def schedule_command(
     minutes = options["minutes"]
     client = target.client if minutes else None
     target.refresh_image(output)
-    interruptible(
-        lambda: schedule(client, dag, config.output, progress(), minutes or PARSE_MINUTES)
-    )
+    destination = target.output(output)
+    interruptible(lambda: schedule(client, dag, destination, progress(), minutes or PARSE_MINUTES))

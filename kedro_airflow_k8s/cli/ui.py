@@ -1,12 +1,16 @@
-"""`ui`."""
+"""`ui`: Airflow's page in a browser."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kedro_airflow_k8s.cli._options import airflow_k8s, with_airflow
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
 
 
 @airflow_k8s.command("ui")
@@ -20,7 +24,7 @@ from kedro_airflow_k8s.cli._options import airflow_k8s, with_airflow
     "--run", "last_run", is_flag=True, help="Show the last run of that DAG, or of the pipeline's."
 )
 def ui_command(
-    project: Any, pipeline: str, target: Any, dag_name: str | None, last_run: bool
+    project: KedroProject, pipeline: str, target: Target, dag_name: str | None, last_run: bool
 ) -> None:
     """Open Airflow in a browser, and print the address.
 

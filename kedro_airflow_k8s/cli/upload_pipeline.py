@@ -1,8 +1,8 @@
-"""`upload-pipeline`."""
+"""`upload-pipeline`: the DAG of a pipeline, where Airflow reads it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,16 +15,20 @@ from kedro_airflow_k8s.cli._options import (
     with_airflow,
 )
 
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
+
 
 @airflow_k8s.command("upload-pipeline")
 @with_airflow
 @image_option
 @output_option
 @checks_option
-def upload_pipeline(
-    project: Any,
+def upload_pipeline_command(
+    project: KedroProject,
     pipeline: str,
-    target: Any,
+    target: Target,
     image: str | None,
     output: str | None,
     checks: bool,
@@ -42,5 +46,5 @@ def upload_pipeline(
     dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
     target.refresh_image(output)
     for dag in dags:
-        where = upload_dag(dag.source, dag.file_name, config.output)
+        where = upload_dag(dag.source, dag.file_name, target.output(output))
         click.echo(f"Uploaded DAG {dag.dag_id} to {where}")

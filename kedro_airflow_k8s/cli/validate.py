@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kedro_airflow_k8s.cli._options import airflow_k8s, image_option, named_pipelines, with_project
 
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.project.reader import KedroProject
+
 
 @airflow_k8s.command("validate")
 @with_project
 @image_option
-@click.option("--all", "every", is_flag=True, help="Check every registered pipeline.")
-@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+@click.option("--all", "all_pipelines", is_flag=True, help="Check every registered pipeline.")
+@click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to print the findings.",
+    help="Print the findings in this format.",
 )
 def validate_command(
-    project: Any, pipeline: str, image: str | None, every: bool, strict: bool, form: str
+    project: KedroProject,
+    pipeline: str,
+    image: str | None,
+    all_pipelines: bool,
+    strict: bool,
+    form: str,
 ) -> None:
     """Look for what would go wrong on the cluster, before the deploy; fail if something would.
 
@@ -34,8 +42,8 @@ def validate_command(
     from kedro_airflow_k8s.checks.findings import as_json, counts, paragraphs
     from kedro_airflow_k8s.checks.validate import validate
 
-    names = named_pipelines(project, pipeline, every)
-    findings = validate(project, names, project.config(image))
+    names = named_pipelines(project, pipeline, all_pipelines)
+    findings = validate(project, project.config(image), names)
     if form == "json":
         click.echo(as_json(findings))
     else:

@@ -1,8 +1,10 @@
-"""Doubts about a configuration that loads."""
+"""Doubtful settings in a configuration that loads."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
@@ -14,57 +16,96 @@ from kedro_airflow_k8s.config.wording import Nearest
 _IN_BYTES = ("memory", "ephemeral-storage")
 # `default` may well be the name of an entry of its own.
 _LIKE_DEFAULT = 0.8
+_NO_EFFECT = "This setting has no effect."
 
 
-def config_warnings(config: PluginConfig) -> list[str]:
-    """What loads but will hardly do what its author wanted, each with its path and the reason."""
+@dataclass(frozen=True)
+class ConfigWarning:
+    """A setting that probably does not do what its author wants.
+
+    Attributes:
+        path: The key, such as `run_config.volume.size`.
+        reason: What is doubtful about it, as a sentence.
+        consequence: What follows from it, as a sentence.
+        fix: The way out, as a sentence.
+    """
+
+    path: str
+    reason: str
+    consequence: str
+    fix: str
+
+
+def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
+    """Yield the doubtful settings of a configuration."""
     run = config.run_config
-    found = []
     if run.volume.disabled:
-        idle = sorted(run.volume.model_fields_set - {"disabled"})
-        found += [f"run_config.volume.{key}: has no effect, the volume is disabled" for key in idle]
+        for key in sorted(run.volume.model_fields_set - {"disabled"}):
+            yield ConfigWarning(
+                path=f"run_config.volume.{key}",
+                reason="The volume is disabled.",
+                consequence=_NO_EFFECT,
+                fix="Remove it, or remove run_config.volume.disabled.",
+            )
     elif values.is_suspiciously_small(run.volume.size):
-        found.append(_smallness("run_config.volume.size", run.volume.size))
+        yield _small("run_config.volume.size", run.volume.size)
     if run.keep_intermediate_data and run.intermediate_data is None:
-        found.append(
-            "run_config.keep_intermediate_data: has no effect without run_config.intermediate_data:"
-            " what is on the volume of a run is deleted with it"
+        yield ConfigWarning(
+            path="run_config.keep_intermediate_data",
+            reason="Without run_config.intermediate_data, intermediate data is on the volume of the"
+            " run, which is deleted at its end.",
+            consequence=_NO_EFFECT,
+            fix="Set run_config.intermediate_data, or remove this setting.",
         )
     for name, resources in run.resources.items():
-        found += _resource_warnings(name, resources)
-    return found
+        yield from _resource_warnings(name, resources)
 
 
-def _resource_warnings(name: str, resources: ResourcesConfig) -> list[str]:
+def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[ConfigWarning]:
     at = ("run_config", "resources", name)
-    found = []
     if name != RESOURCES_DEFAULT and Nearest([RESOURCES_DEFAULT], _LIKE_DEFAULT).find(name):
-        found.append(
-            f"{shown_path(at)}: looks like {RESOURCES_DEFAULT}, but only that exact name serves "
-            "nodes without a tag"
+        yield ConfigWarning(
+            path=shown_path(at),
+            reason=f"The name looks like {RESOURCES_DEFAULT!r}, but is not the same.",
+            consequence="Nodes without a resources tag do not use this entry.",
+            fix=f"Rename it to {RESOURCES_DEFAULT!r}, or to something less like it.",
         )
     if not re.fullmatch(r"[\w.-]+", name):
-        found.append(
-            f"{shown_path(at)}: no node can choose it: Kedro's tags hold only letters, digits, "
-            "`-`, `_` and `.`"
+        yield ConfigWarning(
+            path=shown_path(at),
+            reason="Kedro's tags contain only letters, digits, `-`, `_` and `.`.",
+            consequence="No node can choose this entry.",
+            fix="Rename it.",
         )
     for field in ("node_selectors", "labels", "annotations"):
         for key, value in getattr(resources, field).items():
+            path = shown_path((*at, field, key))
             # Kubernetes compares the keys of annotations in lower case.
             reason = k8s.label_key_reason(key.lower() if field == "annotations" else key)
             if reason:
-                path = shown_path((*at, field, key))
-                found.append(f"{path}: Kubernetes will refuse this key: {reason}")
+                yield _refused(path, f"Kubernetes does not accept this key: {reason}.")
             reason = k8s.label_value_reason(value) if field != "annotations" else None
             if reason:
-                path = shown_path((*at, field, key))
-                found.append(f"{path}: Kubernetes will refuse the value {value!r}: it {reason}")
+                yield _refused(path, f"Kubernetes does not accept {value!r}: it {reason}.")
     for field in ("requests", "limits"):
         for key, amount in getattr(resources, field).items():
             if key in _IN_BYTES and values.is_suspiciously_small(amount):
-                found.append(_smallness(shown_path((*at, field, key)), amount))
-    return found
+                yield _small(shown_path((*at, field, key)), amount)
 
 
-def _smallness(path: str, amount: str) -> str:
-    return f"{path}: {amount!r} is less than 1 MiB; a unit such as Mi or Gi may be missing"
+def _refused(path: str, reason: str) -> ConfigWarning:
+    return ConfigWarning(
+        path=path,
+        reason=reason,
+        consequence="It refuses the pods, and their tasks fail.",
+        fix="Correct it.",
+    )
+
+
+def _small(path: str, amount: str) -> ConfigWarning:
+    return ConfigWarning(
+        path=path,
+        reason=f"{amount!r} is less than 1 MiB.",
+        consequence="Kubernetes takes a number without a unit as bytes.",
+        fix="Add a unit, such as Mi or Gi.",
+    )

@@ -97,8 +97,7 @@ class Target:
             SandboxError: If the sandbox does not run.
         """
         default = LOCAL_IMAGE if self._leads_to_sandbox(output) else None
-        where = self._output(output)
-        return self._project.config(image, default_image=default, output=where)
+        return self._project.config(image, default_image=default, output=self.output(output))
 
     def refresh_image(self, output: str | None) -> None:
         """Copy the project into the sandbox if the DAG goes there: that is its pods' image.
@@ -111,7 +110,16 @@ class Target:
             self._sandbox.check()
             self._sandbox.refresh_image(self._project)
 
-    def _output(self, given: str | None) -> str:
+    def output(self, given: str | None) -> str:
+        """Return where a DAG goes.
+
+        Args:
+            given: Where the command line says that it goes.
+
+        Raises:
+            UploadError: If nothing names an output.
+            SandboxError: If the sandbox does not run.
+        """
         if given:
             return given
         if self._is_sandbox:

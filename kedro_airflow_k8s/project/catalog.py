@@ -203,7 +203,7 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
         in_memory=types[1 if cached else 0] in MEMORY_TYPES and "data" not in config,
         path=_path(config),
         credentials=tuple(dict.fromkeys(_credentials(config))),
-        also_types=tuple(types[2:] if cached else types[1:]),
+        inner_types=tuple(types[2:] if cached else types[1:]),
     )
 
 

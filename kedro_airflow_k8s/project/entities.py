@@ -42,14 +42,14 @@ class CatalogEntry:
         in_memory: Whether it is a MemoryDataset, which ends with its process.
         path: Where it is stored, as the catalog writes it; None if it does not say.
         credentials: The names of the entries of credentials.yml that it refers to.
-        also_types: The classes of the datasets inside it, such as that of a partition.
+        inner_types: The classes of the datasets inside it, such as that of a partition.
     """
 
     type: str
     in_memory: bool = False
     path: str | None = None
     credentials: tuple[str, ...] = ()
-    also_types: tuple[str, ...] = ()
+    inner_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

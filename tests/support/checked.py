@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kedro_airflow_k8s.checks import Subject, check_pipeline, check_settings
+from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.settings import check_settings
+from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.plan.build import build_plan

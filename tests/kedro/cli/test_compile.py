@@ -275,7 +275,7 @@ def test_all_says_which_pipelines_are_empty_and_goes_on(project: ProjectFolder) 
     )
     result = project.compile("--all")
     done(result)
-    assert result.stderr == "Warning: Pipeline 'idle' has no nodes: there is no DAG of it.\n"
+    assert result.stderr == "Warning: Pipeline 'idle' has no nodes, so it has no DAG.\n"
     assert list(project.dags()) == ["shop.py", "shop.sales.py", "shop.stock.py"]
 
 
@@ -287,6 +287,18 @@ def test_all_of_nothing_is_an_error(project: ProjectFolder) -> None:
 def test_all_writes_nothing_if_one_pipeline_fails(project: ProjectFolder) -> None:
     project.pipeline("zoo", SALES.replace('name="clean"', 'name="clean", tags="resources.huge"'))
     refused(project.compile("--all"), "resources.huge", "'clean'")
+    assert project.dags() == {}
+
+
+def test_all_errors_of_the_plans_are_shown_at_once_whatever_is_checked(
+    project: ProjectFolder,
+) -> None:
+    project.config("run_config: {volume: {disabled: true}}\n")
+    project.pipeline("zoo", SALES.replace('name="clean"', 'name="clean", tags="resources.huge"'))
+    for options in ([], ["--no-checks"]):
+        result = project.compile("--all", *options)
+        refused(result, "[no-image] run_config.image", "[unknown-resources]", "'clean'")
+        assert "[lost-data]" not in result.stderr
     assert project.dags() == {}
 
 
@@ -410,7 +422,7 @@ def test_a_doubt_about_the_configuration_is_shown_and_stops_nothing(project: Pro
     # The document's pipelines have nodes for these; the tiny project's have not.
     result = project.compile()
     done(result)
-    assert "Warning: run_config.resources.___default___.node_selectors" in result.stderr
+    assert "Warning: [config] run_config.resources.___default___.node_selectors" in result.stderr
     assert "node_pool_label/k8s.io" in result.stderr
     assert list(project.dags()) == ["airflow-k8s-plugin-demo.py"]
 

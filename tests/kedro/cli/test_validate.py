@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pytest
 from click.testing import Result
 from kedro.framework.startup import bootstrap_project
 
-from kedro_airflow_k8s.checks.validate import Planned, check_plans
-from kedro_airflow_k8s.plan.build import build_plan
+from kedro_airflow_k8s.checks.validate import plan_pipelines
+from kedro_airflow_k8s.plan.build import Overrides
 from kedro_airflow_k8s.project.reader import KedroProject
 from tests.support.airflow_environments import EXAMPLES
 from tests.support.kedro_projects import (
@@ -228,7 +227,8 @@ def test_doubts_about_the_configuration_are_findings(sound: ProjectFolder) -> No
     found = findings(validate(sound, "--format", "json"))
     doubt = next(entry for entry in found if entry["code"] == "config")
     assert doubt["where"] == "run_config.volume.size"
-    assert doubt["problem"] == "Has no effect, the volume is disabled."
+    assert doubt["problem"] == "The volume is disabled."
+    assert doubt["consequence"] == "This setting has no effect."
 
 
 def test_a_grouping_for_a_pipeline_that_does_not_exist_is_a_finding(sound: ProjectFolder) -> None:
@@ -296,12 +296,8 @@ def test_parameters_and_credentials_of_the_environment_count(sound: ProjectFolde
 def test_pipelines_that_would_be_one_dag_collide(sound: ProjectFolder) -> None:
     with as_in_a_new_process():
         project = KedroProject(bootstrap_project(sound.path))
-        config = project.config()
-        planned = [
-            Planned(read, replace(build_plan(read, config), dag_id="shop"))
-            for read in map(project.read_pipeline, ("sales", "stock"))
-        ]
-        (found,) = check_plans(project, planned, config)
+        overrides = Overrides(dag_name="shop")
+        _, (found,) = plan_pipelines(project, project.config(), ["sales", "stock"], overrides)
     assert (found.code, found.severity, found.where) == ("id-collision", "error", "DAG 'shop'")
     assert "'sales' and 'stock'" in found.problem
 

@@ -13,7 +13,7 @@ import click
 import pytest
 import yaml
 
-from kedro_airflow_k8s.cli.init import init
+from kedro_airflow_k8s.cli.init import init_command
 from kedro_airflow_k8s.init import AuthKind, Registry
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
 from tests.kedro.init.ci_variants import (
@@ -175,7 +175,7 @@ def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
     assert build["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
     assert "password=$CI_REGISTRY_PASSWORD" in script_of(build)
     assert "ghcr" not in text_of(own)
-    (option,) = [parameter for parameter in init.params if parameter.name == "registry"]
+    (option,) = [parameter for parameter in init_command.params if parameter.name == "registry"]
     assert isinstance(option, click.Option)
     assert "ghcr is the service's own registry, GitHub's or GitLab's" in str(option.help)
 

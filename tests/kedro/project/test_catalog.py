@@ -80,10 +80,10 @@ def test_a_partition_has_its_own_type_beside_and_its_path_is_that_of_the_whole()
         "partitions.PartitionedDataset",
         path="data/parts",
         credentials=("inner", "outer"),
-        also_types=("pandas.CSVDataset",),
+        inner_types=("pandas.CSVDataset",),
     )
     short = {"type": "partitions.PartitionedDataset", "path": "p", "dataset": "pandas.CSVDataset"}
-    assert entry(short).also_types == ("pandas.CSVDataset",)
+    assert entry(short).inner_types == ("pandas.CSVDataset",)
 
 
 @pytest.mark.parametrize("kind", ["CachedDataset", "kedro.io.CachedDataset"])
@@ -179,7 +179,7 @@ def test_patterns_fill_whatever_is_nested() -> None:
         }
     )
     assert catalog.entries(["json_orders"])["json_orders"] == CatalogEntry(
-        "json.Dataset", path="orders/x", credentials=("orders_login",), also_types=("",)
+        "json.Dataset", path="orders/x", credentials=("orders_login",), inner_types=("",)
     )
 
 

@@ -44,12 +44,10 @@ def other(pipeline: str) -> Finding:
 
 
 def test_a_finding_is_a_paragraph_with_its_code_place_and_pipeline() -> None:
-    assert ERROR.text == (
-        "error [lost-data] dataset 'x' (pipeline sales): It is in memory. It is lost. Store it."
-    )
-    assert WARNING.text == (
-        "warning [image-tag] run_config.image: No tag. It may change. Name one."
-    )
+    assert paragraphs([ERROR, WARNING]) == [
+        "error [lost-data] dataset 'x' (pipeline sales): It is in memory. It is lost. Store it.",
+        "warning [image-tag] run_config.image: No tag. It may change. Name one.",
+    ]
 
 
 def test_errors_come_first_and_each_finding_once() -> None:
@@ -63,8 +61,8 @@ def test_errors_come_first_and_each_finding_once() -> None:
 def test_what_pipelines_have_in_common_is_told_once() -> None:
     found = [ERROR, other("stock"), WARNING]
     assert paragraphs(found) == [
-        ERROR.text.replace("pipeline sales", "pipelines sales, stock"),
-        WARNING.text,
+        paragraphs([ERROR])[0].replace("pipeline sales", "pipelines sales, stock"),
+        *paragraphs([WARNING]),
     ]
     many = [other(f"p{index}") for index in range(9)]
     assert "(pipelines p0, p1, p2, p3, p4, ...)" in paragraphs(many)[0]
@@ -73,9 +71,9 @@ def test_what_pipelines_have_in_common_is_told_once() -> None:
 def test_a_flood_of_one_kind_is_cut_and_counted() -> None:
     found = [Finding(**{**ERROR.__dict__, "where": f"dataset {index}"}) for index in range(25)]
     told = paragraphs([*found, WARNING])
-    assert told[:10] == [finding.text for finding in found[:10]]
+    assert told[:10] == paragraphs(found[:10])
     assert told[10].startswith("error [lost-data] 15 more")
-    assert told[11:] == [WARNING.text]
+    assert told[11:] == paragraphs([WARNING])
 
 
 def test_messages_are_the_same_paragraphs_without_the_severity() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks import dataset_types
+from kedro_airflow_k8s.checks import types
 from kedro_airflow_k8s.checks.findings import Finding
 from tests.support.checked import check, check_config, node
 
@@ -19,9 +19,7 @@ from tests.support.checked import check, check_config, node
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """What is installed is looked up once per process; here it changes."""
-    caches: list[Any] = [
-        entry for entry in vars(dataset_types).values() if hasattr(entry, "cache_clear")
-    ]
+    caches: list[Any] = [entry for entry in vars(types).values() if hasattr(entry, "cache_clear")]
     for entry in caches:
         entry.cache_clear()
     yield
@@ -176,7 +174,7 @@ def test_one_type_of_many_datasets_is_told_once() -> None:
 
 
 def test_object_storage_needs_the_package_of_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    find_spec = dataset_types.importlib.util.find_spec  # type: ignore[attr-defined]
+    find_spec = types.importlib.util.find_spec  # type: ignore[attr-defined]
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "gcsfs" else find_spec(name)
     )
@@ -190,7 +188,7 @@ def test_object_storage_needs_the_package_of_its_provider(monkeypatch: pytest.Mo
 def test_without_kedro_datasets_every_type_of_it_is_a_doubt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    find_spec = dataset_types.importlib.util.find_spec  # type: ignore[attr-defined]
+    find_spec = types.importlib.util.find_spec  # type: ignore[attr-defined]
     monkeypatch.setattr(
         "importlib.util.find_spec",
         lambda name: None if name == "kedro_datasets" else find_spec(name),

@@ -76,7 +76,8 @@ def refusal_of(data: Any) -> str | None:
         return str(error)
     assert isinstance(config, PluginConfig)
     for warning in config_warnings(config):
-        assert re.match(r"run_config\.[\w-]+(\.[\w-]+|\[.*\])*: .", warning)
+        assert re.fullmatch(r"run_config\.[\w-]+(\.[\w-]+|\[.*\])*", warning.path)
+        assert all(getattr(warning, field).endswith(".") for field in ("reason", "fix"))
     return None
 
 
@@ -251,7 +252,7 @@ def test_every_valid_configuration_loads_keeps_its_values_and_is_valid_for_edito
             if "tolerationSeconds" in toleration:
                 toleration["toleration_seconds"] = toleration.pop("tolerationSeconds")
     assert read == written
-    config_warnings(config)
+    list(config_warnings(config))  # They are found without an error.
     assert [
         e.message for e in VALIDATOR.iter_errors({"run_config": written | {"volume": {}}})
     ] == []

@@ -12,7 +12,6 @@ import yaml
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import ExternalDependency, PluginConfig, RunConfig, TriggerParam
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, Toleration, VolumeConfig
-from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[2] / "support/data" / "document_sample.yaml"
@@ -20,10 +19,6 @@ SAMPLE = Path(__file__).parents[2] / "support/data" / "document_sample.yaml"
 
 def run(**keys: Any) -> RunConfig:
     return load_config({"run_config": keys}, "airflow-k8s.yaml").run_config
-
-
-def warnings_of(**keys: Any) -> list[str]:
-    return config_warnings(load_config({"run_config": keys}, "airflow-k8s.yaml"))
 
 
 def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
@@ -94,24 +89,6 @@ def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
     )
 
 
-def test_the_sample_of_the_document_warns_of_its_label_key_and_its_default_with_three_dashes() -> (
-    None
-):
-    config = load_config(yaml.safe_load(SAMPLE.read_text()), "airflow-k8s.yaml")
-
-    name, key = config_warnings(config)
-
-    assert name == (
-        "run_config.resources.___default___: looks like __default__, but only that exact name "
-        "serves nodes without a tag"
-    )
-    assert key == (
-        "run_config.resources.___default___.node_selectors['node_pool_label/k8s.io']: Kubernetes "
-        "will refuse this key: 'node_pool_label', the part before the `/`, must be a DNS name: "
-        "lower case letters a-z, digits, `-` and `.`, at most 253 characters"
-    )
-
-
 def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
     config = load_config({"run_config": {}}, "airflow-k8s.yaml")
 
@@ -166,7 +143,6 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "external_dependencies": (),
         },
     }
-    assert config_warnings(config) == []
 
 
 def test_a_parameter_of_the_form_is_a_name_or_a_section() -> None:
@@ -313,71 +289,6 @@ def test_a_disabled_volume_discards_its_other_keys_whatever_they_say() -> None:
     config = run(volume={"disabled": True, "size": "huge", "owner": "me", "mount_path": 3})
 
     assert config.volume == VolumeConfig(disabled=True)
-
-
-def test_keys_of_a_disabled_volume_are_warned_about() -> None:
-    assert warnings_of(volume={"disabled": True, "size": "huge", "owner": None}) == [
-        "run_config.volume.size: has no effect, the volume is disabled"
-    ]
-
-
-def test_a_volume_that_is_disabled_and_nothing_else_is_no_reason_to_warn() -> None:
-    assert warnings_of(volume={"disabled": True}) == []
-
-
-def test_a_volume_for_many_pods_is_no_reason_to_warn() -> None:
-    assert warnings_of(volume={"access_modes": ["ReadWriteMany"]}) == []
-
-
-def test_an_amount_of_bytes_whose_unit_seems_forgotten_is_warned_about() -> None:
-    found = warnings_of(
-        volume={"size": 10},
-        resources={"a": {"requests": {"memory": "512m", "cpu": "512m"}, "limits": {"memory": 1}}},
-    )
-
-    assert [warning.partition(": ")[0] for warning in found] == [
-        "run_config.volume.size",
-        "run_config.resources.a.requests.memory",
-        "run_config.resources.a.limits.memory",
-    ]
-
-
-@pytest.mark.parametrize("name", ["_default_", "default__", "__Default__", "__defualt__"])
-def test_a_resources_entry_named_almost_like_the_default_is_warned_about(name: str) -> None:
-    (found,) = warnings_of(resources={name: {}})
-
-    assert found.startswith(f"run_config.resources.{name}: looks like __default__")
-
-
-@pytest.mark.parametrize("name", ["__default__", "small", "default_gpu_machines"])
-def test_other_resources_entries_are_no_reason_to_warn(name: str) -> None:
-    assert warnings_of(resources={name: {}}) == []
-
-
-def test_a_resources_entry_that_no_tag_can_name_is_warned_about() -> None:
-    (found,) = warnings_of(resources={"huge machines": {}})
-
-    assert found.startswith("run_config.resources['huge machines']: no node can choose it")
-
-
-def test_labels_that_kubernetes_refuses_are_warned_about_with_the_reason() -> None:
-    found = warnings_of(
-        resources={
-            "a": {
-                "labels": {"team": "data science", "-x": "y"},
-                "node_selectors": {"pool": "a" * 64},
-                "annotations": {"Example.com/role": "any value, even with blanks", "b c": ""},
-            }
-        }
-    )
-
-    assert [warning.partition(": ")[0] for warning in found] == [
-        "run_config.resources.a.node_selectors.pool",
-        "run_config.resources.a.labels.team",
-        "run_config.resources.a.labels.-x",
-        "run_config.resources.a.annotations['b c']",
-    ]
-    assert "'data science': it must be letters" in found[1]
 
 
 def test_the_cron_library_stays_unloaded_unless_a_cron_is_to_be_read() -> None:

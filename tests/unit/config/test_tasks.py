@@ -12,7 +12,6 @@ import pytest
 import kedro_airflow_k8s
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.errors import ConfigError
 
 SCHEMA = Path(kedro_airflow_k8s.__file__).with_name("config") / "airflow-k8s.schema.json"
@@ -129,17 +128,6 @@ def test_a_key_in_the_place_is_refused_and_not_repeated() -> None:
 
     assert "keys and passwords do not belong in this file" in message
     assert "hunter2" not in message
-
-
-def test_keeping_what_is_on_the_volume_has_no_effect_and_is_said() -> None:
-    config = load_config({"run_config": {"keep_intermediate_data": True}}, "airflow-k8s.yaml")
-
-    assert config_warnings(config) == [
-        (
-            "run_config.keep_intermediate_data: has no effect without run_config.intermediate_data:"
-            " what is on the volume of a run is deleted with it"
-        )
-    ]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Classes of datasets: whether there are such, and whether what they need is installed here.
+"""Checks of the dataset types in the catalog: whether they exist, with the packages they need.
 
-No dataset is imported: that would take seconds. Modules are looked for as files, and what a
-dataset of Kedro's own collection needs stands in the metadata of its package.
+No dataset is imported: that would take seconds. Modules are searched as files, and the packages
+that a dataset of kedro-datasets needs are in the metadata of that package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from kedro_airflow_k8s.checks.findings import Finding, Severity
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.wording import Nearest, listed
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, listed
 from kedro_airflow_k8s.pod.stores import STORES, protocol_of, store_of
 
 # What Kedro puts before a type, in this order.
@@ -24,7 +24,7 @@ _PREFIXES = ("kedro.io.", "kedro_datasets.", "")
 _COLLECTION = "kedro_datasets"
 _SUBMODULES = re.compile(r"\b([A-Z]\w*(?:Dataset|DataSet|Writer|V2))\b")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[^]]*)\])?")
-# What an extra installs for some of the things that a dataset can do, but not for all.
+# Packages of an extra that only some features of the dataset need.
 _OPTIONAL = {
     "geopandas-genericdataset": {"fiona"},
     "pandas-sqlquerydataset": {"pyodbc"},
@@ -37,11 +37,11 @@ _MANY_STORES = ("spark.", "ibis.", "kedro_datasets.spark.")
 
 
 def types_not_installed(subject: Subject) -> Iterator[Finding]:
-    """Types that do not exist, and types whose packages are not here."""
+    """Find types that do not exist, and types whose packages are not installed here."""
     users: dict[str, list[str]] = {}
     stores: dict[str, list[str]] = {}
     for name, entry in subject.catalog.items():
-        for kind in (entry.type, *entry.also_types):
+        for kind in (entry.type, *entry.inner_types):
             users.setdefault(kind, []).append(name)
         protocol = protocol_of(entry.path or "")
         if protocol in STORES and not entry.type.startswith(_MANY_STORES):
@@ -50,12 +50,11 @@ def types_not_installed(subject: Subject) -> Iterator[Finding]:
         found = _problem(kind)
         if found:
             severity, problem, fix = found
-            yield _finding(subject, kind, names, severity, problem, fix)
+            yield _finding(kind, names, severity, problem, fix)
     for scheme, names in stores.items():
         package = STORES[scheme].package
         if importlib.util.find_spec(package) is None:
             yield _finding(
-                subject,
                 f"{scheme}://",
                 names,
                 "warning",
@@ -65,7 +64,7 @@ def types_not_installed(subject: Subject) -> Iterator[Finding]:
 
 
 def store_not_installed(run: RunConfig) -> Iterator[Finding]:
-    """A place for data between tasks whose package is not here."""
+    """Find object storage for intermediate data whose package is not installed here."""
     store = store_of(run.intermediate_data or "")
     if store and importlib.util.find_spec(store.package) is None:
         yield Finding(
@@ -74,14 +73,12 @@ def store_not_installed(run: RunConfig) -> Iterator[Finding]:
             where="run_config.intermediate_data",
             problem=f"The package {store.package}, which reads and writes"
             f" {run.intermediate_data}, is not installed here.",
-            consequence="If the image lacks it as well, every pod that hands data on fails.",
+            consequence="If the image lacks it as well, every pod that passes data on fails.",
             fix=f"Add {store.package} to the project's requirements.",
         )
 
 
-def _finding(
-    subject: Subject, what: str, names: list[str], severity: Severity, problem: str, fix: str
-) -> Finding:
+def _finding(what: str, names: list[str], severity: Severity, problem: str, fix: str) -> Finding:
     unknown = severity == "error"
     return Finding(
         code="unknown-type" if unknown else "missing-extra",
@@ -92,13 +89,12 @@ def _finding(
         if unknown
         else "If the image lacks it as well, every pod that uses it fails.",
         fix=fix,
-        pipeline=subject.pipeline.name,
     )
 
 
 @cache
 def _problem(kind: str) -> tuple[Severity, str, str] | None:
-    """What is wrong with a type: how bad it is, the problem and the fix; None if nothing is."""
+    """Return the severity, the problem and the fix of a wrong type, or None for a right one."""
     module, _, name = kind.rpartition(".")
     if not kind or "" in kind.split("."):
         return (
@@ -134,11 +130,11 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
 
 
 def _hint(kind: str, name: str | None) -> str:
-    """The type that was perhaps meant: the one of the same name, if there is a name, or of like."""
+    """Return a hint at the only known type of that name, or at the one most like the kind."""
     known = _collection()
     same = [other for other in known if name and other.lower().endswith(f".{name.lower()}")]
     if len(same) == 1:
-        return f" Did you mean {same[0]!r}?"
+        return did_you_mean(same[0])
     return Nearest(known).hint(kind.removeprefix(f"{_COLLECTION}."))
 
 
@@ -151,10 +147,10 @@ def _is_installed(package: str) -> bool:
 
 @cache
 def _files_of(module: str) -> tuple[Path, ...] | None:
-    """The Python files of a module, or of what is in its package; None if there is none.
+    """Return the Python files of a module or a package; None if it does not exist.
 
-    Nothing but the top package is looked up by Python, which would import those above a module.
-    Empty for one that is not made of Python files.
+    Python itself finds only the top package: for a module below, it would import those above.
+    Empty for a module that is not made of Python files.
     """
     top, *rest = module.split(".")
     try:
@@ -177,14 +173,14 @@ def _files_of(module: str) -> tuple[Path, ...] | None:
 
 
 def _has(file: Path, name: str) -> bool:
-    """Whether a file mentions a name, or brings names that it does not mention."""
+    """Return whether a file mentions a name, or imports names that it does not mention."""
     text = file.read_text("utf-8", "replace")
     return re.search(rf"\b{re.escape(name)}\b|\bimport \*", text) is not None
 
 
 @cache
 def _collection() -> frozenset[str]:
-    """The types that the installed collection and Kedro itself have, as catalogs name them."""
+    """Return the types of kedro-datasets and of Kedro itself, as catalogs name them."""
     found = {"MemoryDataset", "CachedDataset"}
     spec = importlib.util.find_spec(_COLLECTION)
     for location in (spec and spec.submodule_search_locations) or ():
@@ -212,7 +208,7 @@ def _missing_packages(kind: str) -> tuple[Severity, str, str] | None:
 
 
 def _missing(extra: str, seen: frozenset[str]) -> set[str]:
-    """The packages of an extra of kedro-datasets, and of extras that it names, that are missing."""
+    """Return the missing packages of an extra of kedro-datasets, and of extras that it names."""
     missing = set()
     for text in _requirements():
         match = _REQUIREMENT.match(text)
@@ -228,11 +224,11 @@ def _missing(extra: str, seen: frozenset[str]) -> set[str]:
 
 
 def _applies(requirement: str, extra: str) -> bool:
-    """Whether a requirement of an extra is one on this machine."""
+    """Return whether a requirement of an extra applies on this machine."""
     marker = requirement.partition(";")[2].strip()
     if marker == f'extra == "{extra}"':
         return True
-    # Slow to import, and hardly any requirement is more than that.
+    # Slow to import, and nearly all requirements are of the form above.
     from packaging.markers import Marker
 
     return Marker(marker).evaluate({"extra": extra})
@@ -244,7 +240,7 @@ def _requirements() -> tuple[str, ...]:
         found = importlib.metadata.requires("kedro-datasets") or ()
     except importlib.metadata.PackageNotFoundError:
         return ()
-    # Which kind of quotes it is depends on what built the package.
+    # The kind of quotes depends on the tool that built the package.
     return tuple(text.replace("'", '"') for text in found)
 
 
