@@ -14,6 +14,9 @@ from kedro_airflow_k8s.plan.names import digest
 Element = str | Sequence[str]
 """A part of a chain of edges: a variable, or several that stand side by side."""
 
+CHAIN_LENGTH = 8
+"""Parts of a chain at the most: Python cannot compile an expression of thousands."""
+
 _NEVER = frozenset((*keyword.kwlist, *dir(builtins)))
 
 
@@ -63,6 +66,9 @@ def chains(upstream: Mapping[str, Sequence[str]]) -> Iterator[list[Element]]:
         chain: list[Element] = [before, name] if len(before) > 1 else [name]
         last = name
         while len(only[last]) == 1:
+            if len(chain) >= CHAIN_LENGTH:
+                yield chain
+                chain = [last]
             last = only[last][0]
             chain.append(last)
         if only[last]:

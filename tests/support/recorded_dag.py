@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from types import CodeType
 from typing import Any
@@ -75,13 +76,13 @@ class RecordedDag:
 
 
 class Task:
-    """Stands for any operator: keeps the keyword arguments it was made with."""
+    """Stands for any operator: keeps the keyword arguments it has, by itself or by default."""
 
     dag: RecordedDag
 
     def __new__(cls, **keywords: Any) -> Task:
         task = super().__new__(cls)
-        task.keywords = keywords
+        task.keywords = {**cls.dag.keywords.get("default_args", {}), **keywords}
         task.role = ""
         task.task_id = ".".join((*cls.dag.open_groups, keywords["task_id"]))
         if task.task_id in cls.dag.tasks:
@@ -96,6 +97,14 @@ class Task:
 
     def __init__(self, **keywords: Any) -> None:
         pass
+
+    @property
+    def is_setup(self) -> bool:
+        return self.role == "setup"
+
+    @property
+    def is_teardown(self) -> bool:
+        return self.role == "teardown"
 
     def as_setup(self) -> Task:
         self.role = "setup"
@@ -133,6 +142,18 @@ class _Module:
         return type(name, (Exception,), {})
 
 
+def _import(standin: _Module, name: str, *others: Any) -> Any:
+    """Import what a DAG file may import; the stand-in for all but the standard library."""
+    root = name.partition(".")[0]
+    if name in IMPORTS and root in sys.stdlib_module_names:
+        wanted = importlib.import_module(name)
+        # `import a.b` gives a, `from a.b import c` gives a.b.
+        return wanted if others[2] else importlib.import_module(root)
+    if name in IMPORTS:
+        return standin
+    raise ImportError(f"A DAG file has no use for {name}.")
+
+
 def run_dag_file(source: str | CodeType) -> RecordedDag:
     """What a DAG file says.
 
@@ -146,8 +167,12 @@ def run_dag_file(source: str | CodeType) -> RecordedDag:
         def __init__(self, **keywords: Any) -> None:
             dag.keywords = keywords
 
-        def __enter__(self) -> RecordedDag:
-            return dag
+        def __enter__(self) -> DAG:
+            return self
+
+        @property
+        def tasks(self) -> list[Task]:
+            return list(dag.tasks.values())
 
         def __exit__(self, *error: object) -> None:
             pass
@@ -168,6 +193,7 @@ def run_dag_file(source: str | CodeType) -> RecordedDag:
         BaseOperator=operator,
         DAG=DAG,
         ExternalTaskSensor=type("ExternalTaskSensor", (operator,), {}),
+        KubernetesPodOperatorCallback=type("KubernetesPodOperatorCallback", (), {}),
         KubernetesPodOperator=type("KubernetesPodOperator", (operator,), {}),
         Param=_recorder("Param"),
         TaskGroup=TaskGroup,
@@ -175,17 +201,10 @@ def run_dag_file(source: str | CodeType) -> RecordedDag:
         models=_Models(),
     )
 
-    def importer(name: str, *others: Any) -> Any:
-        root = name.partition(".")[0]
-        if name in IMPORTS and root in (*sys.stdlib_module_names, "jinja2"):
-            wanted = importlib.import_module(name)
-            # `import a.b` gives a, `from a.b import c` gives a.b.
-            return wanted if others[2] else importlib.import_module(root)
-        if name in IMPORTS:
-            return standin
-        raise ImportError(f"A DAG file has no use for {name}.")
-
     allowed = {name: value for name, value in vars(builtins).items() if name not in OUTSIDE}
-    dag.variables = {"__builtins__": {**allowed, "__import__": importer}, "__name__": "dag_file"}
+    dag.variables = {
+        "__builtins__": {**allowed, "__import__": partial(_import, standin)},
+        "__name__": "dag_file",
+    }
     exec(source, dag.variables)
     return dag

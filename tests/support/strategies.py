@@ -64,7 +64,7 @@ MISCHIEF = (
 """Pieces of text that end strings, comments, templates, arguments or lines too early."""
 
 NAMES = (
-    *("dag", "first", "every", "kedro_task", "create_volume", "wait_1", "run_slug", "re"),
+    *("dag", "nodes", "kedro_task", "create_volume", "task", "ENV", "re"),
     *("pod_task", "pod_template", "k8s", "names", "IMAGE", "DATA", "POD", "RESOURCES", "DOC_F"),
     *("print", "open", "None", "True", "import", "lambda", "__import__", "__name__", "match"),
     *("upstream_join_id", "downstream_join_id", "root", "task", "-", ".", "..", "a--b", "_", "1"),
@@ -74,7 +74,7 @@ NAMES = (
 """Node names that are legal in Kedro and clash with something, or with one another, elsewhere."""
 
 
-RESERVED = ("ds", "dag_run", "kedro_params")
+RESERVED = ("ds", "dag_run", "params")
 """Names of parameters that have another meaning in these configurations."""
 
 

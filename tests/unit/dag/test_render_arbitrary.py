@@ -6,10 +6,10 @@ import ast
 import builtins
 import json
 import re
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,6 @@ from jinja2.sandbox import SandboxedEnvironment
 from kedro.framework.cli.utils import split_node_names, split_string
 
 from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.dag.literals import Call, Expression
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import DEFAULT_START_DATE, Plan, build_plan
@@ -42,63 +41,30 @@ from tests.support.strategies import (
 # Kedro warns of such namespaces and takes them.
 pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
-OWN_FUNCTIONS = frozenset(
-    ["connect_kedro_tasks", "handed_on", "kedro_task", "pod_task", "pod_template"]
+CALLED = frozenset(
+    (
+        *("CreateRunResources", "DAG", "DeleteRunResources", "ExternalTaskSensor", "Param"),
+        *("KubernetesPodOperator", "RESOURCES.get", "TaskGroup", "datetime", "kedro_task"),
+        *("k8s.V1ResourceRequirements", "k8s.V1Toleration", "k8s.V1VolumeMount"),
+        *("nodes.rpartition", "pendulum.datetime", "timedelta"),
+        # On what was just made.
+        *(".as_setup", ".as_teardown"),
+    )
 )
-CALLED = OWN_FUNCTIONS | {
-    "CreateVolumeOperator",
-    "DAG",
-    "DeleteVolumeOperator",
-    "ExternalTaskSensor",
-    "KubernetesPodOperator",
-    "Param",
-    "RESOURCES.get",
-    "TaskGroup",
-    "datetime",
-    "pendulum.datetime",
-    "k8s.V1ResourceRequirements",
-    "k8s.V1Toleration",
-    "timedelta",
-    # In the functions above.
-    "', '.join",
-    "','.join",
-    ".add",
-    ".replace",
-    "''.join",
-    "names[0].rpartition",
-    "sorted(HANDED_ON.get(task_id, ())",
-    "HANDED_ON.get",
-    "HANDED_ON.setdefault",
-    "KEDRO_TASKS.append",
-    "arguments.append",
-    "before.values",
-    "isinstance",
-    "json.dumps",
-    "makers.keys",
-    "sorted",
-    "first.append",
-    "i.partition",
-    "list",
-    "name.partition",
-    "set",
-    # On what was just made.
-    ".as_setup",
-    ".as_teardown",
-}
 """All that a DAG calls, beside what the operators that it holds call themselves."""
 
-OWN_NAMES = OWN_FUNCTIONS | {
-    *("annotations", "dag", "every", "first", "k8s"),
-    *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
-    *("DATA", "FILL_PATH", "FILL_VOLUME", "HANDED_ON", "IMAGE", "KEDRO_RUN", "KEDRO_TASKS", "POD"),
-    *("RESOURCES", "RUN_KEDRO", "json"),
-    *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
-    *("Param", "pendulum"),
-}
-"""What a DAG names, beside what the operators that it holds name themselves."""
+OWN_NAMES = frozenset(
+    (
+        *("annotations", "dag", "k8s", "kedro_task", "nodes"),
+        *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
+        *("DATA", "ENV", "OWNED", "POD", "RESOURCES", "RUN_KEDRO", "VOLUME"),
+        *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
+        *("Param", "pendulum"),
+    )
+)
+"""What a DAG names, beside its tasks and what the operators that it holds name themselves."""
 
-RUN_KEDRO = files("kedro_airflow_k8s.pod").joinpath("run_kedro.py").read_text("utf-8")
-RUN_KEDRO = "\n" + RUN_KEDRO.removesuffix("\n")
+POD_COMMAND = ["python", "-m", "kedro_airflow_k8s.pod"]
 
 STATEMENTS = (ast.Assign, ast.Expr, ast.With)
 """What stands below `with DAG`: a task, the order of tasks, a group."""
@@ -132,26 +98,23 @@ def in_the_pod(argument: str, macros: Mapping[str, Any]) -> str:
     return expanded(rendered, {"HOME": "/home/me", "COLUMNS": "220"})
 
 
-def as_recorded(value: Any, mount_path: str | None) -> Any:
-    """A value of the plan as the file's code makes it."""
-    if isinstance(value, Expression):
-        assert value.code == "mount_path"
-        return mount_path
-    if isinstance(value, Call):
-        keywords = {key: as_recorded(item, mount_path) for key, item in value.keywords.items()}
-        return Model(value.name.removeprefix("k8s."), keywords)
-    if isinstance(value, dict):
-        return {key: as_recorded(item, mount_path) for key, item in value.items()}
-    if isinstance(value, list):
-        return [as_recorded(item, mount_path) for item in value]
-    return value
+def as_recorded(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the plan's resources as the file's code makes it."""
+    found = dict(arguments)
+    if "tolerations" in found:
+        found["tolerations"] = [Model("V1Toleration", t) for t in found["tolerations"]]
+    if "container_resources" in found:
+        found["container_resources"] = Model("V1ResourceRequirements", found["container_resources"])
+    return found
 
 
 def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
     """A task runs exactly its nodes."""
     keywords = dict(dag.tasks[task.task_id].keywords)
     arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
+    env, (advice,) = keywords.pop("env_vars"), keywords.pop("callbacks")
     run = config.run_config
+    mount = Model("V1VolumeMount", {"name": "data", "mount_path": run.volume.mount_path})
     assert keywords == {
         "task_id": task.label,
         "image": IMAGE,
@@ -162,36 +125,33 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
         "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
-        "pod_template_dict": as_recorded(plan.pod, run.volume.mount_path),
-        **as_recorded(plan.resources.get(task.resources, {}), None),
+        "pod_template_dict": plan.pods.template,
+        **({} if run.volume.disabled else {"volume_mounts": [mount]}),
+        **as_recorded(plan.pods.resources.get(task.resources, {})),
     }
-    asked: list[dict[str, list[str]]] = []
-
-    def kedro_params(**names: list[str]) -> str:
-        asked.append(names)
-        return "params"
-
-    argv = [in_the_pod(argument, {"kedro_params": kedro_params}) for argument in arguments]
-    wanted = {
-        "macros": list(run.macro_params),
-        "variables": list(run.variables_params),
-        "trigger": [entry.name for entry in run.trigger_params],
-    }
-    assert asked == [{key: names for key, names in wanted.items() if names}]
-    assert argv[:2] == ["python", "-c"]
-    assert argv[2] == RUN_KEDRO
-    assert argv[3:] == [
+    assert advice.__name__ == "PodAdvice"
+    assert plan.pods.environment.items() <= env.items()
+    assert [in_the_pod(argument, {}) for argument in arguments] == [
+        *POD_COMMAND,
         "run",
         f"--env={plan.env}",
-        "--params=params",
         f"--pipelines={task.pipeline}",
         f"--nodes={','.join(task.nodes)}",
     ]
     assert split_node_names(None, None, ",".join(task.nodes)) == [*task.nodes]  # type: ignore[arg-type]
     assert split_string(None, None, task.pipeline) == [task.pipeline]  # type: ignore[arg-type]
-    for dataset in (*task.inputs, *task.outputs, *task.nodes):
-        assert f"`{dataset}`" in doc
-    assert f"\n\n{task.doc}\n" in doc
+    assert doc.startswith(f"{task.doc}\n\n")
+    check_passing_on(task, plan, env)
+
+
+def check_passing_on(task: Task, plan: Plan, env: Mapping[str, str]) -> None:
+    """The pod is told what other tasks read, unless that is what it takes for it by itself."""
+    told = env.get("KEDRO_AIRFLOW_K8S_PASSED_ON")
+    if plan.storage.intermediate_data is None or task.passes_on is None:
+        assert told is None
+    else:
+        assert told is not None
+        assert json.loads(in_the_pod(told, {})) == list(task.passes_on)
 
 
 def check_nodes(pipeline: ProjectPipeline, plan: Plan) -> dict[str, str]:
@@ -202,7 +162,8 @@ def check_nodes(pipeline: ProjectPipeline, plan: Plan) -> dict[str, str]:
     for task in plan.tasks:
         if len(task.nodes) == 1:
             (node,) = (node for node in pipeline.nodes if node.name == task.nodes[0])
-            assert (task.inputs, task.outputs, task.doc) == (node.inputs, node.outputs, node.doc)
+            assert (task.inputs, task.outputs) == (node.inputs, node.outputs)
+            assert task.doc == node.doc.partition("\n")[0]
     return {name: task.task_id for task in plan.tasks for name in task.nodes}
 
 
@@ -223,45 +184,36 @@ def check_edges(
     ]
     steps = [step for step in steps if step]
     ends = [{"delete_intermediate_data"} & set(dag.tasks), {"delete_volume"} & set(dag.tasks)]
-    ends = [set(upstream), *(step for step in ends if step)]
-    for earlier, later in [*pairwise(steps), *pairwise(ends)]:
+    ends = [step for step in ends if step]
+    # Storage waits for the sensors too, which is no other order than without that.
+    before = {*upstream, *(sensor.task_id for sensor in plan.sensors)}
+    first_end = [(before, ends[0])] if ends else []
+    for earlier, later in [*pairwise(steps), *first_end, *pairwise(ends)]:
         expected |= {(a, b) for a in earlier for b in later}
     assert dag.edges == expected
 
 
-def check_handing_on(
+def check_passed_on(
     pipeline: ProjectPipeline, plan: Plan, task_ids: dict[str, str], dag: RecordedDag
 ) -> None:
-    """Each pod is told which of its datasets other tasks read, and where to put them."""
-    run_id = {"dag": {"dag_id": "d"}, "run_id": "r"}
-    (env,) = (c["env"] for c in as_recorded(plan.pod, "/data")["spec"]["containers"])
-    variables = {entry["name"]: entry.get("value", "") for entry in env}
-    assert plan.hands_on == ("KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA" in variables)
-    if not plan.hands_on:
+    """Each pod knows which of its datasets other tasks read, and where to put them."""
+    root = plan.pods.environment.get("KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA")
+    assert root == plan.storage.intermediate_data
+    assert ("delete_intermediate_data" in dag.tasks) == plan.storage.deletes_data
+    if root is None:
         return
     readers: dict[str, set[str]] = {}
     for node in pipeline.nodes:
         for name in node.inputs:
             readers.setdefault(name, set()).add(task_ids[node.name])
     for task in plan.tasks:
-        made = {
-            name
-            for node in pipeline.nodes
-            if node.name in task.nodes
-            for name in node.outputs
-            if readers.get(name, set()) - {task.task_id}
-        }
-        names = in_the_pod(
-            variables["KEDRO_AIRFLOW_K8S_HANDED_ON"],
-            {"handed_on": dag.variables["handed_on"], "ti": {"task_id": task.task_id}},
-        )
-        assert json.loads(names) == sorted(made)
-    root = in_the_pod(
-        variables["KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA"],
-        {"run_slug": dag.variables["run_slug"], **run_id},
-    )
-    assert root.startswith(("s3://bucket/folder/d-", "/"))
-    assert ("delete_intermediate_data" in dag.tasks) == plan.deletes_data
+        nodes = [node for node in pipeline.nodes if node.name in task.nodes]
+        made = {name for node in nodes for name in node.outputs}
+        crossing = {name for name in made if readers.get(name, set()) - {task.task_id}}
+        by_itself = made - {name for node in nodes for name in node.inputs}
+        assert set(by_itself if task.passes_on is None else task.passes_on) == crossing
+    rendered = in_the_pod(root, {"dag": {"dag_id": "d"}, "run_id": "r", "macros": {"uuid": uuid}})
+    assert rendered.startswith(("s3://bucket/folder/", "/"))
 
 
 def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
@@ -272,13 +224,11 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
         start_date = Model(
             "pendulum.datetime", {"tz": run.timezone}, (start.year, start.month, start.day)
         )
-    params = {
-        field.name: Model("Param", field.schema, (field.default,)) for field in plan.trigger_params
-    }
-    assert [field.name for field in plan.trigger_params] == [e.name for e in run.trigger_params]
+    params = {field.name: Model("Param", field.schema, (field.default,)) for field in plan.form}
+    assert [field.name for field in plan.form] == [e.name for e in run.trigger_params]
     keywords = dict(dag.keywords)
     *tags, fingerprint = keywords.pop("tags")
-    macros = keywords.pop("user_defined_macros", {})
+    keywords.pop("default_args")
     assert keywords == {
         "dag_id": plan.dag_id,
         **({"description": run.description} if run.description else {}),
@@ -292,10 +242,11 @@ def check_dag(plan: Plan, config: PluginConfig, dag: RecordedDag) -> None:
     assert dag.variables["__doc__"].splitlines()[-1] == fingerprint
     assert tags == list(plan.tags)
     assert re.fullmatch("fingerprint:[0-9a-f]{12}", fingerprint)
-    assert macros == {name: dag.variables[name] for name in plan.macros}
     for sensor in plan.sensors:
         delta = timedelta(minutes=sensor.execution_delta) if sensor.execution_delta else None
-        assert dag.tasks[sensor.task_id].keywords == {
+        keywords = dag.tasks[sensor.task_id].keywords
+        defaults = dag.keywords["default_args"]
+        assert {k: v for k, v in keywords.items() if k not in defaults} == {
             "task_id": sensor.task_id,
             "external_dag_id": sensor.dag_id,
             "external_task_id": sensor.external_task_id,
@@ -315,16 +266,17 @@ def rendered(values: Mapping[str, str]) -> dict[str, str]:
 def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
     """Free texts of the configuration are in the pod and the resources as they were given."""
     run = config.run_config
-    pod = dag.variables["POD"]
-    env = {entry["name"]: entry.get("value", "") for entry in pod["spec"]["containers"][0]["env"]}
+    env, metadata = dag.variables["ENV"], dag.variables["POD"]["metadata"]
     assert run.env_vars.items() <= rendered({name: env[name] for name in run.env_vars}).items()
     for name, arguments in dag.variables["RESOURCES"].items():
         if name not in run.resources:
-            assert " + " in name
+            assert " + " in name or name == "__default__"
             continue
         wanted = run.resources[name]
-        assert rendered(arguments.get("labels", {})) == wanted.labels
-        assert rendered(arguments.get("annotations", {})) == wanted.annotations
+        for key, values in (("labels", wanted.labels), ("annotations", wanted.annotations)):
+            found = {**metadata.get(key, {}), **arguments.get(key, {})}
+            assert rendered({k: v for k, v in found.items() if k in values}) == values
+            assert {k for k in found if not k.startswith("kedro-airflow-k8s/")} == values.keys()
         assert rendered(arguments.get("node_selector", {})) == wanted.node_selectors
 
 
@@ -342,15 +294,12 @@ def check_source(source: str, plan: Plan) -> None:
     assert len(variables) == len(set(variables))
     assert not set(variables) & set(dir(builtins))
     loaded = {node.id for node in inner if isinstance(node, ast.Name)}
-    assert loaded <= set(variables) | {"ExternalTaskSensor", "__doc__"}
-    # Users have a say only in the names of constants for texts of several tasks.
-    waits = {f"wait_{number}" for number, _ in enumerate(plan.sensors, start=1)}
-    assert set(variables) <= {
-        *(name for name in variables if re.fullmatch(r"DOC(_\w+)?", name)),
-        *waits,
-        *OWN_NAMES,
-        *BOUND_BY_OPERATORS,
-    }
+    assert loaded <= set(variables) | {"ExternalTaskSensor", "__doc__", "task"}
+    # Users have a say in the names of tasks, and of constants for texts of several tasks.
+    tasks = {name for name in variables if name not in {*OWN_NAMES, *BOUND_BY_OPERATORS}}
+    docs = {name for name in tasks if re.fullmatch(r"DOC(_\w+)?", name)}
+    assert len(tasks - docs) == len(plan.tasks) + len(plan.sensors)
+    assert all(re.fullmatch("[a-z_][a-z0-9_]*", name, re.ASCII) for name in tasks - docs)
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     assert set(imported(nodes)) <= used | {"annotations"}
 
@@ -375,7 +324,7 @@ def check(pipeline: ProjectPipeline, config: PluginConfig) -> None:
         check_task(task, plan, config, dag)
     task_ids = check_nodes(pipeline, plan)
     check_edges(pipeline, plan, task_ids, dag)
-    check_handing_on(pipeline, plan, task_ids, dag)
+    check_passed_on(pipeline, plan, task_ids, dag)
     check_dag(plan, config, dag)
     check_pod(config, dag)
     check_ids(plan, dag)
@@ -411,8 +360,10 @@ PLAIN = config_of({"image": IMAGE})
 
 
 @given(plain_nodes())
-@example((PipelineNode("pod_task"), PipelineNode("kedro_task"), PipelineNode("other")))
-@example((PipelineNode("pod_template"), PipelineNode("k8s"), PipelineNode("KubernetesPodOperator")))
+@example((PipelineNode("nodes"), PipelineNode("kedro_task"), PipelineNode("dag")))
+@example((PipelineNode("POD"), PipelineNode("k8s"), PipelineNode("KubernetesPodOperator")))
+@example((PipelineNode("class"), PipelineNode("print"), PipelineNode("1a"), PipelineNode("-")))
+@example((PipelineNode("a.b", "a"), PipelineNode("c.b", "c"), PipelineNode("a_b")))
 @example((PipelineNode("a.upstream_join_id", "a"), PipelineNode("a", None)))
 @example((PipelineNode("a.b", None), PipelineNode("a.b.c", "a.b"), PipelineNode("a", None)))
 @example((PipelineNode("{{😀.n", "{{😀"),))
@@ -466,7 +417,7 @@ def test_the_stand_ins_notice_a_dag_that_does_more() -> None:
 
 def test_a_dag_of_two_tasks_of_one_id_is_noticed() -> None:
     source = render_dag(build_plan(pipeline_of(PipelineNode("n")), PLAIN)).source
-    task = '    kedro_task("n", [], [])\n'
+    task = '    n = kedro_task("n")\n'
     assert task in source
     with pytest.raises(ValueError, match="Two tasks"):
         run_dag_file(source.replace(task, task * 2))
@@ -476,5 +427,5 @@ def test_the_same_texts_of_several_nodes_stand_in_the_file_once() -> None:
     nodes = [PipelineNode(name, function="f", doc='Says "it" {{ x }}\n😀') for name in "abc"]
     source = render_dag(build_plan(pipeline_of(*nodes), PLAIN)).source
     assert source.count("{{ x }}") == 1
-    assert run_dag_file(source).variables["DOC_F"] == nodes[0].doc
+    assert run_dag_file(source).variables["DOC_F"] == 'Says "it" {{ x }}'
     check(pipeline_of(*nodes), PLAIN)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s import __version__
-from kedro_airflow_k8s.dag.literals import Call
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
@@ -25,7 +24,6 @@ def planned(
     *nodes: PipelineNode,
     env: str | None = None,
     pipeline: str = "__default__",
-    pipeline_option: str = "--pipelines",
     overrides: Overrides = AS_CONFIGURED,
     **run_config: Any,
 ) -> Plan:
@@ -36,7 +34,6 @@ def planned(
         name=pipeline,
         nodes=nodes or (ONE,),
         commit="0a1b2c-dirty",
-        pipeline_option=pipeline_option,
     )
     return build_plan(found, config_of({"image": IMAGE, **run_config}), overrides)
 
@@ -93,10 +90,13 @@ def test_a_node_has_the_resources_of_its_tag_and_of_default_without_one() -> Non
         PipelineNode("b", tags=("resources:big",)),
         PipelineNode("c", tags=("big", "my.resources.big", "resources")),
         PipelineNode("d", tags=("resources.__default__",)),
-        resources={"big": {"labels": {"size": "big"}}, "idle": {"labels": {"size": "none"}}},
+        resources={
+            "big": {"node_selectors": {"size": "big"}},
+            "idle": {"node_selectors": {"size": "none"}},
+        },
     )
     assert [task.resources for task in plan.tasks] == ["big", "big", "__default__", "__default__"]
-    assert plan.resources == {"big": {"labels": {"size": "big"}}}
+    assert plan.pods.resources == {"big": {"node_selector": {"size": "big"}}}
 
 
 def test_default_resources_are_there_even_if_every_node_has_others() -> None:
@@ -104,7 +104,7 @@ def test_default_resources_are_there_even_if_every_node_has_others() -> None:
         PipelineNode("a", tags=("resources.big",)),
         resources={"__default__": {"labels": {"of": "storage tasks"}}, "big": {}},
     )
-    assert plan.resources == {"__default__": {"labels": {"of": "storage tasks"}}, "big": {}}
+    assert plan.pods.resources == {"__default__": {"labels": {"of": "storage tasks"}}, "big": {}}
 
 
 def test_everything_of_an_entry_reaches_the_operator() -> None:
@@ -119,26 +119,22 @@ def test_everything_of_an_entry_reaches_the_operator() -> None:
         "requests": {"cpu": "500m", "memory": "1Gi"},
         "limits": {"nvidia.com/gpu": 1},
     }
-    plan = planned(ONE, resources={"__default__": entry})
-    assert plan.resources["__default__"] == {
+    plan = planned(ONE, resources={"__default__": entry, "other": {}}, volume=NO_VOLUME)
+    assert plan.pods.resources["__default__"] == {
         "node_selector": {"disk": "ssd"},
-        "labels": {"team": "a"},
-        "annotations": {"note": '{{ "{{ run_id }}" }}'},
         "tolerations": [
-            Call(
-                "k8s.V1Toleration",
-                {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
-            ),
-            Call(
-                "k8s.V1Toleration",
-                {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
-            ),
+            {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
         ],
-        "container_resources": Call(
-            "k8s.V1ResourceRequirements",
-            {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"nvidia.com/gpu": "1"}},
-        ),
+        "container_resources": {
+            "requests": {"cpu": "500m", "memory": "1Gi"},
+            "limits": {"nvidia.com/gpu": "1"},
+        },
     }
+    # As the only entry that tasks use, it gives its labels and annotations to all pods.
+    metadata = plan.pods.template["metadata"]
+    assert metadata["labels"] == {"team": "a"}
+    assert metadata["annotations"]["note"] == '{{ "{{ run_id }}" }}'
 
 
 # The DAG.
@@ -161,19 +157,19 @@ def test_the_dag_id_names_project_or_run_then_environment_and_pipeline(
 
 
 @pytest.mark.parametrize("schedule", [None, "@daily", "@once", "0 6 * * 1-5"])
-def test_a_schedule_is_handed_on_as_it_is(schedule: str | None) -> None:
+def test_a_schedule_is_passed_on_as_it_is(schedule: str | None) -> None:
     plan = planned(cron_expression=schedule)
-    assert (plan.schedule, plan.max_active_runs) == (schedule, None)
+    assert (plan.schedule.cron, plan.schedule.max_active_runs) == (schedule, None)
 
 
 def test_a_continuous_dag_has_one_run_at_a_time_as_airflow_demands() -> None:
     plan = planned(cron_expression="@continuous")
-    assert (plan.schedule, plan.max_active_runs) == ("@continuous", 1)
+    assert (plan.schedule.cron, plan.schedule.max_active_runs) == ("@continuous", 1)
 
 
 def test_the_start_date_is_the_given_day_or_a_fixed_one_in_the_past() -> None:
-    assert planned(start_date="20260721").start_date == date(2026, 7, 21)
-    assert planned().start_date == date(2021, 1, 1)
+    assert planned(start_date="20260721").schedule.start_date == date(2026, 7, 21)
+    assert planned().schedule.start_date == date(2021, 1, 1)
 
 
 def test_tags_say_version_commit_and_experiment() -> None:
@@ -191,19 +187,19 @@ def test_settings_of_all_pods_are_those_of_the_configuration() -> None:
         kubernetes_conn_id="cluster",
     )
     found = (
-        plan.image,
+        plan.pods.image,
         plan.description,
-        plan.image_pull_policy,
-        plan.startup_timeout,
-        plan.namespace,
-        plan.kubernetes_conn_id,
+        plan.pods.image_pull_policy,
+        plan.pods.startup_timeout,
+        plan.pods.namespace,
+        plan.pods.kubernetes_conn_id,
     )
     assert found == (IMAGE, 'Says "hello"', "Always", 30, "team", "cluster")
 
 
 def test_the_schedule_is_in_utc_or_in_the_time_zone_of_the_configuration() -> None:
-    assert planned().timezone == "UTC"
-    assert planned(timezone="Europe/Paris").timezone == "Europe/Paris"
+    assert planned().schedule.timezone == "UTC"
+    assert planned(timezone="Europe/Paris").schedule.timezone == "Europe/Paris"
 
 
 # What a command says in place of the configuration.
@@ -232,17 +228,17 @@ def test_a_dag_to_run_once_has_no_schedule_and_waits_for_nobody() -> None:
         external_dependencies=dependencies,
         overrides=Overrides(once=True),
     )
-    assert (once.schedule, once.max_active_runs, once.sensors) == (None, None, ())
-    assert "external" in scheduled.operators
-    assert "external" not in once.operators
+    schedule = once.schedule
+    assert (schedule.cron, schedule.max_active_runs, once.sensors) == (None, None, ())
+    assert len(scheduled.sensors) == 1
     assert once.task_ids == ("create_volume", "data_volume_init", "one", "delete_volume")
     assert once.dag_id == scheduled.dag_id
 
 
 def test_a_schedule_on_the_command_line_takes_the_place_of_the_configured_one() -> None:
     plan = planned(cron_expression="@daily", overrides=Overrides(cron="@continuous"))
-    assert (plan.schedule, plan.max_active_runs) == ("@continuous", 1)
-    assert planned(overrides=Overrides(cron="0 6 * * 1-5")).schedule == "0 6 * * 1-5"
+    assert (plan.schedule.cron, plan.schedule.max_active_runs) == ("@continuous", 1)
+    assert planned(overrides=Overrides(cron="0 6 * * 1-5")).schedule.cron == "0 6 * * 1-5"
 
 
 def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
@@ -269,22 +265,11 @@ def test_the_form_shows_parameters_with_their_values_types_and_descriptions() ->
     shown = [{"name": "model.depth", "description": "How deep."}, "seed", "model.names"]
     plan = build_plan(pipeline, config_of({"image": IMAGE, "trigger_params": shown}))
 
-    depth, seed, names = plan.trigger_params
+    depth, seed, names = plan.form
     assert (depth.name, depth.default) == ("model.depth", 3)
     assert depth.schema == {"type": "integer", "description": "How deep."}
     assert (seed.name, seed.default, seed.schema) == ("seed", None, {"type": ["null", "string"]})
     assert names.schema == {"type": "array", "items": {"type": "string"}}
-    call = "kedro_params(trigger=['model.depth', 'seed', 'model.names'])"
-    assert plan.kedro_run[-1] == f"--params={{{{ {call} }}}}"
-    assert "kedro_params" in plan.macros
-    assert "parameters" in plan.operators
-
-
-def test_a_run_can_be_given_parameters_where_the_configuration_names_none() -> None:
-    plan = planned()
-    assert plan.kedro_run[-1] == "--params={{ kedro_params() }}"
-    assert "kedro_params" in plan.macros
-    assert "parameters" in plan.operators
 
 
 # The command.
@@ -293,25 +278,8 @@ def test_a_run_can_be_given_parameters_where_the_configuration_names_none() -> N
 def test_a_task_runs_its_node_in_the_environment_and_pipeline() -> None:
     plan = planned(env="prod", pipeline="train")
 
-    assert plan.kedro_run == ("run", "--env=prod", "--params={{ kedro_params() }}")
+    assert plan.env == "prod"
     assert {task.pipeline for task in plan.tasks} == {"train"}
-    assert plan.pipeline_option == "--pipelines"
-    assert planned(pipeline_option="--pipeline").pipeline_option == "--pipeline"
-
-
-def test_macros_and_variables_become_parameters() -> None:
-    plan = planned(macro_params=["ds", "dag_run.run_id"], variables_params=["it's"])
-    call = "kedro_params(macros=['ds', 'dag_run.run_id'], variables=[\"it's\"])"
-    assert plan.kedro_run[-1] == f"--params={{{{ {call} }}}}"
-    assert "kedro_params" in plan.macros
-    assert "parameters" in plan.operators
-    only = planned(variables_params=["v"])
-    assert only.kedro_run[-1] == "--params={{ kedro_params(variables=['v']) }}"
-
-
-def test_without_a_volume_the_dag_has_nothing_but_what_hands_parameters_on() -> None:
-    plan = planned(volume=NO_VOLUME)
-    assert (plan.macros, plan.operators) == (("kedro_params",), ("parameters",))
 
 
 def test_a_task_knows_its_node_for_a_reader() -> None:
@@ -327,28 +295,22 @@ def test_a_task_knows_its_node_for_a_reader() -> None:
 
 def test_the_volume_is_made_and_filled_first_and_deleted_last() -> None:
     plan = planned(ONE, TWO)
-    assert plan.steps == (
-        ("create_volume", "data_volume_init"),
-        ("data_volume_init", "first"),
-        ("every", "delete_volume"),
-    )
+    assert plan.setup_ids == ("create_volume", "data_volume_init")
+    assert plan.end_ids == ("delete_volume",)
     assert plan.task_ids == ("create_volume", "data_volume_init", "one", "two", "delete_volume")
 
 
 def test_a_volume_that_stays_empty_has_no_task_that_fills_it() -> None:
     plan = planned(ONE, volume={"skip_init": True})
-    assert plan.volume is not None
-    assert not plan.volume.fill
-    assert plan.steps == (("create_volume", "first"), ("every", "delete_volume"))
+    assert plan.storage.volume is not None
+    assert not plan.storage.volume.fill
     assert plan.task_ids == ("create_volume", "one", "delete_volume")
 
 
 def test_without_a_volume_there_are_only_the_nodes() -> None:
     plan = planned(ONE, TWO, volume=NO_VOLUME)
-    assert plan.volume is None
-    assert plan.steps == ()
+    assert plan.storage.volume is None
     assert plan.task_ids == ("one", "two")
-    assert not {"volume_name", "volume"} & {*plan.macros, *plan.operators}
 
 
 def test_the_volume_is_as_configured() -> None:
@@ -360,9 +322,21 @@ def test_the_volume_is_as_configured() -> None:
             "mount_path": "/data",
         }
     )
-    assert plan.volume is not None
-    assert (plan.volume.storage_class, plan.volume.size) == ("fast", "5Gi")
-    assert (plan.volume.access_modes, plan.volume.mount_path) == (("ReadWriteMany",), "/data")
+    volume = plan.storage.volume
+    assert volume is not None
+    assert volume.claim["spec"] == {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "5Gi"}},
+        "storageClassName": "fast",
+    }
+    assert volume.claim["metadata"]["name"] == plan.storage.owned
+    assert volume.mount_path == "/data"
+
+
+def test_without_a_storage_class_the_cluster_chooses_one() -> None:
+    volume = planned().storage.volume
+    assert volume is not None
+    assert "storageClassName" not in volume.claim["spec"]
 
 
 # Waiting for others.
@@ -375,7 +349,6 @@ def test_a_dependency_on_a_dag_waits_before_anything_else_is_made() -> None:
     assert (sensor.external_task_id, sensor.timeout, sensor.execution_delta) == (None, 1440, 0)
     assert sensor.check_existence
     assert sensor.failed_states == ("failed",)
-    assert plan.steps[0] == ("wait_1", "create_volume")
     assert plan.task_ids[0] == "wait_for_up"
 
 
@@ -400,7 +373,8 @@ def test_a_dependency_on_a_task_notices_that_it_will_never_run() -> None:
 def test_several_dependencies_come_before_every_beginning_of_a_pipeline_without_a_volume() -> None:
     dependencies = [{"dag_id": "a"}, {"dag_id": "b"}]
     plan = planned(ONE, PipelineNode("n"), volume=NO_VOLUME, external_dependencies=dependencies)
-    assert plan.steps == (("wait_1", "first"), ("wait_2", "first"))
+    assert [sensor.task_id for sensor in plan.sensors] == ["wait_for_a", "wait_for_b"]
+    assert plan.task_ids == ("wait_for_a", "wait_for_b", "one", "n")
 
 
 def test_the_same_dependency_at_different_times_is_two_tasks() -> None:

@@ -6,16 +6,24 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.dag.literals import Expression
-from kedro_airflow_k8s.plan.pods import RUN_SLUG, container_argument, pod_template
+from kedro_airflow_k8s.plan.pods import (
+    claim,
+    common_metadata,
+    container_argument,
+    environment,
+    pod_template,
+    run_objects_name,
+)
 from kedro_airflow_k8s.pod import environment as pod_environment
 from tests.support.strategies import config_of
 
 NO_VOLUME = {"disabled": True}
+NO_PARAMS = '{{ {"conf": (dag_run.conf or {}).get("kedro_params")} | tojson | replace("$", "$$") }}'
+OWNED = "flights-{{ run_id }}"
 
 
 def pod(**run_config: Any) -> dict[str, Any]:
-    return pod_template(config_of(run_config).run_config)
+    return pod_template(config_of(run_config).run_config, OWNED)
 
 
 def spec(**run_config: Any) -> dict[str, Any]:
@@ -34,28 +42,21 @@ def test_a_pod_has_the_least_that_it_needs() -> None:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"annotations": {"kedro-airflow-k8s/task-id": "{{ ti.task_id }}"}},
-        "spec": {
-            "containers": [
-                {
-                    "name": "base",
-                    "env": [
-                        {"name": "COLUMNS", "value": "220"},
-                        {"name": "DO_NOT_TRACK", "value": "1"},
-                        {"name": "KEDRO_AIRFLOW_K8S_TASK", "value": "{{ ti.task_id }}"},
-                    ],
-                }
-            ]
-        },
+        "spec": {"containers": [{"name": "base"}]},
+    }
+    assert variables(volume=NO_VOLUME) == {
+        "COLUMNS": "220",
+        "DO_NOT_TRACK": "1",
+        "KEDRO_AIRFLOW_K8S_CONTRACT": "2",
+        "KEDRO_AIRFLOW_K8S_PARAMS": NO_PARAMS,
+        "KEDRO_AIRFLOW_K8S_TASK": "{{ ti.task_id }}",
     }
 
 
-def test_the_volume_of_the_run_is_mounted_where_the_dag_file_says() -> None:
+def test_the_volume_of_the_run_is_there_and_each_task_says_where_it_is_mounted() -> None:
     found = spec()
-    assert found["containers"][0]["volumeMounts"] == [
-        {"name": "data", "mountPath": Expression("mount_path")}
-    ]
-    claim = RUN_SLUG
-    assert found["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
+    assert "volumeMounts" not in found["containers"][0]
+    assert found["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": OWNED}}]
 
 
 @pytest.mark.parametrize("owner", [0, 999])
@@ -70,16 +71,15 @@ def test_a_pod_without_a_volume_has_no_group() -> None:
 
 def test_environment_variables_may_replace_what_pods_have_anyway() -> None:
     given = {"A": 'it\'s "{{ ds }}"', "COLUMNS": "80"}
-    env = container(env_vars=given)["env"]
-    assert {entry["name"]: entry["value"] for entry in env} == {
+    assert variables(env_vars=given) == {
         "A": r"""{{ "it's \"{{ ds }}\"" }}""",
         "COLUMNS": "80",
         "DO_NOT_TRACK": "1",
-        "KEDRO_AIRFLOW_K8S_HANDED_ON": "{{ handed_on(ti.task_id) }}",
+        "KEDRO_AIRFLOW_K8S_CONTRACT": "2",
         "KEDRO_AIRFLOW_K8S_INTERMEDIATE_DATA": "/home/kedro_docker/data/.kedro-airflow-k8s",
+        "KEDRO_AIRFLOW_K8S_PARAMS": NO_PARAMS,
         "KEDRO_AIRFLOW_K8S_TASK": "{{ ti.task_id }}",
     }
-    assert len({entry["name"] for entry in env}) == len(env)
 
 
 def test_a_whole_secret_becomes_variables_of_its_own_names() -> None:
@@ -104,6 +104,7 @@ def test_a_secret_takes_the_place_of_a_variable_that_pods_have_anyway() -> None:
         entry for entry in container(secrets=[secret])["env"] if entry["name"] == "COLUMNS"
     ]
     assert columns["valueFrom"] == {"secretKeyRef": {"name": "a", "key": "k"}}
+    assert "COLUMNS" not in variables(secrets=[secret])
 
 
 def test_secrets_as_files_are_mounted_read_only_whole_or_one_key() -> None:
@@ -131,9 +132,8 @@ def test_secrets_as_files_are_mounted_read_only_whole_or_one_key() -> None:
 def test_secrets_as_files_and_the_volume_are_side_by_side() -> None:
     secret = {"secret": "all", "deploy_type": "volume", "deploy_target": "/etc/all"}
     found = spec(secrets=[secret])
-    names = ["secret-0", "data"]
-    assert [mount["name"] for mount in found["containers"][0]["volumeMounts"]] == names
-    assert [volume["name"] for volume in found["volumes"]] == names
+    assert [mount["name"] for mount in found["containers"][0]["volumeMounts"]] == ["secret-0"]
+    assert [volume["name"] for volume in found["volumes"]] == ["secret-0", "data"]
 
 
 def test_pull_secrets_and_service_account_are_those_of_the_configuration() -> None:
@@ -162,7 +162,7 @@ def test_an_argument_is_protected_from_airflow_and_the_kubelet_only_where_needed
 
 
 def variables(**run: Any) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container(**run)["env"]}
+    return environment(config_of(run).run_config, OWNED)
 
 
 def test_intermediate_data_is_on_the_volume_of_the_run_or_in_the_runs_folder_of_a_store() -> None:
@@ -171,21 +171,22 @@ def test_intermediate_data_is_on_the_volume_of_the_run_or_in_the_runs_folder_of_
     assert variables(volume={"mount_path": "/data/$a"})[name] == "/data/$$a/.kedro-airflow-k8s"
     for volume in ({}, NO_VOLUME):
         found = variables(volume=volume, intermediate_data="s3://bucket/folder")
-        assert found[name] == f"s3://bucket/folder/{RUN_SLUG}"
+        assert found[name] == f"s3://bucket/folder/{OWNED}"
 
 
 def test_the_plugin_in_the_pod_looks_for_the_variables_that_the_dag_sets() -> None:
-    names = {pod_environment.INTERMEDIATE_DATA_VARIABLE, pod_environment.HANDED_ON_VARIABLE}
+    names = {
+        pod_environment.CONTRACT_VARIABLE,
+        pod_environment.INTERMEDIATE_DATA_VARIABLE,
+        pod_environment.PARAMS_VARIABLE,
+        pod_environment.TASK_VARIABLE,
+    }
 
     assert names < variables(volume={}).keys()
 
 
 def test_without_a_volume_and_a_store_nothing_is_said_of_intermediate_data() -> None:
-    assert variables(volume=NO_VOLUME).keys() == {
-        "COLUMNS",
-        "DO_NOT_TRACK",
-        "KEDRO_AIRFLOW_K8S_TASK",
-    }
+    assert pod_environment.INTERMEDIATE_DATA_VARIABLE not in variables(volume=NO_VOLUME)
 
 
 def test_pods_of_a_run_stay_where_its_others_are() -> None:
@@ -197,7 +198,7 @@ def test_pods_of_a_run_stay_where_its_others_are() -> None:
     assert term["topologyKey"] == "kubernetes.io/hostname"
     # The first pod of a run may be anywhere: Kubernetes lets a pod be the one that it looks for.
     assert term["labelSelector"]["matchLabels"] == template["metadata"]["labels"]
-    assert template["metadata"]["labels"] == {"kedro-airflow-k8s/run": RUN_SLUG}
+    assert template["metadata"]["labels"] == {"kedro-airflow-k8s/run": OWNED}
 
 
 def test_pods_may_be_anywhere_where_the_volume_can_be_too() -> None:
@@ -205,3 +206,38 @@ def test_pods_may_be_anywhere_where_the_volume_can_be_too() -> None:
         template = pod(volume=volume)
         assert "affinity" not in template["spec"]
         assert "labels" not in template["metadata"]
+
+
+def test_labels_and_annotations_of_all_entries_stand_once() -> None:
+    entries = {
+        "__default__": {"labels": {"team": "a", "tier": "x"}, "node_selector": {"pool": "p"}},
+        "huge": {"labels": {"team": "a"}, "annotations": {"role": "r"}},
+    }
+
+    common, rest = common_metadata(entries)
+
+    assert common == {"labels": {"team": "a"}, "annotations": {}}
+    assert rest == {
+        "__default__": {"labels": {"tier": "x"}, "node_selector": {"pool": "p"}},
+        "huge": {"annotations": {"role": "r"}},
+    }
+    metadata = pod_template(config_of({}).run_config, OWNED, common)["metadata"]
+    assert metadata["labels"] == {"team": "a", "kedro-airflow-k8s/run": OWNED}
+
+
+def test_without_resources_nothing_is_common() -> None:
+    assert common_metadata({}) == ({"labels": {}, "annotations": {}}, {})
+
+
+def test_what_a_run_owns_has_a_readable_name_that_kubernetes_takes() -> None:
+    name = run_objects_name("My_DAG.prod--" + "x" * 300)
+
+    readable, _, template = name.partition("{{")
+    assert readable == f"my-dag-prod-{'x' * 28}-"
+    assert template.endswith("hex[:12] }}")
+    assert len(readable) + 12 <= 63
+    assert run_objects_name("___").startswith("dag-{{")
+
+
+def test_a_disabled_volume_is_no_claim() -> None:
+    assert claim(config_of({"volume": NO_VOLUME}).run_config, OWNED) is None

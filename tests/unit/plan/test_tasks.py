@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.dag.literals import Call
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.build import Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import Task
@@ -149,13 +148,11 @@ def test_a_task_of_several_nodes_has_the_most_that_one_of_them_asks_for() -> Non
     plan = planned(nodes, grouping="pipeline", resources=entries)
 
     assert only(plan).resources == "__default__ + big + wide"
-    assert plan.resources[only(plan).resources] == {
+    assert plan.pods.resources[only(plan).resources] == {
         "labels": {"a": "b"},
-        "container_resources": Call(
-            "k8s.V1ResourceRequirements", {"requests": {"cpu": "3", "memory": "2Gi"}}
-        ),
+        "container_resources": {"requests": {"cpu": "3", "memory": "2Gi"}},
     }
-    assert plan.resources.keys() == {"__default__", "__default__ + big + wide"}
+    assert plan.pods.resources.keys() == {"__default__", "__default__ + big + wide"}
 
 
 def test_nodes_of_a_task_may_ask_for_an_entry_while_others_ask_for_none() -> None:
@@ -165,14 +162,10 @@ def test_nodes_of_a_task_may_ask_for_an_entry_while_others_ask_for_none() -> Non
     plan = planned(nodes, grouping="pipeline", resources={"big": entry})
 
     # To have no limit is more than any; what Kubernetes would set aside for the limit, it still is.
-    assert plan.resources == {
-        "__default__ + big": {
-            "labels": {"a": "b"},
-            "container_resources": Call(
-                "k8s.V1ResourceRequirements", {"requests": {"memory": "1Gi"}}
-            ),
-        }
+    assert plan.pods.resources == {
+        "__default__ + big": {"container_resources": {"requests": {"memory": "1Gi"}}}
     }
+    assert plan.pods.template["metadata"]["labels"]["a"] == "b"
 
 
 def test_nodes_of_a_task_that_must_be_on_different_machines_are_refused() -> None:
@@ -223,26 +216,20 @@ def test_nodes_that_do_not_fit_a_command_line_are_refused_with_the_way_out() -> 
     assert planned(nodes, grouping="pipeline").tasks[0].whole_pipeline
 
 
-# What tasks hand on.
+# What tasks pass on.
 
 
 def test_data_on_object_storage_is_deleted_at_the_end_of_the_run() -> None:
     plan = planned(intermediate_data="s3://bucket/x", volume={"disabled": True})
 
-    assert plan.hands_on
-    assert plan.task_ids[-1] == "delete_intermediate_data"
-    assert plan.steps == (("every", "delete_intermediate_data"),)
+    assert plan.storage.intermediate_data == f"s3://bucket/x/{plan.storage.owned}"
+    assert plan.end_ids == ("delete_intermediate_data",)
 
 
 def test_the_volume_goes_after_the_pod_that_deletes_the_data_and_mounts_it() -> None:
     plan = planned(intermediate_data="s3://bucket/x", volume={"skip_init": True})
 
-    assert plan.task_ids[-2:] == ("delete_intermediate_data", "delete_volume")
-    assert plan.steps == (
-        ("create_volume", "first"),
-        ("every", "delete_intermediate_data"),
-        ("delete_intermediate_data", "delete_volume"),
-    )
+    assert plan.end_ids == ("delete_intermediate_data", "delete_volume")
 
 
 def test_data_on_object_storage_stays_if_the_user_says_so() -> None:
@@ -250,13 +237,37 @@ def test_data_on_object_storage_stays_if_the_user_says_so() -> None:
         intermediate_data="s3://bucket/x", keep_intermediate_data=True, volume={"disabled": True}
     )
 
-    assert plan.hands_on
-    assert plan.steps == ()
+    assert plan.storage.intermediate_data is not None
     assert "delete_intermediate_data" not in plan.task_ids
 
 
-def test_without_a_volume_and_a_store_tasks_hand_nothing_on() -> None:
+def test_without_a_volume_and_a_store_tasks_pass_nothing_on() -> None:
     plan = planned(volume={"disabled": True})
 
-    assert not plan.hands_on
-    assert plan.macros == ("kedro_params",)
+    assert plan.storage.intermediate_data is None
+
+
+def test_a_task_names_what_it_passes_on_only_where_the_pod_cannot_know() -> None:
+    makes = PipelineNode("makes", outputs=("read", "unread"))
+    inner = PipelineNode("inner", inputs=("read",), outputs=("last",))
+    outer = PipelineNode("outer", inputs=("read", "last"))
+
+    alone = planned((makes, inner, outer))
+    assert [task.passes_on for task in alone.tasks] == [("read",), None, None]
+    assert [task.upstream for task in alone.tasks] == [(), (0,), (0, 1)]
+    end = planned((PipelineNode("end", outputs=("result",)),))
+    assert only(end).passes_on == ()
+
+
+def test_of_a_task_of_several_nodes_only_what_others_read_is_passed_on() -> None:
+    nodes = (
+        PipelineNode("a.x", "a", outputs=("both", "inside")),
+        PipelineNode("a.y", "a", inputs=("both", "inside"), outputs=("out",)),
+        PipelineNode("b.z", "b", inputs=("both", "out")),
+    )
+
+    first, second = planned(nodes, grouping="namespace").tasks
+
+    assert first.passes_on == ("both", "out")
+    assert second.passes_on is None
+    assert second.upstream == (0,)
