@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import Nearest, listed
-from kedro_airflow_k8s.project.entities import stored_name
-
-_PREFIX = "params:"
+from kedro_airflow_k8s.pod.names import parameter_name, stored_name
+from kedro_airflow_k8s.project.parameters import parameter_names
 
 
 def lost_data(subject: Subject) -> Iterator[Finding]:
@@ -106,17 +104,17 @@ def unknown_parameters(subject: Subject) -> Iterator[Finding]:
     if subject.parameters is None:
         return
     given = [*subject.run.macro_params, *subject.run.variables_params]
-    known = {*_all_names(subject.parameters), *given}
+    known = {*parameter_names(subject.parameters), *given}
     # Also what is above or below a parameter whose value only a run knows.
     known.update(name[:end] for name in given for end, sign in enumerate(name) if sign == ".")
     below = tuple(f"{name}." for name in given)
     nearest = Nearest(known)
     scheduled = subject.plan.schedule.cron is not None
     readers = {
-        item.removeprefix(_PREFIX): node.name
+        name: node.name
         for node in reversed(subject.pipeline.nodes)
         for item in node.inputs
-        if item.startswith(_PREFIX)
+        if (name := parameter_name(item)) is not None
     }
     for name, node in reversed(readers.items()):
         if name in known or name.startswith(below):
@@ -132,15 +130,6 @@ def unknown_parameters(subject: Subject) -> Iterator[Finding]:
             fix="Add it to the project's parameters, to run_config.variables_params or to"
             " run_config.macro_params, or correct the name.",
         )
-
-
-def _all_names(parameters: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Yield each parameter's name, nested ones with dots, as Kedro names them."""
-    for key, value in parameters.items():
-        name = f"{above}{key}"
-        yield name
-        if isinstance(value, Mapping):
-            yield from _all_names(value, f"{name}.")
 
 
 def unknown_credentials(subject: Subject) -> Iterator[Finding]:

@@ -10,13 +10,13 @@ from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.plan.mlflow import tracking_uri
+from kedro_airflow_k8s.pod.names import parameter_name
 from kedro_airflow_k8s.project.entities import KedroMlflow
+from kedro_airflow_k8s.project.parameters import parameter
 
 LONGEST_PARAMETER = 6000
 """Source: MAX_PARAM_VAL_LENGTH of mlflow.utils.validation."""
 
-_PREFIX = "params:"
-_UNKNOWN = object()
 _CREDENTIALS = re.compile(r"MLFLOW_TRACKING_(PASSWORD|TOKEN)")
 
 
@@ -158,29 +158,18 @@ def _logged(
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield what kedro-mlflow logs for a node: the parameter, its name in MLflow, its value."""
     for name in inputs:
-        if name == "parameters":
-            given, value = name, parameters
-        elif name.startswith(_PREFIX):
-            given = name.removeprefix(_PREFIX)
-            value = _value(parameters, given)
-        else:
+        given = "parameters" if name == "parameters" else parameter_name(name)
+        if given is None:
             continue
-        if value is _UNKNOWN:
+        try:
+            value = parameters if name == "parameters" else parameter(parameters, given)
+        except KeyError:  # Only a run knows it.
             continue
         entries = (
             _flat(given, value, kedro.flatten) if kedro.flatten.get("flatten") else {given: value}
         )
         for key, entry in entries.items():
             yield given, re.sub(r"[^/\w.\- :]", "_", key), entry
-
-
-def _value(parameters: Any, name: str) -> Any:
-    """Return a parameter by its name, nested ones with dots; _UNKNOWN if only a run knows it."""
-    for part in name.split("."):
-        if not isinstance(parameters, Mapping) or part not in parameters:
-            return _UNKNOWN
-        parameters = parameters[part]
-    return parameters
 
 
 def _flat(name: str, value: Any, options: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:

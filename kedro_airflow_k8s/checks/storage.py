@@ -10,7 +10,7 @@ from functools import cache
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import listed
-from kedro_airflow_k8s.project.entities import stored_name
+from kedro_airflow_k8s.pod.names import stored_name
 
 _LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

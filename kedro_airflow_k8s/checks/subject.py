@@ -10,12 +10,8 @@ from typing import Any
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.tasks import Task
-from kedro_airflow_k8s.project.entities import (
-    CatalogEntry,
-    ProjectPipeline,
-    is_parameter,
-    stored_name,
-)
+from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.project.entities import CatalogEntry, ProjectPipeline
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,8 @@ from kedro_airflow_k8s.config.tasks import GroupingMode
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.graphs import components, in_order, shortest_circle
-from kedro_airflow_k8s.project.entities import (
-    DEFAULT_PIPELINE,
-    PipelineNode,
-    is_parameter,
-    stored_name,
-)
+from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, PipelineNode
 
 GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
 """Nodes tagged `airflow-k8s.group.prepare` are one task. Before version 1, Kedro took colons."""

@@ -13,7 +13,8 @@ from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.grouping import NodeGroup, group_nodes
 from kedro_airflow_k8s.plan.resources import merge_resources
 from kedro_airflow_k8s.plan.task_groups import Group, places, tree
-from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline, stored_name
+from kedro_airflow_k8s.pod.names import stored_name
+from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 
 RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 """A node tagged `resources.big` gets the entry `big` of `run_config.resources`.

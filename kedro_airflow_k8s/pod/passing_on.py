@@ -9,6 +9,7 @@ from kedro.io import CachedDataset, MemoryDataset, SharedMemoryDataset
 
 from kedro_airflow_k8s.pod.environment import passed_on
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
+from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -27,19 +28,19 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
         catalog: What they load from and save to; changed in place.
         root: Where the DAG run keeps its intermediate data.
     """
-    makes = {_stored(name) for name in pipeline.all_outputs()}
-    reads = {_stored(name) for node in pipeline.nodes for name in node.inputs}
+    makes = {stored_name(name) for name in pipeline.all_outputs()}
+    reads = {stored_name(name) for node in pipeline.nodes for name in node.inputs}
     crossing = passed_on()
     if crossing is None:
         crossing = frozenset(makes - reads)
     free = pipeline.inputs()
     taken = []
     for name in sorted(pipeline.datasets()):
-        made = _stored(name) in makes
-        if name == "parameters" or name.startswith("params:"):
+        made = stored_name(name) in makes
+        if is_parameter(name):
             continue
-        if name in free or "@" in name or (made and _stored(name) in crossing):
-            ours = _intermediate(_stored(name), root, pipeline)
+        if name in free or "@" in name or (made and stored_name(name) in crossing):
+            ours = _intermediate(stored_name(name), root, pipeline)
             if _is_ours(name, catalog, made, ours):
                 _replace(catalog, name, ours)
                 taken.append(name)
@@ -51,14 +52,9 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
 
 def _intermediate(name: str, root: str, pipeline: Pipeline) -> IntermediateDataset:
     """The dataset of a stored name, with the nodes that make and read it in this pod."""
-    makers = [node.name for node in pipeline.nodes if name in map(_stored, node.outputs)]
-    readers = [node.name for node in pipeline.nodes if name in map(_stored, node.inputs)]
+    makers = [node.name for node in pipeline.nodes if name in map(stored_name, node.outputs)]
+    readers = [node.name for node in pipeline.nodes if name in map(stored_name, node.inputs)]
     return IntermediateDataset(name, root, makers[0] if makers else "", readers)
-
-
-def _stored(name: str) -> str:
-    """The name without `@...`: to Kedro, `table@pandas` and `table@spark` are one dataset."""
-    return name.partition("@")[0]
 
 
 def _is_ours(

@@ -15,7 +15,8 @@ from parse import compile as compile_pattern
 
 from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.errors import ConfigError
-from kedro_airflow_k8s.project.entities import CatalogEntry, is_parameter
+from kedro_airflow_k8s.pod.names import is_parameter
+from kedro_airflow_k8s.project.entities import CatalogEntry
 
 MEMORY_TYPES = frozenset(
     ("MemoryDataset", "kedro.io.MemoryDataset", "kedro.io.memory_dataset.MemoryDataset")

@@ -119,13 +119,3 @@ class ProjectPipeline:
         """Whether a dataset ends with the process that made it: undeclared, or declared so."""
         entry = (self.catalog or {}).get(dataset)
         return entry is None or entry.in_memory
-
-
-def is_parameter(dataset: str) -> bool:
-    """Whether a node's input is one of the project's parameters, or all of them."""
-    return dataset == "parameters" or dataset.startswith("params:")
-
-
-def stored_name(dataset: str) -> str:
-    """The name without `@...`: to Kedro, `table@pandas` and `table@spark` are one dataset."""
-    return dataset.partition("@")[0]

@@ -25,13 +25,9 @@ from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resol
 from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
 from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
+from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
-from kedro_airflow_k8s.project.entities import (
-    KedroMlflow,
-    PipelineNode,
-    ProjectPipeline,
-    stored_name,
-)
+from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, ProjectPipeline
 from kedro_airflow_k8s.project.git import describe_commit
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.problems import config_problem, left_out, not_imported

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from kedro_airflow_k8s.project.entities import PipelineNode, is_parameter, stored_name
+from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.project.entities import PipelineNode
 
 NAMESPACES = (None, "a", "a.b", "a.b.c", "a.d", "b", "c.b")
 FREE = {1: ["raw"], 2: ["params:rate"], 3: ["parameters"], 4: ["raw", "params:rate"]}

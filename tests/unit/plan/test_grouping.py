@@ -15,7 +15,8 @@ from hypothesis import event, given
 
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.grouping import CYCLE_CODE, NodeGroup, group_nodes
-from kedro_airflow_k8s.project.entities import PipelineNode, is_parameter
+from kedro_airflow_k8s.pod.names import is_parameter
+from kedro_airflow_k8s.project.entities import PipelineNode
 from tests.support.random_pipelines import MODES, RandomPipeline, random_pipelines
 
 ALL: Callable[[str], bool] = lambda dataset: True  # noqa: E731
