@@ -136,12 +136,9 @@ def _task(node: Node, indent: str) -> str:
 
 
 def documentation(node: Node) -> str:
-    """What the compiled DAG shows of a node."""
-    inputs = ", ".join(f"`{name}`" for name in node.inputs)
-    return (
-        f"Kedro node `{node.name}`\n\n{node.doc}\n\n**Inputs:** {inputs}\n"
-        f"\n**Outputs:** `{node.output}`\n"
-    )
+    """Return what the compiled DAG shows of a node."""
+    first, *_ = node.doc.splitlines()
+    return f"{first}\n\nKedro: `{node.name}`"
 
 
 def _edges(nodes: list[Node]) -> Iterator[str]:
