@@ -55,7 +55,7 @@ class OnDisk(MemoryDataset):
     """A project's own class; that its data outlives the process is up to it."""
 
 
-ON_DISK = {"type": "tests.kedro.pod.test_handing_on_hook.OnDisk"}
+ON_DISK = {"type": "tests.kedro.pod.test_passing_on_hook.OnDisk"}
 MEMORY = {"type": "MemoryDataset"}
 
 
