@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
 
 _CODE = f"from {__name__} import main; main()"
@@ -57,8 +57,7 @@ def main() -> None:
     options = ClusterOptions(**json.loads(sys.argv[1]))
     secrets = read_secrets(Path(options.secrets), options.namespace) if options.secrets else {}
     image = PodImage(Path(options.image), PurePosixPath(options.home), (Path(options.bin_folder),))
-    content = ClusterContent(secrets=secrets)
-    cluster = LocalCluster(image, Path(options.folder), content, temporary=Path(options.temporary))
+    cluster = LocalCluster(image, Path(options.folder), secrets, temporary=Path(options.temporary))
     with cluster:
         cluster.write_kubeconfig(Path(options.kubeconfig))
         logging.getLogger(__name__).info("Kubernetes API at %s", cluster.url)

@@ -14,7 +14,7 @@ from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.plan.pods import TASK_ANNOTATION
 from kedro_airflow_k8s.sandbox.airflow_home import tail
-from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project
 from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 
@@ -96,8 +96,9 @@ def run_in_sandbox(
         copy_project(options.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
-        content = ClusterContent(secrets=options.secrets)
-        with LocalCluster(image, folder / "kubernetes", content, keep_volumes=True) as cluster:
+        with LocalCluster(
+            image, folder / "kubernetes", options.secrets, keep_volumes=True
+        ) as cluster:
             cluster.write_kubeconfig(kubeconfig)
             try:
                 airflow.start(dag.dag_id, skipped_tasks(dag))

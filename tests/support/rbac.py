@@ -53,6 +53,14 @@ def read_manifest() -> Manifest:
     return Manifest(tuple(yaml.safe_load_all(MANIFEST.read_text("utf-8"))))
 
 
+def is_discovery(method: str, path: str) -> bool:
+    """Whether a request asks which kinds there are, which every account may.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles
+    """
+    return method == "GET" and path in ("/version", "/api", "/apis", "/api/v1")
+
+
 def right_for(method: str, path: str, query: Mapping[str, str]) -> Right | None:
     """The right that a request needs; None if it is for no object of a namespace.
 

@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
+
+import psutil
 
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
 
@@ -25,30 +26,22 @@ class StartFailed(Exception):
     """The command cannot be executed, for instance because there is no such program."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """The moment (of `time.monotonic`) to stop a command, and the seconds until it is killed."""
-
-    moment: float
-    grace: float
-
-
 class ContainerProcess:
     """A command with everything it starts. Its output goes to the log."""
 
     def __init__(
-        self, command: list[str], variables: dict[str, str], folder: Path, log: ContainerLog
+        self, command: list[str], variables: dict[str, str], folder: str, log: ContainerLog
     ) -> None:
-        """Start it.
+        """Start the command.
 
         Args:
             command: The program and its arguments.
-            variables: All its environment, with a TMPDIR that no other container has.
+            variables: Its whole environment, with a HOME and TMPDIR that no other pod has.
             folder: Its working directory.
             log: Takes its output.
 
         Raises:
-            StartFailed: There is no way to hand such a command or environment to a process.
+            StartFailed: A process cannot have such a command or environment.
         """
         reader, writer = os.pipe()
         try:
@@ -68,8 +61,8 @@ class ContainerProcess:
         finally:
             os.close(writer)
         self._status = reader
-        # One of its own in each pod, and inherited by everything the command starts.
-        self._mark = f"TMPDIR={variables['TMPDIR']}".encode()
+        # No other pod has the same two, and everything that the command starts inherits them.
+        self._mark = {name: variables[name] for name in ("HOME", "TMPDIR")}
         self._output = cast(IO[bytes], self._process.stdout).fileno()
         self._orders = cast(IO[bytes], self._process.stdin)
         self._log = log
@@ -85,43 +78,35 @@ class ContainerProcess:
             except BrokenPipeError:
                 return  # it has just ended
 
-    def run(self, started: Callable[[], None], limit: Limit | None = None) -> tuple[int, bool]:
-        """Wait for the end of the command.
+    def run(self, started: Callable[[], None]) -> int:
+        """Wait for the end of the command and return its exit code, 128 + n after signal n.
 
         Args:
             started: Called when the command runs.
-            limit: When to stop it.
-
-        Returns:
-            The exit code, 128 + n after signal n, and whether the limit was reached.
 
         Raises:
             StartFailed: The command cannot be executed.
         """
         try:
-            report, late = self._follow(started, limit)
+            report = self._follow(started)
         finally:
             self._finish()
-        return self._exit_code(report.decode(errors="replace")), late
+        return self._exit_code(report.decode(errors="replace"))
 
-    def _follow(self, started: Callable[[], None], limit: Limit | None) -> tuple[bytes, bool]:
-        """Pass output on until the end; what the init process reported, and whether it is late."""
-        report, late = b"", False
+    def _follow(self, started: Callable[[], None]) -> bytes:
+        """Pass output on until the end, and return what the init process has reported."""
+        report = b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._output, selectors.EVENT_READ)
             selector.register(self._status, selectors.EVENT_READ)
             while True:
-                left = None if limit is None else max(0.0, limit.moment - time.monotonic())
-                ready = [key.fd for key, _ in selector.select(left)]
-                if not ready and limit is not None:
-                    self.stop(limit.grace)
-                    limit, late = None, True
+                ready = [key.fd for key, _ in selector.select()]
                 if self._output in ready and not self._pump():
                     selector.unregister(self._output)
                 if self._status in ready:
                     news = os.read(self._status, 4096)
                     if not news:
-                        return report, late
+                        return report
                     if b"started" not in report and b"started" in report + news:
                         started()
                     report += news
@@ -149,29 +134,18 @@ class ContainerProcess:
             raise StartFailed(lines["failed"])
         if "exit" in lines:
             return int(lines["exit"])
-        # Somebody killed the init process; on a cluster that ends the container as well.
-        _kill_all_with(self._mark)
+        # The init process was killed; on a cluster that ends the container as well.
+        while left := self._processes():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            time.sleep(_KILL_CHECK_SECONDS)
         return 128 + signal.SIGKILL
 
-
-def _kill_all_with(variable: bytes) -> None:
-    """SIGKILL for every process that was started with a certain environment variable (Linux)."""
-    while True:
-        found = [pid for pid in _processes() if variable in _environment(pid)]
-        if not found:
-            return
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(_KILL_CHECK_SECONDS)
-
-
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-
-
-def _environment(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []  # it has ended, or is another user's
+    def _processes(self) -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter(["environ", "status"])
+            if self._mark.items() <= (process.info["environ"] or {}).items()
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ]

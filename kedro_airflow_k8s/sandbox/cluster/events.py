@@ -1,50 +1,40 @@
-"""Events: what `kubectl describe` and KubernetesPodOperator show of a pod's way."""
+"""Events: what happens to a pod, as `kubectl describe` and KubernetesPodOperator show it."""
 
 from __future__ import annotations
 
 import uuid
 
+from kedro_airflow_k8s.sandbox.cluster.discovery import EVENTS
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store, timestamp
 
 
-def record_event(store: Store, item: Object, reason: str, message: str, *, bad: bool) -> None:
-    """Add an event about an object.
+def record_event(store: Store, pod: Object, reason: str, message: str, *, bad: bool) -> None:
+    """Record an event about a pod.
 
     Args:
-        store: Where events are kept.
-        item: The object it is about.
+        store: The objects of the cluster.
+        pod: The pod.
         reason: One word, such as FailedScheduling.
         message: A sentence for people.
         bad: Whether it is a warning.
     """
-    metadata, now = item["metadata"], timestamp()
+    metadata, now = pod["metadata"], timestamp()
+    namespace, name = metadata["namespace"], metadata["name"]
+    involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": metadata["uid"]}
     store.create(
-        "events",
+        EVENTS,
         {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {
-                "name": f"{metadata['name'][:200].rstrip('.-')}.{uuid.uuid4().hex[:16]}",
-                "namespace": metadata["namespace"],
-            },
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": item["kind"],
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
-            },
+            "metadata": {"name": f"{name[:200]}.{uuid.uuid4().hex}", "namespace": namespace},
+            "involvedObject": involved,
             "reason": reason,
             "message": message,
             "type": "Warning" if bad else "Normal",
             "count": 1,
             "firstTimestamp": now,
             "lastTimestamp": now,
-            "eventTime": None,
             "source": {"component": "sandbox"},
-            "reportingComponent": "sandbox",
-            "reportingInstance": "",
         },
     )

@@ -13,15 +13,15 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.sandbox.cluster.environment import ConfigMissing, data_of
+from kedro_airflow_k8s.sandbox.cluster.discovery import CONFIG_MAPS
+from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS, ConfigMissing, data_of
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
 
 _LOG = logging.getLogger(__name__)
-_SECRET_FILE, _CONFIG_FILE = 0o400, 0o444
 _COPIED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
@@ -31,67 +31,51 @@ class PodImage:
 
     Attributes:
         root: A prepared copy of the project: the content of the image's home directory. Each
-            container gets a copy of its own. May be a link that leads to another one later.
+            container gets a copy of its own. May be a link whose target changes later.
         home: The image's working directory, such as /home/kedro_docker, that `root` stands for.
         bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
-        entrypoint: The image's ENTRYPOINT; a container's `command` takes its place.
-        default_args: The image's CMD; used when a container has neither `command` nor `args`.
-        environment: The image's ENV.
     """
 
     root: Path
     home: PurePosixPath
     bin_dirs: tuple[Path, ...]
-    entrypoint: tuple[str, ...] = ()
-    default_args: tuple[str, ...] = ("kedro", "run")
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 class CannotMount(Exception):
     """A mount does not fit the image's files."""
 
 
-@dataclass
 class PathMap:
     """Translates the container's paths to this machine's, the longest known prefix first."""
 
-    _known: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
 
     def add(self, inside: PurePosixPath, outside: Path) -> None:
         """Let a path of the container stand for one of this machine."""
         self._known[str(inside)] = str(outside)
 
     def path(self, text: str) -> str:
-        """The text, translated if it is a known path or one below it."""
+        """Translate a text if it is a known path or one below it."""
         for inside in sorted(self._known, key=len, reverse=True):
             if text == inside or text.startswith(inside.rstrip("/") + "/"):
                 return self._known[inside] + text[len(inside.rstrip("/")) :]
         return text
 
     def argument(self, text: str) -> str:
-        """An argument: the whole, or what comes after an `=`."""
+        """Translate an argument: the whole, or what comes after an `=`."""
         return "=".join(self.path(part) for part in text.split("="))
 
     def variable(self, text: str) -> str:
-        """A variable's value: the whole, or the parts of a list separated by `:`, as of PATH."""
+        """Translate a variable: the whole, or the parts of a list separated by `:`, as of PATH."""
         return ":".join(self.path(part) for part in text.split(":"))
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """A full copy: links stay links; sockets, pipes and devices are left out."""
-
-    def special(folder: str, names: list[str]) -> list[str]:
-        modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
-        return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in _COPIED]
-
-    shutil.copytree(source, target, symlinks=True, ignore=special)
-
-
 def copy_current(source: Path, target: Path) -> None:
-    """A full copy of a folder, or of that to which a link leads at the moment.
+    """Copy a folder, or the present target of a link; sockets, pipes and devices are left out.
 
-    Whoever changes the link may delete the old folder when it can lock it: none that is being
-    copied, and none that is found here after it was locked.
+    A process that changes the link deletes the old folder only when it can lock it. So a folder
+    is not deleted while it is copied, and not when it is still the target after it was locked.
     """
     while True:
         folder = source.resolve()
@@ -104,17 +88,22 @@ def copy_current(source: Path, target: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             if source.resolve() == folder:
-                copy_tree(folder, target)
+                shutil.copytree(folder, target, symlinks=True, ignore=_special_files)
                 return
         finally:
             os.close(descriptor)
 
 
+def _special_files(folder: str, names: list[str]) -> list[str]:
+    modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in _COPIED]
+
+
 def remove_tree(folder: Path) -> None:
-    """Delete a folder and what is in it, if it is there; also where permissions were taken away.
+    """Delete a folder with its content, if it exists; also one without write permission.
 
     Raises:
-        OSError: Some of it cannot be deleted, because it belongs to another user.
+        OSError: A part of it cannot be deleted, because it belongs to another user.
     """
     if not folder.exists():
         return
@@ -126,7 +115,7 @@ def remove_tree(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder; that some of it cannot be deleted is only logged."""
+    """Delete a folder, or log that a part of it cannot be deleted."""
     try:
         remove_tree(folder)
     except OSError as error:
@@ -156,40 +145,33 @@ class PodFiles:
         """Make the folders behind the pod's volumes.
 
         Raises:
-            ConfigMissing: A Secret or ConfigMap, or a key in one, is missing and not optional.
+            ConfigMissing: A Secret or ConfigMap, or a key in one, is missing.
         """
-        for volume in self._pod["spec"].get("volumes") or []:
+        for volume in self._pod["spec"].get("volumes", []):
             name = volume["name"]
             if claim := volume.get("persistentVolumeClaim"):
                 self._volumes[name] = self._claim_folder(claim["claimName"])
                 continue
-            folder = self._folder / "volumes" / name
+            folder = self._volumes[name] = self._folder / "volumes" / name
             folder.mkdir(parents=True)
-            self._volumes[name] = folder
-            for kind, source, mode in (
-                ("secrets", volume.get("secret"), _SECRET_FILE),
-                ("configmaps", volume.get("configMap"), _CONFIG_FILE),
-            ):
-                if source:
-                    self._write(folder, store, kind, source, mode)
+            if source := volume.get("secret"):
+                self._write(folder, store, SECRETS, source["secretName"], source)
+            if source := volume.get("configMap"):
+                self._write(folder, store, CONFIG_MAPS, source["name"], source)
 
-    def _write(self, folder: Path, store: Store, kind: str, source: Object, mode: int) -> None:
-        data = data_of(store, self._pod["metadata"]["namespace"], kind, source) or {}
-        items = source.get("items") or [{"key": key, "path": key} for key in data]
-        for item in items:
+    def _write(self, folder: Path, store: Store, kind: str, name: str, source: Object) -> None:
+        data = data_of(store, self._pod["metadata"]["namespace"], kind, name)
+        for item in source.get("items") or [{"key": key, "path": key} for key in data]:
             if item["key"] not in data:
-                if source.get("optional"):
-                    continue
-                name = source.get("name") or source["secretName"]
                 raise ConfigMissing(f"{kind[:-1]} {name} has no key {item['key']}")
             path = folder / item["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600, exist_ok=False)
             path.write_bytes(data[item["key"]])
-            path.chmod(mode)
+            path.chmod(0o400)
 
     def prepare_container(self, container: Object) -> PathMap:
-        """Make the container's copy of the image with its mounts, and say where everything is.
+        """Make the container's copy of the image with its mounts, and return where they are.
 
         Raises:
             CannotMount: A mount would lie behind a file or link of the image.
@@ -198,9 +180,13 @@ class PodFiles:
         root = self._folder / container["name"] / "root"
         home = self._image.home
         mounts = {
-            PurePosixPath(mount["mountPath"]): self._mounted(mount)
-            for mount in container.get("volumeMounts") or []
+            PurePosixPath(mount["mountPath"]): self._volumes[mount["name"]]
+            / mount.get("subPath", "")
+            for mount in container.get("volumeMounts", [])
         }
+        for outside in mounts.values():
+            if not outside.exists():
+                outside.mkdir(parents=True)
         if home in mounts:
             root = mounts.pop(home)
         else:
@@ -212,12 +198,6 @@ class PodFiles:
             else:
                 paths.add(inside, outside)
         return paths
-
-    def _mounted(self, mount: Object) -> Path:
-        target = self._volumes[mount["name"]] / (mount.get("subPath") or "")
-        if not target.exists():
-            target.mkdir(parents=True)
-        return target
 
 
 def _link(root: Path, place: PurePosixPath, target: Path) -> None:

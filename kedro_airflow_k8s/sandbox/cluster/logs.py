@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 _LONGEST_LINE = 1 << 20
@@ -16,11 +16,11 @@ _CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LogQuery:
-    """What a reader wants: the parameters of `pods/log`."""
+    """The lines that a reader wants: the parameters of `pods/log`."""
 
     follow: bool = False
     timestamps: bool = False
-    since: datetime | None = None
+    since_seconds: int | None = None
     tail: int | None = None
 
 
@@ -31,7 +31,7 @@ def _now() -> bytes:
 
 
 class ContainerLog:
-    """Written by the thread that runs the container, read by any number of others."""
+    """A log written by the thread that runs the container, and read by any number of others."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class ContainerLog:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """The container has ended: readers that follow come to their end. Twice does no harm."""
+        """End the log, and so the readers that follow it. A second call has no effect."""
         if self._is_closed():
             return
         if self._rest:
@@ -65,15 +65,18 @@ class ContainerLog:
             self._changed.notify_all()
 
     def read(self, query: LogQuery, gone: Callable[[], bool]) -> Iterator[bytes]:
-        """The lines asked for, in pieces; a reader that follows waits for the container's end.
+        """Yield the lines of a query in pieces; a reader that follows waits for the end.
 
         Args:
-            query: Which lines.
-            gone: Asked now and then while waiting; true ends the reading.
+            query: The lines.
+            gone: Tells whether the reader has disconnected, which ends the reading.
         """
+        first = datetime.min.replace(tzinfo=timezone.utc)
+        if query.since_seconds is not None:
+            first = datetime.now(timezone.utc) - timedelta(seconds=query.since_seconds)
         with self.path.open("rb") as file:
             closed = self._is_closed()
-            recent = (line for line in file if _is_since(line, query.since))
+            recent = (line for line in file if line[:19].decode() >= first.isoformat()[:19])
             chosen = recent if query.tail is None else deque(recent, maxlen=query.tail)
             yield b"".join(_shown(line, query) for line in chosen)
             while query.follow and not closed and not gone():
@@ -86,7 +89,7 @@ class ContainerLog:
                     self._wait(file.tell())
 
     def text(self) -> str:
-        """All of it, without timestamps."""
+        """Return all lines without timestamps."""
         return b"".join(self.read(LogQuery(), lambda: True)).decode(errors="replace")
 
     def _is_closed(self) -> bool:
@@ -98,10 +101,6 @@ class ContainerLog:
             self._changed.wait_for(
                 lambda: self._closed or self.path.stat().st_size > seen, timeout=_CHECK_SECONDS
             )
-
-
-def _is_since(line: bytes, since: datetime | None) -> bool:
-    return since is None or line[:19].decode() >= f"{since:%Y-%m-%dT%H:%M:%S}"
 
 
 def _shown(line: bytes, query: LogQuery) -> bytes:

@@ -1,15 +1,15 @@
-"""The one machine of the cluster: starts and ends pods, and remembers those that are gone."""
+"""The one node of the cluster: starts and ends pods, and remembers those that are gone."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from kedro_airflow_k8s.sandbox.cluster import pod_status
+from kedro_airflow_k8s.sandbox.cluster.discovery import PODS
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
 from kedro_airflow_k8s.sandbox.cluster.status import Object, StatusError
 from kedro_airflow_k8s.sandbox.cluster.store import timestamp
-from kedro_airflow_k8s.sandbox.cluster.worker import GRACE_SECONDS, Machine, PodWorker
+from kedro_airflow_k8s.sandbox.cluster.worker import Machine, PodWorker, grace_of
 
 _LOG = logging.getLogger(__name__)
 _START_SECONDS = 30.0
@@ -23,55 +23,51 @@ class Node:
         self._machine = machine
         self._store = machine.store
         self._workers: dict[str, PodWorker] = {}
-        self._gone: dict[str, Object] = {}
         self._stopping = False
 
     def run(self, body: Object) -> Object:
-        """Start a new pod, and return it as it is once it runs or waits for what is missing.
+        """Start a pod, and return it once it runs or waits for something that is missing.
 
-        A client that finds the pod running at once has no reason to wait before it asks again.
+        A client that finds the pod running at once does not have to wait before it asks again.
 
         Raises:
-            StatusError: 409, there is a pod of that name; 503, the cluster is stopping.
+            StatusError: 409, the namespace has a pod with that name; 503, the cluster is stopping.
         """
         pod_status.pending(body)
         with self._store.changed:
             if self._stopping:
                 raise StatusError(503, "ServiceUnavailable", "the sandbox is stopping")
-            pod = self._store.create("pods", body)
+            pod = self._store.create(PODS, body)
             uid = pod["metadata"]["uid"]
             worker = self._workers[uid] = PodWorker(pod, self._machine, self._finished)
             worker.thread.start()
         worker.settled.wait(_START_SECONDS)
-        return self.latest(pod)
-
-    def latest(self, pod: Object) -> Object:
-        """The pod as it is now, or as it was when it went away."""
-        metadata = pod["metadata"]
-        with self._store.changed:
-            found = self._store.find("pods", metadata["namespace"], metadata["name"])
-            if found is not None and found["metadata"]["uid"] == metadata["uid"]:
-                return found
-            return self._gone[metadata["uid"]]
+        return self._latest(worker)
 
     def delete(self, namespace: str, name: str, grace: int | None) -> Object:
-        """Ask a pod to end; it goes away when it has.
+        """Ask a pod to end; it is deleted when it has.
 
         Args:
             namespace: The pod's namespace.
             name: The pod's name.
-            grace: Seconds until it is killed; None: as the pod says (default 30). With 0 the pod
-                is gone on return.
+            grace: Seconds until it is killed; None takes the pod's own. With 0 the pod is gone on
+                return.
 
         Raises:
-            StatusError: 404, there is none.
+            StatusError: 404, the pod does not exist.
         """
+
+        def mark(pod: Object) -> None:
+            metadata = pod["metadata"]
+            metadata.setdefault("deletionTimestamp", timestamp())
+            shorter = min(grace, metadata.get("deletionGracePeriodSeconds", grace))
+            metadata["deletionGracePeriodSeconds"] = shorter
+
         with self._store.changed:
-            pod = self._store.get("pods", namespace, name)
-            if grace is None:
-                grace = pod["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS)
+            pod = self._store.get(PODS, namespace, name)
+            grace = grace_of(pod) if grace is None else grace
             again = "deletionTimestamp" in pod["metadata"]
-            pod = self._store.update("pods", namespace, name, _marked(grace))
+            pod = self._store.update(PODS, namespace, name, mark)
             worker = self._workers[pod["metadata"]["uid"]]
             done = worker.done
         if not done:
@@ -82,22 +78,21 @@ class Node:
             self._remove(worker, pod)
         return pod
 
-    def log_of(self, pod: Object, container: str) -> ContainerLog | None:
-        """The log of a container, also of a pod that is gone; None if it never started."""
-        return self._workers[pod["metadata"]["uid"]].logs.get(container)
+    def logs_of(self, pod: Object) -> dict[str, ContainerLog]:
+        """Return the log of each container that was started, also of a deleted pod."""
+        return self._workers[pod["metadata"]["uid"]].logs
 
     def history(self) -> list[Object]:
-        """Every pod there is or was, oldest first."""
+        """Return every pod that exists or existed, oldest first."""
         with self._store.changed:
-            now = {pod["metadata"]["uid"]: pod for pod in self._store.all("pods")}
-            return [now.get(uid) or self._gone[uid] for uid in self._workers]
+            return [self._latest(worker) for worker in self._workers.values()]
 
     def is_gone(self, pod: Object) -> bool:
-        """Whether the pod was deleted, and is not on the cluster any more."""
-        return pod["metadata"]["uid"] in self._gone
+        """Whether the pod was deleted and has ended."""
+        return self._workers[pod["metadata"]["uid"]].gone
 
     def stop(self) -> None:
-        """Kill every pod and take away its files; no new pod starts."""
+        """Kill every pod and delete its files; no new pod starts."""
         with self._store.changed:
             self._stopping = True
             workers = list(self._workers.values())
@@ -109,12 +104,20 @@ class Node:
                 _LOG.warning("%s did not end when it was killed", worker.thread.name)
             worker.clean()
 
+    def _latest(self, worker: PodWorker) -> Object:
+        """Return a pod as it is now, or as it was when it was deleted."""
+        metadata = worker.pod["metadata"]
+        with self._store.changed:
+            if worker.gone:
+                return worker.pod
+            return self._store.get(PODS, metadata["namespace"], metadata["name"])
+
     def _finished(self, worker: PodWorker) -> None:
-        """Called by a worker when its pod has ended, as the last thing it does."""
+        """Take note that a pod has ended; the last call of its worker."""
         self._machine.volumes.release()
         with self._store.changed:
             worker.done = True
-            pod = self.latest(worker.pod)
+            pod = self._latest(worker)
         if "deletionTimestamp" in pod["metadata"]:
             self._remove(worker, pod)
 
@@ -122,16 +125,6 @@ class Node:
         worker.clean()
         metadata = pod["metadata"]
         with self._store.changed:
-            last = self._store.remove("pods", metadata["namespace"], metadata["name"])
-            self._gone[metadata["uid"]] = last
+            worker.pod = self._store.remove(PODS, metadata["namespace"], metadata["name"])
+            worker.gone = True
         self._machine.volumes.release()
-
-
-def _marked(grace: int) -> Callable[[Object], None]:
-    def edit(pod: Object) -> None:
-        metadata = pod["metadata"]
-        metadata.setdefault("deletionTimestamp", timestamp())
-        shorter = min(grace, metadata.get("deletionGracePeriodSeconds", grace))
-        metadata["deletionGracePeriodSeconds"] = shorter
-
-    return edit

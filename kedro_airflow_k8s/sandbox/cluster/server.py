@@ -18,7 +18,6 @@ from kedro_airflow_k8s.sandbox.cluster.status import StatusError, bad_request
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_BODY = 3 << 20  # as an API server with its default settings
-_LONGEST_LINE = 1 << 16
 _STOP_SECONDS = 10.0
 _STOP_CHECK_SECONDS = 0.05
 
@@ -26,8 +25,8 @@ _STOP_CHECK_SECONDS = 0.05
 class ApiServer(ThreadingHTTPServer):
     """Serves an API on 127.0.0.1.
 
-    Every request needs the token: pods are commands, and without it any web page open in a browser
-    on this machine, and any other user of it, could have them executed.
+    Every request needs the token: pods are commands, and without it any web page in a browser on
+    this machine, and any other user of it, could have them executed.
     """
 
     daemon_threads = True
@@ -52,7 +51,7 @@ class ApiServer(ThreadingHTTPServer):
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Serve in another thread."""
         self._acceptor.daemon = True
         self._acceptor.start()
 
@@ -87,7 +86,7 @@ class ApiServer(ThreadingHTTPServer):
                 del self._connections[request]
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A connection broke; clients of the sandbox end at any time."""
+        """Log that a connection broke; clients of the sandbox end at any time."""
         _LOG.debug("A connection to the sandbox's API broke", exc_info=True)
 
 
@@ -97,23 +96,6 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     server: ApiServer
-
-    # The names of the next six methods are given by the base class.
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         _LOG.debug(format, *args)
@@ -134,37 +116,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_stream(answer)
 
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - as the base class asks
+
     def _read_body(self) -> bytes:
-        if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
-            return self._read_chunks()
         length = self.headers.get("Content-Length") or "0"
-        if not length.isdigit() or int(length) > _LARGEST_BODY:
-            raise self._too_large()
-        return self.rfile.read(int(length))
-
-    def _read_chunks(self) -> bytes:
-        body = b""
-        while size := self._chunk_size():
-            if len(body) + size > _LARGEST_BODY:
-                raise self._too_large()
-            body += self.rfile.read(size)
-            self.rfile.readline(_LONGEST_LINE)
-        while self.rfile.readline(_LONGEST_LINE).strip():
-            pass  # trailing headers
-        return body
-
-    def _chunk_size(self) -> int:
-        line = self.rfile.readline(_LONGEST_LINE).partition(b";")[0].strip()
-        try:
-            return int(line, 16)
-        except ValueError:
+        chunked = self.headers.get("Transfer-Encoding")
+        if chunked or not length.isdigit() or int(length) > _LARGEST_BODY:
             self.close_connection = True
-            raise bad_request("the body is not in chunks") from None
-
-    def _too_large(self) -> StatusError:
-        self.close_connection = True
-        message = f"the body must have at most {_LARGEST_BODY} bytes"
-        return StatusError(413, "RequestEntityTooLarge", message)
+            message = f"the body must have a Content-Length of at most {_LARGEST_BODY}"
+            raise StatusError(413, "RequestEntityTooLarge", message)
+        return self.rfile.read(int(length))
 
     def _answer(self, body: bytes) -> Response | Stream:
         if not self.server.is_allowed(self.headers.get("Authorization") or ""):

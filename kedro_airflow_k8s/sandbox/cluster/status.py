@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one, as it is in JSON."""
 
 
-@dataclass(frozen=True)
-class Cause:
-    """One thing wrong with an object: the path of the field and what is wrong with it."""
-
-    field: str
-    message: str
-    reason: str = "FieldValueInvalid"
-
-
 class StatusError(Exception):
-    """A request that cannot be fulfilled, with the HTTP code and reason a real API server gives."""
+    """A request that fails, with the HTTP code and the reason that an API server gives."""
 
     def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
         super().__init__(message)
@@ -29,7 +19,7 @@ class StatusError(Exception):
         self.details = details or {}
 
     def body(self) -> Object:
-        """The `Status` object that clients read."""
+        """Return the `Status` object that clients read."""
         return {
             "kind": "Status",
             "apiVersion": "v1",
@@ -43,40 +33,31 @@ class StatusError(Exception):
 
 
 def bad_request(message: str) -> StatusError:
-    """The request itself makes no sense, for instance a number where a text belongs."""
+    """Return the error of a malformed request."""
     return StatusError(400, "BadRequest", message)
 
 
 def not_found(plural: str, name: str) -> StatusError:
-    """No such object."""
-    return StatusError(
-        404, "NotFound", f'{plural} "{name}" not found', {"name": name, "kind": plural}
-    )
+    """Return the error of an object that does not exist."""
+    details = {"name": name, "kind": plural}
+    return StatusError(404, "NotFound", f'{plural} "{name}" not found', details)
 
 
 def already_exists(plural: str, name: str) -> StatusError:
-    """An object of that name is there already."""
+    """Return the error of a second object with the same name."""
     details = {"name": name, "kind": plural}
     return StatusError(409, "AlreadyExists", f'{plural} "{name}" already exists', details)
 
 
 def conflict(plural: str, name: str, why: str) -> StatusError:
-    """The object is not in the state that the request supposes."""
+    """Return the error of an object that is not in the state that the request requires."""
     details = {"name": name, "kind": plural}
     message = f'Operation cannot be fulfilled on {plural} "{name}": {why}'
     return StatusError(409, "Conflict", message, details)
 
 
-def invalid(kind: str, name: str, causes: Sequence[Cause]) -> StatusError:
-    """The object breaks rules of the API; all of them are named."""
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
-    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    details = {
-        "name": name,
-        "kind": kind,
-        "causes": [
-            {"reason": cause.reason, "message": cause.message, "field": cause.field}
-            for cause in causes
-        ],
-    }
+def invalid(kind: str, name: str, problems: Sequence[str]) -> StatusError:
+    """Return the error of an object that breaks rules; each problem begins with a field."""
+    listed = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+    details = {"name": name, "kind": kind}
     return StatusError(422, "Invalid", f'{kind} "{name}" is invalid: {listed}', details)

@@ -20,14 +20,14 @@ from kedro_airflow_k8s.sandbox.cluster.status import (
 _HISTORY = 10_000
 
 
-def timestamp(moment: datetime | None = None) -> str:
-    """A moment (default: now) as Kubernetes writes it, in whole seconds of UTC."""
-    return (moment or datetime.now(timezone.utc)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def timestamp() -> str:
+    """Return the time now as Kubernetes writes it, in whole seconds of UTC."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One step in the life of an object; `before` is None at its birth, `after` at its end."""
+    """A change of an object; `before` is None when it is created, `after` when it is deleted."""
 
     version: int
     plural: str
@@ -36,10 +36,10 @@ class Change:
 
 
 class Store:
-    """Holds every object. Objects it hands out are shared: only `update` may change them.
+    """Holds every object. Objects that it returns are shared: only `update` may change them.
 
     Attributes:
-        changed: Guards everything here, and is notified at every change.
+        changed: Guards the objects, and is notified at every change.
     """
 
     def __init__(self) -> None:
@@ -54,10 +54,10 @@ class Store:
         return self._version
 
     def create(self, plural: str, body: Object) -> Object:
-        """Keep a new object, with the metadata that an API server adds.
+        """Add an object, with the metadata that an API server sets.
 
         Raises:
-            StatusError: 409, there is one of that name in the namespace.
+            StatusError: 409, the namespace has an object with that name.
         """
         item = copy.deepcopy(body)
         metadata = item["metadata"]
@@ -67,18 +67,19 @@ class Store:
                 raise already_exists(plural, metadata["name"])
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = timestamp()
+            metadata.pop("deletionTimestamp", None)
             return self._record(key, None, item)
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
-        """The object, or None."""
+        """Return an object, or None if it does not exist."""
         with self.changed:
             return self._objects.get((plural, namespace, name))
 
     def get(self, plural: str, namespace: str, name: str) -> Object:
-        """The object.
+        """Return an object.
 
         Raises:
-            StatusError: 404, there is none.
+            StatusError: 404, it does not exist.
         """
         item = self.find(plural, namespace, name)
         if item is None:
@@ -86,46 +87,45 @@ class Store:
         return item
 
     def all(self, plural: str, namespace: str | None = None) -> list[Object]:
-        """The objects of a kind, in one namespace or (None) in all, ordered by name."""
+        """Return the objects of a kind, in one namespace or (None) in all, sorted by name."""
         with self.changed:
             keys = sorted(k for k in self._objects if k[0] == plural and namespace in (None, k[1]))
             return [self._objects[key] for key in keys]
 
     def update(
-        self, plural: str, namespace: str, name: str, edit: Callable[[Object], Object | None]
+        self, plural: str, namespace: str, name: str, edit: Callable[[Object], None]
     ) -> Object:
-        """Let `edit` change a copy of the object (or return another) and keep the result.
+        """Let `edit` change a copy of an object, store the copy and return it.
 
         Raises:
-            StatusError: 404, there is none; or whatever `edit` raises.
+            StatusError: 404, the object does not exist; or what `edit` raises.
         """
         with self.changed:
             before = self.get(plural, namespace, name)
             after = copy.deepcopy(before)
-            after = edit(after) or after
+            edit(after)
             if after == before:
                 return before
             return self._record((plural, namespace, name), before, after)
 
     def remove(self, plural: str, namespace: str, name: str) -> Object:
-        """Forget the object.
+        """Remove an object and return it.
 
         Raises:
-            StatusError: 404, there is none.
+            StatusError: 404, it does not exist.
         """
         with self.changed:
             before = self.get(plural, namespace, name)
-            self._record((plural, namespace, name), before, None)
-            return before
+            return self._record((plural, namespace, name), before, None)
 
     def since(self, version: int) -> list[Change]:
-        """The changes after a version, oldest first.
+        """Return the changes after a version, oldest first.
 
         Raises:
-            StatusError: 410, the version is too old to tell.
+            StatusError: 410, the history does not reach back to the version.
         """
         with self.changed:
-            if self._history and version < self._history[0].version - 1 and self._is_full():
+            if len(self._history) == _HISTORY and version < self._history[0].version - 1:
                 raise StatusError(410, "Expired", f"too old resource version: {version}")
             newer = []
             for change in reversed(self._history):
@@ -134,18 +134,15 @@ class Store:
                 newer.append(change)
             return newer[::-1]
 
-    def _is_full(self) -> bool:
-        return len(self._history) == self._history.maxlen
-
     def _record(
         self, key: tuple[str, str, str], before: Object | None, after: Object | None
     ) -> Object:
         self._version += 1
         if after is None:
-            del self._objects[key]
+            item = self._objects.pop(key)
         else:
-            after["metadata"]["resourceVersion"] = str(self._version)
-            self._objects[key] = after
+            item = self._objects[key] = after
+            item["metadata"]["resourceVersion"] = str(self._version)
         self._history.append(Change(self._version, key[0], before, after))
         self.changed.notify_all()
-        return after or before or {}
+        return item

@@ -5,24 +5,24 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from kedro_airflow_k8s.sandbox.cluster.files import discard
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, PODS
+from kedro_airflow_k8s.sandbox.cluster.files import discard, remove_tree
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store, timestamp
 
-CLAIMS = "persistentvolumeclaims"
-PROTECTION = "kubernetes.io/pvc-protection"
+_PROTECTION = "kubernetes.io/pvc-protection"
 _ENDED = ("Succeeded", "Failed")
 
 
 def claims_of(pod: Object) -> list[str]:
-    """The names of the claims that a pod mounts."""
+    """Return the names of the claims that a pod mounts."""
     volumes = pod["spec"].get("volumes") or []
     sources = [volume.get("persistentVolumeClaim") for volume in volumes]
     return [source["claimName"] for source in sources if source]
 
 
 class Volumes:
-    """Gives each claim a folder at once, and takes it away when no pod uses it any more."""
+    """Gives each claim a folder at once, and deletes it when no pod uses the claim any more."""
 
     def __init__(self, store: Store, folder: Path, *, keep: bool) -> None:
         self._store = store
@@ -30,17 +30,17 @@ class Volumes:
         self._keep = keep
 
     def folder_of(self, namespace: str, claim: str) -> Path:
-        """Where the files of a claim are."""
+        """Return the folder with the files of a claim."""
         return self._folder / namespace / claim
 
     def create(self, body: Object) -> Object:
-        """Keep a claim, bound to a fresh and empty folder.
+        """Create a claim that is bound to an empty folder.
 
         Raises:
-            StatusError: 409, there is one of that name.
+            StatusError: 409, the namespace has a claim with that name.
         """
         spec, metadata = body["spec"], body["metadata"]
-        metadata["finalizers"] = [*(metadata.get("finalizers") or []), PROTECTION]
+        metadata["finalizers"] = [*metadata.get("finalizers", []), _PROTECTION]
         body["spec"] = {
             "storageClassName": "sandbox",
             "volumeMode": "Filesystem",
@@ -55,8 +55,7 @@ class Volumes:
         with self._store.changed:
             claim = self._store.create(CLAIMS, body)
             folder = self.folder_of(metadata["namespace"], metadata["name"])
-            if folder.exists():
-                _set_aside(folder)
+            remove_tree(folder)  # kept of an earlier claim with that name
             folder.mkdir(parents=True)
         return claim
 
@@ -64,7 +63,7 @@ class Volumes:
         """Delete a claim: at once, or when the last pod that uses it has ended.
 
         Raises:
-            StatusError: 404, there is none.
+            StatusError: 404, it does not exist.
         """
 
         def mark(claim: Object) -> None:
@@ -77,27 +76,19 @@ class Volumes:
         return claim
 
     def release(self) -> None:
-        """Finish the deletion of the claims that no pod uses any more."""
+        """Complete the deletion of the claims that no pod uses any more."""
         with self._store.changed:
             used = {
                 (pod["metadata"]["namespace"], claim)
-                for pod in self._store.all("pods")
+                for pod in self._store.all(PODS)
                 if pod["spec"].get("nodeName") and pod["status"]["phase"] not in _ENDED
                 for claim in claims_of(pod)
             }
             for claim in self._store.all(CLAIMS):
                 metadata = claim["metadata"]
                 place = (metadata["namespace"], metadata["name"])
-                others = [f for f in metadata.get("finalizers") or [] if f != PROTECTION]
+                others = [f for f in metadata.get("finalizers", []) if f != _PROTECTION]
                 if "deletionTimestamp" in metadata and place not in used and not others:
                     self._store.remove(CLAIMS, *place)
                     if not self._keep:
                         discard(self.folder_of(*place))
-
-
-def _set_aside(folder: Path) -> None:
-    """Rename what an earlier claim of that name left: a new claim is empty, as on a cluster."""
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}~{number}")).exists():
-        number += 1
-    folder.rename(aside)

@@ -1,4 +1,4 @@
-"""Watches: lists that go on telling what changes."""
+"""Watches: the changes of the objects in a list, as they happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Watch:
-    """What is watched: the objects of a kind, of one namespace or (None) all, that match."""
+    """The objects to watch: those of a kind, in one namespace or (None) in all, that match."""
 
     store: Store
     plural: str
@@ -27,12 +27,12 @@ class Watch:
     def events(
         self, version: int, seconds: int | None, gone: Callable[[], bool]
     ) -> Iterator[bytes]:
-        """The events, each on a line, in pieces; an empty piece means nothing.
+        """Yield the events, one per line; some pieces are empty.
 
         Args:
-            version: Tell what came after this version; 0: begin with what is there.
-            seconds: For how long (default: half an hour).
-            gone: Asked now and then while waiting; true ends the watch.
+            version: Begin after this version; 0 begins with the objects that exist.
+            seconds: How long to watch (default: half an hour).
+            gone: Tells whether the client has disconnected, which ends the watch.
         """
         end = time.monotonic() + (_SECONDS if seconds is None else seconds)
         if not version:
@@ -43,23 +43,24 @@ class Watch:
         while (left := end - time.monotonic()) > 0 and not gone():
             try:
                 with self.store.changed:
-                    news = self.store.since(version)
-                    if not news:
+                    changes = self.store.since(version)
+                    if not changes:
                         self.store.changed.wait(min(left, _CHECK_SECONDS))
             except StatusError as error:
                 yield _event("ERROR", error.body())
                 return
-            for change in news:
+            for change in changes:
                 version = change.version
-                if change.plural == self.plural:
-                    yield self._seen(change)
+                yield self._seen(change)
 
     def _seen(self, change: Change) -> bytes:
-        """A change as the watcher sees it, to whom objects appear and vanish with the selector."""
+        """Return the event of a change; an object comes and goes with its match."""
+        if change.plural != self.plural:
+            return b""
         before, after = self._watched(change.before), self._watched(change.after)
         if after is not None:
             return _event("ADDED" if before is None else "MODIFIED", after)
-        # The last state is the one that does not match any more, as an API server has it.
+        # As in an API server, the last state is the one that does not match any more.
         return b"" if before is None else _event("DELETED", change.after or before)
 
     def _watched(self, item: Object | None) -> Object | None:

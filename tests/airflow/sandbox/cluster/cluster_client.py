@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import kubernetes
 import pytest
 
-from kedro_airflow_k8s.sandbox.cluster import LocalCluster
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodRecord
 
 T = TypeVar("T")
 HOME = PurePosixPath("/home/kedro_docker")
@@ -128,6 +128,14 @@ class Client:
     def waiting(self, name: str = "task") -> Any:
         """Why the container of a pod has not started."""
         return self.pod(name).status.container_statuses[0].state.waiting
+
+
+def exit_code(record: PodRecord) -> int | None:
+    """The exit code of the container of a pod, also of one that is gone."""
+    for status in record.manifest["status"].get("containerStatuses", []):
+        code: int | None = status["state"].get("terminated", {}).get("exitCode")
+        return code
+    return None
 
 
 def connect(cluster: LocalCluster, folder: Path) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from tests.airflow.sandbox.cluster.cluster_client import HOME, NAMESPACE, Client, connect
 
 
@@ -24,24 +24,18 @@ def image(tmp_path: Path) -> PodImage:
 
 
 @pytest.fixture
-def content() -> ClusterContent:
-    """What is on the cluster from the start."""
-    return ClusterContent(
-        secrets={(NAMESPACE, "database"): {"PASSWORD": "pa$$word", "user": "eve"}},
-        config_maps={(NAMESPACE, "settings"): {"LEVEL": "debug"}},
-    )
-
-
-@pytest.fixture
-def cluster(image: PodImage, content: ClusterContent, tmp_path: Path) -> Iterator[LocalCluster]:
-    """A running cluster."""
-    with LocalCluster(image, tmp_path / "cluster", content) as running:
+def cluster(image: PodImage, tmp_path: Path) -> Iterator[LocalCluster]:
+    """A running cluster with a Secret."""
+    secrets = {(NAMESPACE, "database"): {"PASSWORD": "pa$$word", "user": "eve"}}
+    with LocalCluster(image, tmp_path / "cluster", secrets) as running:
         yield running
 
 
 @pytest.fixture
 def client(cluster: LocalCluster, tmp_path: Path) -> Iterator[Client]:
-    """The real client."""
+    """The real client, of a cluster that has a ConfigMap as well."""
     api = connect(cluster, tmp_path)
+    settings = {"metadata": {"name": "settings"}, "data": {"LEVEL": "debug"}}
+    api.create_namespaced_config_map(NAMESPACE, settings)
     yield Client(cluster, api)
     api.api_client.close()

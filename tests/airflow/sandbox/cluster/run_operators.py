@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, V1EnvFromSource, V1SecretEnvSource
 
 
 def context_of(operator: Any) -> dict[str, Any]:
@@ -84,15 +84,19 @@ def main() -> None:
         "silent": {"arguments": ["true"], "get_logs": False},
         "deferred": {"arguments": ["echo", "deferred"], "deferrable": True},
         "deferred-failure": {"arguments": ["false"], "deferrable": True},
-        "unpullable": {"image": "Bad:1"},
+        "pending": {
+            "arguments": ["true"],
+            "env_from": [V1EnvFromSource(secret_ref=V1SecretEnvSource(name="missing"))],
+            "startup_timeout_seconds": 2,
+        },
         "killed": {"arguments": ["sleep", "1000"], "get_logs": False},
     }
     for name, options in cases.items():
-        options.setdefault("image", "example.com/project:1")
         operator = KubernetesPodOperator(
             task_id=name,
             name=name,
             namespace="team",
+            image="example.com/project:1",
             labels={"case": name},
             base_container_status_polling_interval=0.05,
             poll_interval=0.05,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -12,10 +13,8 @@ from urllib.parse import urlsplit
 
 import kubernetes
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from kedro_airflow_k8s.sandbox.cluster import ClusterContent, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from tests.airflow.sandbox.cluster.cluster_client import (
     NAMESPACE,
     Client,
@@ -45,8 +44,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("quiet")
     (folder / "project").mkdir()
     image = PodImage(folder / "project", Path("/home/kedro"), ())  # type: ignore[arg-type]
-    content = ClusterContent(secrets={("team", "database"): {"PASSWORD": "x"}})
-    with LocalCluster(image, folder / "cluster", content) as cluster:
+    with LocalCluster(image, folder / "cluster") as cluster:
         api = connect(cluster, folder)
         yield Client(cluster, api)
         api.api_client.close()
@@ -62,12 +60,10 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         ("dag=x", ["a", "b"]),
         ("dag==x", ["a", "b"]),
         ("dag!=x", ["c"]),
-        ("dag in (x, y)", ["a", "b", "c"]),
-        ("dag notin (x)", ["c"]),
         ("already", ["b"]),
         ("!already", ["a", "c"]),
         ("dag=x,already!=True,!airflow-worker", ["a"]),
-        ("dag in (x,z),example.com/key=v.1", ["a"]),
+        ("dag=x,example.com/key=v.1", ["a"]),
         ("dag=", []),
     ],
 )
@@ -94,7 +90,7 @@ def test_objects_are_found_by_field_selectors(client: Client) -> None:
     assert [event.involved_object.name for event in events] == ["b"]
 
 
-@pytest.mark.parametrize("selector", ["a in x", "=x", "a=b=c", "a b", "a in (x", ",", "a=ü"])
+@pytest.mark.parametrize("selector", ["a in (x)", "=x", "a=b=c", "a b", "!a=b", ",", "a=ü"])
 def test_a_selector_that_cannot_be_read_is_refused(quiet: Client, selector: str) -> None:
     refused(400, quiet.api.list_namespaced_pod, NAMESPACE, label_selector=selector)
 
@@ -155,20 +151,16 @@ def test_a_watch_from_a_version_tells_what_came_after_it_and_ends_in_time(client
 # --- changing
 
 
-def test_a_patch_of_each_kind_changes_labels_and_nothing_else(client: Client) -> None:
+def test_a_patch_changes_labels_and_annotations_and_nothing_else(client: Client) -> None:
     before = client.run(_pending("task", keep="1", drop="1"))
     patch = client.api.patch_namespaced_pod
 
-    patch("task", NAMESPACE, {"metadata": {"labels": {"already_checked": "True", "drop": None}}})
-    operations = [
-        {"op": "test", "path": "/metadata/labels/keep", "value": "1"},
-        {"op": "add", "path": "/metadata/annotations", "value": {}},
-        {"op": "add", "path": "/metadata/annotations/example.com~1key", "value": "v"},
-        {"op": "copy", "from": "/metadata/labels/keep", "path": "/metadata/labels/copy"},
-    ]
-    after = patch("task", NAMESPACE, operations)
+    labels = {"already_checked": "True", "drop": None}
+    after = patch(
+        "task", NAMESPACE, {"metadata": {"labels": labels, "annotations": {"example.com/key": "v"}}}
+    )
 
-    assert after.metadata.labels == {"keep": "1", "already_checked": "True", "copy": "1"}
+    assert after.metadata.labels == {"keep": "1", "already_checked": "True"}
     assert after.metadata.annotations == {"example.com/key": "v"}
     assert after.spec == before.spec
     assert int(after.metadata.resource_version) > int(before.metadata.resource_version)
@@ -179,20 +171,18 @@ def test_a_patch_of_each_kind_changes_labels_and_nothing_else(client: Client) ->
 @pytest.mark.parametrize(
     ("patch", "code"),
     [
-        ({"spec": {"containers": [{"name": "base", "image": "other"}]}}, 422),
+        ({"spec": {"containers": [{"name": "base", "image": "other", "args": ["x"]}]}}, 422),
         ({"spec": {"restartPolicy": "Always"}}, 422),
         ({"metadata": {"uid": "other"}}, 422),
         ({"metadata": {"name": "other"}}, 422),
         ({"metadata": {"labels": {"a": "b c"}}}, 422),
-        ({"metadata": {"labels": {"a": 1}}}, 400),
+        ({"metadata": {"labels": {"a": 1}}}, 422),
+        ({"metadata": {"finalizers": ["example.com/keep"]}}, 422),
+        ({"metadata": {"finalizers": [{}]}}, 422),
         ({"metadata": {"resourceVersion": "1"}}, 409),
-        ([{"op": "remove", "path": "/metadata/labels/none"}], 422),
-        ([{"op": "test", "path": "/metadata/name", "value": "other"}], 422),
-        ([{"op": "remove", "path": "/metadata"}], 400),
-        ([{"op": "replace", "path": "", "value": 1}], 400),
-        ([{"op": "jump", "path": "/metadata"}], 400),
-        ([{"op": "add"}], 400),
-        (["add"], 400),
+        ({"metadata": {"$patch": "replace"}}, 400),
+        ({"metadata": None}, 400),
+        ([{"op": "remove", "path": "/metadata/labels/none"}], 415),
     ],
 )
 def test_a_patch_that_does_not_fit_is_refused_and_changes_nothing(
@@ -205,29 +195,19 @@ def test_a_patch_that_does_not_fit_is_refused_and_changes_nothing(
     assert client.pod() == before
 
 
-def test_deletions_can_be_bound_to_one_pod_and_cover_many(client: Client) -> None:
-    client.run(_pending("a", group="1"))
-    client.run(_pending("b", group="2"))
-    options = kubernetes.client.V1DeleteOptions(
-        preconditions=kubernetes.client.V1Preconditions(uid="other")
-    )
-    assert refused(409, client.delete, "a", body=options)["reason"] == "Conflict"
+def test_a_deletion_can_be_bound_to_one_pod(client: Client) -> None:
+    pod = client.run(_pending("a"))
+    for uid, code in (("other", 409), (pod.metadata.uid, None)):
+        options = kubernetes.client.V1DeleteOptions(
+            preconditions=kubernetes.client.V1Preconditions(uid=uid)
+        )
+        if code:
+            assert refused(code, client.delete, "a", body=options)["reason"] == "Conflict"
+        else:
+            client.delete("a", body=options)
 
-    client.api.delete_collection_namespaced_pod(NAMESPACE, label_selector="group=1")
-
-    wait_for(lambda: _names(client.api.list_namespaced_pod(NAMESPACE)) == ["b"])
+    wait_for(lambda: client.is_gone("a"))
     refused(404, client.delete, "a")
-
-
-def test_a_generated_name_is_made_of_the_prefix(client: Client) -> None:
-    pod = _pending("x")
-    pod["metadata"] = {"generateName": "p" * 70 + "-"}
-
-    first, second = client.run(pod), client.run(pod)
-
-    assert first.metadata.name[:58] == "p" * 58
-    assert len(first.metadata.name) == 63
-    assert first.metadata.name != second.metadata.name
 
 
 def test_a_pod_of_a_name_that_is_taken_is_refused(client: Client) -> None:
@@ -239,166 +219,32 @@ def test_a_pod_of_a_name_that_is_taken_is_refused(client: Client) -> None:
 # --- refusing
 
 
-def _with(**spec: Any) -> dict[str, Any]:
-    return pod_of("true", **spec)
+def test_a_pod_that_the_sandbox_cannot_run_is_refused_with_every_reason(quiet: Client) -> None:
+    pod = pod_of("true", c_livenessProbe={"exec": {}}, c_args="echo", c_stdin=None)
 
-
-@pytest.mark.parametrize(
-    ("pod", "field"),
-    [
-        ({"metadata": {"name": "x"}, "spec": {"restartPolicy": "Never"}}, "spec.containers"),
-        (pod_of("true", name="Upper"), "metadata.name"),
-        (pod_of("true", name="under_score"), "metadata.name"),
-        (pod_of("true", name="a" * 254), "metadata.name"),
-        (pod_of("true", name="../../etc"), "metadata.name"),
-        (pod_of("true", name="new\n"), "metadata.name"),
-        (pod_of("true", name=""), "metadata.name"),
-        (_pending("x", **{"bad key": "v"}), "metadata.labels"),
-        (_pending("x", **{"node_pool_label/k8s.io": "v"}), "metadata.labels"),
-        (_pending("x", key="v" * 64), "metadata.labels"),
-        (_pending("x", key="-v"), "metadata.labels"),
-        (_with(restartPolicy="Always"), "spec.restartPolicy"),
-        (_with(restartPolicy=None), "spec.restartPolicy"),
-        (_with(activeDeadlineSeconds=0), "spec.activeDeadlineSeconds"),
-        (_with(nodeSelector={"a b": "c"}), "spec.nodeSelector"),
-        (_with(serviceAccountName="No"), "spec.serviceAccountName"),
-        (_with(tolerations=[{"operator": "Equal"}]), "spec.tolerations[0].operator"),
-        (_with(tolerations=[{"key": "a", "operator": "Is"}]), "spec.tolerations[0].operator"),
-        (
-            _with(tolerations=[{"key": "a", "operator": "Exists", "value": "b"}]),
-            "spec.tolerations[0].value",
-        ),
-        (_with(tolerations=[{"key": "a", "effect": "Never"}]), "spec.tolerations[0].effect"),
-        (_with(c_name="Base"), "spec.containers[0].name"),
-        (_with(c_image=""), "spec.containers[0].image"),
-        (_with(c_env=[{"name": "1A", "value": "x"}]), "spec.containers[0].env[0].name"),
-        (_with(c_env=[{"name": "A=B"}]), "spec.containers[0].env[0].name"),
-        (_with(c_env=[{"name": "A", "valueFrom": {}}]), "spec.containers[0].env[0].valueFrom"),
-        (
-            _with(c_env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.x"}}}]),
-            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath",
-        ),
-        (_with(c_envFrom=[{}]), "spec.containers[0].envFrom[0]"),
-        (
-            _with(c_resources={"requests": {"cpu": "2"}, "limits": {"cpu": "500m"}}),
-            "spec.containers[0].resources.requests",
-        ),
-        (
-            _with(c_resources={"limits": {"memory": "1 GB"}}),
-            "spec.containers[0].resources.limits[memory]",
-        ),
-        (_with(c_livenessProbe={"exec": {}}), "spec.containers[0].livenessProbe"),
-        (_with(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "spec.volumes[0].hostPath"),
-        (_with(volumes=[{"name": "v"}]), "spec.volumes[0]"),
-        (
-            _with(volumes=[{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]),
-            "spec.volumes[1].name",
-        ),
-        (
-            _with(c_volumeMounts=[{"name": "v", "mountPath": "/x"}]),
-            "spec.containers[0].volumeMounts[0].name",
-        ),
-    ],
-)
-def test_a_pod_that_a_cluster_or_the_sandbox_cannot_run_is_refused(
-    quiet: Client, pod: dict[str, Any], field: str
-) -> None:
     status = refused(422, quiet.run, pod)
 
     assert status["reason"] == "Invalid"
-    assert [cause["field"] for cause in status["details"]["causes"]] == [field]
+    assert "spec.containers[0].livenessProbe: Unsupported value" in status["message"]
+    assert "spec.containers[0].args: Invalid value" in status["message"]
+    assert "stdin" not in status["message"]
     assert quiet.api.list_namespaced_pod(NAMESPACE).items == []
 
 
 @pytest.mark.parametrize(
-    ("mounts", "message"),
+    ("pod", "code"),
     [
-        ([{"mountPath": "relative"}], "absolute"),
-        ([{"mountPath": "/a/../b"}], "absolute"),
-        ([{"mountPath": "/a", "subPath": "../other"}], "relative path"),
-        ([{"mountPath": "/a"}, {"mountPath": "/a/"}], "Duplicate"),
-        ([{"mountPath": "/a"}, {"mountPath": "/a/b"}], "inside another"),
-        ([{"mountPath": "/home"}], "hide /home/kedro"),
-        ([{"mountPath": "/"}], "hide /home/kedro"),
+        ([], 400),
+        ({"kind": "Job", "metadata": {"name": "x"}}, 422),
+        ({"metadata": []}, 400),
+        ({"metadata": {"name": "x", "namespace": "other"}}, 400),
+        ({"metadata": {"generateName": "x-"}}, 422),
     ],
 )
-def test_a_mount_that_the_sandbox_cannot_make_is_refused(
-    quiet: Client, mounts: list[dict[str, Any]], message: str
+def test_a_body_that_is_not_a_pod_of_the_namespace_is_refused(
+    quiet: Client, pod: Any, code: int
 ) -> None:
-    mounts = [{"name": "v", **mount} for mount in mounts]
-
-    status = refused(
-        422, quiet.run, _with(volumes=[{"name": "v", "emptyDir": {}}], c_volumeMounts=mounts)
-    )
-
-    assert message in status["message"]
-
-
-def test_a_second_container_is_refused_with_its_name(quiet: Client) -> None:
-    pod = pod_of("true")
-    pod["spec"]["containers"].append({"name": "airflow-xcom-sidecar", "image": "alpine"})
-
-    assert "airflow-xcom-sidecar" in refused(422, quiet.run, pod)["message"]
-
-
-def test_several_mistakes_are_reported_together(quiet: Client) -> None:
-    pod = pod_of("true", name="A_B", c_env=[{"name": "1"}], restartPolicy="Always")
-
-    causes = refused(422, quiet.run, pod)["details"]["causes"]
-
-    assert len(causes) == 3
-
-
-@pytest.mark.parametrize(
-    "pod",
-    [
-        [],
-        {"kind": "Job", "metadata": {"name": "x"}},
-        {"metadata": []},
-        {"metadata": {"name": 1}},
-        {"metadata": {"name": "x", "namespace": "other"}},
-        {"metadata": {"name": "x", "labels": {"a": True}}},
-        {"metadata": {"name": "x"}, "spec": []},
-        {"metadata": {"name": "x"}, "spec": {"containers": {}}},
-        {"metadata": {"name": "x"}, "spec": {"containers": ["base"]}},
-        pod_of("true", c_args=[1]),
-        pod_of("true", c_args="echo"),
-        pod_of("true", c_env=[{"name": "A", "value": 1}]),
-        pod_of("true", activeDeadlineSeconds="5"),
-    ],
-)
-def test_a_body_of_the_wrong_shape_is_a_bad_request(quiet: Client, pod: Any) -> None:
-    assert refused(400, quiet.run, pod)["reason"] == "BadRequest"
-
-
-FIELDS = st.sampled_from(
-    [
-        *("metadata", "spec", "name", "labels", "containers", "initContainers", "command", "args"),
-        *("env", "value", "valueFrom", "envFrom", "secretKeyRef", "volumes", "volumeMounts"),
-        *("mountPath", "subPath", "emptyDir", "secret", "items", "resources", "limits"),
-        *("tolerations", "imagePullSecrets"),
-    ]
-)
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(FIELDS, inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(spec=st.dictionaries(FIELDS, JSON_VALUES, max_size=4), container=JSON_VALUES)
-def test_no_body_however_odd_breaks_the_server(quiet: Client, spec: Any, container: Any) -> None:
-    body = {
-        "metadata": {"name": "x"},
-        # No restartPolicy of Never comes out of this, so nothing runs.
-        "spec": {**spec, "restartPolicy": "Always", "containers": [container]},
-    }
-
-    with pytest.raises(kubernetes.client.ApiException) as caught:
-        quiet.run(body)
-
-    assert caught.value.status in (400, 422)
+    refused(code, quiet.run, pod)
 
 
 # --- what else there is
@@ -409,7 +255,6 @@ def test_what_does_not_exist_is_a_404_with_a_status(quiet: Client) -> None:
     for call, plural in (
         (api.read_namespaced_pod, "pods"),
         (api.read_namespaced_persistent_volume_claim, "persistentvolumeclaims"),
-        (api.read_namespaced_secret, "secrets"),
         (api.read_namespaced_config_map, "configmaps"),
     ):
         status = refused(404, call, "nothing", NAMESPACE)
@@ -418,35 +263,14 @@ def test_what_does_not_exist_is_a_404_with_a_status(quiet: Client) -> None:
     refused(404, api.list_node)
 
 
-def test_the_rest_of_the_cluster_can_be_read(quiet: Client) -> None:
-    assert quiet.api.read_namespaced_secret("database", NAMESPACE).data == {"PASSWORD": "eA=="}
-    assert quiet.api.read_namespaced_service_account("any", NAMESPACE).metadata.name == "any"
-    assert quiet.api.read_namespace("any").status.phase == "Active"
-    assert _names(quiet.api.list_namespace()) == ["default", NAMESPACE]
-    assert kubernetes.client.VersionApi(quiet.api.api_client).get_code().major == "1"
-    resources = {resource.name for resource in quiet.api.get_api_resources().resources}
-    assert {"pods", "pods/log", "persistentvolumeclaims", "events"} <= resources
-
-
 def test_what_the_sandbox_does_not_do_is_refused_and_not_ignored(quiet: Client) -> None:
     api = quiet.api
-    refused(405, api.create_namespaced_secret, NAMESPACE, {"metadata": {"name": "x"}})
+    refused(404, api.read_namespaced_secret, "database", NAMESPACE)
+    refused(405, api.create_namespaced_event, NAMESPACE, {"metadata": {}, "involvedObject": {}})
     refused(405, api.replace_namespaced_pod, "x", NAMESPACE, pod_of("true"))
+    refused(405, api.delete_collection_namespaced_pod, NAMESPACE)
     refused(400, api.create_namespaced_pod, NAMESPACE, pod_of("true"), dry_run="All")
     refused(405, api.create_namespaced_pod_eviction, "x", NAMESPACE, {"metadata": {}})
-
-
-def test_an_unknown_service_account_is_forbidden(image: PodImage, tmp_path: Path) -> None:
-    content = ClusterContent(service_accounts=[(NAMESPACE, "runner")])
-    with LocalCluster(image, tmp_path / "cluster", content) as cluster:
-        client = Client(cluster, connect(cluster, tmp_path))
-
-        status = refused(403, client.run, pod_of("true", serviceAccountName="other"))
-
-        assert 'serviceaccount "other" not found' in status["message"]
-        client.output("true", name="known", serviceAccountName="runner")
-        client.output("true", name="default")
-        refused(404, client.api.read_namespaced_service_account, "other", NAMESPACE)
 
 
 def _request(client: Client, method: str, path: str, **options: Any) -> tuple[int, Any]:
@@ -490,12 +314,12 @@ def test_requests_that_are_no_requests_leave_the_server_working(
 
     assert _request(quiet, "POST", path, body="{", headers=headers)[0] == 400
     assert _request(quiet, "POST", path, body="", headers=headers)[0] == 400
-    chunks = iter([b'{"metadata": ', b'{"name": "x"}}'])
-    assert _request(quiet, "POST", path, body=chunks, headers=headers)[0] == 422
+    chunked = {**headers, "Transfer-Encoding": "chunked"}
+    assert _request(quiet, "POST", path, headers=chunked)[0] == 413
     large = {**headers, "Content-Length": str(1 << 40)}
     assert _request(quiet, "POST", path, headers=large)[0] == 413
     patch = {**headers, "Content-Type": "text/plain"}
-    assert _request(quiet, "PATCH", f"{path}/x", body="{}", headers=patch)[0] == 404
+    assert _request(quiet, "PATCH", f"{path}/x", body="{}", headers=patch)[0] == 415
     assert _request(quiet, "GET", "/api/v1/namespaces/..%2F/pods/x", headers=headers)[0] == 404
     assert _request(quiet, "GET", "/%00", headers=headers)[0] == 404
     assert _request(quiet, "GET", path, headers=headers)[0] == 200
@@ -503,11 +327,11 @@ def test_requests_that_are_no_requests_leave_the_server_working(
 
 def test_many_clients_at_once_see_one_cluster(client: Client) -> None:
     created: list[str] = []
+    numbers = itertools.count()
 
     def create() -> None:
         for _ in range(5):
-            body = claim_of()
-            body["metadata"] = {"generateName": "claim-"}
+            body = claim_of(f"claim-{next(numbers)}")
             made = client.api.create_namespaced_persistent_volume_claim(NAMESPACE, body)
             created.append(made.metadata.name)
 

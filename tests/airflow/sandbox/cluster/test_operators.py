@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodRecord
+from tests.airflow.sandbox.cluster.cluster_client import exit_code
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
 PROGRAM = Path(__file__).with_name("run_operators.py")
@@ -57,23 +58,23 @@ def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
         "silent": "succeeded",
         "deferred": "succeeded",
         "deferred-failure": "failed",
-        "unpullable": "failed",
+        "pending": "failed",
     }, output
     for line in ("[base] out of the pod", "[base] on the way", "[base] logs: deferred"):
         assert line in output
     assert "Started container base" in output  # the events of the pod that failed
     pods: dict[str, PodRecord] = {pod.labels["case"]: pod for pod in cluster.pods()}
-    assert {case: pod.exit_code for case, pod in pods.items()} == {
+    assert {case: exit_code(pod) for case, pod in pods.items()} == {
         "success": 0,
         "failure": 3,
         "kept": 1,
         "silent": 0,
         "deferred": 0,
         "deferred-failure": 1,
-        "unpullable": None,
+        "pending": None,
         "killed": 143,
     }
     assert [case for case, pod in pods.items() if not pod.deleted] == ["kept"]
     assert pods["kept"].labels["already_checked"] == "True"
     assert pods["failure"].log() == "on the way\n"
-    assert pods["unpullable"].reason == "InvalidImageName"
+    assert 'secret "missing" not found' in output

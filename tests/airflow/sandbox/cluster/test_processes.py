@@ -16,6 +16,7 @@ from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from tests.airflow.sandbox.cluster.cluster_client import (
     Client,
     connect,
+    exit_code,
     pod_of,
     wait_for,
     with_claim,
@@ -77,7 +78,7 @@ def test_a_deleted_pod_is_asked_to_stop_first(client: Client) -> None:
     assert answer.metadata.deletion_grace_period_seconds == 30
     wait_for(client.is_gone)
     record = client.cluster.pods()[0]
-    assert (record.log(), record.exit_code) == ("ready\nbye\n", 4)
+    assert (record.log(), exit_code(record)) == ("ready\nbye\n", 4)
 
 
 def test_a_pod_that_does_not_stop_is_killed_after_its_grace_period(client: Client) -> None:
@@ -89,7 +90,7 @@ def test_a_pod_that_does_not_stop_is_killed_after_its_grace_period(client: Clien
 
     wait_for(client.is_gone)
     record = client.cluster.pods()[0]
-    assert (record.log(), record.exit_code) == ("ready\nno\n", 137)
+    assert (record.log(), exit_code(record)) == ("ready\nno\n", 137)
 
 
 def test_a_pod_is_gone_at_once_when_its_grace_period_is_zero(client: Client) -> None:
@@ -101,7 +102,7 @@ def test_a_pod_is_gone_at_once_when_its_grace_period_is_zero(client: Client) -> 
     client.delete(grace_period_seconds=0)
 
     assert client.is_gone()
-    assert client.cluster.pods()[0].exit_code == 137
+    assert exit_code(client.cluster.pods()[0]) == 137
 
 
 def test_a_pod_that_kills_its_init_process_is_ended_by_that(client: Client) -> None:
@@ -170,7 +171,10 @@ def test_a_stopped_cluster_leaves_no_process_thread_or_file(
     assert not [pid for pid in pids if _is_alive(pid)]
     assert set(threading.enumerate()) == before
     assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == ["logs"]
-    assert [record.phase for record in cluster.pods()] == ["Failed", "Pending"]
+    assert [record.manifest["status"]["phase"] for record in cluster.pods()] == [
+        "Failed",
+        "Pending",
+    ]
     follower.close()
     watcher.close()
     cluster.stop()

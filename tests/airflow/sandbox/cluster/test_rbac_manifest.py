@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,14 +11,13 @@ import yaml
 from click.testing import Result
 
 from kedro_airflow_k8s.config.load import load_config
-from kedro_airflow_k8s.sandbox.cluster.api import Api, Request, Response, Stream
-from kedro_airflow_k8s.sandbox.cluster.status import StatusError
+from tests.airflow.sandbox.cluster.enforced_rights import enforced
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 from tests.support.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
 )
-from tests.support.rbac import MANIFEST, Right, read_manifest, right_for
+from tests.support.rbac import MANIFEST, Right, read_manifest
 
 NAMESPACE, ACCOUNT = "kedro", "kedro-pods"
 PIPELINE = """
@@ -42,50 +39,6 @@ def create_pipeline():
 """
 
 
-class Refusals:
-    """An API server that grants rights by the role, and remembers which were needed.
-
-    Attributes:
-        needed: Every right that a request has needed.
-        elsewhere: Requests that no role of a namespace can allow.
-    """
-
-    def __init__(self, rights: set[Right]) -> None:
-        self.rights = rights
-        self.needed: set[Right] = set()
-        self.elsewhere: set[str] = set()
-
-    def check(self, request: Request) -> None:
-        """Refuse a request as an API server with RBAC does.
-
-        Raises:
-            StatusError: 403, the role does not allow it.
-        """
-        right = right_for(request.method, request.path, request.query)
-        if right is None or f"/namespaces/{NAMESPACE}/" not in request.path:
-            self.elsewhere.add(f"{request.method} {request.path}")
-            raise StatusError(403, "Forbidden", f"{request.path} is forbidden")
-        self.needed.add(right)
-        if right not in self.rights:
-            message = f'{right.resource} is forbidden: User "airflow" cannot {right.verb} it'
-            raise StatusError(403, "Forbidden", message)
-
-
-@contextmanager
-def enforced(rights: set[Right]) -> Iterator[Refusals]:
-    """Let the sandbox's Kubernetes API grant these rights and no others."""
-    refusals = Refusals(rights)
-    answer = Api.answer
-
-    def checked(self: Api, request: Request) -> Response | Stream:
-        refusals.check(request)
-        return answer(self, request)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Api, "answer", checked)
-        yield refusals
-
-
 def run(project: ProjectFolder, python: Path, *, fails: bool = False) -> Result:
     """A sandbox run of two nodes that hand data to each other over the volume."""
     project.pipeline("sales", PIPELINE.format(fails=fails))
@@ -105,7 +58,7 @@ def run(project: ProjectFolder, python: Path, *, fails: bool = False) -> Result:
 def test_runs_that_succeed_and_fail_need_every_right_of_the_role_and_no_other(
     project: ProjectFolder, python: Path
 ) -> None:
-    with enforced(read_manifest().rights) as refusals:
+    with enforced(read_manifest().rights, NAMESPACE) as refusals:
         good = run(project, python)
         of_good_runs = set(refusals.needed)
         bad = run(project, python, fails=True)
@@ -132,7 +85,7 @@ def test_a_right_that_is_missing_fails_the_task_that_needs_it_and_its_log_names_
     project: ProjectFolder, missing: Right, task: str
 ) -> None:
     python = Path(sys.executable)
-    with enforced(read_manifest().rights - {missing}):
+    with enforced(read_manifest().rights - {missing}, NAMESPACE):
         done = run(project, python)
 
     assert done.exit_code == 1, done.output
