@@ -23,6 +23,8 @@ def run(arguments: Sequence[str]) -> None:
     options = [_option(argument) for argument in arguments]
     params = params_option(os.environ.get(PARAMS_VARIABLE, ""))
     sys.argv = ["kedro", "run", *options, *([f"--params={params}"] if params else [])]
+    # Click takes the name of the program from there, and would show ours in Kedro's messages.
+    sys.modules["__main__"].__package__ = None
     from kedro.framework.cli import main as kedro
 
     try:

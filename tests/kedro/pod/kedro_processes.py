@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN_KEDRO = Path(__file__).parents[3] / "kedro_airflow_k8s" / "pod" / "run_kedro.py"
+from kedro_airflow_k8s.pod.environment import CONTRACT, CONTRACT_VARIABLE
 
 # The deadline is there to end a failing test only.
 SECONDS = 60
@@ -85,7 +85,7 @@ def running(
 
 def kedro_arguments(*arguments: str) -> list[str]:
     """What a pod gives to Python to run Kedro."""
-    return ["-c", RUN_KEDRO.read_text(encoding="utf-8"), *arguments]
+    return ["-m", "kedro_airflow_k8s.pod", *arguments]
 
 
 def run_task(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -106,4 +106,4 @@ def pod_environment(more: Mapping[str, str]) -> dict[str, str]:
     """The variables of a pod, on this machine."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KEDRO_")}
     quiet = {"DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore", "COLUMNS": "300"}
-    return kept | quiet | dict(more)
+    return kept | quiet | {CONTRACT_VARIABLE: CONTRACT} | dict(more)

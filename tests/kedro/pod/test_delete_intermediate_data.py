@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from kedro_airflow_k8s.pod.delete_intermediate_data import main
+from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
 from tests.kedro.pod.kedro_processes import pod_environment, running
@@ -20,7 +20,7 @@ from tests.support.storage_servers import S3, Gcs, faulty, gcs_server, s3_server
 
 __all__ = ["gcs_server", "s3_server"]
 
-DELETE = ("-m", "kedro_airflow_k8s.pod.delete_intermediate_data")
+DELETE = ("-m", "kedro_airflow_k8s.pod", "delete-intermediate-data")
 
 
 class Bucket:
@@ -58,7 +58,7 @@ def _delete(
 
     def delete(root: str) -> str:
         monkeypatch.setenv(INTERMEDIATE_DATA_VARIABLE, root)
-        main()
+        delete_intermediate_data()
         return capsys.readouterr().out.splitlines(keepends=True)[-1]
 
     return delete

@@ -23,29 +23,14 @@ from typing import Any
 from unittest import mock
 
 import airflow
-from jinja2.sandbox import SandboxedEnvironment
 
-from kedro_airflow_k8s.dag.operators import mlflow, parameters, volume
+from kedro_airflow_k8s.dag.operators import mlflow, run_resources
 
 OPERATORS: dict[str, Any] = {
-    "create": volume.CreateVolumeOperator,
-    "delete": volume.DeleteVolumeOperator,
+    "create": run_resources.CreateRunResources,
+    "delete": run_resources.DeleteRunResources,
     "start": mlflow.StartMlflowRunOperator,
     "end": mlflow.EndMlflowRunOperator,
-}
-
-
-def kedro_params(conf: Any, trigger: list[str]) -> str:
-    """What the macro makes of a run's conf."""
-    environment = SandboxedEnvironment()
-    environment.globals["kedro_params"] = parameters.kedro_params
-    template = environment.from_string("{{ kedro_params(trigger=trigger) }}")
-    return template.render(dag_run=SimpleNamespace(conf=conf), trigger=trigger)
-
-
-FUNCTIONS: dict[str, Any] = {
-    "kedro_literal": parameters.kedro_literal,
-    "kedro_params": kedro_params,
 }
 
 
@@ -148,7 +133,7 @@ def has_module(name: str) -> bool:
         return False
 
 
-FUNCTIONS |= {"start_at_once": start_at_once, "has_module": has_module}
+FUNCTIONS: dict[str, Any] = {"start_at_once": start_at_once, "has_module": has_module}
 
 
 class Failed(Exception):

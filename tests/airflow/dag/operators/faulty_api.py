@@ -34,6 +34,7 @@ class FaultyApi:
         faults: What goes wrong, by verb or by verb and beginning of the path.
         seen: Called with each verb before its request is passed on.
         tls: With which to listen, if at all.
+        seen_path: Called with each verb and path.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class FaultyApi:
         faults: dict[str, Fault],
         seen: Callable[[str], None] = lambda _: None,
         tls: ssl.SSLContext | None = None,
+        seen_path: Callable[[str], None] = lambda _: None,
     ) -> None:
         target = urlsplit(url).netloc
 
         class Handler(BaseHTTPRequestHandler):
             def handle_any(self) -> None:
                 seen(self.command)
+                seen_path(f"{self.command} {self.path}")
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = f"{self.command} {self.path}"
                 fault = next((f for start, f in faults.items() if request.startswith(start)), None)

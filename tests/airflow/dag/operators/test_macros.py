@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
-from kedro.framework.cli.utils import _split_params
 
+from kedro_airflow_k8s.plan.params import params_template
 from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
 from tests.airflow.dag.operators.airflow_process import FOLDER, ROOT
+from tests.support.strategies import config_of
 
 DATE = "2026-01-05T06:00:00+00:00"
 DATE_OF_CONF = "2026-01-06T06:00:00+00:00"
@@ -57,24 +57,24 @@ UNREADABLE = ("var.value.nothing", "conn.nothing.host")
 OLD = ("prev_ds", "next_ds", "execution_date", "yesterday_ds")
 
 
-def _of_macro(*names: str) -> str:
-    return f"{{{{ kedro_params(macros={list(names)}) }}}}"
+# The templates that the DAG has for these names of the configuration.
+def _of(**run_config: list[Any]) -> str:
+    return params_template(config_of(run_config).run_config)
 
 
-def _of_variable(*names: str) -> str:
-    return f"{{{{ kedro_params(variables={list(names)}) }}}}"
-
-
+FORM = ["env", "model.depth", "model.name", "absent"]
 TEMPLATES = {
-    **{name: _of_macro(name) for name in (*WITH_DATE, *ALWAYS, *UNREADABLE, "dag_run.run_id")},
+    **{
+        name: _of(macro_params=[name])
+        for name in (*WITH_DATE, *ALWAYS, *UNREADABLE, "dag_run.run_id")
+    },
     **{f"plain {name}": f"{{{{ {name} }}}}" for name in (*OLD, "dag_run.run_id")},
-    "several": "{{ kedro_params(macros=['dag.dag_id', 'nothing'], variables=['env']) }}",
-    "variable": _of_variable("env"),
-    "hostile": _of_variable("hostile"),
-    "conf": "{{ kedro_params(macros=['ds', 'dag.dag_id'], variables=['env'],"
-    " trigger=['env', 'model.depth', 'model.name', 'absent']) }}",
-    "missing": _of_variable("env", "missing"),
-    "impossible": _of_variable("no"),
+    "several": _of(macro_params=["dag.dag_id", "nothing"], variables_params=["env"]),
+    "variable": _of(variables_params=["env"]),
+    "hostile": _of(variables_params=["hostile"]),
+    "conf": _of(macro_params=["ds"], variables_params=["env"], trigger_params=FORM),
+    "missing": _of(variables_params=["env", "missing"]),
+    "none": _of(),
 }
 
 
@@ -121,51 +121,35 @@ def _rendered(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Rendered(is_airflow2, runs, with_conf, done.stdout)
 
 
-def _parameters(text: str) -> dict[str, Any]:
-    """What `kedro run --params` makes of a text, but for `${...}`."""
-    context = click.Context(click.Command("run"))
-    found: dict[str, Any] = _split_params(context, click.Option(["--params"]), text)
+def _json(result: dict[str, Any]) -> dict[str, Any]:
+    """What the pod reads, after Kubernetes."""
+    assert "error" not in result, result
+    found: dict[str, Any] = json.loads(result["text"].replace("$$", "$"))
     return found
 
 
-def _nested(name: str, value: str) -> dict[str, Any]:
-    head, _, rest = name.partition(".")
-    return {head: _nested(rest, value) if rest else value}
-
-
 def _check(result: dict[str, Any], name: str, expected: str | None) -> None:
-    assert "error" not in result, result
-    assert result["warnings"] == []
-    if expected is None:
-        assert result["text"] == ""
-        assert result["log"][-1] == (
-            f"Airflow macro {name!r} has no value in this run: left out of --params."
-        )
-    else:
-        assert _parameters(result["text"]) == _nested(name, expected)
-        assert result["log"] == []
+    """A macro has its text, or that of none."""
+    assert _json(result) == {"macros": {name: str(expected)}, "conf": None}
 
 
 @pytest.mark.parametrize("name", WITH_DATE)
-def test_a_macro_of_a_run_with_a_date_reaches_kedro_or_is_left_out(
+def test_a_macro_of_a_run_with_a_date_reaches_the_pod_or_has_no_value(
     rendered: Rendered, name: str
 ) -> None:
     _check(rendered.runs[DATE][name], name, WITH_DATE[name][rendered.is_airflow2])
 
 
-def test_old_macros_have_their_own_values_without_the_warning_where_airflow_has_them(
-    rendered: Rendered,
-) -> None:
+def test_old_macros_have_their_own_values_where_airflow_has_them(rendered: Rendered) -> None:
     for name in OLD:
         plain = rendered.runs[DATE][f"plain {name}"]
         if rendered.is_airflow2:
-            assert "deprecated" in plain["warnings"][0]
             _check(rendered.runs[DATE][name], name, plain["text"])
         else:
             assert "undefined" in plain["error"]
 
 
-def test_in_a_run_without_a_date_what_depends_on_it_is_left_out(rendered: Rendered) -> None:
+def test_in_a_run_without_a_date_what_depends_on_it_has_no_value(rendered: Rendered) -> None:
     # Airflow 2 has no such runs.
     assert list(rendered.runs) == [DATE] if rendered.is_airflow2 else [DATE, ""]
     for name in WITH_DATE if not rendered.is_airflow2 else ():
@@ -178,69 +162,51 @@ def test_what_no_date_is_needed_for_is_the_same_in_every_run(rendered: Rendered)
             _check(results[name], name, expected)
 
 
-def test_a_dotted_macro_becomes_a_nested_parameter(rendered: Rendered) -> None:
+def test_a_dotted_macro_keeps_its_name(rendered: Rendered) -> None:
     for results in rendered.runs.values():
         run_id = results["plain dag_run.run_id"]["text"]
         assert run_id.startswith("manual__")
-        parameters = _parameters(results["dag_run.run_id"]["text"])
-        assert parameters == {"dag_run": {"run_id": run_id}}
+        _check(results["dag_run.run_id"], "dag_run.run_id", run_id)
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_macro_that_airflow_fails_to_read_is_left_out_and_logged(
-    rendered: Rendered, name: str
-) -> None:
+def test_a_macro_that_airflow_fails_to_read_has_no_value(rendered: Rendered, name: str) -> None:
     for results in rendered.runs.values():
         _check(results[name], name, None)
-        assert results[name]["log"][0] == f"Airflow macro {name!r} cannot be read."
 
 
-def test_what_is_left_out_does_not_take_the_others_with_it(rendered: Rendered) -> None:
+def test_what_has_no_value_does_not_take_the_others_with_it(rendered: Rendered) -> None:
     for results in rendered.runs.values():
-        found = _parameters(results["several"]["text"])
-        assert found == {"dag": {"dag_id": "rendering"}, "env": "0123"}
+        assert _json(results["several"]) == {
+            "macros": {"dag.dag_id": "rendering", "nothing": "None"},
+            "variables": {"env": "0123"},
+            "conf": None,
+        }
 
 
-def test_variables_reach_kedro_as_they_are_and_as_text(rendered: Rendered) -> None:
+def test_variables_reach_the_pod_as_they_are_and_as_text(rendered: Rendered) -> None:
     for results in rendered.runs.values():
-        assert _parameters(results["variable"]["text"]) == {"env": "0123"}
-        # Kedro's loader takes the backslashes before `${` away: test_parameters.py.
-        escaped = HOSTILE.replace("\\${", "\\\\${").replace("${", "\\${")
-        assert _parameters(results["hostile"]["text"]) == {"hostile": escaped}
-        assert not set("$()") & set(results["hostile"]["text"])  # Kubernetes expands $(NAME).
+        assert _json(results["variable"])["variables"] == {"env": "0123"}
+        assert _json(results["hostile"])["variables"] == {"hostile": HOSTILE}
+        # Kubernetes expands $(NAME), and takes $$ for a dollar sign.
+        assert "$(" not in results["hostile"]["text"].replace("$$", "")
 
 
-def test_the_conf_of_a_run_reaches_kedro_as_it_is_and_wins_over_macros_and_variables(
-    rendered: Rendered,
-) -> None:
-    assert _parameters(rendered.with_conf["conf"]["text"]) == {
-        "ds": "mine",
-        "dag": {"dag_id": "rendering"},
-        "env": "of the form",
-        # Kedro's loader takes the backslash away.
-        "model": {"depth": 5, "rates": [0.5, 1e-05], "note": "{{ ds }}, \\${x}"},
+def test_a_variable_that_does_not_exist_is_null(rendered: Rendered) -> None:
+    for results in rendered.runs.values():
+        assert _json(results["missing"])["variables"] == {"env": "0123", "missing": None}
+
+
+def test_form_and_conf_of_a_run_reach_the_pod_as_they_are(rendered: Rendered) -> None:
+    assert _json(rendered.with_conf["conf"]) == {
+        "macros": {"ds": "2026-01-06"},
+        "variables": {"env": "0123"},
+        "form": {"env": "of the form", "model.depth": 5, "model.name": None, "absent": None},
+        "conf": {"model": {"rates": [0.5, 1e-05], "note": "{{ ds }}, ${x}"}, "ds": "mine"},
     }
 
 
-def test_a_variable_that_does_not_exist_fails_the_task_and_is_named(rendered: Rendered) -> None:
+def test_a_dag_that_names_no_parameters_still_takes_those_of_a_run(rendered: Rendered) -> None:
     for results in rendered.runs.values():
-        assert results["missing"]["error"] == (
-            "ValueError: Airflow variable 'missing' does not exist. Create it in Airflow, or take"
-            " it out of run_config.variables_params in airflow-k8s.yaml."
-        )
-
-
-def test_a_value_that_kedro_cannot_take_fails_the_task_and_its_variable_is_named(
-    rendered: Rendered,
-) -> None:
-    for results in rendered.runs.values():
-        assert "Kedro cannot take the value of 'no'" in results["impossible"]["error"]
-
-
-def test_a_task_is_rendered_so_and_its_log_says_what_is_left_out(rendered: Rendered) -> None:
-    for results in rendered.runs.values():
-        run_id = results["plain dag_run.run_id"]["text"]
-        *command, params = results["arguments"]["text"]
-        assert command == ["kedro", "run"]
-        assert _parameters(params.removeprefix("--params=")) == {"run_id": run_id}
-    assert "Airflow macro 'nothing' has no value in this run" in rendered.output
+        assert _json(results["none"]) == {"conf": None}
+    assert _json(rendered.with_conf["none"])["conf"]["ds"] == "mine"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from kedro.framework.cli.utils import _split_params
 
 from kedro_airflow_k8s.deploy.params import conf_of, parse_params
 from kedro_airflow_k8s.errors import ParameterError
-from tests.airflow.dag.operators.airflow_process import AirflowWorker, OperatorFailed
+from kedro_airflow_k8s.pod.params import kedro_literal, params_option
 
 # What means something to Kedro, OmegaConf, YAML, Jinja, Kubernetes, Python or a shell.
 TOKENS = [
@@ -53,6 +50,19 @@ def _conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def option(conf: dict[str, Any] | None, form: list[str]) -> str:
+    """What a pod gives to Kedro of the conf of a run, as the DAG's template takes it apart."""
+    conf = conf or {}
+    return params_option(
+        json.dumps(
+            {
+                "form": {name: conf.get(name) for name in form},
+                "conf": conf.get("kedro_params"),
+            }
+        )
+    )
+
+
 def _through_kedro(params: str, conf: Path) -> dict[str, Any]:
     """What a project has as parameters, by the ways of Kedro's own command."""
     context = click.Context(click.Command("run"))
@@ -69,11 +79,9 @@ def _through_kedro(params: str, conf: Path) -> dict[str, Any]:
 @example("${oc.env:HOME}", "\\${b}")
 @example("\\\\\\", "${")
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_comes_through_kedro_as_it_is(
-    airflow: AirflowWorker, conf: Path, first: str, second: str
-) -> None:
+def test_any_text_comes_through_kedro_as_it_is(conf: Path, first: str, second: str) -> None:
     assume("???" not in (first, second))
-    literals = [airflow.call("kedro_literal", text) for text in (first, second)]
+    literals = [kedro_literal(text) for text in (first, second)]
 
     found = _through_kedro(f"value={literals[0]},other.part={literals[1]}", conf)
 
@@ -93,10 +101,10 @@ def _typed(value: Any) -> Any:
 @example([-1, ["- 1", {"? a": {": b": "c"}}]], "null", {"a=b, c": {"d.e": {"f[0]": 0}}})
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_in_the_conf_of_a_run_is_what_the_project_has(
-    airflow: AirflowWorker, conf: Path, first: Any, second: Any, third: Any
+    conf: Path, first: Any, second: Any, third: Any
 ) -> None:
     run = {"field.x": first, "kedro_params": {"new": second, "other.part": third}, "theirs": 1}
-    params = airflow.call("kedro_params", run, ["field.x", "field.y"])
+    params = option(run, ["field.x", "field.y"])
 
     found = _through_kedro(params, conf)
 
@@ -107,16 +115,14 @@ def test_any_json_in_the_conf_of_a_run_is_what_the_project_has(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_numbers_that_json_lacks_come_through_too(
-    airflow: AirflowWorker, conf: Path, value: float
-) -> None:
-    params = airflow.call("kedro_params", {"kedro_params": {"value": [value]}}, [])
+def test_numbers_that_json_lacks_come_through_too(conf: Path, value: float) -> None:
+    params = option({"kedro_params": {"value": [value]}}, [])
 
     assert repr(_through_kedro(params, conf)["value"]) == repr([value])
 
 
 def test_the_conf_of_a_run_changes_the_parameters_it_names_and_leaves_the_rest(
-    airflow: AirflowWorker, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     for name in ("base", "local"):
         (tmp_path / name).mkdir()
@@ -129,7 +135,7 @@ def test_the_conf_of_a_run_changes_the_parameters_it_names_and_leaves_the_rest(
         "unknown": 1,
         "kedro_params": {"model": {"depth": None, "options": {"more": True}}},
     }
-    params = airflow.call("kedro_params", run, ["model.options", "model.list", "kept"])
+    params = option(run, ["model.options", "model.list", "kept"])
 
     assert _through_kedro(params, tmp_path) == {
         "model": {"depth": None, "options": {"seed": 2, "name": "a", "more": True}, "list": []},
@@ -138,53 +144,46 @@ def test_the_conf_of_a_run_changes_the_parameters_it_names_and_leaves_the_rest(
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"kedro_params": None}, {"depth": 1, "a": None}])
-def test_a_run_whose_conf_says_nothing_to_kedro_has_no_parameters(
-    airflow: AirflowWorker, conf: Any
-) -> None:
-    assert airflow.call("kedro_params", conf, ["a", "b.c"]) == ""
+def test_a_run_whose_conf_says_nothing_to_kedro_has_no_parameters(conf: Any) -> None:
+    assert option(conf, ["a", "b.c"]) == ""
 
 
 @pytest.mark.parametrize(
     "name",
     ["", "a,b", "a=b", "a[0]", "[a]", "a..b", ".a", "a.", " a", "a ", "a\n", "$(HOME)", "a\ud800"],
 )
-def test_a_name_that_kedro_would_read_otherwise_fails_the_task_and_is_shown(
-    airflow: AirflowWorker, name: str
-) -> None:
-    with pytest.raises(OperatorFailed) as caught:
-        airflow.call("kedro_params", {"kedro_params": {"fine": 1, name: 2}}, [])
+def test_a_name_that_kedro_would_read_otherwise_fails_the_task_and_is_shown(name: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        option({"kedro_params": {"fine": 1, name: 2}}, [])
 
-    assert (
-        caught.value.message == f"The conf of this run has {name!r}, no name of a Kedro parameter."
+    assert str(caught.value) == (
+        f"The conf of this run has {name!r}, which is not the name of a Kedro parameter. Nothing"
+        " was run."
     )
 
 
 @pytest.mark.parametrize("given_", ["model.depth=5", [1], 7, True])
-def test_something_else_than_names_and_values_fails_the_task(
-    airflow: AirflowWorker, given_: Any
-) -> None:
-    with pytest.raises(OperatorFailed, match="must have names and values under kedro_params"):
-        airflow.call("kedro_params", {"kedro_params": given_}, [])
+def test_something_else_than_names_and_values_fails_the_task(given_: Any) -> None:
+    with pytest.raises(SystemExit, match="must have names and values under kedro_params"):
+        option({"kedro_params": given_}, [])
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE)
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_value_that_kedro_cannot_take_is_named_wherever_it_stands(
-    airflow: AirflowWorker, text: str, nested: bool
+    text: str, nested: bool
 ) -> None:
     value = [{"deep": [text]}] if nested else text
-    with pytest.raises(OperatorFailed, match="Kedro cannot take the value of 'secret'") as caught:
-        airflow.call("kedro_params", {"kedro_params": {"secret": value}}, [])
+    with pytest.raises(SystemExit, match="Kedro cannot take the value of 'secret'") as caught:
+        option({"kedro_params": {"secret": value}}, [])
 
-    assert repr(text) not in caught.value.message
+    assert repr(text) not in str(caught.value)
 
 
 @given(value=VALUES)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_value_is_anything_to_kubernetes_or_splits_the_parameters(
-    airflow: AirflowWorker, value: Any
-) -> None:
-    literal = airflow.call("kedro_literal", value)
+def test_no_value_is_anything_to_kubernetes_or_splits_the_parameters(value: Any) -> None:
+    literal = kedro_literal(value)
 
     assert literal.isascii()
     assert literal.replace("\n", "").isprintable()
@@ -193,11 +192,9 @@ def test_no_value_is_anything_to_kubernetes_or_splits_the_parameters(
 
 @given(text=TEXTS)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_text_of_a_value_is_nothing_to_jinja_kubernetes_or_the_system(
-    airflow: AirflowWorker, text: str
-) -> None:
+def test_the_text_of_a_value_is_nothing_to_jinja_kubernetes_or_the_system(text: str) -> None:
     assume(text != "???")
-    literal = airflow.call("kedro_literal", text)
+    literal = kedro_literal(text)
 
     assert literal.isascii()
     assert literal.isprintable()
@@ -205,58 +202,11 @@ def test_the_text_of_a_value_is_nothing_to_jinja_kubernetes_or_the_system(
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE)
-def test_what_kedro_cannot_take_is_refused_without_showing_it(
-    airflow: AirflowWorker, text: str
-) -> None:
-    with pytest.raises(OperatorFailed, match="Kedro cannot take the value of 'secret'") as caught:
-        airflow.call("kedro_literal", text, "secret")
+def test_what_kedro_cannot_take_is_refused_without_showing_it(text: str) -> None:
+    with pytest.raises(ValueError, match="Kedro cannot take the value of 'secret'") as caught:
+        kedro_literal(text, "secret")
 
-    assert caught.value.kind == "ValueError"
-    assert repr(text) not in caught.value.message
-
-
-PIPELINES = """
-import json
-from kedro.pipeline import node, pipeline
-
-def write(values, nested, kept):
-    print("FOUND", json.dumps([values, nested, kept]))
-
-def register_pipelines():
-    inputs = ["params:values", "params:dag_run.run_id", "params:kept"]
-    return {"__default__": pipeline([node(write, inputs, None, name="write")])}
-"""
-
-
-def test_hostile_values_reach_the_node_of_a_kedro_run(
-    airflow: AirflowWorker, tmp_path: Path
-) -> None:
-    texts = {f"v{i}": text for i, text in enumerate(HOSTILE) if text != "???"}
-    for folder in ("conf/base", "conf/local", "src/tiny"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.kedro]\npackage_name = "tiny"\nproject_name = "tiny"\nkedro_init_version = "1.0.0"\n'
-    )
-    (tmp_path / "conf" / "base" / "parameters.yml").write_text("kept: 1\nvalues: {v0: 1}\n")
-    (tmp_path / "conf" / "base" / "catalog.yml").touch()
-    (tmp_path / "src" / "tiny" / "__init__.py").touch()
-    (tmp_path / "src" / "tiny" / "settings.py").touch()
-    (tmp_path / "src" / "tiny" / "pipeline_registry.py").write_text(PIPELINES)
-    params = {**{f"values.{k}": text for k, text in texts.items()}, "dag_run.run_id": "a+b:c"}
-    argument = ",".join(f"{k}={airflow.call('kedro_literal', v)}" for k, v in params.items())
-
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--nodes=write", f"--params={argument}"],
-        cwd=tmp_path,
-        env={**os.environ, "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    assert json.loads(line.removeprefix("FOUND ")) == [texts, "a+b:c", 1]
+    assert repr(text) not in str(caught.value)
 
 
 PIECES = [
@@ -291,7 +241,7 @@ OPTION_NAMES = st.sampled_from(["a", "b", "a.b", "a.c", "c.d.e", "my param", "ż
 @example([("b", "\\${x} \\\\n"), ("b", "")], ["b"])
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_run_has_what_kedro_run_has_of_the_same_params(
-    airflow: AirflowWorker, conf: Path, given_: list[tuple[str, str]], shown: list[str]
+    conf: Path, given_: list[tuple[str, str]], shown: list[str]
 ) -> None:
     options = [f"{name}={value}" for name, value in given_]
     try:
@@ -302,6 +252,36 @@ def test_a_run_has_what_kedro_run_has_of_the_same_params(
         raise
     expected = _through_kedro(",".join(options), conf)
 
-    macro = airflow.call("kedro_params", run, shown)
+    macro = option(run, shown)
 
     assert _typed(_through_kedro(macro, conf)) == _typed(expected)
+
+
+@pytest.mark.parametrize("value", [None, "None", ""])
+def test_a_macro_without_a_value_is_left_out_with_a_warning(
+    value: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = params_option(json.dumps({"macros": {"ds": value, "run_id": "r"}}))
+
+    assert found == 'run_id="r"'
+    assert "Airflow macro 'ds' has no value in this run: Kedro takes its own" in caplog.text
+
+
+def test_a_variable_that_airflow_does_not_have_ends_the_task_with_its_name() -> None:
+    with pytest.raises(SystemExit) as caught:
+        params_option(json.dumps({"variables": {"env": "prod", "missing": None}}))
+
+    assert str(caught.value) == (
+        "Airflow variable 'missing' does not exist. Create it in Airflow, or remove it from"
+        " run_config.variables_params in airflow-k8s.yaml. Nothing was run."
+    )
+
+
+def test_the_conf_of_a_run_wins_over_form_variables_and_macros() -> None:
+    given_ = {"macros": {"a": "m"}, "variables": {"a": "v"}, "form": {"a": 1}, "conf": {"a": 2}}
+
+    assert params_option(json.dumps(given_)).split(",")[-1] == "a=2"
+
+
+def test_a_run_without_parameters_gives_kedro_none() -> None:
+    assert params_option("") == params_option("{}") == params_option('{"conf": null}') == ""

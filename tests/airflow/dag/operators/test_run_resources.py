@@ -1,4 +1,4 @@
-"""The volume of a DAG run, made and deleted by real Airflow on a Kubernetes API."""
+"""What a DAG run owns, created and deleted by real Airflow on a Kubernetes API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,34 @@ RUN = ("letters", "manual__2026-01-01T00:00:00+00:00")
 OTHER_RUN = ("letters", "manual__2026-01-02T00:00:00+00:00")
 NAME = "letters-0123456789ab"
 NAMESPACE = "team"
-SPEC = {"size": "1Gi", "access_modes": ["ReadWriteOnce"]}
+SHOWN = f"PersistentVolumeClaim {NAME} in namespace {NAMESPACE}"
+
+
+def volume(size: str = "1Gi", **spec: Any) -> dict[str, Any]:
+    """A claim as the DAG has it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": NAME, "labels": {"team": "letters"}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": size}},
+            **spec,
+        },
+    }
+
+
+def pod(name: str, command: str, **annotations: str) -> dict[str, Any]:
+    """A pod that runs a command."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [{"name": "base", "image": "any:1", "args": ["sh", "-c", command]}],
+        },
+    }
 
 
 class Cluster:
@@ -32,14 +59,14 @@ class Cluster:
             kubernetes.config.new_client_from_config(config_file=str(worker.kubeconfig))
         )
 
-    def create(self, run: tuple[str, str] = RUN, **more: Any) -> tuple[Any, list[str]]:
-        """Execute the operator that creates."""
-        options = {"volume_name": NAME, "namespace": NAMESPACE, **SPEC, **more}
-        return self.worker.execute("create", run, **options)
+    def create(self, run: tuple[str, str] = RUN, **more: Any) -> list[str]:
+        """Execute the operator that creates; give its log."""
+        options = {"manifests": [volume()], "namespace": NAMESPACE, **more}
+        return self.worker.execute("create", run, **options)[1]
 
     def delete(self, run: tuple[str, str] = RUN, **more: Any) -> list[str]:
         """Execute the operator that deletes."""
-        options = {"volume_name": NAME, "namespace": NAMESPACE, **more}
+        options = {"manifests": [volume()], "namespace": NAMESPACE, **more}
         return self.worker.execute("delete", run, **options)[1]
 
     def claim(self, namespace: str = NAMESPACE) -> Any:
@@ -85,43 +112,31 @@ def cluster(airflow: AirflowWorker, tmp_path: Path) -> Iterator[Cluster]:
     airflow.kubeconfig.unlink(missing_ok=True)
 
 
-def test_a_run_gets_a_volume_as_it_was_configured(cluster: Cluster) -> None:
-    modes = ["ReadWriteMany", "ReadOnlyMany"]
-    name, log = cluster.create(size="7Gi", access_modes=modes, storage_class="fast")
+def test_a_run_gets_its_object_as_the_dag_has_it(cluster: Cluster) -> None:
+    log = cluster.create(manifests=[volume("7Gi", storageClassName="fast")])
 
     claim = cluster.claim()
-    assert name == NAME
     assert claim.spec.resources.requests == {"storage": "7Gi"}
-    assert claim.spec.access_modes == modes
     assert claim.spec.storage_class_name == "fast"
+    assert claim.metadata.labels == {"team": "letters"}
     assert claim.metadata.annotations["kedro-airflow-k8s/dag-id"] == RUN[0]
     assert claim.metadata.annotations["kedro-airflow-k8s/run-id"] == RUN[1]
-    said = "\n".join(log)
-    for what in (NAME, NAMESPACE, "7Gi", "ReadWriteMany/ReadOnlyMany", "fast"):
-        assert what in said
+    assert f"{SHOWN}: created." in log
 
 
-def test_without_a_storage_class_the_cluster_chooses_one(cluster: Cluster) -> None:
-    _, log = cluster.create()
-
-    assert cluster.claim().spec.storage_class_name == "sandbox"  # the default of this cluster
-    assert "storage class of the cluster's default" in "\n".join(log)
-
-
-def test_creating_the_volume_again_keeps_it_and_its_files(cluster: Cluster) -> None:
+def test_creating_it_again_keeps_it(cluster: Cluster) -> None:
     cluster.create()
     uid = cluster.claim().metadata.uid
 
-    name, log = cluster.create()
+    log = cluster.create()
 
-    assert name == NAME
     assert cluster.claim().metadata.uid == uid
-    assert f"Volume {NAME} in {NAMESPACE} exists: used again." in log
+    assert f"{SHOWN}: exists." in log
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another run's"])
 @pytest.mark.parametrize("operator", ["create", "delete"])
-def test_a_volume_of_somebody_else_is_refused_and_left_alone(
+def test_an_object_of_another_owner_is_refused_and_left_alone(
     cluster: Cluster, operator: str, whose: str
 ) -> None:
     if whose == "nobody's":
@@ -133,8 +148,8 @@ def test_a_volume_of_somebody_else_is_refused_and_left_alone(
     with pytest.raises(OperatorFailed) as caught:
         getattr(cluster, operator)()
 
-    assert caught.value.kind == "RuntimeError"
-    for what in (NAME, NAMESPACE, "does not belong to this DAG run", "Delete or rename it"):
+    assert caught.value.kind == "AirflowException"
+    for what in (SHOWN, "belongs to something else", "Delete or rename it"):
         assert what in caught.value.message
     claim = cluster.claim()
     assert (claim.metadata.uid, claim.metadata.deletion_timestamp) == (uid, None)
@@ -157,9 +172,9 @@ def test_a_run_waits_for_the_end_of_its_former_volume_and_gets_a_fresh_one(
 
     with FaultyApi(cluster.local.url, {}, release) as proxy:
         cluster.go_through(proxy)
-        _, log = cluster.create()
+        log = cluster.create()
 
-    assert f"Volume {NAME} is being deleted: waiting for its end." in log
+    assert f"{SHOWN}: created." in log
     claim = cluster.claim()
     assert claim.metadata.uid != uid
     assert claim.metadata.deletion_timestamp is None
@@ -170,10 +185,8 @@ def test_a_former_volume_that_does_not_end_is_an_error_that_says_why(cluster: Cl
     cluster.set_finalizers(["example.com/hold"])
     cluster.delete()
 
-    with pytest.raises(
-        OperatorFailed, match="still being deleted after 0 seconds: a pod"
-    ) as caught:
-        cluster.create(attributes={"deletion_seconds": 0})
+    with pytest.raises(OperatorFailed, match="is still being deleted after 0 s") as caught:
+        cluster.create(attributes={"timeout_seconds": 0})
 
     assert NAME in caught.value.message
     cluster.set_finalizers(None)
@@ -186,36 +199,104 @@ def test_the_volume_is_deleted_and_deleting_it_again_is_fine(cluster: Cluster) -
     assert cluster.claims() == []
     second = cluster.delete()
 
-    assert f"Deleted volume {NAME} in namespace {NAMESPACE}." in first
-    assert f"Volume {NAME} in {NAMESPACE} is gone already." in second
+    assert f"{SHOWN}: deleted." in first
+    assert f"{SHOWN}: gone already." in second
 
 
-@pytest.mark.parametrize("status", [500, 503, None], ids=["500", "503", "connection lost"])
-def test_a_volume_whose_creation_went_wrong_on_the_way_back_is_not_left_behind(
-    cluster: Cluster, status: int | None
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_object_that_exists_though_kubernetes_says_no_is_used(
+    cluster: Cluster, status: int
 ) -> None:
-    verbs: list[str] = []
-    faults = {"POST": Fault(status, carried_out=True)}
-    with FaultyApi(cluster.local.url, faults, verbs.append) as proxy:
+    with FaultyApi(cluster.local.url, {"POST": Fault(status, carried_out=True)}) as proxy:
+        cluster.go_through(proxy)
+        cluster.create()
+
+    assert cluster.claims() == [(NAMESPACE, NAME)]
+
+
+def test_an_object_whose_creation_got_no_answer_is_not_left_behind(cluster: Cluster) -> None:
+    with FaultyApi(cluster.local.url, {"POST": Fault(None, carried_out=True)}) as proxy:
+        cluster.go_through(proxy)
+        with pytest.raises(OperatorFailed):
+            cluster.create()
+
+    assert cluster.claims() == []
+
+
+def test_of_several_objects_none_is_left_behind_when_one_cannot_be_created(
+    cluster: Cluster,
+) -> None:
+    with FaultyApi(
+        cluster.local.url, {f"POST /api/v1/namespaces/{NAMESPACE}/pods": Fault(403)}
+    ) as proxy:
+        cluster.go_through(proxy)
+        with pytest.raises(OperatorFailed, match="Cannot create Pod second") as caught:
+            cluster.create(manifests=[volume(), pod("second", "true")])
+
+    assert cluster.claims() == []
+    assert f"{SHOWN}: created." in caught.value.log
+    assert f"{SHOWN}: deleted." in caught.value.log
+
+
+def test_several_objects_are_created_in_order_and_deleted_the_other_way_round(
+    cluster: Cluster,
+) -> None:
+    manifests = [volume(), pod("second", "sleep 600")]
+
+    created = cluster.create(manifests=manifests)
+    deleted = cluster.delete(manifests=manifests)
+
+    second = f"Pod second in namespace {NAMESPACE}"
+    assert created == [f"{SHOWN}: created.", f"{second}: created."]
+    assert deleted == [f"{second}: deleted.", f"{SHOWN}: deleted."]
+
+
+def test_an_object_is_waited_for_until_its_status_is_as_asked(cluster: Cluster) -> None:
+    waits = {"kedro-airflow-k8s/wait-for": "phase=Succeeded"}
+
+    cluster.create(manifests=[pod("waited", "true", **waits)])
+
+    assert cluster.api.read_namespaced_pod("waited", NAMESPACE).status.phase == "Succeeded"
+
+
+def test_an_object_that_never_gets_there_is_an_error_and_deleted(cluster: Cluster) -> None:
+    waits = {"kedro-airflow-k8s/wait-for": "phase=Succeeded"}
+
+    with pytest.raises(OperatorFailed, match="is not Succeeded after 0 s"):
+        cluster.create(
+            manifests=[volume(), pod("slow", "sleep 600", **waits)],
+            attributes={"timeout_seconds": 0},
+        )
+
+    assert cluster.claims() == []
+
+
+def test_an_object_of_an_api_group_is_at_its_address(cluster: Cluster) -> None:
+    paths: list[str] = []
+    manifest = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayCluster",
+        "metadata": {"name": "rays"},
+        "spec": {},
+    }
+    with FaultyApi(cluster.local.url, {}, seen_path=paths.append) as proxy:
+        cluster.go_through(proxy)
+        with pytest.raises(OperatorFailed, match=r"Cannot create RayCluster rays .*404"):
+            cluster.create(manifests=[manifest])
+
+    address = f"/apis/ray.io/v1/namespaces/{NAMESPACE}/rayclusters"
+    assert paths[:2] == [f"GET {address}/rays", f"POST {address}"]
+
+
+def test_what_cannot_be_cleaned_up_is_named_and_the_first_error_raised(cluster: Cluster) -> None:
+    faults = {"POST": Fault(None, carried_out=True), "DELETE": Fault(403)}
+    with FaultyApi(cluster.local.url, faults) as proxy:
         cluster.go_through(proxy)
         with pytest.raises(OperatorFailed) as caught:
             cluster.create()
 
-    assert verbs == ["GET", "POST", "GET", "DELETE"]
-    assert cluster.claims() == []
-    if status:
-        for what in (NAME, NAMESPACE, str(status), "the server says no"):
-            assert what in caught.value.message
-
-
-def test_what_cannot_be_cleaned_up_is_named_and_the_first_error_raised(cluster: Cluster) -> None:
-    faults = {"POST": Fault(500, carried_out=True), "DELETE": Fault(403)}
-    with FaultyApi(cluster.local.url, faults) as proxy:
-        cluster.go_through(proxy)
-        with pytest.raises(OperatorFailed, match="500") as caught:
-            cluster.create()
-
-    assert any(f"Volume {NAME} may be left behind" in line for line in caught.value.log)
+    assert "403" not in caught.value.message
+    assert any(f"{SHOWN} may be left behind" in line for line in caught.value.log)
 
 
 def test_a_volume_of_another_run_made_at_the_same_moment_is_left_alone(cluster: Cluster) -> None:
@@ -225,7 +306,7 @@ def test_a_volume_of_another_run_made_at_the_same_moment_is_left_alone(cluster: 
 
     with FaultyApi(cluster.local.url, {}, overtake) as proxy:
         cluster.go_through(proxy)
-        with pytest.raises(OperatorFailed, match="does not belong to this DAG run"):
+        with pytest.raises(OperatorFailed, match="belongs to something else"):
             cluster.create()
 
     assert cluster.claims() == [(NAMESPACE, NAME)]
@@ -241,7 +322,7 @@ def test_a_volume_that_this_run_made_at_the_same_moment_is_used(cluster: Cluster
 
     with FaultyApi(cluster.local.url, {}, overtake) as proxy:
         cluster.go_through(proxy)
-        assert cluster.create()[0] == NAME
+        cluster.create()
 
     assert cluster.claims() == [(NAMESPACE, NAME)]
 
@@ -255,7 +336,7 @@ def test_missing_rights_are_told_without_the_headers_of_the_answer(
         with pytest.raises(OperatorFailed) as caught:
             cluster.create()
 
-    assert caught.value.kind == "RuntimeError"
+    assert caught.value.kind == "AirflowException"
     for what in (NAME, NAMESPACE, "403 Forbidden", "the server says no"):
         assert what in caught.value.message
     assert "HTTP response headers" not in caught.value.message
@@ -264,7 +345,7 @@ def test_missing_rights_are_told_without_the_headers_of_the_answer(
 
 def test_a_size_that_kubernetes_refuses_is_told_with_its_reason(cluster: Cluster) -> None:
     with pytest.raises(OperatorFailed, match="422") as caught:
-        cluster.create(size="-1Gi")
+        cluster.create(manifests=[volume("-1Gi")])
 
     assert NAME in caught.value.message
     assert "spec.resources" in caught.value.message
