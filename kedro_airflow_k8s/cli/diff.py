@@ -68,7 +68,7 @@ def diff_command(
     output: str | None,
     all_pipelines: bool,
 ) -> None:
-    """Show what an upload of the DAG of a pipeline would change, in words and line by line.
+    """Show what an upload would change: a line for each change, then a unified diff.
 
     Exit code 0: no difference; 1: a difference; 2: the comparison failed.
 
@@ -77,8 +77,7 @@ def diff_command(
         kedro airflow-k8s diff --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.deploy.diff import compare
-    from kedro_airflow_k8s.deploy.diff.screen import show
+    from kedro_airflow_k8s.deploy.diff import compare, show
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 

@@ -39,8 +39,8 @@ def diff(old: str | bytes | None, new: str) -> DagDiff:
 
 
 def said(old: str | bytes | None, new: str) -> list[str]:
-    """The words, without the title and the headings of sections."""
-    found = [line.text for line in diff(old, new).words]
+    """The lines, without the title and the headings of sections."""
+    found = [line.text for line in diff(old, new).summary]
     assert found, "there is a difference"
     return [text.strip() for text in found[1:] if text.startswith("  ") or text[-1] != ":"]
 

@@ -56,26 +56,27 @@ def test_after_an_upload_there_is_no_difference_and_the_exit_code_is_0(
     assert f"DAG shop: no difference to {out / 'shop.py'}" in result.stderr
 
 
-def test_a_difference_is_told_in_words_then_in_lines_and_the_exit_code_is_1(
+def test_a_difference_is_a_line_for_each_change_then_a_diff_and_the_exit_code_is_1(
     project: ProjectFolder, out: Path
 ) -> None:
     before = files(project.path)
-    project.pipeline("sales", SALES.replace('"totals", name="total"', '"sums", name="total"'))
-    result = diff(project, out, "--image", "registry.example.com/shop:2.0")
+    project.pipeline("sales", SALES.replace('name="total"', 'name="sum"'))
+    result = diff(project, out, "--image", "x:2")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     blank = lines.index("")
     assert lines[:blank] == [
         f"DAG shop would change in {out / 'shop.py'}.",
         "Tasks:",
-        "  ~ total: now makes sums; no longer makes totals",
+        "  - total",
+        "  + sum",
         "Settings:",
-        "  ~ image: registry.example.com/shop:1.0 -> registry.example.com/shop:2.0",
+        "  ~ default_args.image: 'registry.example.com/shop:1.0' -> 'x:2'",
     ]
     assert lines[blank + 1 : blank + 3] == [f"--- {out / 'shop.py'}", "+++ new"]
-    starts = [line.partition(", pipeline")[0].rstrip(")") for line in lines]
-    assert '-    kedro_task("total", ["clean_orders"], ["totals"]' in starts
-    assert '+    kedro_task("total", ["clean_orders"], ["sums"]' in starts
+    starts = [line.partition(",")[0].rstrip(")") for line in lines]
+    assert '-    total = kedro_task("total"' in starts
+    assert '+    sum_ = kedro_task("sum"' in starts or '+    task_sum = kedro_task("sum"' in starts
     assert "\x1b" not in result.stdout
     after = files(project.path)
     assert {path for path in after if after[path] != before.get(path)} == {
@@ -137,13 +138,12 @@ def test_a_file_that_somebody_else_put_there_is_compared_as_text(
     (out / "shop.py").write_text("print('mine')\n")
     result = diff(project, out)
     assert result.exit_code == 1
-    assert f"DAG shop would replace {out / 'shop.py'}." in result.stdout
-    assert "The file there was not made by this plugin" in result.stdout
+    assert "The file there is not a DAG: it has no `with DAG(...)`." in result.stdout
     assert "-print('mine')" in result.stdout
     (out / "shop.py").write_bytes(b"\x7fELF\0")
     result = diff(project, out)
     assert result.exit_code == 1
-    assert "The file there is no text" in result.stdout
+    assert "The file there is not a text file" in result.stdout
     assert "+++" not in result.stdout
 
 
@@ -253,8 +253,8 @@ def test_a_terminal_gets_colours_and_no_pager(project: ProjectFolder, out: Path)
             written += chunk
         assert process.wait() == 1
     text = written.decode().replace("\r\n", "\n")
-    assert '\x1b[32m+IMAGE = "x:2"\x1b[0m\n' in text
-    assert re.search(r"\x1b\[33m  ~ image: \S+ -> x:2\x1b\[0m\n", text)
+    assert '\x1b[32m+        "image": "x:2",\x1b[0m\n' in text
+    assert re.search(r"\x1b\[33m  ~ default_args.image: \S+ -> 'x:2'\x1b\[0m\n", text)
 
 
 @contextmanager

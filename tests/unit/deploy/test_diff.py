@@ -1,176 +1,147 @@
-"""What is said of the difference between two DAG files: all of it, and the tasks."""
+"""What is said of the difference of two DAG files."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from typing import Any
 
-from kedro_airflow_k8s.project.entities import PipelineNode
-from tests.support.dag_diffs import CLEAN, LOAD, NODES, PLACE, TRAIN, diff, said, source
-from tests.support.strategies import (
-    IMAGE,
-)
+import pytest
+from hypothesis import given, settings
 
-# Nothing, or everything.
+from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.dag.render import render_dag
+from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.plan.build import build_plan
+from kedro_airflow_k8s.project.entities import ProjectPipeline
+from kedro_airflow_k8s.upload import MAX_SIZE
+from tests.support.dag_diffs import CLEAN, LOAD, TRAIN, diff, said, source
+from tests.support.strategies import projects
+
+# Kedro warns of such namespaces and takes them.
+pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
 
-def test_the_same_bytes_are_no_difference() -> None:
-    found = diff(source(), source())
-    assert found.same
-    assert (found.words, found.lines) == ((), ())
+def test_the_same_file_is_no_difference() -> None:
+    assert diff(source(), source()).same
 
 
-def test_where_no_file_is_the_new_dag_is_described() -> None:
-    found = diff(None, source(cron_expression="@daily", volume={"size": "2Gi"}))
-    assert not found.same
+def test_a_file_that_is_not_there_is_a_new_dag() -> None:
+    found = diff(None, source())
+
+    (line,) = found.summary
+    assert line.text == "New DAG shop with 1 task: s3://bucket/dags/shop.py is not there yet."
     assert found.lines == ()
-    assert [line.text for line in found.words] == [
-        f"New DAG shop with 1 task: {PLACE} is not there yet.",
-        "  + schedule: @daily",
-        "  + start date: 2021-01-01 UTC",
-        "  + pipeline: __default__",
-        "  + environment: local",
-        f"  + image: {IMAGE}",
-        "  + volume of each run: 2Gi, ReadWriteOnce, /home/kedro_docker/data",
+
+
+def test_tasks_that_come_and_go_have_a_line_each() -> None:
+    other = replace(TRAIN, name="fit")
+
+    assert said(source(), source(LOAD, CLEAN, other)) == ["- train", "+ fit"]
+
+
+def test_a_task_that_runs_after_others_says_so() -> None:
+    direct = replace(TRAIN, inputs=("orders", "clean_orders"))
+
+    assert said(source(), source(LOAD, CLEAN, direct)) == [
+        "~ train: runs after: clean -> clean, load"
     ]
 
 
-def test_a_new_commit_alone_is_said_as_such() -> None:
-    old, new = source(), source(project={"commit": "ffeedd-dirty"})
-    assert said(old, new) == ["Only the commit differs: 0a1b2c -> ffeedd-dirty."]
-    assert '+        "commit_sha:ffeedd-dirty",' in [line.text for line in diff(old, new).lines]
+def test_a_task_with_other_resources_says_so() -> None:
+    entries = {"huge": {"requests": {"memory": "64Gi"}}}
+    tagged = replace(TRAIN, tags=("resources.huge",))
+
+    words = said(source(resources=entries), source(LOAD, CLEAN, tagged, resources=entries))
+
+    assert words[0] == "~ train: resources is new"
+    assert words[1].startswith("+ RESOURCES.huge: {")
 
 
-def test_a_new_commit_is_told_before_what_else_changes() -> None:
-    new = source(project={"commit": "ffeedd"}, image="x:2")
-    assert said(source(), new) == ["~ commit: 0a1b2c -> ffeedd", f"~ image: {IMAGE} -> x:2"]
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ({"image": "a:1"}, {"image": "b:2"}, ["~ default_args.image: 'a:1' -> 'b:2'"]),
+        ({}, {"cron_expression": "@daily"}, ["~ schedule: None -> '@daily'"]),
+        ({}, {"description": "Sales"}, ["+ description: 'Sales'"]),
+        ({"description": "Sales"}, {}, ["- description"]),
+        ({}, {"env_vars": {"A": "1"}}, ["+ ENV.A: '1'"]),
+        ({}, {"startup_time": 60}, ["~ default_args.startup_timeout_seconds: 600 -> 60"]),
+        ({}, {"volume": {"size": "9Gi"}}, ["~ VOLUME.spec differs"]),
+        ({}, {"service_account_name": "robot"}, ["~ POD.spec differs"]),
+    ],
+)  # fmt: skip
+def test_a_setting_that_differs_has_a_line(
+    old: dict[str, Any], new: dict[str, Any], words: list[str]
+) -> None:
+    assert said(source(**old), source(**new)) == words
 
 
-def test_a_fingerprint_that_somebody_changed_is_no_other_dag() -> None:
-    old = re.sub(r"fingerprint:\w+", "fingerprint:000000000000", source())
-    assert said(old, source()) == ["Only the fingerprint of the text differs."]
+def test_only_another_commit_is_told_as_that() -> None:
+    found = diff(source(), source(project={"commit": "1b2c3d"}))
 
-
-def test_comments_and_layout_are_told_from_what_has_a_meaning() -> None:
-    old = source().replace("IMAGE = ", "# Somebody's remark.\nIMAGE  =  ")
-    assert said(old, source()) == ["Only comments, layout or the order of statements differ."]
-
-
-# Tasks.
-
-
-def test_a_new_node_is_a_task_with_what_it_waits_for() -> None:
-    report = PipelineNode("report", inputs=("model", "orders"))
-    assert said(source(), source(*NODES, report)) == [
-        "+ report: runs node report; waits for train, load"
-    ]
-    assert said(source(*NODES, report), source()) == ["- report: ran node report"]
-
-
-def test_a_task_that_reads_something_else_waits_for_other_tasks() -> None:
-    train = replace(TRAIN, inputs=("orders", "params:depth"))
-    assert said(source(), source(LOAD, CLEAN, train)) == [
-        "~ train: now reads orders; no longer reads clean_orders; now waits for load;{}".format(
-            " no longer waits for clean"
-        )
+    assert [line.text for line in found.summary[1:]] == [
+        "Only its origin differs: commit_sha 0a1b2c -> 1b2c3d."
     ]
 
 
-def test_a_task_waits_for_another_that_took_over_what_it_reads() -> None:
-    load = replace(LOAD, outputs=("orders", "clean_orders"))
-    assert said(source(), source(load, replace(CLEAN, outputs=("c",)), TRAIN)) == [
-        "~ load: now makes clean_orders",
-        "~ clean: now makes c; no longer makes clean_orders",
-        "~ train: now waits for load; no longer waits for clean",
-    ]
+def test_a_comment_is_told_as_nothing_that_runs() -> None:
+    found = diff(source() + "# mine\n", source())
+
+    assert found.summary[1].text.startswith("Only comments, layout")
+    assert found.lines[-1].text == "-# mine"
 
 
-def test_a_new_task_between_two_others_is_waited_for() -> None:
-    between = PipelineNode("scale", inputs=("clean_orders",), outputs=("scaled",))
-    train = replace(TRAIN, inputs=("scaled", "params:depth"))
-    assert said(source(), source(LOAD, CLEAN, between, train)) == [
-        "+ scale: runs node scale; waits for clean",
-        "~ train: now reads scaled; no longer reads clean_orders; now waits for scale;{}".format(
-            " no longer waits for clean"
-        ),
-    ]
+def test_a_dag_written_by_hand_is_read_too() -> None:
+    old = """
+from airflow.sdk import DAG
+with DAG("mine", schedule="@daily", tags=["team"]) as dag:
+    a = BashOperator(task_id="first", bash_command="ls")
+    b = BashOperator(task_id="second", bash_command="ls")
+    a >> b
+"""
+    new = old.replace("ls", "pwd", 1).replace("a >> b", "b >> a").replace("@daily", "@weekly")
 
-
-def test_transcoded_names_are_one_dataset() -> None:
-    load = replace(LOAD, outputs=("orders@pandas",))
-    clean = replace(CLEAN, inputs=("orders@spark",))
-    assert said(source(), source(load, clean, TRAIN)) == [
-        "~ load: now makes orders@pandas; no longer makes orders",
-        "~ clean: now reads orders@spark; no longer reads orders",
-    ]
-
-
-def test_the_order_of_inputs_matters_to_the_text_only() -> None:
-    train = replace(TRAIN, inputs=TRAIN.inputs[::-1])
-    assert said(source(), source(LOAD, CLEAN, train)) == ["~ train: its inputs in another order"]
-
-
-def test_the_documentation_of_a_task_is_not_repeated() -> None:
-    load = replace(LOAD, doc="Load the orders.\n\n" + "Long.\n" * 50)
-    assert said(source(), source(load, CLEAN, TRAIN)) == ["~ load: other documentation"]
-
-
-def test_documentation_that_several_tasks_share_is_found() -> None:
-    old = [replace(node, doc="One.", function="f") for node in NODES]
-    new = [replace(node, doc="Two.", function="f") for node in NODES]
-    assert "DOC_F" in source(*old)
-    assert said(source(*old), source(*new)) == [
-        f"~ {node.name}: other documentation" for node in NODES
-    ]
-
-
-def test_a_task_that_moves_to_a_task_group_keeps_its_history_of_differences() -> None:
-    clean = replace(CLEAN, name="prepare.clean", namespace="prepare")
-    assert said(source(), source(LOAD, clean, TRAIN)) == [
-        "+ prepare.clean: runs node prepare.clean; waits for load",
-        "- clean: ran node clean",
-        "~ train: now waits for prepare.clean; no longer waits for clean",
-    ]
-
-
-def test_a_task_of_the_same_node_with_another_id_is_that_task() -> None:
-    # A second node whose id would be the same takes a suffix, which depends on the order.
-    old = source().replace('"train", ["clean_orders', '"train", ["clean_orders')
-    new = source()
-    assert '"train", ["clean_orders", "params:depth"], ["model"]' in new
-    old = new.replace('["model"])', '["model"], task_id="training")')
-    assert said(old, new) == ["~ train: was training until now"]
-
-
-def test_nodes_that_are_joined_in_one_task_are_found_again() -> None:
-    tag = ("airflow-k8s.group.prepare",)
-    old, new = source(), source(replace(LOAD, tags=tag), replace(CLEAN, tags=tag), TRAIN)
     assert said(old, new) == [
-        "+ prepare: runs nodes load, clean (until now in load, clean)",
-        "- load: ran node load (from now on in prepare)",
-        "- clean: ran node clean (from now on in prepare)",
-        "~ train: now waits for prepare; no longer waits for clean",
-    ]
-    assert said(new, old) == [
-        "+ load: runs node load (until now in prepare)",
-        "+ clean: runs node clean (until now in prepare); waits for load",
-        "- prepare: ran nodes load, clean (from now on in load, clean)",
-        "~ train: now waits for clean; no longer waits for prepare",
+        "~ first: bash_command: 'ls' -> 'pwd', runs after: nothing -> second",
+        "~ second: runs after: first -> nothing",
+        "~ schedule: '@daily' -> '@weekly'",
     ]
 
 
-def test_one_change_of_many_tasks_is_told_once() -> None:
-    nodes = [PipelineNode(f"n{index}", outputs=(f"d{index}",)) for index in range(9)]
-    tagged = [replace(node, tags=("resources.big",)) for node in nodes]
-    resources = {"big": {"requests": {"cpu": "4"}}}
-    assert said(source(*nodes, resources=resources), source(*tagged, resources=resources)) == [
-        "~ 9 tasks: resources: __default__ -> big (n0, n1, n2, n3, n4 and 4 more)",
-        "+ resources big: requests.cpu=4",
-    ]
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"print(1)", "is not a DAG: it has no `with DAG(...)`"),
+        (b"with DAG(", "is not a DAG: "),
+        (b"\x7fELF\0", "is not a text file"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(data: bytes, reason: str) -> None:
+    assert f"The file there {reason}" in diff(data, source()).summary[1].text
 
 
-def test_tasks_in_another_order_run_as_before() -> None:
-    nodes = [PipelineNode(name, outputs=(f"made by {name}",)) for name in "abc"]
-    assert said(source(*nodes), source(*nodes[::-1])) == [
-        "~ the tasks stand in another order in the file; they run as before"
-    ]
+def test_a_file_that_is_too_large_is_not_read() -> None:
+    from kedro_airflow_k8s.deploy.diff import compare
+    from kedro_airflow_k8s.upload import StoredFile
+    from tests.support.compiled_dags import compiled_dag
+
+    found = compare(compiled_dag("shop"), StoredFile("place", MAX_SIZE + 1, None))
+
+    assert f"has {MAX_SIZE + 1} bytes" in found.summary[1].text
+
+
+@given(projects(), projects())
+@settings(max_examples=30)
+def test_any_two_dags_have_a_line_exactly_if_they_differ_in_more_than_their_origin(
+    one: tuple[ProjectPipeline, PluginConfig], other: tuple[ProjectPipeline, PluginConfig]
+) -> None:
+    try:
+        old, new = (render_dag(build_plan(*given_)).source for given_ in (one, other))
+    except PlanError:
+        return
+    assert diff(old, old).same
+    found = diff(old, new)
+    assert found.same == (old == new)
+    changed = [line for line in found.summary if line.kind in ("added", "removed", "changed")]
+    if not changed:
+        assert found.same or found.summary[1].text.startswith("Only")
