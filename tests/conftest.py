@@ -5,19 +5,11 @@ HYPOTHESIS_PROFILE is `default`, `ci` or `nightly`.
 
 import os
 
-import pytest
 from hypothesis import HealthCheck, settings
 
-from kedro_airflow_k8s.dynamic_config import taken
 from tests.support.airflow_servers import server_fixture
 
 __all__ = ["server_fixture"]
-
-
-@pytest.fixture(autouse=True)
-def _as_in_a_new_process() -> None:
-    """Let messages not take a text for the value of a variable that another test has used."""
-    taken._taken.clear()
 
 
 # A slow machine is no error, and building a Kedro pipeline for each example takes its time.

@@ -14,7 +14,7 @@ from kedro_airflow_k8s.cli.schedule import schedule_command
 from kedro_airflow_k8s.cli.ui import ui_command
 from kedro_airflow_k8s.cli.upload_pipeline import upload_pipeline_command
 from kedro_airflow_k8s.cli.validate import validate_command
-from kedro_airflow_k8s.dynamic_config import explanations, resolver
+from kedro_airflow_k8s.dynamic_config import resolver
 
 __all__ = [
     "airflow_k8s",
@@ -33,4 +33,3 @@ __all__ = [
 
 # Some commands of Kedro's own read the configuration without a session, so without hooks.
 resolver.register()
-explanations.explain()

@@ -11,7 +11,6 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
-from kedro_airflow_k8s.dynamic_config.taken import taken_values
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _PROBLEMS = "problems"
@@ -33,12 +32,23 @@ def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
     return PydanticCustomError(_PROBLEMS, "several problems", {_PROBLEMS: dict(problems)})
 
 
-def refusal(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> str:
-    """The whole message: what `model` refuses in `data`, which was read from `source`."""
+def refusal(
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Any,
+    source: str,
+    taken: Mapping[str, str],
+) -> str:
+    """Return the whole message: what `model` refuses in `data`, which was read from `source`.
+
+    In place of values in `taken`, which come from the environment, the message has their names.
+    """
     if not data and isinstance(data, Mapping | None):
         return f"{source} is empty: it needs at least `run_config:` with the image to run"
     lines = [
-        line for found in error.errors(include_url=False) for line in _lines(found, model, data)
+        line
+        for found in error.errors(include_url=False)
+        for line in _lines(found, model, data, taken)
     ]
     count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return "\n  ".join([f"{source} has {count}:", *lines])
@@ -55,27 +65,34 @@ def shown_path(path: Sequence[Any]) -> str:
     return text
 
 
-def _lines(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[str]:
+def _lines(
+    error: ErrorDetails, model: type[BaseModel], data: Any, taken: Mapping[str, str]
+) -> Iterator[str]:
     path: Path = error["loc"]
     if error["type"] == _PROBLEMS:
         for rest, reason in error["ctx"][_PROBLEMS].items():
-            yield _line((*path, *rest), _at((*path, *rest), data), reason)
+            yield _line((*path, *rest), _at((*path, *rest), data), reason, taken)
     elif error["type"] == "extra_forbidden":
         yield f"{shown_path(path)}: {_unknown_key(path, model)}"
     elif error["type"] == "invalid_key" or path[-1:] == (_KEY_MARK,):
         yield _bad_key(error)
     elif not path:
-        yield f"the whole file: found {_shown(data)}; must be keys with values, like `output: x`"
+        yield _line(path, data, "must be keys with values, like `output: x`", taken)
     elif error["type"] == "missing":
-        yield _line(path, _at(path, data), _reason(error, path, model))
+        yield _line(path, _at(path, data), _reason(error, path, model), taken)
     else:
-        yield _line(path, error["input"], _reason(error, path, model))
+        yield _line(path, error["input"], _reason(error, path, model), taken)
 
 
-def _line(path: Path, found: Any, reason: str) -> str:
-    if isinstance(found, str) and _without_variables(found) != found:
-        reason = _without_variables(reason)
-    return f"{shown_path(path)}: {'' if found is _NOTHING else f'found {_shown(found)}; '}{reason}"
+def _line(path: Path, found: Any, reason: str, taken: Mapping[str, str]) -> str:
+    where = shown_path(path) or "the whole file"
+    if found is _NOTHING:
+        return f"{where}: {reason}"
+    if isinstance(found, str):
+        with_names = _with_names(found, taken)
+        reason = reason if with_names == found else _with_names(reason, taken)
+        found = with_names
+    return f"{where}: found {_shown(found)}; {reason}"
 
 
 def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
@@ -211,7 +228,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"the text {_shortened(repr(without_credentials(_without_variables(value))))}"
+        return f"the text {_shortened(repr(without_credentials(value)))}"
     if isinstance(value, Mapping):
         keys = _shortened(", ".join(str(key) for key in list(value)[:5] if isinstance(key, str)))
         return f"a mapping with the keys {keys!r}" if value else "an empty mapping"
@@ -220,9 +237,8 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {_shortened(repr(value))}"
 
 
-def _without_variables(text: str) -> str:
-    """A text with the names of variables from the environment, whose values may be secret."""
-    taken = taken_values()
+def _with_names(text: str, taken: Mapping[str, str]) -> str:
+    """Return a text with names in place of the values of variables, which may be secret."""
     whole = {value: name for name, value in taken.items()}.get(text)
     if whole is not None:
         return f"${{kedro_config:{whole}}}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,12 +13,15 @@ from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.errors import ConfigError
 
 
-def load_config(data: Any, source: str) -> PluginConfig:
-    """The typed form of the merged content of the configuration files.
+def load_config(
+    data: Any, source: str, taken: Mapping[str, str] = MappingProxyType({})
+) -> PluginConfig:
+    """Return the typed form of the merged content of the configuration files.
 
     Args:
         data: What the files say, as plain dicts, lists and scalars.
         source: What to call the files in a message, such as `conf/base/airflow-k8s.yaml`.
+        taken: Values that they take from the environment, by name. Messages show the names.
 
     Raises:
         ConfigError: Something in it is unknown or impossible; the message lists everything.
@@ -24,4 +29,4 @@ def load_config(data: Any, source: str) -> PluginConfig:
     try:
         return PluginConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(refusal(error, PluginConfig, data, source)) from None
+        raise ConfigError(refusal(error, PluginConfig, data, source, taken)) from None

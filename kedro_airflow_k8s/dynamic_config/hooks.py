@@ -1,34 +1,17 @@
-"""The entry point by which every session of Kedro learns of `KEDRO_CONFIG_<NAME>`.
+"""The entry point by which every session of Kedro knows `${kedro_config:...}`.
 
-Kedro imports it when a session begins, before the loader of the configuration is made, which reads
-globals.yml at once: so the resolver is registered by the import itself. The settings of the project
-are known by then, and a resolver of that name that they have registered stays.
+Kedro imports the hooks of plugins when a session begins, after settings.py and before it makes the
+config loader, which reads globals.yml at once. So the import registers the resolver.
 """
 
-from __future__ import annotations
+from kedro.framework.project import settings
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from kedro.framework.hooks import hook_impl
-
-from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver, variables
-
-if TYPE_CHECKING:
-    from kedro.framework.context import KedroContext
+from kedro_airflow_k8s.dynamic_config import resolver
 
 
 class DynamicConfigHooks:
-    """Lets the session's loader resolve `${name}` and `${name|default}`."""
-
-    # First, as kedro-mlflow reads its file in the same hook.
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: KedroContext) -> None:
-        """Teach the loader the names that are not keys of its files."""
-        variables.work_on(Path(context.project_path))
-        interpolations.support_names(context.config_loader)
+    """No hooks: the import is enough."""
 
 
 hooks = DynamicConfigHooks()
-resolver.register()
-explanations.explain()
+resolver.register(settings.CONFIG_LOADER_ARGS)

@@ -1,29 +1,25 @@
-"""Which names the files of a project's configuration use, found in their text."""
+"""Which names the files of a project's configuration take from the environment."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 
 from kedro_airflow_k8s.dynamic_config.files import config_files
-from kedro_airflow_k8s.dynamic_config.interpolations import NAME_IN_BRACES, UNESCAPED
-from kedro_airflow_k8s.dynamic_config.resolver import is_ours
+from kedro_airflow_k8s.dynamic_config.loader import SHORT_FORM, UNESCAPED
+from kedro_airflow_k8s.dynamic_config.resolver import NAME
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 
 MLFLOW_PATTERNS = ("mlflow*", "mlflow*/**", "**/mlflow*")
-"""The files that kedro-mlflow has the loader read in a run, and nobody before it."""
+"""The files that kedro-mlflow makes the loader read in a run."""
 
-_RESOLVER = re.compile(UNESCAPED + r"\$\{\s*kedro_config\s*:\s*['\"]?([^\s,'\"{}]+)['\"]?\s*([,}])")
-_PLAIN = re.compile(UNESCAPED + NAME_IN_BRACES + r"(\|[^}\n]*)?\s*\}")
-# A key at the top of a YAML file.
-_YAML_KEY = re.compile(r"^(['\"]?)([^\s#'\":{}\[\]-][^:'\"\n]*?)\1\s*:(?=\s|$)", re.MULTILINE)
-_COMMENT = re.compile(r"(?:^|\s)#")
+_LONG_FORM = re.compile(UNESCAPED + rf"\$\{{\s*{NAME}\s*:\s*['\"]?([^\s,'\"{{}}]+)['\"]?\s*(,)?")
 
 
 @dataclass(frozen=True)
@@ -46,84 +42,70 @@ class Use:
         return variable_name(self.name)
 
 
-def used_names(loader: AbstractConfigLoader, without: Iterable[str] = ()) -> tuple[Use, ...]:
-    """The names that the files of a project's loader use, each once per file.
+def used_names(
+    loader: AbstractConfigLoader, kinds: Iterable[str], *, long: bool = True, short: bool = False
+) -> tuple[Use, ...]:
+    """Return the names that kinds of file use, each once per file.
 
-    Comments do not count, nor do names that are keys at the top of any file, unless such a key
-    refers to itself. Values that Python code puts together, and files that the loader has no
-    pattern for, are not seen.
+    Values that Python code puts together are not seen, nor is anything of loaders that are not
+    Kedro's. A file that is not YAML has no names: to read it fails with Kedro's own message.
 
     Args:
         loader: The project's loader.
-        without: Kinds of file to leave out, such as `catalog`.
+        kinds: Keys of its `config_patterns`, or `mlflow`.
+        long: Whether `${kedro_config:name}` counts: a project may have its own such resolver.
+        short: Whether `${name}` and `${name|default}` count.
     """
     if not isinstance(loader, OmegaConfigLoader):
         return ()
     patterns = {"mlflow": MLFLOW_PATTERNS, **loader.config_patterns}
-    kinds = patterns.keys() - set(without)
-    files = {file for kind in kinds for file in config_files(loader, patterns[kind])}
-    parts = {file: tuple(parts_of(file)) for file in sorted(files)}
-    own = {key for found in parts.values() for key, _ in found if key}
     conf_path = Path(str(loader.conf_source))
-    ours = is_ours(loader)
     uses: dict[Use, None] = {}
-    for file, found in parts.items():
-        place = file.relative_to(conf_path).as_posix()
-        for name, end in (use for _, text in found if ours for use in _RESOLVER.findall(text)):
-            uses[Use(name.lower(), place, end == ",")] = None
-        for key, text in found:
-            for name, default in _PLAIN.findall(text):
-                if (name not in own or name == key) and not name.startswith("_"):
-                    uses[Use(name.lower(), place, bool(default))] = None
+    for kind in sorted(kinds):
+        contents = {
+            file: _content(file, everything=short) for file in config_files(loader, patterns[kind])
+        }
+        own = {key for content in contents.values() for key in content}
+        for file, content in contents.items():
+            place = file.relative_to(conf_path).as_posix()
+            for key, value in content.items():
+                for text in _texts(value):
+                    for name, has_default in [
+                        *(_long_names(text) if long else ()),
+                        *(_short_names(text, own - {key}) if short else ()),
+                    ]:
+                        uses[Use(name.lower(), place, has_default)] = None
     return tuple(uses)
 
 
-def parts_of(file: Path) -> Iterator[tuple[str, str]]:
-    """The keys at the top of a file, each with the text of its value, without comments.
+def _long_names(text: str) -> list[tuple[str, bool]]:
+    """Return the names in a text, each with whether it has a default."""
+    return [(name, bool(comma)) for _, name, comma in _LONG_FORM.findall(text)]
 
-    What is no value of such a key has an empty one.
-    """
-    text = _text(file)
-    if file.suffix == ".json":
-        try:
-            data = json.loads(text)
-        except ValueError:  # Whoever reads the file will say so.
-            data = text
-        items = data.items() if isinstance(data, dict) else [("", data)]
-        yield from ((key, "\n".join(_texts(value))) for key, value in items)
-        return
-    key, begin = "", 0
-    for found in _YAML_KEY.finditer(text):
-        yield key, text[begin : found.start()]
-        key, begin = found[2], found.end()
-    yield key, text[begin:]
+
+def _short_names(text: str, own: set[Any]) -> list[tuple[str, bool]]:
+    found = [(match[2], match[3] is not None) for match in SHORT_FORM.finditer(text)]
+    return [(name, has_default) for name, has_default in found if name not in own]
+
+
+def _content(file: Path, *, everything: bool) -> dict[Any, Any]:
+    """Return the keys and values of a file; none where it is sure to have no name."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if not everything and NAME not in text:
+        return {}
+    try:
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except yaml.YAMLError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts within a value, and its keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for part in value:
             yield from _texts(part)
     elif isinstance(value, dict):
-        for key, part in value.items():
-            yield key
+        for part in value.values():
             yield from _texts(part)
-
-
-def _text(file: Path) -> str:
-    """A file without its comments, empty where nothing in it could be a name."""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if file.suffix == ".json" or "#" not in text:
-        return text
-    return "\n".join(_without_comment(line) for line in text.splitlines())
-
-
-def _without_comment(line: str) -> str:
-    for mark in _COMMENT.finditer(line):
-        before = line[: mark.start()]
-        # In quotes it is no comment.
-        if before.count("'") % 2 == 0 and before.count('"') % 2 == 0:
-            return before
-    return line

@@ -1,16 +1,10 @@
-"""What `KEDRO_CONFIG_<NAME>` says, and git where a variable of the two it knows is not set."""
+"""What `KEDRO_CONFIG_<NAME>` says, and git for the two names that need no variable."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from kedro_airflow_k8s.dynamic_config.taken import take
-
-if TYPE_CHECKING:
-    from kedro_airflow_k8s.dynamic_config.repository import Head
 
 PREFIX = "KEDRO_CONFIG_"
 
@@ -19,62 +13,57 @@ BRANCH_NAME = "branch_name"
 FROM_GIT = (COMMIT_ID, BRANCH_NAME)
 """The names that have a value without a variable, in a git repository."""
 
-_told: dict[str, Path] = {}
-_heads: dict[Path, Head] = {}
-
-
-def work_on(project: Path) -> None:
-    """Name the folder of the project whose repository is meant from now on."""
-    _told["project"] = project
-    look_again()
-
-
-def look_again() -> None:
-    """Forget what git has said: something may have been committed since."""
-    _heads.clear()
-
 
 def variable_name(name: str) -> str:
-    """The environment variable of a name, which may be written in any case."""
+    """Return the environment variable of a name, which may be written in any case."""
     return f"{PREFIX}{name.upper()}"
 
 
-def value_of(name: str) -> str | None:
-    """The value of a name, always a string; None if it has none.
+def set_variables() -> dict[str, str]:
+    """Return the variables of this process that are not empty, by name in lower case."""
+    return {
+        variable.removeprefix(PREFIX).lower(): value
+        for variable, value in os.environ.items()
+        if variable.startswith(PREFIX) and value
+    }
+
+
+def value_of(name: str, folder: Path | None = None) -> str | None:
+    """Return the value of a name, always a string; None if it has none.
 
     Args:
         name: In any case. `commit_id` is the full hash of the commit that is checked out,
             `branch_name` the branch. Where no branch is checked out, as in many CI systems, it has
             no value: set KEDRO_CONFIG_BRANCH_NAME to what the CI system says, for instance
             GITHUB_REF_NAME or CI_COMMIT_REF_NAME.
+        folder: A folder in the git repository; without one, that of the project in this process.
     """
-    set_value = os.environ.get(variable_name(name))
-    if set_value is not None:
-        return take(name, set_value)
-    if name.lower() not in FROM_GIT:
-        return None
-    head = _head()
+    value = os.environ.get(variable_name(name))
+    if value is not None or name.lower() not in FROM_GIT:
+        return value
+    # Git is read where it is used only, and each time: there may be a new commit.
+    from kedro_airflow_k8s.dynamic_config.git import head_of
+
+    head = head_of(folder or _project_folder())
     return head.commit if name.lower() == COMMIT_ID else head.branch
 
 
-def _head() -> Head:
-    """What is checked out; files use it many times over, and git is slow."""
-    from kedro_airflow_k8s.dynamic_config.repository import head_of, project_around
+def _project_folder() -> Path:
+    """Return a folder of the Kedro project that this process runs."""
+    from importlib.util import find_spec
 
-    folder = _told.get("project") or project_around()
-    if folder not in _heads:
-        _heads[folder] = head_of(folder)
-    return _heads[folder]
+    from kedro.framework import project
 
-
-def settable(name: str) -> str:
-    """The name itself if a shell can set its variable, or else the nearest that it can."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+    name: str | None = project.PACKAGE_NAME
+    package = find_spec(name) if name else None
+    if package is not None and package.origin:
+        return Path(package.origin).parent
+    return Path.cwd()
 
 
 def advice(name: str) -> str:
-    """How to give a name a value, in one sentence or two."""
-    near = settable(name)
+    """Return how to give a name a value, in one or two sentences."""
+    near = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if near != name:
         return (
             "names are letters, digits and `_`, as shells have it for variables. Write"

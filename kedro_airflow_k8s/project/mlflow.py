@@ -12,6 +12,7 @@ from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConf
 from omegaconf import OmegaConf
 
 from kedro_airflow_k8s.dynamic_config.files import config_files
+from kedro_airflow_k8s.dynamic_config.resolver import register_resolver
 from kedro_airflow_k8s.dynamic_config.usage import MLFLOW_PATTERNS
 from kedro_airflow_k8s.project.entities import KedroMlflow
 
@@ -101,7 +102,7 @@ def _random_names() -> Iterator[None]:
     if OmegaConf.has_resolver(_RANDOM_NAME):
         yield
         return
-    OmegaConf.register_new_resolver(_RANDOM_NAME, lambda: "")
+    register_resolver(_RANDOM_NAME, lambda: "")
     try:
         yield
     finally:

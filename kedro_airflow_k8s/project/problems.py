@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
+from omegaconf.errors import GrammarParseError, InterpolationKeyError
 from yaml import MarkedYAMLError
+
+from kedro_airflow_k8s.dynamic_config.variables import variable_name
+
+# A key at the top that OmegaConf does not find: a name, and its default in the short form.
+_NO_KEY = re.compile(r"Interpolation key '([^'.|_][^'.|]*)(?:\|([^']*))?' not found")
+_SET_LOADER = (
+    "from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS"
+)
 
 
 def config_problem(error: Exception) -> str:
-    """What is wrong with a file, in more words than those of Kedro and OmegaConf."""
+    """Return what is wrong with a file, in more words than those of Kedro and OmegaConf."""
+    if isinstance(error, GrammarParseError):
+        return (
+            f"{error}\nThe ${{...}} there cannot be read. A default after | must be free of spaces,"
+            " quotes, brackets and . : \\, so write ${kedro_config:name,'default'}."
+        )
+    missing = _NO_KEY.search(str(error)) if isinstance(error, InterpolationKeyError) else None
+    if missing:
+        return f"{error}\n{_instead(*missing.groups())}"
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
         return f"its top must be keys such as run_config ({str(error).splitlines()[0]})"
     return str(error) or type(error).__name__
+
+
+def _instead(name: str, default: str | None) -> str:
+    """Return what to write in place of `${name}` or `${name|default}` that is not a key."""
+    long_form = f"${{kedro_config:{name}}}"
+    if default is not None:
+        long_form = f"${{kedro_config:{name},'{default}'}}"
+    text = f"If it is the environment variable {variable_name(name)}, write {long_form}"
+    if default is not None and re.search(r"[.\[]", default):
+        return f"{text}: a default after | cannot hold dots or brackets."
+    return f"{text}, or add the loader of the short form to settings.py: {_SET_LOADER}"
 
 
 def left_out(warning: UserWarning, project_path: Path) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,26 @@ from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConf
 from kedro.framework.project import pipelines, settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.wording import Nearest
-from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
+from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader, resolver
+from kedro_airflow_k8s.dynamic_config.git import describe_commit
+from kedro_airflow_k8s.dynamic_config.loader import read
 from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
-from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, value_of, variable_name, work_on
+from kedro_airflow_k8s.dynamic_config.variables import (
+    FROM_GIT,
+    set_variables,
+    value_of,
+    variable_name,
+)
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
-from kedro_airflow_k8s.project.entities import KedroMlflow, PipelineNode, ProjectPipeline
-from kedro_airflow_k8s.project.git import describe_commit
+from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
+from kedro_airflow_k8s.project.nodes import pipeline_nodes
 from kedro_airflow_k8s.project.problems import config_problem, left_out, not_imported
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
 
@@ -71,7 +76,6 @@ class KedroProject:
         except Exception as error:
             raise ProjectError(not_imported("settings.py", error, self.path)) from error
         self.conf_path = self.path / settings.CONF_SOURCE
-        work_on(self.path)
         self._loader = self._config_loader(env)
         # Empty where a project has all its configuration in one folder.
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
@@ -112,7 +116,7 @@ class KedroProject:
                 f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Make it"
                 " by `kedro airflow-k8s init`, or give --image."
             )
-        config = load_config(data, source)
+        config = load_config(data, source, self._values_not_shown())
         return config if output is None else config.model_copy(update={"output": output})
 
     @cached_property
@@ -196,14 +200,26 @@ class KedroProject:
     @cached_property
     def variables(self) -> tuple[Use, ...]:
         """The variables `KEDRO_CONFIG_<NAME>` that the pods' files of the environment use."""
-        return used_names(self._loader, without=[CONFIG_NAME])
+        kinds = {"mlflow", *getattr(self._loader, "config_patterns", ())} - {CONFIG_NAME}
+        return self._used(kinds, short=isinstance(self._loader, DynamicConfigLoader))
 
     @cached_property
     def pod_variables(self) -> dict[str, str]:
         """Those that pods have from here: they know no git. Others may hold what none may see."""
         used = {use.name for use in self.variables}
-        values = {variable_name(name): value_of(name) for name in FROM_GIT if name in used}
-        return {name: value for name, value in values.items() if value is not None}
+        values = {name: value_of(name, self.path) for name in FROM_GIT if name in used}
+        return {variable_name(name): value for name, value in values.items() if value is not None}
+
+    def _used(self, kinds: Iterable[str], *, short: bool) -> tuple[Use, ...]:
+        return used_names(self._loader, kinds, long=resolver.is_ours(), short=short)
+
+    def _values_not_shown(self) -> dict[str, str]:
+        """Return the values that the configuration takes from variables: they may be secret."""
+        values = set_variables()
+        if not isinstance(self._loader, OmegaConfigLoader):
+            return values
+        used = {use.name for use in self._used([CONFIG_NAME, "globals"], short=True)}
+        return {name: value for name, value in values.items() if name in used}
 
     def pipeline_names(self) -> list[str]:
         """The names of all registered pipelines, sorted.
@@ -246,7 +262,6 @@ class KedroProject:
             smaller=smaller_pipelines(
                 registered,
                 name,
-                self.package_name,
                 without=self.mlflow.without if self.mlflow else (),
             ),
             mlflow=self.mlflow,
@@ -286,9 +301,8 @@ class KedroProject:
         return registered
 
     def _config_loader(self, env: str | None) -> AbstractConfigLoader:
-        """The project's loader, made as Kedro's session makes it, and taught as in a session."""
-        resolver.register()
-        explanations.explain()
+        """Return the project's loader, made as Kedro's session makes it."""
+        resolver.register(settings.CONFIG_LOADER_ARGS)
         try:
             with _without_kedros_own_warnings():
                 loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
@@ -302,7 +316,6 @@ class KedroProject:
             raise ConfigError(
                 f"The project's config loader does not start: {config_problem(error)}"
             ) from error
-        interpolations.support_names(loader)
         if isinstance(loader, OmegaConfigLoader):
             loader.config_patterns.setdefault(
                 CONFIG_NAME, [f"{where}{name}" for where in ("", "**/") for name in CONFIG_FILES]
@@ -312,10 +325,11 @@ class KedroProject:
         return loader
 
     def _config_data(self, source: str) -> Any:
-        """What the files say, or None where there are none."""
+        """Return what the files say, or None where there are none."""
         try:
             with _without_kedros_own_warnings():
-                return self._loader[CONFIG_NAME]
+                # This file may have the short form with any loader of Kedro's.
+                return read(self._loader, CONFIG_NAME, self._loader.__getitem__)
         except (MissingConfigException, KeyError) as error:
             # Loaders of other kinds know what they know; Kedro's own has the pattern from us.
             unread = sorted(self.conf_path.rglob(f"{CONFIG_NAME}.*"))
@@ -361,30 +375,6 @@ class KedroProject:
         return found
 
 
-def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
-    """The nodes of a Kedro pipeline in topological order."""
-    described: dict[int, tuple[str, str]] = {}
-    nodes = []
-    for node in pipeline.nodes:
-        function = _innermost(node)
-        # Not every callable has a hash.
-        if id(function) not in described:
-            described[id(function)] = _description(function)
-        name, doc = described[id(function)]
-        nodes.append(
-            PipelineNode(
-                name=node.name,
-                namespace=node.namespace,
-                inputs=tuple(node.inputs),
-                outputs=tuple(node.outputs),
-                tags=tuple(sorted(node.tags)),
-                function=name,
-                doc=doc,
-            )
-        )
-    return tuple(nodes)
-
-
 def pipeline_option(version: str) -> str:
     """The option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
     major, minor = (int(part) for part in version.split(".")[:2])
@@ -397,16 +387,3 @@ def _without_kedros_own_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
         yield
-
-
-def _innermost(node: Node) -> Callable[..., Any]:
-    function = node.func
-    while isinstance(function, partial):
-        function = function.func
-    return function
-
-
-def _description(function: Callable[..., Any]) -> tuple[str, str]:
-    name = getattr(function, "__name__", type(function).__name__)
-    doc = getattr(function, "__doc__", None)
-    return str(name), inspect.cleandoc(doc) if isinstance(doc, str) else ""

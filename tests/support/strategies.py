@@ -14,7 +14,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.project.entities import CatalogEntry, PipelineNode, ProjectPipeline
-from kedro_airflow_k8s.project.reader import pipeline_nodes
+from kedro_airflow_k8s.project.nodes import pipeline_nodes
 
 IMAGE = "registry.example.com/team/app:1.0"
 

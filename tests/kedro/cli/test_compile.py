@@ -159,9 +159,8 @@ except SystemExit:
         "kedro_airflow_k8s.cli",
         # OmegaConf's resolver, which any command that reads the configuration may need.
         "kedro_airflow_k8s.dynamic_config",
-        "kedro_airflow_k8s.dynamic_config.explanations",
+        "kedro_airflow_k8s.dynamic_config.loader",
         "kedro_airflow_k8s.dynamic_config.resolver",
-        "kedro_airflow_k8s.dynamic_config.taken",
         "kedro_airflow_k8s.dynamic_config.variables",
     ]
     assert by_us == []

@@ -42,7 +42,7 @@ from kedro_airflow_k8s.pod.intermediate_data import file_name
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.entities import ProjectPipeline
-from kedro_airflow_k8s.project.reader import pipeline_nodes
+from kedro_airflow_k8s.project.nodes import pipeline_nodes
 from tests.support.random_pipelines import MODES, RandomPipeline, random_pipelines
 from tests.support.recorded_dag import RecordedDag, Task, run_dag_file
 from tests.support.strategies import config_of

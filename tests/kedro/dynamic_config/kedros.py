@@ -28,11 +28,6 @@ class KedroEnvironment:
     overlay: Path | None = None
     mlflow: bool = False
 
-    @property
-    def has_names(self) -> bool:
-        """Whether `${name}` and `${name|default}` can be resolved."""
-        return self.kedro >= (1, 7)
-
     def call(
         self, project: Path, *arguments: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -84,9 +79,5 @@ _VARIABLES = {"1.0": "KEDRO_1_0_PYTHON", "1.5": "KEDRO_1_5_PYTHON", _NEWEST: Non
 KEDROS = [_environment(label, name, mlflow=False) for label, name in _VARIABLES.items()]
 """For parametrize: the lowest supported version, one between, the newest."""
 
-KEDROS_AND_MLFLOW = [
-    _environment(label, name, mlflow=mlflow)
-    for label, name in _VARIABLES.items()
-    for mlflow in (False, True)
-]
-"""For parametrize: the same, each without and with kedro-mlflow."""
+KEDROS_WITH_MLFLOW = [_environment(label, name, mlflow=True) for label, name in _VARIABLES.items()]
+"""For parametrize: the same with kedro-mlflow."""

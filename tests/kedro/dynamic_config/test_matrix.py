@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.kedro.dynamic_config.kedros import KEDROS, KEDROS_AND_MLFLOW, KedroEnvironment
-from tests.kedro.project.test_git import commit_all
+from tests.kedro.dynamic_config.kedros import KEDROS, KEDROS_WITH_MLFLOW, KedroEnvironment
+from tests.kedro.dynamic_config.test_git import commit_all
 from tests.support.kedro_projects import ProjectFolder, make_project
 
 VARIABLES = {
@@ -62,15 +62,19 @@ DATASET = """
             return {}
 """
 
+OPT_IN = """
+    from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS
+"""
+
 # Subclass, patterns, resolvers, merge strategy and a hook that reads a file of its own.
 CUSTOM_LOADER = """
     import json
     import os
 
-    from kedro.config import OmegaConfigLoader
     from kedro.framework.hooks import hook_impl
+    from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader
 
-    class Loader(OmegaConfigLoader):
+    class Loader(DynamicConfigLoader):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             self.config_patterns["extra"] = ["extra*"]
@@ -95,7 +99,7 @@ GLOBALS = """
     commit: ${kedro_config:commit_id,dirty}
 """
 
-# What both ways to write it, and no other interpolation, come to.
+# The form that every file may have, and interpolations that mean something else.
 PARAMETERS = """
     own: mine
     _hidden: hidden
@@ -118,7 +122,7 @@ PARAMETERS = """
     of_run: ${runtime_params:speed,slow}
 """
 
-NAMES = """
+SHORT_FORM = """
     name: ${bucket}
     nested: {number: "${number}", text: "a ${truth} b"}
     name_empty: ${empty}
@@ -132,19 +136,20 @@ NAMES = """
 """
 
 
-def write_project(path: Path, *, names: bool, custom: bool) -> ProjectFolder:
-    """A project with a variable in each kind of file, each in the ways that are possible."""
+def write_project(path: Path, settings: str) -> ProjectFolder:
+    """A project with a variable in each kind of file, each in the ways that its loader knows."""
+    names, custom = bool(settings), settings == CUSTOM_LOADER
     project = make_project(path)
     project.registry(NODES)
     project.write("src/shop/datasets.py", DATASET)
-    project.settings(CUSTOM_LOADER if custom else "")
+    project.settings(settings)
     bucket = "${bucket}" if names else "${kedro_config:bucket}"
     default = "${unset|dirty}" if names else "${kedro_config:unset,dirty}"
     twice = "${twice:${kedro_config:bucket}}" if custom else "${kedro_config:bucket}"
-    project.write("conf/base/globals.yml", GLOBALS)
+    project.write("conf/base/globals.yml", GLOBALS.replace("${kedro_config:bucket}", bucket))
     project.write(
         "conf/base/parameters.yml",
-        "\n".join((PARAMETERS, NAMES if names else "", f"    resolver: {twice}")),
+        "\n".join((PARAMETERS, SHORT_FORM if names else "", f"    resolver: {twice}")),
     )
     project.write("conf/local/parameters.yml", f"deep: {{local: '{default}'}}\n")
     project.write("conf/base/credentials.yml", "key: {left: '${kedro_config:bucket}'}\n")
@@ -168,12 +173,12 @@ def write_project(path: Path, *, names: bool, custom: bool) -> ProjectFolder:
     )
     project.write("conf/base/extra.yml", f"seen: '{bucket}'\n")
     project.config(
-        f"""
+        """
         run_config:
-            image: registry.example.com/shop:{"${commit_id|dirty}" if names else default}
-            description: "{bucket}"
-            run_name: ${{kedro_config:run_name,by-default}}
-            volume: {{size: "${{globals:bucket}}Mi"}}
+            image: registry.example.com/shop:${commit_id|dirty}
+            description: ${bucket}
+            run_name: ${kedro_config:run_name,by-default}
+            volume: {size: "${globals:bucket}Mi"}
         """
     )
     return project
@@ -185,12 +190,31 @@ def tracking_uri_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
 
 
-@pytest.mark.parametrize("custom", [False, True], ids=["kedros-loader", "custom-loader"])
-@pytest.mark.parametrize("kedro", KEDROS_AND_MLFLOW)
+@pytest.mark.parametrize("kedro", KEDROS)
 def test_a_run_finds_the_values_in_every_kind_of_file(
-    kedro: KedroEnvironment, custom: bool, tmp_path: Path, tracking_uri: str
+    kedro: KedroEnvironment, tmp_path: Path, tracking_uri: str
 ) -> None:
-    project = write_project(tmp_path / "project", names=kedro.has_names, custom=custom)
+    check_run(kedro, "", tmp_path, tracking_uri)
+
+
+@pytest.mark.parametrize("kedro", KEDROS_WITH_MLFLOW)
+def test_with_the_opt_in_loader_they_may_be_in_the_short_form(
+    kedro: KedroEnvironment, tmp_path: Path, tracking_uri: str
+) -> None:
+    check_run(kedro, OPT_IN, tmp_path, tracking_uri)
+
+
+@pytest.mark.parametrize("kedro", KEDROS[-1:])
+def test_a_loader_of_the_projects_own_may_derive_from_it(
+    kedro: KedroEnvironment, tmp_path: Path, tracking_uri: str
+) -> None:
+    check_run(kedro, CUSTOM_LOADER, tmp_path, tracking_uri)
+
+
+def check_run(kedro: KedroEnvironment, settings: str, tmp_path: Path, tracking_uri: str) -> None:
+    """Run a project that writes down what it has seen."""
+    project = write_project(tmp_path / "project", settings)
+    names, custom = bool(settings), settings == CUSTOM_LOADER
     sha = commit_all(project.path)
     run = kedro.call(
         project.path,
@@ -202,7 +226,7 @@ def test_a_run_finds_the_values_in_every_kind_of_file(
     # What Kedro 1.7 does to OmegaConf 2.4 is Kedro's own; we add no warning.
     assert "kedro_airflow_k8s" not in run.stderr
     seen = json.loads((project.path / "seen.json").read_text())
-    assert seen["parameters"] == expected_parameters(sha, names=kedro.has_names, custom=custom)
+    assert seen["parameters"] == expected_parameters(sha, names=names, custom=custom)
     assert seen["told"] == {
         "text": "0123456/dirty",
         "left": "0123456",
@@ -261,14 +285,14 @@ def expected_parameters(sha: str, *, names: bool, custom: bool) -> dict[str, Any
 def test_compile_and_catalog_commands_find_them_too(
     kedro: KedroEnvironment, tmp_path: Path
 ) -> None:
-    project = write_project(tmp_path / "project", names=kedro.has_names, custom=True)
+    project = write_project(tmp_path / "project", CUSTOM_LOADER)
     sha = commit_all(project.path)
     compiled = kedro.call(
         project.path / "conf", "-m", "kedro", "airflow-k8s", "compile", **VARIABLES
     )
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     (dag,) = project.dags().values()
-    assert f'"registry.example.com/shop:{sha if kedro.has_names else "dirty"}"' in dag
+    assert f'"registry.example.com/shop:{sha}"' in dag
     assert project.dags().keys() == {"by-default.py"}
     assert 'description="0123456"' in dag
     assert '"123456Mi"' in dag or '"0123456Mi"' in dag
@@ -282,60 +306,14 @@ def test_compile_and_catalog_commands_find_them_too(
     assert "0123456/dirty" in resolved.stdout
 
 
-OLD_WAY = {
-    "catalog": "told: {type: MemoryDataset, data: '${bucket|b}'}",
-    "parameters": "x: ${bucket|b}",
-    "credentials": "x: {y: '${bucket|b}'}",
-    "globals": "x: ${bucket|b}",
-    "mlflow": "x: ${bucket|b}",
-}
-
-READ_ALL = """
-import sys
-from kedro_airflow_k8s.dynamic_config import hooks
-from kedro.config import OmegaConfigLoader
-
-for kind in sys.argv[1:]:
-    try:
-        loader = OmegaConfigLoader(
-            "conf-" + kind, base_env="base", default_run_env="base",
-            config_patterns={"mlflow": ["mlflow*"]},
-        )
-        loader[kind]
-    except Exception as error:
-        print(kind, type(error).__name__, " ".join(str(error).split()))
-    else:
-        print(kind, "was read")
-"""
-
-
-@pytest.mark.parametrize("kedro", KEDROS[:2])
-def test_an_older_kedro_says_what_to_write_instead(kedro: KedroEnvironment, tmp_path: Path) -> None:
-    for kind, text in OLD_WAY.items():
-        file = tmp_path / f"conf-{kind}" / "base" / f"{kind}.yml"
-        file.parent.mkdir(parents=True)
-        file.write_text(text)
-    said = kedro.call(tmp_path, "-c", READ_ALL, *OLD_WAY).stdout.splitlines()
-    assert [line.split()[:2] for line in said] == [
-        [kind, "InterpolationKeyError"] for kind in OLD_WAY
-    ]
-    for kind, line in zip(OLD_WAY, said, strict=True):
-        assert "Write ${kedro_config:bucket,b} instead of ${bucket|b}." in line
-        assert ("globals.yml" if kind == "globals" else "needs Kedro 1.7 or newer") in line
-
-
 @pytest.mark.parametrize("kedro", KEDROS)
-def test_globals_say_what_to_write_instead_in_a_run_and_in_a_compile(
+def test_the_plugins_own_file_has_the_short_form_without_any_setting(
     kedro: KedroEnvironment, tmp_path: Path
 ) -> None:
-    project = make_project(tmp_path / "project")
-    project.write("conf/base/globals.yml", "commit: ${commit_id|dirty}")
-    way_out = "Write ${kedro_config:commit_id,dirty} instead of ${commit_id|dirty}."
-    run = kedro.call(project.path, "-m", "kedro", "run")
-    assert run.returncode == 1
-    assert way_out in run.stdout + run.stderr
-    compiled = kedro.call(project.path, "-m", "kedro", "airflow-k8s", "compile")
-    assert compiled.returncode == 1
-    assert way_out in compiled.stderr
-    assert "Traceback" not in compiled.stdout + compiled.stderr
-    assert not project.dags()
+    project = write_project(tmp_path / "project", "")
+    sha = commit_all(project.path)
+    compiled = kedro.call(project.path, "-m", "kedro", "airflow-k8s", "compile", **VARIABLES)
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    (dag,) = project.dags().values()
+    assert f'"registry.example.com/shop:{sha}"' in dag
+    assert 'description="0123456"' in dag

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kedro.config import OmegaConfigLoader
-from omegaconf import OmegaConf
 
-from kedro_airflow_k8s.dynamic_config import explanations, interpolations, resolver
-from kedro_airflow_k8s.dynamic_config.usage import used_names
 from tests.kedro.dynamic_config.kedros import KEDROS, KedroEnvironment
 from tests.support.kedro_projects import make_project
 
@@ -43,62 +37,42 @@ NODES = """
 """
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    yield
-    OmegaConf.clear_resolver(resolver.NAME)
-    resolver.register()
-
-
-@pytest.mark.parametrize("settings", [AS_ARGUMENT, BY_SETTINGS, AT_EVERY_IMPORT])
 @pytest.mark.parametrize("kedro", KEDROS)
-def test_a_run_and_a_compile_have_the_projects_own(
+def test_a_run_and_a_compile_have_the_one_of_the_loaders_arguments(
+    kedro: KedroEnvironment, tmp_path: Path
+) -> None:
+    check_own(AS_ARGUMENT, kedro, tmp_path)
+
+
+@pytest.mark.parametrize("settings", [BY_SETTINGS, AT_EVERY_IMPORT])
+@pytest.mark.parametrize("kedro", KEDROS[-1:])
+def test_they_have_the_one_that_settings_register(
     settings: str, kedro: KedroEnvironment, tmp_path: Path
 ) -> None:
+    check_own(settings, kedro, tmp_path)
+
+
+def check_own(settings: str, kedro: KedroEnvironment, tmp_path: Path) -> None:
+    """Run and compile a project with a resolver of its own."""
     project = make_project(tmp_path / "project")
     project.registry(NODES)
     project.settings(settings)
     project.write("conf/base/globals.yml", "stage: ${kedro_config:stage}")
-    name = "${stage_of_env|none}" if kedro.has_names else "none"
-    project.write(
-        "conf/base/parameters.yml",
-        f"x: ${{kedro_config:region}}\ny: ${{globals:stage}}\nz: '{name}'\n",
-    )
+    project.write("conf/base/parameters.yml", "x: ${kedro_config:region}\ny: ${globals:stage}\n")
     project.config(
         """
         run_config:
             image: registry.example.com/shop:1
-            description: ${kedro_config:told} at ${globals:stage}
+            description: ${kedro_config:told} at ${globals:stage} in ${stage_of_env|none}
         """
     )
     variables = {"KEDRO_CONFIG_STAGE_OF_ENV": "test"}
     run = kedro.call(project.path, "-m", "kedro", "run", **variables)
     assert run.returncode == 0, run.stdout + run.stderr
-    z = "test" if kedro.has_names else "none"
-    assert f"seen: {{'x': 'own region', 'y': 'own stage', 'z': '{z}'}}" in run.stdout
+    assert "seen: {'x': 'own region', 'y': 'own stage'}" in run.stdout
     compiled = kedro.call(project.path, "-m", "kedro", "airflow-k8s", "compile", **variables)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     (dag,) = project.dags().values()
-    assert 'description="own told at own stage"' in dag
+    assert 'description="own told at own stage in test"' in dag
     # Nothing is to be missed in pods: the project's own is no variable.
     assert "KEDRO_CONFIG_REGION" not in compiled.stderr
-
-
-def read(conf: Path, **options: Any) -> Any:
-    """What a loader finds, as in a session."""
-    explanations.explain()
-    made = OmegaConfigLoader(str(conf), base_env="base", default_run_env="base", **options)
-    interpolations.support_names(made)
-    return made["parameters"], {use.name for use in used_names(made)}
-
-
-def test_loaders_of_one_process_have_each_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KEDRO_CONFIG_STAGE", "test")
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base/parameters.yml").write_text("x: ${kedro_config:stage}\n")
-    own: dict[str, Any] = {"custom_resolvers": {"kedro_config": lambda name: f"own {name}"}}
-    for _ in range(2):
-        assert read(tmp_path) == ({"x": "test"}, {"stage"})
-        assert read(tmp_path, **own) == ({"x": "own stage"}, set())

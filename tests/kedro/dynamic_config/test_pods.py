@@ -7,13 +7,14 @@ import json
 
 import pytest
 
-from tests.kedro.project.test_git import commit_all, git
+from tests.kedro.dynamic_config.test_git import commit_all, git
 from tests.support.kedro_projects import (
     CATALOG,
     IMAGE,
     ProjectFolder,
     compiled,
     project_fixture,  # noqa: F401 - fixture
+    refused,
 )
 
 
@@ -172,6 +173,57 @@ def test_a_default_that_only_pods_would_take_is_a_finding(
     (finding,) = findings(project)
     assert "set here" in finding["problem"]
     assert "pods take the default" in finding["consequence"]
+
+
+OPT_IN = "from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS"
+
+
+def test_with_the_opt_in_loader_the_short_form_counts_too(project: ProjectFolder) -> None:
+    use(project, "${commit_id|dirty}", "${bucket}")
+    project.settings(f"{OPT_IN}\n")
+    sha = commit_all(project.path)
+    assert pod_variables(compiled(project)) == {"KEDRO_CONFIG_COMMIT_ID": sha}
+    assert [each["where"] for each in findings(project)] == ["variable KEDRO_CONFIG_BUCKET"]
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("${commit_id|dirty}", "write ${kedro_config:commit_id,'dirty'}"),
+        ("${bucket}", "environment variable KEDRO_CONFIG_BUCKET, write ${kedro_config:bucket}"),
+    ],
+)
+def test_without_it_the_short_form_is_named_with_both_ways_out(
+    text: str, instead: str, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_CONFIG_BUCKET", "b")
+    use(project, text)
+    said = " ".join(project.kedro("airflow-k8s", "validate").output.split())
+    assert instead in said
+    assert f"add the loader of the short form to settings.py: {OPT_IN}" in said
+    project.settings(f"{OPT_IN}\n")
+    assert project.kedro("airflow-k8s", "validate").exit_code == 0
+
+
+def test_a_message_about_the_configuration_names_the_variable_and_not_its_value(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_CONFIG_TOKEN", "a-secret-of-this-machine")
+    monkeypatch.setenv("KEDRO_CONFIG_INNER", "another-secret")
+    monkeypatch.setenv("KEDRO_CONFIG_UNUSED", "Sometimes")
+    project.write("conf/base/globals.yml", "inner: ${kedro_config:inner}\n")
+    project.config(
+        f"""
+        run_config:
+            image: {IMAGE}
+            startup_time: ${{token}}
+            namespace: ${{globals:inner}}_
+            image_pull_policy: Sometimes
+        """
+    )
+    said = refused(project.compile(), "startup_time")
+    assert "secret" not in said
+    assert "'Sometimes'" in said
 
 
 def test_a_config_that_lacks_a_value_is_one_message(project: ProjectFolder) -> None:

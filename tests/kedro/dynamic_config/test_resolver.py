@@ -99,7 +99,7 @@ def test_a_default_with_a_bare_comma_is_told_to_be_put_in_quotes(arguments: str)
 
 @pytest.mark.parametrize("name", ["true", "null", "1e5", "1.5", "''", "[a]"])
 def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(InterpolationResolutionError, match="is no name for"):
+    with pytest.raises(InterpolationResolutionError, match="is not a name for"):
         resolved(f"${{kedro_config:{name},default}}")
 
 
@@ -128,6 +128,9 @@ def test_the_hooks_bring_nothing_that_kedro_has_not_imported_itself(tmp_path: Pa
     code = (
         "import sys\n"
         "import kedro.framework.session, kedro.config, kedro.framework.hooks\n"
+        "from kedro.framework.project import settings\n"
+        # As a session does before it imports the hooks of plugins.
+        "settings.HOOKS\n"
         "before = set(sys.modules)\n"
         "import kedro_airflow_k8s.dynamic_config.hooks\n"
         "print(*sorted(set(sys.modules) - before))\n"
@@ -138,4 +141,4 @@ def test_the_hooks_bring_nothing_that_kedro_has_not_imported_itself(tmp_path: Pa
     # Kedro logs before it.
     brought = run.stdout.splitlines()[-1].split()
     assert [name for name in brought if not name.startswith("kedro_airflow_k8s")] == []
-    assert "kedro_airflow_k8s.dynamic_config.repository" not in brought
+    assert "kedro_airflow_k8s.dynamic_config.git" not in brought

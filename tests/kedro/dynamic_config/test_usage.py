@@ -24,9 +24,11 @@ def conf_fixture(tmp_path: Path) -> Path:
 
 def used(conf: Path, **options: Any) -> list[tuple[str, str, bool]]:
     """What a loader of the folder finds."""
-    without = options.pop("without", ())
+    short = options.pop("short", True)
+    kinds = options.pop("kinds", None)
     loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local", **options)
-    return [(use.file, use.name, use.has_default) for use in used_names(loader, without)]
+    uses = used_names(loader, kinds or {"mlflow", *loader.config_patterns}, short=short)
+    return [(use.file, use.name, use.has_default) for use in uses]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def used(conf: Path, **options: Any) -> list[tuple[str, str, bool]]:
         ("${commit_id|}", [("commit_id", True)]),
         ("a${x}b${y|z}", [("x", False), ("y", True)]),
         ("${outer.${inner}}", [("inner", False)]),
+        ("${kedro_config:one,${three|x}}", [("one", True), ("three", True)]),
         ("${_hidden}", []),
         ("${own}", []),
         ("${own|default}", []),
@@ -57,8 +60,28 @@ def used(conf: Path, **options: Any) -> list[tuple[str, str, bool]]:
 def test_a_text_uses_the_names_that_it_takes_from_the_environment(
     text: str, found: list[tuple[str, bool]], conf: Path
 ) -> None:
-    (conf / "base/parameters.yml").write_text(f"own: 1\nx_of_test: '{text}'\n")
+    (conf / "base/parameters.yml").write_text(json.dumps({"own": 1, "x_of_test": text}))
     assert used(conf) == [("base/parameters.yml", *use) for use in found]
+    # Without the opt-in loader, the short form is a key like any other.
+    long = [use for use in found if "kedro_config" in text and use[0] != "three"]
+    assert used(conf, short=False) == [("base/parameters.yml", *use) for use in long]
+
+
+def test_a_key_that_refers_to_itself_takes_the_variable(conf: Path) -> None:
+    (conf / "base/parameters.yml").write_text("commit_id: {x: ['${commit_id|dirty}']}\n")
+    (conf / "base/catalog.yml").write_text("stage: 1\nx: ${stage}\n")
+    (conf / "base/mlflow.json").write_text('{"a": {"branch_name": "${branch_name|dirty}"}}')
+    assert used(conf) == [
+        ("base/mlflow.json", "branch_name", True),
+        ("base/parameters.yml", "commit_id", True),
+    ]
+
+
+def test_a_project_may_have_its_own_resolver_of_the_name(conf: Path) -> None:
+    (conf / "base/parameters.yml").write_text("x: ${kedro_config:bucket}\ny: ${region}\n")
+    loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
+    uses = used_names(loader, ["parameters"], long=False, short=True)
+    assert [use.name for use in uses] == ["region"]
 
 
 def test_keys_of_json_files_are_the_projects_own_too(conf: Path) -> None:
@@ -101,8 +124,16 @@ def test_all_kinds_of_both_environments_are_looked_into_and_no_others(conf: Path
         file.write_text(json.dumps({"key": f"${{kedro_config:{variable},0}}"}))
     found = used(conf, config_patterns={"extra": ["extra*"]})
     assert {name for _, name, _ in found} == {"one", "two", "three", "four", "five", "six", "seven"}
-    left = used(conf, config_patterns={"extra": ["extra*"]}, without=["catalog", "extra"])
-    assert {name for _, name, _ in left} == {"three", "four", "five", "six"}
+    left = used(conf, kinds=["parameters", "mlflow"])
+    assert {name for _, name, _ in left} == {"three", "six"}
+
+
+@pytest.mark.parametrize(
+    "text", ["- ${kedro_config:x}", "x: [${kedro_config:x}", "${kedro_config:x}"]
+)
+def test_what_kedro_would_not_read_has_no_names(text: str, conf: Path) -> None:
+    (conf / "base/catalog.yml").write_text(text)
+    assert used(conf) == []
 
 
 def test_a_loader_of_another_kind_uses_nothing_that_is_known(conf: Path) -> None:
@@ -110,7 +141,7 @@ def test_a_loader_of_another_kind_uses_nothing_that_is_known(conf: Path) -> None
         pass
 
     (conf / "base/catalog.yml").write_text("a: ${kedro_config:bucket}\n")
-    assert used_names(Other(str(conf))) == ()
+    assert used_names(Other(str(conf)), ["catalog"]) == ()
 
 
 def test_a_use_knows_its_variable() -> None:

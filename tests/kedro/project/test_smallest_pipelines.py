@@ -174,10 +174,25 @@ def test_a_pipeline_whose_node_of_the_same_name_calls_another_function_is_not_ta
     assert pipelines_of(project) == {"load": "__default__", "use": "__default__"}
 
 
-def test_nodes_that_are_made_anew_each_time_run_in_the_pipeline_that_was_asked_for(
-    project: ProjectFolder,
+@pytest.mark.parametrize("registry", [REGISTRY, HEAD + LOOKING_TWICE])
+def test_nodes_that_are_made_at_each_call_run_in_the_pipeline_that_was_asked_for(
+    project: ProjectFolder, registry: str
 ) -> None:
     project.pipeline("stock", STOCK.replace("node(count,", "node(lambda goods: goods,"))
-    project.registry(HEAD + LOOKING_TWICE)
+    project.registry(registry)
 
     assert pipelines_of(project) == {"clean": "sales", "total": "sales", "count": "__default__"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "taken"), [("", True), ("'a', b=2.5", True), ("object()", False)]
+)
+def test_partials_of_one_function_with_the_same_plain_arguments_are_the_same(
+    project: ProjectFolder, arguments: str, taken: bool
+) -> None:
+    function = f"partial(count, {arguments})" if arguments else "partial(count)"
+    text = STOCK.replace("node(count,", f"node({function},")
+    text = text.replace("def count(goods)", "def count(*_, b=1)")
+    project.pipeline("stock", f"from functools import partial\n{text}")
+
+    assert pipelines_of(project)["count"] == ("stock" if taken else "__default__")

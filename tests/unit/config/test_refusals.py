@@ -6,24 +6,23 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.config.load import load_config
-from kedro_airflow_k8s.dynamic_config import taken, variables
 from kedro_airflow_k8s.errors import ConfigError
 
 SOURCE = "conf/base/airflow-k8s.yaml"
 
 
-def refusal(data: Any) -> str:
+def refusal(data: Any, **taken: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        load_config(data, SOURCE)
+        load_config(data, SOURCE, taken)
     return str(caught.value)
 
 
-def mistakes(data: Any) -> list[str]:
-    return [line.strip() for line in refusal(data).splitlines()[1:]]
+def mistakes(data: Any, **taken: str) -> list[str]:
+    return [line.strip() for line in refusal(data, **taken).splitlines()[1:]]
 
 
-def mistake(data: Any) -> str:
-    (line,) = mistakes(data)
+def mistake(data: Any, **taken: str) -> str:
+    (line,) = mistakes(data, **taken)
     return line
 
 
@@ -219,19 +218,15 @@ def test_a_text_that_is_a_number_or_a_truth_value_stands_for_it() -> None:
     )
 
 
-def test_values_of_variables_are_shown_by_the_name_of_the_variable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(taken, "_taken", {})
-    for name, value in {"SECRET": "s3cr3t!", "SHORT": "x", "EMPTY": ""}.items():
-        monkeypatch.setenv(f"KEDRO_CONFIG_{name}", value)
-        assert variables.value_of(name) == value
+def test_values_of_variables_are_shown_by_the_name_of_the_variable() -> None:
+    def shown(**keys: Any) -> str:
+        return mistake({"run_config": keys}, secret="s3cr3t!", short="x")
 
-    assert in_run(startup_time="s3cr3t!") == (
+    assert shown(startup_time="s3cr3t!") == (
         "run_config.startup_time: found the text '${kedro_config:secret}'; must be a whole number"
     )
-    assert "'${kedro_config:short}'" in in_run(startup_time="x")
-    assert "found the text 'exact'" in in_run(startup_time="exact")
+    assert "'${kedro_config:short}'" in shown(startup_time="x")
+    assert "found the text 'exact'" in shown(startup_time="exact")
     for keys in (
         {"namespace": "a-s3cr3t!"},
         {"cron_expression": "s3cr3t! * * * *"},
@@ -239,9 +234,10 @@ def test_values_of_variables_are_shown_by_the_name_of_the_variable(
         {"start_date": "s3cr3t!"},
         {"image_pull_policy": "s3cr3t!"},
     ):
-        line = in_run(**keys)
+        line = shown(**keys)
         assert "s3cr3t" not in line
         assert "${kedro_config:secret}" in line
+    assert "s3cr3t" not in mistake("s3cr3t!", secret="s3cr3t!")
 
 
 def test_a_key_that_is_no_text_is_refused_with_its_place() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 
-from kedro_airflow_k8s.dynamic_config import explanations, repository, variables
-from kedro_airflow_k8s.dynamic_config.repository import Head, head_of
-from tests.kedro.project.test_git import commit_all, git
+from kedro_airflow_k8s.dynamic_config.git import Head, head_of
+from kedro_airflow_k8s.dynamic_config.variables import value_of
+from tests.kedro.dynamic_config.test_git import commit_all, git
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +20,8 @@ def _nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    monkeypatch.setattr(variables, "_told", {})
-    monkeypatch.setattr(variables, "_heads", {})
+    monkeypatch.setattr("kedro.framework.project.PACKAGE_NAME", None)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(name="folder")
@@ -84,81 +84,65 @@ def test_without_the_git_program_there_is_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit_all(folder)
-    monkeypatch.setitem(__import__("sys").modules, "git", None)
+    monkeypatch.setitem(sys.modules, "git", None)
     assert head_of(folder) == Head()
+
+
+def test_where_there_is_no_repository_git_is_not_even_imported(folder: Path) -> None:
+    """A pod would wait for it."""
+    code = (
+        "import sys\n"
+        "from kedro_airflow_k8s.dynamic_config.variables import value_of\n"
+        "print(value_of('commit_id'), 'git' in sys.modules)\n"
+    )
+
+    def said() -> str:
+        run = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        )
+        return run.stdout.splitlines()[-1]
+
+    assert said() == "None False"
+    sha = commit_all(folder)
+    assert said() == f"{sha} True"
 
 
 def test_a_variable_goes_above_git_even_when_it_is_empty(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sha = commit_all(folder)
-    variables.work_on(folder)
-    assert variables.value_of("commit_id") == variables.value_of("Commit_ID") == sha
-    assert variables.value_of("branch_name") == "main"
+    monkeypatch.chdir(folder)
+    assert value_of("commit_id") == value_of("Commit_ID") == sha
+    assert value_of("branch_name") == "main"
     monkeypatch.setenv("KEDRO_CONFIG_COMMIT_ID", "")
     monkeypatch.setenv("KEDRO_CONFIG_BRANCH_NAME", "from-ci")
-    assert variables.value_of("commit_id") == ""
-    assert variables.value_of("branch_name") == "from-ci"
+    assert value_of("commit_id") == ""
+    assert value_of("branch_name") == "from-ci"
 
 
-def test_git_is_read_once_for_all_files_of_a_session(folder: Path) -> None:
-    sha = commit_all(folder)
-    variables.work_on(folder)
-    assert variables.value_of("commit_id") == sha
-    shutil.rmtree(folder / ".git")
-    assert variables.value_of("commit_id") == sha
-    assert variables.value_of("branch_name") == "main"
-
-
-def test_a_second_session_of_a_process_has_the_commit_made_since(folder: Path) -> None:
-    """In a notebook, for instance; globals.yml is read before Kedro calls any hook."""
-    explanations.explain()
-    (folder / "conf/base").mkdir(parents=True)
-    (folder / "conf/base/globals.yml").write_text("commit: ${kedro_config:commit_id}\n")
-
-    def commit_of_globals() -> object:
-        made = OmegaConfigLoader(str(folder / "conf"), base_env="base", default_run_env="base")
-        return made["globals"]["commit"]
-
+def test_a_process_that_lasts_has_the_commit_made_since(folder: Path) -> None:
+    """A notebook, for instance."""
     first = commit_all(folder)
-    variables.work_on(folder)
-    assert commit_of_globals() == first
+    assert value_of("commit_id", folder) == first
     (folder / "file").write_text("other text")
     second = commit_all(folder)
     assert first != second
-    assert commit_of_globals() == second
-    assert variables.value_of("commit_id") == second
+    assert value_of("commit_id", folder) == second
 
 
-def test_a_session_that_tells_its_project_has_the_commit_made_since(folder: Path) -> None:
-    first = commit_all(folder)
-    variables.work_on(folder)
-    assert variables.value_of("commit_id") == first
-    (folder / "file").write_text("other text")
-    second = commit_all(folder)
-    variables.work_on(folder)
-    assert variables.value_of("commit_id") == second
-
-
-def test_before_a_session_tells_it_is_the_project_around_the_working_directory(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "pyproject.toml").write_text("[tool.kedro]\npackage_name = 'shop'\n")
-    inner = folder / "src" / "shop"
-    inner.mkdir(parents=True)
-    sha = commit_all(folder)
-    monkeypatch.chdir(inner)
-    assert head_of(repository.project_around()).commit == sha
-
-
-def test_elsewhere_it_is_the_repository_of_the_projects_package(
+def test_it_is_the_repository_of_the_projects_package_wherever_the_process_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     package = folder / "src" / "shop_of_this_test"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     sha = commit_all(folder)
-    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    other = commit_all(elsewhere)
+    monkeypatch.chdir(elsewhere)
+    assert value_of("commit_id") == other
     monkeypatch.syspath_prepend(str(folder / "src"))
     monkeypatch.setattr("kedro.framework.project.PACKAGE_NAME", package.name)
-    assert head_of(repository.project_around()).commit == sha
+    assert value_of("commit_id") == sha

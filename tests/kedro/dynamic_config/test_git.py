@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.project.git import describe_commit
+from kedro_airflow_k8s.dynamic_config.git import describe_commit
 from tests.support.kedro_projects import (
     ProjectFolder,
     make_project,

@@ -1,0 +1,159 @@
+"""What git says of a project: the commit, the branch, and whether there are changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
+
+if TYPE_CHECKING:
+    from git import Repo
+
+NO_REPOSITORY = "none"
+"""Of a project that is in no git repository, or where git is not installed."""
+
+NO_COMMIT = "no-commit"
+"""Of a repository that has no commit yet."""
+
+UNREADABLE = "unreadable"
+"""Of a repository that is broken, or that git refuses to read."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is checked out.
+
+    Attributes:
+        commit: The full hash; None without a repository, or before its first commit.
+        branch: The name of the branch; None where none is checked out.
+    """
+
+    commit: str | None = None
+    branch: str | None = None
+
+
+def head_of(folder: Path) -> Head:
+    """Return what is checked out in the repository that a folder is in.
+
+    Args:
+        folder: A folder; a repository of which it is a part counts.
+    """
+    if not _in_repository(folder):
+        return Head()
+    try:
+        from git import Repo
+        from git.exc import GitError
+    except ImportError:  # GitPython needs the git program at import.
+        return Head()
+    try:
+        with Repo(folder, search_parent_directories=True, expand_vars=False) as repo:
+            return Head(commit=_commit(repo) or None, branch=_branch(repo))
+    except (GitError, ConfigParserError, OSError, ValueError):
+        return Head()
+
+
+def describe_commit(project_path: Path, *dag_folders: Path) -> str:
+    """Return the commit's full hash, with what keeps it from being the whole truth.
+
+    `-dirty`: the project has changes, or files that git neither knows nor ignores.
+    `-unchecked`: git does not say whether it has. `-detached`: no branch is checked out.
+    `-shallow`: the clone has no history.
+
+    Args:
+        project_path: The Kedro project, which may be a folder of a larger repository.
+        dag_folders: Where DAGs are written: these do not make the project dirty themselves.
+    """
+    if not _in_repository(project_path):
+        return NO_REPOSITORY
+    try:
+        from git import Repo
+        from git.exc import GitError, InvalidGitRepositoryError, NoSuchPathError
+    except ImportError:  # GitPython needs the git program at import.
+        return NO_REPOSITORY
+    try:
+        with Repo(project_path, search_parent_directories=True, expand_vars=False) as repo:
+            commit = _commit(repo)
+            if not commit:
+                return NO_COMMIT
+            return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
+    except (InvalidGitRepositoryError, NoSuchPathError):
+        return NO_REPOSITORY
+    except (GitError, ConfigParserError, OSError, ValueError):
+        return UNREADABLE
+
+
+def _in_repository(folder: Path) -> bool:
+    """Return whether git could know a folder: GitPython is slow to import, pods have no `.git`."""
+    folder = folder.absolute()
+    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+
+
+def _commit(repo: Repo) -> str:
+    """Return the hash of the commit that is checked out, empty if there is none yet.
+
+    Raises:
+        GitError: If git does not say.
+    """
+    from git.exc import GitCommandError
+    from git.refs import SymbolicReference
+
+    try:
+        # From the files: git itself refuses to read a repository of another user.
+        return str(SymbolicReference.dereference_recursive(repo, "HEAD"))
+    except ValueError:  # No commit yet, or a format that GitPython does not know, such as SHA-256.
+        try:
+            return str(repo.git.rev_parse("--verify", "--quiet", "HEAD"))
+        except GitCommandError as error:
+            if error.status == 1:
+                return ""
+            raise
+
+
+def _branch(repo: Repo) -> str | None:
+    """Return the branch that is checked out, which may have no commit yet."""
+    try:
+        name = repo.active_branch.name
+    except (TypeError, ValueError):  # None is, or a hash that GitPython does not know as one.
+        return None
+    # Git's newer store of references has this in the file that named the branch.
+    return str(repo.git.symbolic_ref("--short", "HEAD")) if name == ".invalid" else name
+
+
+def _reservations(repo: Repo, project_path: Path, dag_folders: tuple[Path, ...]) -> Iterator[str]:
+    from git.exc import CommandError
+
+    paths = [str(project_path)]
+    for folder in dag_folders:
+        paths += _dags(repo, folder)
+    try:
+        # The user's status.showUntrackedFiles may hide what is not committed.
+        if repo.git.status("--porcelain", "--untracked-files=normal", "--", *paths):
+            yield "dirty"
+    except CommandError:  # For instance a repository of another user.
+        yield "unchecked"
+    if _is_detached(repo):
+        yield "detached"
+    if Path(repo.common_dir, "shallow").exists():
+        yield "shallow"
+
+
+def _dags(repo: Repo, folder: Path) -> Iterator[str]:
+    """Yield git's patterns that leave out DAG files, whole and half-written, in a folder."""
+    root = Path(repo.working_dir).resolve()
+    if not folder.resolve().is_relative_to(root):
+        return
+    place = re.sub(r"([*?\[\\])", r"\\\1", folder.resolve().relative_to(root).as_posix())
+    for pattern in ("*.py", TEMPORARY_FILES):
+        yield f":(exclude,top,glob){'' if place == '.' else f'{place}/'}{pattern}"
+
+
+def _is_detached(repo: Repo) -> bool:
+    try:
+        return repo.head.is_detached
+    except ValueError:  # A hash that GitPython does not know as one.
+        return True
