@@ -13,11 +13,11 @@ _SUFFIXES = (".yml", ".yaml", ".json")
 def config_files(
     loader: AbstractConfigLoader, patterns: Iterable[str], envs: Iterable[str] | None = None
 ) -> list[Path]:
-    """The files that match patterns of a loader, sorted within each environment.
+    """Return the files that match patterns of a loader, sorted within each environment.
 
     Args:
         loader: The project's loader. One that is not Kedro's, or that reads from an archive or from
-            elsewhere than this machine, has no files that could be looked into.
+            elsewhere than this machine, has no files to look into.
         patterns: As in the loader's `config_patterns`.
         envs: The environments, as folders; the loader's own two if not given.
     """
@@ -46,7 +46,7 @@ def _without_bare_stars(pattern: str) -> str:
 
 
 def _is_hidden(loader: OmegaConfigLoader, folder: Path, file: Path) -> bool:
-    # Older versions of Kedro pass over hidden files without being told.
+    # Older versions of Kedro always ignore hidden files.
     return getattr(loader, "ignore_hidden", True) and any(
         part.startswith(".") for part in file.relative_to(folder).parts
     )

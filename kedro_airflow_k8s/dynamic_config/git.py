@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 
 if TYPE_CHECKING:
     from git import Repo
+
+T = TypeVar("T")
 
 NO_REPOSITORY = "none"
 """Of a project that is in no git repository, or where git is not installed."""
@@ -43,18 +45,11 @@ def head_of(folder: Path) -> Head:
     Args:
         folder: A folder; a repository of which it is a part counts.
     """
-    if not _in_repository(folder):
-        return Head()
-    try:
-        from git import Repo
-        from git.exc import GitError
-    except ImportError:  # GitPython needs the git program at import.
-        return Head()
-    try:
-        with Repo(folder, search_parent_directories=True, expand_vars=False) as repo:
-            return Head(commit=_commit(repo) or None, branch=_branch(repo))
-    except (GitError, ConfigParserError, OSError, ValueError):
-        return Head()
+
+    def answer(repo: Repo) -> Head:
+        return Head(commit=_commit(repo) or None, branch=_branch(repo))
+
+    return _ask(folder, answer, no_repository=Head(), unreadable=Head())
 
 
 def describe_commit(project_path: Path, *dag_folders: Path) -> str:
@@ -68,29 +63,34 @@ def describe_commit(project_path: Path, *dag_folders: Path) -> str:
         project_path: The Kedro project, which may be a folder of a larger repository.
         dag_folders: Where DAGs are written: these do not make the project dirty themselves.
     """
-    if not _in_repository(project_path):
-        return NO_REPOSITORY
+
+    def answer(repo: Repo) -> str:
+        commit = _commit(repo)
+        if not commit:
+            return NO_COMMIT
+        return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
+
+    return _ask(project_path, answer, no_repository=NO_REPOSITORY, unreadable=UNREADABLE)
+
+
+def _ask(folder: Path, answer: Callable[[Repo], T], *, no_repository: T, unreadable: T) -> T:
+    """Return an answer from the repository that a folder is in."""
+    folder = folder.absolute()
+    # GitPython takes long to import, and in most images there is no repository.
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return no_repository
     try:
         from git import Repo
         from git.exc import GitError, InvalidGitRepositoryError, NoSuchPathError
     except ImportError:  # GitPython needs the git program at import.
-        return NO_REPOSITORY
+        return no_repository
     try:
-        with Repo(project_path, search_parent_directories=True, expand_vars=False) as repo:
-            commit = _commit(repo)
-            if not commit:
-                return NO_COMMIT
-            return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
+        with Repo(folder, search_parent_directories=True, expand_vars=False) as repo:
+            return answer(repo)
     except (InvalidGitRepositoryError, NoSuchPathError):
-        return NO_REPOSITORY
+        return no_repository
     except (GitError, ConfigParserError, OSError, ValueError):
-        return UNREADABLE
-
-
-def _in_repository(folder: Path) -> bool:
-    """Return whether git could know a folder: GitPython is slow to import, pods have no `.git`."""
-    folder = folder.absolute()
-    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+        return unreadable
 
 
 def _commit(repo: Repo) -> str:

@@ -1,1 +1,1 @@
-"""What is read of a Kedro project: its nodes, catalog, configuration and commit."""
+"""The Kedro project: its nodes, catalog and configuration."""

@@ -1,4 +1,4 @@
-"""What the catalog's configuration says of datasets: no dataset class is imported, none is made."""
+"""The catalog's configuration of datasets, read without importing a dataset class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Pattern:
     config: Mapping[str, Any]
 
     def match(self, name: str) -> dict[str, Any] | None:
-        """The values of the placeholders, or None if a name is none of its datasets."""
+        """Return the values of the placeholders, or None if a name does not match."""
         # Kedro's patterns take no notice of case. Nearly all names fail here, quickly.
         if name.isascii() and not name.lower().startswith(self.beginning):
             return None
@@ -57,7 +57,7 @@ class Catalog:
             if there are no such files, not even empty ones.
 
     Raises:
-        ConfigError: If Kedro would refuse it: an entry is no mapping, a pattern is ambiguous.
+        ConfigError: If Kedro would refuse it: an entry is not a mapping, a pattern is ambiguous.
     """
 
     def __init__(self, config: Mapping[str, Any] | None) -> None:
@@ -82,7 +82,7 @@ class Catalog:
         return frozenset(self._entries)
 
     def entries(self, names: Iterable[str]) -> dict[str, CatalogEntry]:
-        """What the catalog says of datasets; one that it does not declare is missing.
+        """Return what the catalog says of datasets; one that it does not declare is missing.
 
         Args:
             names: Names of datasets, and of parameters, which are passed over.
@@ -110,7 +110,7 @@ class Catalog:
 def credential_names(
     loader: AbstractConfigLoader, conf_path: Path, envs: Iterable[str]
 ) -> frozenset[str]:
-    """The names of the entries in the credentials files of the environments.
+    """Return the names of the entries in the credentials files of the environments.
 
     Their values are not kept, and nothing in them is resolved.
 
@@ -127,14 +127,14 @@ def credential_names(
             return frozenset(_keys_of_files(loader, envs))
         return frozenset(map(str, loader[_CREDENTIALS]))
     except Exception as error:  # noqa: BLE001
-        # Each loader has errors of its own, and their texts may hold what no one is to see.
+        # Each loader has errors of its own, and their texts may hold secrets.
         raise ConfigError(
             f"The credentials files cannot be read ({type(error).__name__})."
         ) from None
 
 
 def credential_patterns(loader: AbstractConfigLoader) -> tuple[str, ...]:
-    """The patterns by which a loader finds the credentials files; none if it has no such."""
+    """Return the patterns by which a loader finds the credentials files, if it has any."""
     known = getattr(loader, "config_patterns", None)
     found = known.get(_CREDENTIALS) if isinstance(known, dict) else None
     listed = [found] if isinstance(found, str) else list(found or ())
@@ -149,7 +149,7 @@ def _keys_of_files(loader: OmegaConfigLoader, envs: Iterable[str]) -> Iterator[s
 
 
 def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
-    """The patterns in the order in which Kedro tries them."""
+    """Return the patterns in the order in which Kedro tries them."""
     if not patterns:
         return []
     try:
@@ -173,7 +173,7 @@ def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
 
 
 def _without_credentials(config: Any) -> Any:
-    """A configuration that names no credentials, which Kedro would look up."""
+    """Return a configuration without credentials, which Kedro would look up."""
     if not isinstance(config, Mapping):
         return config
     return {
@@ -182,7 +182,7 @@ def _without_credentials(config: Any) -> Any:
 
 
 def _filled(config: Any, values: Mapping[str, Any]) -> Any:
-    """A pattern's configuration with the values of its placeholders."""
+    """Return a pattern's configuration with the values of its placeholders."""
     if isinstance(config, Mapping):
         return {key: _filled(value, values) for key, value in config.items()}
     if isinstance(config, str) and "}" in config:
@@ -209,7 +209,7 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
 
 
 def _types(config: Mapping[str, Any]) -> Iterator[str]:
-    """The type of a dataset, then those of the datasets inside it, outermost first."""
+    """Yield the type of a dataset, then those of the datasets inside it, outermost first."""
     kind = config.get("type", "")
     # A loader written in Python may give the class itself.
     yield f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind or "")

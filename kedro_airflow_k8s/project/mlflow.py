@@ -1,4 +1,4 @@
-"""What kedro-mlflow will do in the pods, read from mlflow.yml without MLflow or a server."""
+"""The settings of kedro-mlflow, read from mlflow.yml without MLflow or a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RANDOM_NAME = "km.random_name"
 
 
 def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
-    """Whether kedro-mlflow is installed, and its hooks are called.
+    """Return whether kedro-mlflow is installed, and its hooks are called.
 
     Args:
         disabled: DISABLE_HOOKS_FOR_PLUGINS of the project's settings.
@@ -35,7 +35,7 @@ def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
 def read_mlflow_settings(
     loader: AbstractConfigLoader, package_name: str, conf_path: Path
 ) -> KedroMlflow | None:
-    """What mlflow.yml says; None if the project has none.
+    """Return what mlflow.yml says; None if the project has none.
 
     Args:
         loader: The project's config loader.
@@ -76,7 +76,7 @@ def _shown(files: Iterable[Path], conf_path: Path) -> str:
 
 
 def _section(settings: Any, name: str) -> Mapping[str, Any]:
-    """A section, empty where there is none; kedro-mlflow itself refuses what is no section."""
+    """Return a section, empty where it is not a mapping, which kedro-mlflow refuses."""
     found = settings.get(name) if isinstance(settings, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 
@@ -86,7 +86,7 @@ def _text(value: Any) -> str | None:
 
 
 def _creation(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What MLflow's REST API takes for a new experiment."""
+    """Return what MLflow's REST API takes for a new experiment."""
     found: dict[str, Any] = {}
     if settings.get("artifact_location"):
         found["artifact_location"] = str(settings["artifact_location"])
@@ -98,7 +98,7 @@ def _creation(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _random_names() -> Iterator[None]:
-    """kedro-mlflow's resolver of random run names, which only its hooks register."""
+    """Register kedro-mlflow's resolver of random run names, which only its hooks do."""
     if OmegaConf.has_resolver(_RANDOM_NAME):
         yield
         return

@@ -1,4 +1,4 @@
-"""What is wrong with a Kedro project, in words that lead to the place."""
+"""Messages about what is wrong with a Kedro project."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ def _instead(name: str, default: str | None) -> str:
 
 
 def left_out(warning: UserWarning, project_path: Path) -> str:
-    """Kedro's warning, which holds a whole traceback as text, in one line and with its cause."""
+    """Return Kedro's warning, which holds a whole traceback, in one line with its cause."""
     said = str(warning).partition("\n")[0]
     if warning.__context__ is not None:
         said += f" {_cause(warning.__context__, project_path)}"
-    return f"{said}\nThe DAG would lack its nodes: mend the module first."
+    return f"{said}\nThe DAG would lack its nodes. Fix the module first."
 
 
 def not_imported(what: str, error: BaseException, project_path: Path) -> str:
-    """Why a part of the project does not import, with the last line of its own that led there."""
+    """Return why a part of the project does not import, with the last line of its own code."""
     return (
         f"The project cannot be read: {what}: {_cause(error, project_path)}\n"
-        "Mend it first: `kedro registry list` shows the whole traceback."
+        "Fix it first: `kedro registry list` shows the whole traceback."
     )
 
 
 def _cause(error: BaseException, project_path: Path) -> str:
-    """The first cause of an error, and the last line of the project's own that led to it."""
+    """Return the first cause of an error, and the last line of the project's own that led to it."""
     while error.__cause__ is not None:
         error = error.__cause__
     frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""What is read of a Kedro project: without a session, user hooks, credentials or the network."""
+"""A Kedro project, read without a session, user hooks, credentials or the network."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
 CONFIG_NAME = "airflow-k8s"
 CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
 
-# What people mean to be one of these files, and Kedro passes over in silence.
+# Names meant for one of these files, which Kedro ignores silently.
 _MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
 
 # The hooks that run before a node's inputs are loaded, and can reach the catalog.
@@ -89,7 +89,7 @@ class KedroProject:
         default_image: str | None = None,
         output: str | None = None,
     ) -> PluginConfig:
-        """The plugin's configuration: base and environment merged key by key.
+        """Return the plugin's configuration: base and environment merged key by key.
 
         Args:
             image: In place of the image in the files, which need not exist then.
@@ -205,7 +205,7 @@ class KedroProject:
 
     @cached_property
     def pod_variables(self) -> dict[str, str]:
-        """Those that pods have from here: they know no git. Others may hold what none may see."""
+        """Commit and branch, if the pods' files use them: an image has no git repository."""
         used = {use.name for use in self.variables}
         values = {name: value_of(name, self.path) for name in FROM_GIT if name in used}
         return {variable_name(name): value for name, value in values.items() if value is not None}
@@ -222,7 +222,7 @@ class KedroProject:
         return {name: value for name, value in values.items() if name in used}
 
     def pipeline_names(self) -> list[str]:
-        """The names of all registered pipelines, sorted.
+        """Return the names of all registered pipelines, sorted.
 
         Raises:
             ProjectError: If a pipeline module does not import.
@@ -249,7 +249,7 @@ class KedroProject:
         if [part.strip() for part in name.split(",")] != [name] or not name:
             raise ProjectError(
                 f"Pipeline {name!r} cannot be named on the command line of `kedro run`: it has"
-                " a comma, blanks at its ends, or no letter at all. Rename it."
+                " a comma, spaces at its ends, or is empty. Rename it."
             )
         return ProjectPipeline(
             package_name=self.package_name,
@@ -269,7 +269,7 @@ class KedroProject:
         )
 
     def makers(self, dataset: str) -> list[str]:
-        """The registered pipelines that make a dataset, in whatever form, smallest first.
+        """Return the registered pipelines that make a dataset, in any form, smallest first.
 
         Raises:
             ProjectError: If a pipeline module does not import.
@@ -336,7 +336,7 @@ class KedroProject:
             if unread and not isinstance(self._loader, OmegaConfigLoader):
                 raise ConfigError(
                     f"The project's config loader, {type(self._loader).__name__}, has nothing under"
-                    f" {CONFIG_NAME!r}, so {unread[0]} would not be read. Teach it that name."
+                    f" {CONFIG_NAME!r}, so {unread[0]} would not be read. Make it read that name."
                 ) from error
             return None
         except Exception as error:
@@ -344,12 +344,12 @@ class KedroProject:
             raise ConfigError(f"{source} cannot be read: {config_problem(error)}") from error
 
     def _config_files(self) -> list[Path]:
-        """The files that Kedro's loader will read.
+        """Return the files that Kedro's loader will read.
 
         Raises:
-            ConfigError: Of what the loader passes over in silence, or refuses with too few words.
+            ConfigError: If the loader would ignore a file silently, or an environment is missing.
         """
-        # A loader of another kind, or an archive, is nothing we could look into.
+        # A loader of another kind, or an archive, cannot be looked into.
         if not isinstance(self._loader, OmegaConfigLoader) or self.conf_path.is_file():
             return []
         found = []
@@ -376,7 +376,7 @@ class KedroProject:
 
 
 def pipeline_option(version: str) -> str:
-    """The option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
+    """Return the option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
     major, minor = (int(part) for part in version.split(".")[:2])
     return "--pipelines" if (major, minor) >= (1, 2) else "--pipeline"
 
