@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 
 import pytest
@@ -16,21 +15,16 @@ from tests.support.kedro_projects import (
     project_fixture,  # noqa: F401 - fixture
     refused,
 )
+from tests.support.recorded_dag import run_dag_file
 
 
 def pod_variables(dag: str) -> dict[str, str]:
     """The variables of this feature in the environment of a DAG's pods."""
-    found = {}
-    for node in ast.walk(ast.parse(dag)):
-        if isinstance(node, ast.Dict):
-            values = {
-                key.value: value.value
-                for key, value in zip(node.keys, node.values, strict=True)
-                if isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
-            }
-            if str(values.get("name", "")).startswith("KEDRO_CONFIG_"):
-                found[str(values["name"])] = str(values.get("value", "(from elsewhere)"))
-    return found
+    task = run_dag_file(dag).tasks["count"].keywords
+    containers = task["pod_template_dict"]["spec"]["containers"]
+    elsewhere = {entry["name"]: "(from elsewhere)" for entry in containers[0].get("env", ())}
+    found = {**elsewhere, **task["env_vars"]}
+    return {name: value for name, value in found.items() if name.startswith("KEDRO_CONFIG_")}
 
 
 def use(project: ProjectFolder, *texts: str, file: str = "conf/base/catalog.yml") -> None:
@@ -129,7 +123,7 @@ def test_a_variable_that_pods_would_lack_is_one_finding_with_its_files(
     (finding,) = findings(project)
     assert finding["severity"] == "warning"
     assert finding["where"] == "variable KEDRO_CONFIG_BUCKET"
-    assert "'local/mlflow.yml' takes it without a default" in finding["problem"]
+    assert "'local/mlflow.yml' uses it without a default" in finding["problem"]
     assert "catalog" not in finding["problem"]
     assert "${kedro_config:bucket,default}" in finding["fix"]
 
@@ -172,7 +166,7 @@ def test_a_default_that_only_pods_would_take_is_a_finding(
     monkeypatch.setenv("KEDRO_CONFIG_STAGE", "prod")
     (finding,) = findings(project)
     assert "set here" in finding["problem"]
-    assert "pods take the default" in finding["consequence"]
+    assert "pods use the default" in finding["consequence"]
 
 
 OPT_IN = "from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 from kedro.framework.startup import bootstrap_project
 
+from kedro_airflow_k8s.project.entities import PipelineNode
 from kedro_airflow_k8s.project.reader import KedroProject, pipeline_option
 from tests.support.kedro_projects import (
     REGISTRY,
@@ -97,21 +96,11 @@ def create_pipeline():
 """
 
 
-def tasks(dag: str) -> dict[str, list[object]]:
-    """By the name of each node: the inputs, outputs and perhaps docstring its task shows."""
-    tree = list(ast.walk(ast.parse(dag)))
-    # A docstring that several tasks have is written once.
-    texts = {
-        ast.unparse(statement.targets[0]): statement.value
-        for statement in tree
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-    }
-    found = [
-        [ast.literal_eval(texts.get(ast.unparse(value), value)) for value in call.args]
-        for call in tree
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "kedro_task"
-    ]
-    return {str(name): rest for name, *rest in found}
+def nodes_of(project: ProjectFolder, pipeline: str = "__default__") -> dict[str, PipelineNode]:
+    """The nodes of a pipeline by their names."""
+    with as_in_a_new_process():
+        read = KedroProject(bootstrap_project(project.path)).read_pipeline(pipeline)
+    return {node.name: node for node in read.nodes}
 
 
 # --- which pipelines there are ----------------------------------------------------------------
@@ -251,8 +240,7 @@ def test_a_project_needs_no_settings_file(project: ProjectFolder) -> None:
 
 def test_any_callable_can_be_a_node_and_its_docstring_is_shown(project: ProjectFolder) -> None:
     project.pipeline("functions", FUNCTIONS)
-    dag = compiled(project, "-p", "functions")
-    docs = {name: task[2] if len(task) > 2 else "" for name, task in tasks(dag).items()}
+    docs = {name: node.doc for name, node in nodes_of(project, "functions").items()}
     assert docs == {
         "documented": "Say what it does.\n\nAnd how.",
         "partial": "Say what it does.\n\nAnd how.",
@@ -291,8 +279,9 @@ def test_a_transcoded_dataset_links_its_nodes(project: ProjectFolder) -> None:
         ("data_volume_init", "c_alone"),
         ("c_alone", "delete_volume"),
     }
-    assert tasks(dag)["b_reads"] == [["numbers@pandas"], ["report"]]
-    assert tasks(dag)["a_writes"] == [["raw"], ["numbers@spark"]]
+    nodes = nodes_of(project)
+    assert (nodes["b_reads"].inputs, nodes["b_reads"].outputs) == (("numbers@pandas",), ("report",))
+    assert (nodes["a_writes"].inputs, nodes["a_writes"].outputs) == (("raw",), ("numbers@spark",))
 
 
 def test_nodes_of_a_namespace_keep_their_full_names(project: ProjectFolder) -> None:
@@ -309,9 +298,9 @@ def test_nodes_of_a_namespace_keep_their_full_names(project: ProjectFolder) -> N
             return {"__default__": eu + us}
         """
     )
-    dag = compiled(project)
-    assert tasks(dag) == {
-        f"shop.{land}.step": [[f"shop.{land}.x"], [f"shop.{land}.y"]] for land in ("eu", "us")
+    found = {name: (node.inputs, node.outputs) for name, node in nodes_of(project).items()}
+    assert found == {
+        f"shop.{land}.step": ((f"shop.{land}.x",), (f"shop.{land}.y",)) for land in ("eu", "us")
     }
 
 
