@@ -23,13 +23,11 @@ from kedro_airflow_k8s.sandbox.cluster.watches import Watch
 from kedro_airflow_k8s.sandbox.cluster.worker import Machine
 
 _PATH = re.compile(
-    r"/api/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
+    r"/api/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?"
 )
 _STRATEGIC = "application/strategic-merge-patch+json"
 _PATCHED = ("labels", "annotations", "finalizers")
-_IDENTITY = ("name", "namespace", "uid")
-_NOT_PATCHED = "Forbidden: the sandbox changes only labels, annotations and finalizers"
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,12 @@ class Api:
         if path in DISCOVERY and request.method == "GET":
             return Response(200, DISCOVERY[path])
         found = _PATH.fullmatch(path)
-        if not found or found["plural"] not in KINDS or (found["name"] and not found["namespace"]):
+        if not found or found["plural"] not in KINDS:
             raise StatusError(404, "NotFound", "the server could not find the requested resource")
         if request.query.get("dryRun"):
             raise bad_request("the sandbox does not support dryRun")
         plural, namespace, name, sub = found.group("plural", "namespace", "name", "sub")
-        writable = plural in CREATED and namespace
+        writable = plural in CREATED
         match request.method, name, sub:
             case "GET", None, None:
                 return self._list(request, plural, namespace)
@@ -126,7 +124,7 @@ class Api:
         message = f"the sandbox does not support {request.method} on {request.path}"
         raise StatusError(405, "MethodNotAllowed", message)
 
-    def _list(self, request: Request, plural: str, namespace: str | None) -> Response | Stream:
+    def _list(self, request: Request, plural: str, namespace: str) -> Response | Stream:
         by_label = label_selector(request.query.get("labelSelector", ""))
         by_field = field_selector(request.query.get("fieldSelector", ""))
 
@@ -167,22 +165,16 @@ class Api:
             message = f"the sandbox supports only patches of the type {_STRATEGIC}"
             raise StatusError(415, "UnsupportedMediaType", message)
 
+        changes = request.body.get("metadata") if isinstance(request.body, dict) else None
+        if not isinstance(changes, dict) or len(request.body) > 1 or changes.keys() - _PATCHED:
+            message = f"the sandbox changes only {', '.join(_PATCHED)} in the metadata"
+            raise invalid(KINDS[plural], name, [message])
+
         def edit(item: Object) -> None:
-            patched = _merged(item, request.body)
-            if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
-                raise bad_request("the patch must leave an object with metadata")
-            old, new = item["metadata"], patched["metadata"]
-            if new.get("resourceVersion") != old["resourceVersion"]:
-                raise conflict(plural, name, "the object has been modified")
-            manifests.check(plural, patched, self._home)
-            changed = [key for key in ("spec", "data") if patched.get(key) != item.get(key)]
-            changed += [f"metadata.{key}" for key in _IDENTITY if new.get(key) != old[key]]
-            if changed:
-                raise invalid(KINDS[plural], name, [f"{key}: {_NOT_PATCHED}" for key in changed])
-            # As in an API server, a patch of anything else has no effect.
-            for key in _PATCHED:
-                old.pop(key, None)
-            old |= {key: new[key] for key in _PATCHED if key in new}
+            for key, value in changes.items():
+                item["metadata"][key] = _merged(item["metadata"].pop(key, None), value)
+            item["metadata"] = _without_nulls(item["metadata"])
+            manifests.check(plural, item, self._home)
 
         patched = self._store.update(plural, namespace, name, edit)
         self._volumes.release()
@@ -236,19 +228,11 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _merged(target: Any, patch: Any) -> Any:
-    """Apply a strategic merge patch to metadata, whose only list with a strategy is a set."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if key.startswith("$"):
-            raise bad_request(f"the sandbox does not support {key} in a patch")
-        if value is None:
-            result.pop(key, None)
-        elif key == "finalizers" and isinstance(value, list):
-            old = result.get(key) or []
-            result[key] = [*old, *(item for item in value if item not in old)]
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
+def _merged(old: Any, new: Any) -> Any:
+    """Apply a strategic merge patch to labels, annotations or finalizers."""
+    if isinstance(new, dict):
+        return {**(old if isinstance(old, dict) else {}), **new}
+    if isinstance(new, list):
+        old = old if isinstance(old, list) else []
+        return [*old, *(item for item in new if item not in old)]
+    return new

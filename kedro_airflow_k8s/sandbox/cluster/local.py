@@ -200,9 +200,6 @@ class LocalCluster:
 
     def events(self) -> list[EventRecord]:
         """Return the events of pods, oldest first."""
-        found = sorted(
-            self._store.all(EVENTS), key=lambda event: int(event["metadata"]["resourceVersion"])
-        )
         return [
             EventRecord(
                 pod=event["involvedObject"]["name"],
@@ -210,7 +207,7 @@ class LocalCluster:
                 message=event["message"],
                 warning=event["type"] == "Warning",
             )
-            for event in found
+            for event in self._store.all(EVENTS)
         ]
 
     def claims(self) -> list[ClaimRecord]:

@@ -15,14 +15,7 @@ _LABEL = re.compile(
     r"(\s*(?P<operator>==|=|!=)\s*(?P<value>[-A-Za-z0-9_.]*))?"
 )
 _FIELD = re.compile(r"(?P<path>[A-Za-z.]+)\s*(?P<operator>==|=|!=)(?P<value>.*)")
-_FIELDS = (
-    "metadata.name",
-    "metadata.namespace",
-    "status.phase",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "type",
-)
+_FIELDS = ("metadata.name", "status.phase", "involvedObject.name", "type")
 
 
 def label_selector(text: str) -> Matcher:

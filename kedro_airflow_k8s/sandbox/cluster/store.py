@@ -87,10 +87,13 @@ class Store:
         return item
 
     def all(self, plural: str, namespace: str | None = None) -> list[Object]:
-        """Return the objects of a kind, in one namespace or (None) in all, sorted by name."""
+        """Return the objects of a kind, in one namespace or (None) in all, oldest first."""
         with self.changed:
-            keys = sorted(k for k in self._objects if k[0] == plural and namespace in (None, k[1]))
-            return [self._objects[key] for key in keys]
+            return [
+                item
+                for key, item in self._objects.items()
+                if key[0] == plural and namespace in (None, key[1])
+            ]
 
     def update(
         self, plural: str, namespace: str, name: str, edit: Callable[[Object], None]

@@ -17,11 +17,11 @@ _CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Watch:
-    """The objects to watch: those of a kind, in one namespace or (None) in all, that match."""
+    """The objects to watch: those of a kind in a namespace that match."""
 
     store: Store
     plural: str
-    namespace: str | None
+    namespace: str
     matches: Matcher
 
     def events(
@@ -64,9 +64,9 @@ class Watch:
         return b"" if before is None else _event("DELETED", change.after or before)
 
     def _watched(self, item: Object | None) -> Object | None:
-        if item is None or self.namespace not in (None, item["metadata"]["namespace"]):
-            return None
-        return item if self.matches(item) else None
+        if item and item["metadata"]["namespace"] == self.namespace and self.matches(item):
+            return item
+        return None
 
 
 def _event(kind: str, item: Object) -> bytes:

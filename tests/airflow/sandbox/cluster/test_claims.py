@@ -116,4 +116,4 @@ def test_labels_of_a_claim_can_be_patched_but_not_its_spec(client: Client) -> No
 
     assert patched.metadata.labels == {"run": "1"}
     status = refused(422, patch, "data", NAMESPACE, {"spec": {"storageClassName": "other"}})
-    assert "spec: Forbidden" in status["message"]
+    assert "only labels, annotations, finalizers" in status["message"]
