@@ -121,7 +121,7 @@ class ContainerProcess:
             self._orders.close()  # kills what is left, if the end has not come by itself
         self._process.wait()
         os.close(self._status)
-        # Everything written is in the pipe by now; its end may never come where a process escaped.
+        # All output is in the pipe by now; its end may never come if a process has escaped.
         os.set_blocking(self._output, False)
         with contextlib.suppress(BlockingIOError):
             while self._pump():

@@ -1,8 +1,7 @@
 """The file system of a container: its own copy of the image, and what is mounted into it.
 
-A process of this machine cannot be shown other folders at the container's paths without rights that
-users rarely have. So paths are translated: in arguments and variables, and by symbolic links for
-mounts below the home directory.
+Users rarely have the rights to show a process other folders at the container's paths. So paths are
+translated in arguments and variables, and mounts below the home directory are symbolic links.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _COPIED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 @dataclass(frozen=True)
 class PodImage:
-    """What stands for the container image on this machine.
+    """A stand-in for the container image on this machine.
 
     Attributes:
         root: A prepared copy of the project: the content of the image's home directory. Each

@@ -88,7 +88,7 @@ class Node:
             return [self._latest(worker) for worker in self._workers.values()]
 
     def is_gone(self, pod: Object) -> bool:
-        """Whether the pod was deleted and has ended."""
+        """Return whether a pod was deleted and has ended."""
         return self._workers[pod["metadata"]["uid"]].gone
 
     def stop(self) -> None:

@@ -69,9 +69,9 @@ class ApiServer(ThreadingHTTPServer):
             thread.join(_STOP_SECONDS)
 
     def is_allowed(self, authorization: str) -> bool:
-        """Whether the value of the header proves knowledge of the token."""
+        """Return whether an Authorization header holds the token."""
         scheme, _, token = authorization.partition(" ")
-        # In a cluster, Kubernetes' own client writes the scheme small.
+        # Kubernetes' own client writes the scheme in lower case when it runs in a cluster.
         known = hmac.compare_digest(token.encode(), self._token.encode())
         return known and scheme.lower() == "bearer"
 

@@ -41,7 +41,7 @@ _CANNOT_START = 128  # what containerd reports for a command that cannot be exec
 
 @dataclass(frozen=True)
 class Machine:
-    """What the pods of a cluster run on.
+    """The machine that the pods of a cluster run on.
 
     Attributes:
         store: The objects of the cluster.
