@@ -90,7 +90,7 @@ e2e: $(READY) $(READY_MLFLOW) ## run the DAG on the Kubernetes cluster of KUBECO
 
 lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)
-	.venv/bin/ruff check --select AIR,E9,F,I examples/*/dags/*.py
+	.venv/bin/ruff check --select AIR,E,F,I examples/*/dags/*.py examples/features/*/dag.py
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy $(TYPED)
 	.venv/bin/lint-imports

@@ -1,26 +1,44 @@
-"""Compile every example project and write its DAGs to its `dags` folder: the golden files.
+"""Compile the examples and write their DAGs: the golden files.
 
 Usage: regenerate_golden.py [--check]. With --check nothing is written, and the exit code is 1 if a
 golden file is not what the plugin makes now.
+
+Projects are compiled by the command, into their `dags` folder. A folder of `examples/features` is
+not a project: its DAG follows from its configuration, pipeline, catalog and parameters alone.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks.findings import messages
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.dag.render import render_dag
+from kedro_airflow_k8s.plan.build import build_plan
+from kedro_airflow_k8s.project.catalog import Catalog
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
+from kedro_airflow_k8s.project.reader import pipeline_nodes
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+FEATURES = EXAMPLES / "features"
 PIPELINES = {"mlflow": ("__default__",), "spaceflights": ("__default__", "data_processing")}
-"""Of an example whose other pipelines are the same once more, or cannot run alone."""
+"""The pipelines to compile, for projects whose others are alike or cannot run alone."""
 
 
 def compiled(project: Path) -> dict[str, str]:
-    """The DAG files of a project, by name; compiled where there is no git repository."""
+    """Return the DAG files of a project, by name; compiled where there is no git repository."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "project")
         shutil.copytree(project, copy, ignore=shutil.ignore_patterns("dags", "__pycache__", "logs"))
@@ -40,32 +58,68 @@ def compiled(project: Path) -> dict[str, str]:
         return {path.name: path.read_text() for path in sorted((copy / "dags").glob("*.py"))}
 
 
+def feature_dag(folder: Path) -> str:
+    """Return the DAG of a folder of `examples/features`.
+
+    Raises:
+        SystemExit: If `validate` would have something to say about it.
+    """
+    config = load_config(_content(folder / "airflow-k8s.yaml"), f"{folder.name}/airflow-k8s.yaml")
+    nodes = pipeline_nodes(runpy.run_path(str(_own(folder, "pipeline.py")))["create_pipeline"]())
+    catalog = Catalog(_content(_own(folder, "catalog.yml")))
+    parameters = _content(folder / "parameters.yml")
+    pipeline = ProjectPipeline(
+        package_name=folder.name,
+        env="local",
+        is_default_env=True,
+        name=DEFAULT_PIPELINE,
+        nodes=nodes,
+        commit="none",
+        parameters=parameters,
+        catalog=catalog.entries(name for n in nodes for name in (*n.inputs, *n.outputs)),
+    )
+    plan = build_plan(pipeline, config)
+    findings = list(check_pipeline(Subject(pipeline, config.run_config, plan, parameters)))
+    if findings:
+        raise SystemExit("\n".join([f"{folder}:", *messages(findings)]))
+    return render_dag(plan).source
+
+
+def _own(folder: Path, name: str) -> Path:
+    """Return a file of a feature, or the one that it shares with others."""
+    return folder / name if (folder / name).exists() else FEATURES / name
+
+
+def _content(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text()) if file.exists() else {}
+
+
 def main(check: bool) -> int:
     """Write or compare the golden files of all examples."""
-    differences = 0
-    for project in sorted(path.parent for path in EXAMPLES.glob("*/pyproject.toml")):
-        golden = project / "dags"
-        expected = compiled(project)
-        found = {path.name: path.read_text() for path in sorted(golden.glob("*.py"))}
-        for name in sorted(expected.keys() | found.keys()):
-            old, new = found.get(name, ""), expected.get(name, "")
-            if old == new:
-                continue
-            differences += 1
-            label = f"examples/{project.name}/dags/{name}"
-            sys.stdout.writelines(
-                difflib.unified_diff(
-                    old.splitlines(keepends=True), new.splitlines(keepends=True), label, label
-                )
-            )
-        if not check:
-            shutil.rmtree(golden, ignore_errors=True)
-            golden.mkdir()
-            for name, text in expected.items():
-                (golden / name).write_text(text)
-    if check and differences:
-        print(f"{differences} golden DAGs differ: run `make golden` and look at the change.")
-    return int(check and differences > 0)
+    expected = {
+        project.parent / "dags" / name: text
+        for project in sorted(EXAMPLES.glob("*/pyproject.toml"))
+        for name, text in compiled(project.parent).items()
+    }
+    for config in sorted(FEATURES.glob("*/airflow-k8s.yaml")):
+        expected[config.with_name("dag.py")] = feature_dag(config.parent)
+    golden = {*EXAMPLES.glob("*/dags/*.py"), *FEATURES.glob("*/dag.py")}
+    found = {path: path.read_text() for path in golden}
+    differing = [p for p in sorted({*expected, *found}) if found.get(p) != expected.get(p)]
+    for path in differing:
+        label = str(path.relative_to(EXAMPLES.parent))
+        old, new = (texts.get(path, "").splitlines(keepends=True) for texts in (found, expected))
+        sys.stdout.writelines(difflib.unified_diff(old, new, label, label))
+        if check:
+            continue
+        if path in expected:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(expected[path])
+        else:
+            path.unlink()
+    if check and differing:
+        print(f"{len(differing)} golden DAGs differ: run `make golden` and look at the change.")
+    return int(check and bool(differing))
 
 
 if __name__ == "__main__":

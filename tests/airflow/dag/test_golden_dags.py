@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
 
 SCRIPTS = Path(__file__).parents[2] / "support/airflow_scripts"
 GOLDEN = sorted(EXAMPLES.glob("*/dags/*.py"))
+FEATURES = sorted(path.parent for path in EXAMPLES.glob("features/*/airflow-k8s.yaml"))
 
 
 def imported(python: Path, folder: Path, home: Path) -> dict[str, Any]:
@@ -63,6 +65,24 @@ def test_a_dag_is_short_enough_to_be_read() -> None:
     source = (EXAMPLES / "spaceflights" / "dags" / "spaceflights.py").read_text()
     operators = source[source.index("class CreateRunResources") : source.index("class PodAdvice")]
     assert len(operators.strip().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_the_dag_of_each_feature_imports_and_serialises_without_errors_or_warnings(
+    python: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    for feature in FEATURES:
+        shutil.copy(feature / "dag.py", folder / f"{feature.name}.py")
+
+    found = imported(python, folder, tmp_path)
+
+    assert found["errors"] == {}
+    assert found["warnings"] == {}
+    assert len(FEATURES) >= 10
+    assert sorted(found["dags"]) == [feature.name for feature in FEATURES]
+    assert all(dag["serialized"] > 0 for dag in found["dags"].values())
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)

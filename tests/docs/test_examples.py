@@ -1,0 +1,41 @@
+"""The folders of `examples/features`: all are listed, and their pages quote what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.docs.pages import DOCS, ROOT
+
+FEATURES = sorted(path for path in (ROOT / "examples/features").iterdir() if path.is_dir())
+QUOTED = {"yaml": ("airflow-k8s.yaml",), "python": ("dag.py", "pipeline.py")}
+"""The files that a block of a language may be from."""
+
+
+def lines(text: str) -> str:
+    """The lines of a text without their indentation, each with line ends around it."""
+    return "\n".join(["", *(line.strip() for line in text.splitlines()), ""])
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_page_quotes_the_files_beside_it(feature: Path) -> None:
+    page = MarkdownIt("commonmark").parse((feature / "README.md").read_text("utf-8"))
+    blocks = [token for token in page if token.type == "fence"]
+
+    assert blocks
+    for block in blocks:
+        files = [feature / name for name in QUOTED[block.info] if (feature / name).exists()]
+        assert any(lines(block.content) in lines(f.read_text("utf-8")) for f in files), (
+            f"{feature.name}/README.md quotes what is not there:\n{block.content}"
+        )
+
+
+def test_the_list_of_examples_has_each_folder_once() -> None:
+    page = (DOCS / "reference/examples.md").read_text("utf-8")
+    listed = [line for line in page.splitlines() if "(../../examples/features/" in line]
+
+    for feature in FEATURES:
+        link = f"| [{feature.name}](../../examples/features/{feature.name}/README.md) |"
+        assert sum(line.startswith(link) for line in listed) == 1, feature.name
