@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedro_airflow_k8s.airflow_api import client as client_module
@@ -90,6 +90,7 @@ def test_the_last_runs_of_1200_dags_take_no_request_each(version: str) -> None:
     assert requests_for_runs(server) < 60
 
 
+@settings(max_examples=settings().max_examples // 4)
 @given(
     runs=st.lists(st.sampled_from([f"dag-{number}" for number in range(12)]), max_size=60),
     page=st.integers(1, 7),
