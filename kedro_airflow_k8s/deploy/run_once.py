@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timezone
 from typing import Any
 
@@ -62,117 +62,23 @@ def run_once(
         AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
         KeyboardInterrupt: From the user, after a message that says what becomes of the run.
     """
-    options = replace(options, logical_date=_logical_date(client, dag, options, progress))
+    run = _Run(client, dag, progress)
+    logical_date = run.logical_date(options.logical_date)
     try:
         before = deliver(client, dag, output, progress)
-        paused = _unpause(client, dag, before is None, options.unpause, progress)
+        paused = run.unpause(options.unpause, new=before is None)
     except KeyboardInterrupt:
         progress.say("No run was started.")
         raise
-    run_id = new_run_id()
-    url = client.run_url(dag.dag_id, run_id)
     try:
-        _trigger(client, dag, run_id, options, progress)
+        run.start(options.conf, logical_date)
         if options.minutes is None:
             return
-        watch = _Watch(client, dag, run_id, progress)
-        try:
-            run = watch.until_end(options.minutes, paused)
-        except AirflowApiError as error:
-            if not isinstance(error, NotFound):
-                progress.say(f"Run {run_id} goes on in Airflow without this command: {url}")
-            raise
+        ended = run.watch(options.minutes, paused)
     except KeyboardInterrupt:
-        _say_interrupted(client, dag, run_id, options.cancel_on_interrupt, progress)
+        run.interrupted(options.cancel_on_interrupt)
         raise
-    watch.show_end(run)
-
-
-def _logical_date(
-    client: AirflowClient, dag: CompiledDag, options: RunOptions, progress: Progress
-) -> datetime | None:
-    """Return the logical date with a zone.
-
-    Raises:
-        RunError: If it is before the DAG's start date: Airflow has no tasks for it.
-    """
-    date = options.logical_date
-    if date is None:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=zone(dag.timezone))
-    if date < datetime.combine(dag.start_date, time(), zone(dag.timezone)):
-        raise RunError(
-            f"--logical-date {date.isoformat()} is before the DAG's start date,"
-            f" {dag.start_date} ({dag.timezone}): Airflow would run no task. Give a later one, or"
-            " set run_config.start_date."
-        )
-    if client.version.major < 3 and date > datetime.now(timezone.utc):
-        progress.warn(f"Airflow {client.version} begins this run only at its logical date.")
-    return date
-
-
-def _trigger(
-    client: AirflowClient, dag: CompiledDag, run_id: str, options: RunOptions, progress: Progress
-) -> None:
-    """Start the run.
-
-    Raises:
-        RunError: If there is a run of this logical date, or the run may be of another text.
-        AirflowApiError: If Airflow does not start it.
-    """
-    url = client.run_url(dag.dag_id, run_id)
-    try:
-        client.trigger(dag.dag_id, run_id, options.conf, options.logical_date)
-    except (Unreachable, ServerFailed):
-        progress.say(f"Run {run_id} may have started all the same: see {url}")
-        raise
-    except Conflict as error:
-        if options.logical_date is None:
-            raise
-        raise RunError(
-            f"DAG {dag.dag_id} has a run of the logical date {options.logical_date.isoformat()}"
-            f" already: give another --logical-date, or none. ({error})"
-        ) from error
-    progress.say(f"Started run {run_id}: {url}")
-    if not client.would_run(dag.dag_id, dag.fingerprint):
-        raise RunError(
-            f"DAG {dag.dag_id} was replaced by another version just when run {run_id} began, which"
-            " may be of that version. Try again, or use a name of your own with --dag-name."
-        )
-
-
-def _say_interrupted(
-    client: AirflowClient, dag: CompiledDag, run_id: str, cancel: bool, progress: Progress
-) -> None:
-    """Say what becomes of a run that is not watched any more; fail it if wanted."""
-    url = client.run_url(dag.dag_id, run_id)
-    if not cancel:
-        progress.say(f"Interrupted: run {run_id} goes on in Airflow, if it had begun: {url}")
-        return
-    try:
-        unfinished = _last_unfinished(client, dag, run_id)
-        if unfinished:
-            # Else the run would end as a success: see fail_run.
-            client.fail_task(dag.dag_id, run_id, unfinished)
-        client.fail_run(dag.dag_id, run_id)
-    except NotFound:
-        progress.say(f"Interrupted: run {run_id} had not begun.")
-    except AirflowApiError as error:
-        progress.say(f"Interrupted: run {run_id} could not be cancelled: {error} See {url}")
-    else:
-        progress.say(f"Interrupted: run {run_id} was marked as failed: {url}")
-
-
-def _last_unfinished(client: AirflowClient, dag: CompiledDag, run_id: str) -> str | None:
-    """Return the last task, teardown aside, that has not ended: no other comes after it."""
-    states = client.task_states(dag.dag_id, run_id)
-    unfinished = [
-        task_id
-        for task_id in dag.task_ids
-        if task_id in states and states[task_id].state not in ENDS and task_id not in TEARDOWN_TASKS
-    ]
-    return unfinished[-1] if unfinished else None
+    run.show_end(ended)
 
 
 def new_run_id() -> str:
@@ -184,43 +90,101 @@ def new_run_id() -> str:
     return f"run-once-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _unpause(
-    client: AirflowClient, dag: CompiledDag, new: bool, wanted: bool | None, progress: Progress
-) -> bool:
-    """Unpause the DAG if that is wanted; return whether it is paused after that."""
-    found = client.find_dag(dag.dag_id)
-    if found is None or not found.paused:
-        return False
-    if wanted or (wanted is None and new):
-        client.set_paused(dag.dag_id, False)
-        return False
-    progress.warn(
-        f"DAG {dag.dag_id} is paused in Airflow: its runs wait until it is unpaused, which"
-        " --unpause does."
-    )
-    return True
+class _Run:
+    """A run from its start to its end."""
 
-
-class _Watch:
-    """Watches a run from its start to its end."""
-
-    def __init__(
-        self, client: AirflowClient, dag: CompiledDag, run_id: str, progress: Progress
-    ) -> None:
+    def __init__(self, client: AirflowClient, dag: CompiledDag, progress: Progress) -> None:
         self._client = client
         self._dag = dag
-        self._run_id = run_id
         self._progress = progress
+        self._id = new_run_id()
+        self._url = client.run_url(dag.dag_id, self._id)
         self._tasks: Mapping[str, TaskState] = {}
         self._silent = False
 
-    def until_end(self, minutes: float, paused: bool) -> DagRun:
+    def logical_date(self, date: datetime | None) -> datetime | None:
+        """Return the logical date with a zone.
+
+        Raises:
+            RunError: If it is before the DAG's start date: Airflow has no tasks for it.
+        """
+        dag = self._dag
+        if date is None:
+            return None
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=zone(dag.timezone))
+        if date < datetime.combine(dag.start_date, time(), zone(dag.timezone)):
+            raise RunError(
+                f"--logical-date {date.isoformat()} is before the DAG's start date,"
+                f" {dag.start_date} ({dag.timezone}): Airflow would run no task. Give a later one,"
+                " or set run_config.start_date."
+            )
+        if self._client.version.major < 3 and date > datetime.now(timezone.utc):
+            self._progress.warn(
+                f"Airflow {self._client.version} begins this run only at its logical date."
+            )
+        return date
+
+    def unpause(self, wanted: bool | None, *, new: bool) -> bool:
+        """Unpause the DAG if that is wanted; return whether it is paused after that."""
+        found = self._client.find_dag(self._dag.dag_id)
+        if found is None or not found.paused:
+            return False
+        if wanted or (wanted is None and new):
+            self._client.set_paused(self._dag.dag_id, False)
+            return False
+        self._progress.warn(
+            f"DAG {self._dag.dag_id} is paused in Airflow: its runs wait until it is unpaused,"
+            " which --unpause does."
+        )
+        return True
+
+    def start(self, conf: Mapping[str, Any], logical_date: datetime | None) -> None:
+        """Start the run.
+
+        Raises:
+            RunError: If there is a run of this logical date, or the run may be of another text.
+            AirflowApiError: If Airflow does not start it.
+        """
+        dag_id = self._dag.dag_id
+        try:
+            self._client.trigger(dag_id, self._id, conf, logical_date)
+        except (Unreachable, ServerFailed):
+            self._progress.say(f"Run {self._id} may have started all the same: see {self._url}")
+            raise
+        except Conflict as error:
+            if logical_date is None:
+                raise
+            raise RunError(
+                f"DAG {dag_id} has a run of the logical date {logical_date.isoformat()} already:"
+                f" give another --logical-date, or none. ({error})"
+            ) from error
+        self._progress.say(f"Started run {self._id}: {self._url}")
+        if not self._client.would_run(dag_id, self._dag.fingerprint):
+            raise RunError(
+                f"DAG {dag_id} was replaced by another version just when run {self._id} began,"
+                " which may be of that version. Try again, or use a name of your own with"
+                " --dag-name."
+            )
+
+    def watch(self, minutes: float, paused: bool) -> DagRun:
         """Show the tasks until the run has ended.
 
         Raises:
             RunError: If it has not ended within so many minutes.
             AirflowApiError: If Airflow cannot be asked, and that will not pass.
         """
+        try:
+            return self._until_end(minutes, paused)
+        except NotFound:
+            raise
+        except AirflowApiError:
+            self._progress.say(
+                f"Run {self._id} goes on in Airflow without this command: {self._url}"
+            )
+            raise
+
+    def _until_end(self, minutes: float, paused: bool) -> DagRun:
         clock = self._progress.clock
         end = clock.now() + minutes * 60
         with TaskTable(self._progress.console, "Tasks", self._dag.task_ids) as table:
@@ -249,30 +213,60 @@ class _Watch:
         failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
         for task_id in failed[:LOGS_SHOWN]:
             self._show_log(task_id)
-        if run.state is RunState.SUCCESS:
-            if failed:
-                self._progress.warn(
-                    f"{', '.join(failed)} failed, after the nodes: Airflow calls the run a success"
-                    f" all the same. See {self._url}"
-                )
-            missing = [task_id for task_id in self._dag.task_ids if task_id not in self._tasks]
-            if missing:
-                raise RunError(
-                    f"Airflow calls the run a success, but these tasks are not in it:"
-                    f" {', '.join(missing)}. Another version of the DAG may have run. See"
-                    f" {self._url}"
-                )
+        if run.state is not RunState.SUCCESS:
+            names = ", ".join(failed) or "Airflow names no failed task"
+            raise RunError(f"The run failed: {names}. See {self._url}")
+        if failed:
+            self._progress.warn(
+                f"{', '.join(failed)} failed, after the nodes: Airflow calls the run a success"
+                f" all the same. See {self._url}"
+            )
+        missing = [task_id for task_id in self._dag.task_ids if task_id not in self._tasks]
+        if missing:
+            raise RunError(
+                f"Airflow calls the run a success, but these tasks are not in it:"
+                f" {', '.join(missing)}. Another version of the DAG may have run. See {self._url}"
+            )
+
+    def interrupted(self, cancel: bool) -> None:
+        """Say what becomes of the run, which is not watched any more; fail it if wanted."""
+        if not cancel:
+            self._progress.say(
+                f"Interrupted: run {self._id} goes on in Airflow, if it had begun: {self._url}"
+            )
             return
-        raise RunError(
-            f"The run failed: {', '.join(failed) or 'Airflow names no failed task'}. See"
-            f" {self._url}"
-        )
+        try:
+            unfinished = self._last_unfinished()
+            if unfinished:
+                # Else the run would end as a success: see fail_run.
+                self._client.fail_task(self._dag.dag_id, self._id, unfinished)
+            self._client.fail_run(self._dag.dag_id, self._id)
+        except NotFound:
+            self._progress.say(f"Interrupted: run {self._id} had not begun.")
+        except AirflowApiError as error:
+            self._progress.say(
+                f"Interrupted: run {self._id} could not be cancelled: {error} See {self._url}"
+            )
+        else:
+            self._progress.say(f"Interrupted: run {self._id} was marked as failed: {self._url}")
+
+    def _last_unfinished(self) -> str | None:
+        """Return the last task, teardown aside, that has not ended: no other comes after it."""
+        states = self._client.task_states(self._dag.dag_id, self._id)
+        unfinished = [
+            task_id
+            for task_id in self._dag.task_ids
+            if task_id in states
+            and states[task_id].state not in ENDS
+            and task_id not in TEARDOWN_TASKS
+        ]
+        return unfinished[-1] if unfinished else None
 
     def _look(self, table: TaskTable) -> DagRun | None:
         """Return the run in its present state, or None while Airflow does not answer."""
         try:
-            run = self._client.run(self._dag.dag_id, self._run_id)
-            self._tasks = self._client.task_states(self._dag.dag_id, self._run_id)
+            run = self._client.run(self._dag.dag_id, self._id)
+            self._tasks = self._client.task_states(self._dag.dag_id, self._id)
         except (Unreachable, ServerFailed) as error:
             if not self._silent:
                 self._progress.warn(f"{error} The run does not need this command; trying again.")
@@ -286,11 +280,11 @@ class _Watch:
         if run is None:
             return (
                 f"Airflow does not answer, and {minutes:g} minutes are over. See what became of run"
-                f" {self._run_id}: {self._url}"
+                f" {self._id}: {self._url}"
             )
         hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
         return (
-            f"Run {self._run_id} is {run.state.value} after {minutes:g} minutes, and goes on.{hint}"
+            f"Run {self._id} is {run.state.value} after {minutes:g} minutes, and goes on.{hint}"
             f" See {self._url}"
         )
 
@@ -299,11 +293,7 @@ class _Watch:
         console.rule(f"Log of {escape(task_id)}", align="left")
         attempt = self._tasks[task_id].attempt
         try:
-            log = self._client.task_log(self._dag.dag_id, self._run_id, task_id, attempt)
+            log = self._client.task_log(self._dag.dag_id, self._id, task_id, attempt)
         except AirflowApiError as error:
             log = f"Airflow does not give it: {error}"
         console.print(log_end(log) or "It is empty.", markup=False, soft_wrap=True)
-
-    @property
-    def _url(self) -> str:
-        return self._client.run_url(self._dag.dag_id, self._run_id)
