@@ -86,7 +86,7 @@ class Answer:
         words = "Not a JSON object" if problem["type"] == "model_type" else problem["msg"]
         if problem["loc"]:
             words = f"`{'.'.join(str(part) for part in problem['loc'])}`: {words}"
-        if problem["type"] in ("enum", "literal_error"):
+        if problem["type"] == "enum":
             words += f", not {self.secrets.hide(repr(problem['input']))}"
         raise AirflowApiError(f"The answer to {self.source} is not what Airflow gives: {words}.")
 
