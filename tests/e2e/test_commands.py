@@ -163,7 +163,7 @@ def test_a_paused_dag_waits_until_it_is_unpaused(
 
     failed(
         kedro(server, *arguments, "-w", "0.05"),
-        "DAG paused is paused in Airflow: its runs wait until somebody unpauses it",
+        "DAG paused is paused in Airflow: its runs wait until it is unpaused",
         "is queued after 0.05 minutes",
     )
     assert client.find_dag("paused").paused  # type: ignore[union-attr]
