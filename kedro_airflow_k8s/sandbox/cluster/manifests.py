@@ -112,6 +112,7 @@ def check(plural: str, body: Object, home: PurePosixPath) -> None:
     if not problems:
         problems = list(_metadata_problems(plural, body["metadata"]))
         problems += list(_pod_problems(body["spec"], home)) if plural == PODS else []
+        problems += list(_claim_problems(body["spec"])) if plural == CLAIMS else []
     if problems:
         raise invalid(KINDS[plural], str(body["metadata"].get("name", "")), problems)
 
@@ -153,6 +154,12 @@ def _metadata_problems(plural: str, metadata: Object) -> Iterator[str]:
         for text in texts:
             if problem := reason(text):
                 yield f"metadata.{field}: Invalid value: {text!r}: {problem}"
+
+
+def _claim_problems(spec: Object) -> Iterator[str]:
+    size = spec["resources"]["requests"]["storage"]
+    if problem := k8s.quantity_reason(size):
+        yield f"spec.resources.requests.storage: Invalid value: {size!r}: {problem}"
 
 
 def _pod_problems(spec: Object, home: PurePosixPath) -> Iterator[str]:

@@ -170,6 +170,8 @@ def test_fields_about_where_and_with_which_rights_a_pod_runs_are_accepted() -> N
         ({"accessModes": [1]}, "spec.accessModes[0]: Invalid value"),
         ({"resources": {}}, "spec.resources.requests: Required value"),
         ({"resources": {"requests": {}}}, "spec.resources.requests.storage: Required value"),
+        ({"resources": {"requests": {"storage": "-1Gi"}}}, "storage: Invalid value: '-1Gi'"),
+        ({"resources": {"requests": {"storage": "1 GB"}}}, "storage: Invalid value: '1 GB'"),
         ({"dataSource": {"name": "snapshot"}}, "spec.dataSource: Unsupported value"),
     ],
 )
