@@ -62,7 +62,7 @@ def _of(**run_config: list[Any]) -> str:
     return params_template(config_of(run_config).run_config)
 
 
-FORM = ["env", "model.depth", "model.name", "absent"]
+FORM = ["model.depth", "model.name", "absent"]
 TEMPLATES = {
     **{
         name: _of(macro_params=[name])
@@ -201,7 +201,7 @@ def test_form_and_conf_of_a_run_reach_the_pod_as_they_are(rendered: Rendered) ->
     assert _json(rendered.with_conf["conf"]) == {
         "macros": {"ds": "2026-01-06"},
         "variables": {"env": "0123"},
-        "form": {"env": "of the form", "model.depth": 5, "model.name": None, "absent": None},
+        "form": {"model.depth": 5, "model.name": None, "absent": None},
         "conf": {"model": {"rates": [0.5, 1e-05], "note": "{{ ds }}, ${x}"}, "ds": "mine"},
     }
 
