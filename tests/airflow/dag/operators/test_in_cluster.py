@@ -61,6 +61,17 @@ def _cluster(tmp_path: Path) -> Iterator[LocalCluster]:
         yield running
 
 
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "shop-1"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
+
+
 def test_the_cluster_and_the_namespace_are_those_of_airflows_own_pod(
     airflow_python: Path, cluster: LocalCluster, tmp_path: Path
 ) -> None:
@@ -85,9 +96,7 @@ def test_the_cluster_and_the_namespace_are_those_of_airflows_own_pod(
             _, log = worker.execute(
                 "create",
                 ("shop", "1"),
-                volume_name="shop-1",
-                size="1Gi",
-                access_modes=["ReadWriteOnce"],
+                manifests=[CLAIM],
             )
         finally:
             worker.stop()
@@ -95,4 +104,4 @@ def test_the_cluster_and_the_namespace_are_those_of_airflows_own_pod(
     assert [(claim.namespace, claim.name) for claim in cluster.claims()] == [
         ("airflows-own", "shop-1")
     ]
-    assert "Creating volume shop-1 in namespace airflows-own" in "\n".join(log)
+    assert "PersistentVolumeClaim shop-1 in namespace airflows-own: created." in log

@@ -31,15 +31,18 @@ ENVIRONMENTS = {
     "node": "{run_name: node}",
     # In the image that is a file, so the volume cannot be filled from it.
     "filling": f"{{run_name: filling, volume: {{mount_path: {HOME}/notes.txt}}}}",
-    # The API makes claims in that namespace, and answers that it has not.
+    # The API creates no claims in that namespace.
+    # Its image lacks the plugin.
+    "lacking": "{run_name: lacking}",
     "creation": "{run_name: creation, namespace: broken}",
 }
 FAULTS = {
-    "POST /api/v1/namespaces/broken/persistentvolumeclaims": Fault(500, carried_out=True),
+    "POST /api/v1/namespaces/broken/persistentvolumeclaims": Fault(500),
 }
 # Fails where it is told to run the node, and else is Python.
 FAKE_PYTHON = f"""#!/bin/sh
 case "$*" in
+    *--env=lacking*) exec {sys.executable} -I -S "$@";;
     *--nodes=clean*) echo "the volume has $(cat data/orders.csv)"; exit 1;;
     *) exec {sys.executable} "$@";;
 esac
@@ -69,8 +72,8 @@ def _compiled(folder: Path) -> dict[str, str]:
 
 def _impatient(dag: str) -> str:
     """The DAG without its ten seconds before another attempt."""
-    assert "retries=2" in dag
-    return dag.replace("retries=2", "retries=0")
+    assert '"retries": 2' in dag
+    return dag.replace('"retries": 2', '"retries": 0')
 
 
 def _image(folder: Path) -> PodImage:
@@ -171,6 +174,14 @@ def test_a_volume_that_is_not_created_fails_the_run_and_nothing_else_starts(
     assert set(run["tasks"].values()) == {"upstream_failed"}
     assert [key for key in outcome.logs if key.startswith("creation")] == []
     assert "the server says no" in outcome.output
+
+
+def test_an_image_without_the_plugin_is_named_in_the_tasks_log_with_the_way_out(
+    outcome: Outcome,
+) -> None:
+    assert outcome.runs["lacking"]["tasks"]["clean"] == "failed"
+    assert "No module named" in outcome.logs["lacking clean"]
+    assert "The image has no kedro-airflow-k8s, or one that is too old." in outcome.output
 
 
 def test_no_volume_is_left_behind(outcome: Outcome) -> None:
