@@ -81,7 +81,8 @@ def _commands(context: str, project: str, name: str) -> list[list[str]]:
 def put_plugin_into_build(project: Path) -> None:
     """Let the example's Dockerfile install the plugin of this repository.
 
-    A wheel of it lies beside requirements.txt, which names it in place of a release.
+    Its wheel goes into the folder `wheels`, from which the Dockerfile installs what is on no
+    package index.
 
     Raises:
         NoImage: The plugin cannot be built.
@@ -93,12 +94,5 @@ def put_plugin_into_build(project: Path) -> None:
         if built.returncode:
             raise NoImage(f"The plugin cannot be built:\n{built.stdout}{built.stderr}")
         (wheel,) = Path(folder).glob("*.whl")
-        shutil.copy(wheel, project)
-    _edit(project / "requirements.txt", "kedro-airflow-k8s>=1.0", f"./{wheel.name}")
-    _edit(project / "Dockerfile", "COPY requirements.txt .", "COPY requirements.txt *.whl ./")
-
-
-def _edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{file} has no longer {old!r} once"
-    file.write_text(text.replace(old, new), encoding="utf-8")
+        (project / "wheels").mkdir(exist_ok=True)
+        shutil.copy(wheel, project / "wheels")

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -147,16 +146,16 @@ def template(text: str) -> Template:
     return compiled_once
 
 
-def pod_of(task: Task, dag: RecordedDag) -> Pod | None:
+def pod_of(task: Task) -> Pod | None:
     """What a task tells its pod; None if it runs no Kedro."""
     named = [a for a in task.keywords.get("arguments", []) if a.startswith("--nodes=")]
     if not named:
         return None
-    macros = {**dag.keywords["user_defined_macros"], "ti": SimpleNamespace(task_id=task.task_id)}
-    variables = task.keywords["pod_template_dict"]["spec"]["containers"][0]["env"]
+    told = (INTERMEDIATE_DATA_VARIABLE, PASSED_ON_VARIABLE)
+    variables = {name: text for name, text in task.keywords["env_vars"].items() if name in told}
     return Pod(
         tuple(split_node_names(None, None, named[0].removeprefix("--nodes="))),  # type: ignore[arg-type]
-        {v["name"]: template(v["value"]).render(macros).replace("$$", "$") for v in variables},
+        {name: template(text).render().replace("$$", "$") for name, text in variables.items()},
     )
 
 
@@ -277,32 +276,32 @@ def check_refusal(found: RandomPipeline, mode: str, refusal: PlanError) -> None:
 
 def check_tasks(runs: Runs, dag: RecordedDag, folder: str, random: Random) -> None:
     """Run each task by itself, and look at what it leaves for the others."""
-    pods = [pod for task in in_some_order(dag, random) if (pod := pod_of(task, dag))]
+    pods = [pod for task in in_some_order(dag, random) if (pod := pod_of(task))]
     assert sorted(name for pod in pods for name in pod.nodes) == sorted(
         node.name for node in runs.found.nodes
     )
-    handed = crossing(runs, pods)
+    passed = crossing(runs, pods)
     # In memory, the forms of a transcoded dataset have nothing in common: within a task, too, only
     # a file makes one of them.
     outputs = [name for node in runs.found.nodes for name in node.outputs]
     transcoded = {stored_name(name) for name in outputs if "@" in name and runs.in_memory(name)}
-    event("something is handed on" if handed else "nothing is handed on")
+    event("something is passed on" if passed else "nothing is passed on")
     store = Path(folder, STORE)
     pipeline = runs.pipeline()
     for pod in pods:
         assert pod.environment[INTERMEDIATE_DATA_VARIABLE] == str(store)
-        told = json.loads(pod.environment[PASSED_ON_VARIABLE])
         made = {
             stored_name(n)
             for node in runs.found.nodes
             for n in node.outputs
             if node.name in pod.nodes
         }
-        assert made & handed <= set(told) <= made
+        if told := pod.environment.get(PASSED_ON_VARIABLE):
+            assert made & passed <= set(json.loads(told)) <= made
         before = stored(store)
         with patch.dict(os.environ, pod.environment):
             run(pipeline.filter(node_names=list(pod.nodes)), runs.catalog(folder))
-        assert stored(store) - before == {file_name(name) for name in made & (handed | transcoded)}
+        assert stored(store) - before == {file_name(name) for name in made & (passed | transcoded)}
 
 
 def stored(store: Path) -> set[str]:
