@@ -29,7 +29,7 @@ from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.plan.build import build_plan
 from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
-from kedro_airflow_k8s.project.reader import pipeline_nodes
+from kedro_airflow_k8s.project.nodes import pipeline_nodes
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FEATURES = EXAMPLES / "features"
