@@ -163,13 +163,15 @@ def _help(command: click.Command) -> Iterator[str]:
 
 def _options(ctx: click.Context) -> str:
     arguments = [
-        f"| `{p.make_metavar(ctx)}` | {_cell(getattr(p, 'help', '') or '')} |"
+        f"| `{p.make_metavar(ctx)}` | See above. |"
         for p in ctx.command.params
         if isinstance(p, click.Argument)
     ]
-    records = [p.get_help_record(ctx) for p in ctx.command.get_params(ctx)]
-    options = [f"| `{names}` | {_cell(text)} |" for names, text in filter(None, records)]
-    return "\n".join(["| option | what it does |", "| --- | --- |", *arguments, *options, ""])
+    # Newer versions of click also have records of arguments, without a text.
+    options = (p for p in ctx.command.get_params(ctx) if isinstance(p, click.Option))
+    records = [p.get_help_record(ctx) for p in options]
+    rows = [f"| `{names}` | {_cell(text)} |" for names, text in filter(None, records)]
+    return "\n".join(["| option | what it does |", "| --- | --- |", *arguments, *rows, ""])
 
 
 def _text_of(text: str) -> str:

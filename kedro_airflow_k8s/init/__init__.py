@@ -1,5 +1,5 @@
-"""What `init` writes into a project: configuration, Dockerfile, workflows for CI services."""
+"""What `init` writes into a project, in the order in which it is decided.
 
-from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts, Registry, ScaffoldedFile
-
-__all__ = ["AuthKind", "ProjectFacts", "Registry", "ScaffoldedFile"]
+arguments -> facts -> plan, which collects the texts of config_file, dockerignore, requirements,
+dockerfile, github_actions and gitlab_ci (both from ci) -> files, which writes -> next_steps.
+"""

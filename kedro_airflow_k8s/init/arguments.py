@@ -1,4 +1,4 @@
-"""What `init` was told: checked before anything is read or written."""
+"""The arguments of `init`, checked before anything is read or written."""
 
 from __future__ import annotations
 
@@ -11,32 +11,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from kedro_airflow_k8s.config.values import Host
 from kedro_airflow_k8s.errors import ConfigError
-from kedro_airflow_k8s.init.facts import AuthKind, Registry
-from kedro_airflow_k8s.init.project_facts import AirflowPlace
+from kedro_airflow_k8s.init.facts import Airflow, AuthKind, Registry
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 from kedro_airflow_k8s.sandbox.ports import PREFERRED
 from kedro_airflow_k8s.upload import check_output
 
-# What people copy from the address bar: pages and APIs of Airflow 2 and 3, by their first step.
+# The first part of the path of Airflow's pages and APIs, as people copy them from the address bar.
 _PAGES = frozenset({"api", "auth", "dags", "home", "login"})
 
 
 @dataclass(frozen=True)
 class InitRequest:
-    """What is wanted.
-
-    Attributes:
-        url: Base address of Airflow; None: none was given.
-        output: Where Airflow reads DAGs; None: nothing was given.
-        env: The environment whose folder gets the file; None: the one that Kedro always reads.
-        force: Replace what is there.
-        dockerfile: Write a Dockerfile.
-        github_actions: Write workflows for GitHub.
-        gitlab_ci: Write a pipeline for GitLab.
-        registry: Where these push the image; None: their default.
-        airflow_auth: How the plugin logs in to Airflow; None: by the environment variables.
-    """
+    """The options of the command, as its help explains them; None if one was not given."""
 
     url: str | None = None
     output: str | None = None
@@ -49,39 +36,45 @@ class InitRequest:
     airflow_auth: AuthKind | None = None
 
     @property
+    def ci(self) -> bool:
+        """Whether files for a CI service are wanted."""
+        return self.github_actions or self.gitlab_ci
+
+    @property
     def adds_files(self) -> bool:
-        """Whether there is something to write beside the configuration."""
-        return self.dockerfile or self.github_actions or self.gitlab_ci
+        """Whether files besides the configuration are wanted."""
+        return self.dockerfile or self.ci
 
     @property
     def configures(self) -> bool:
-        """Whether there is something to write into the configuration."""
+        """Whether there are values for the configuration."""
         return any(value is not None for value in (self.url, self.output, self.airflow_auth))
 
 
-def airflow_place(request: InitRequest, project_path: Path) -> AirflowPlace:
-    """The Airflow that was named; that of the sandbox if nothing was.
+def airflow_of(request: InitRequest, project_path: Path) -> Airflow:
+    """Return the Airflow of the arguments; the sandbox's if they name none.
 
     Raises:
-        ConfigError: The address is none of an Airflow, or nothing can be written to the output.
-        UploadError: The output is an address of a kind that is not known.
-        SandboxError: The sandbox's own record cannot be read.
+        ConfigError: The address or the output is wrong.
+        UploadError: The output has an unknown scheme.
+        SandboxError: The sandbox's state cannot be read.
     """
+    auth = request.airflow_auth
     if request.url is None and request.output is None:
         state = SandboxFolder(project_path).read_state()
         host = state.host if state is not None else f"http://127.0.0.1:{PREFERRED[0]}"
-        return AirflowPlace(host, f"{SANDBOX_FOLDER}/dags", True)
+        return Airflow(host, f"{SANDBOX_FOLDER}/dags", is_sandbox=True, auth=auth)
     if request.output is not None:
         _check_output(request.output)
     host = "" if request.url is None else base_address(request.url)
-    return AirflowPlace(host, request.output or "", False)
+    return Airflow(host, request.output or "", auth=auth)
 
 
 def base_address(url: str) -> str:
-    """The address as the configuration takes it, without a slash at its end.
+    """Return an address of Airflow without a slash at its end.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not a base address.
     """
     shown = "" if "@" in url else f" found {url!r};"
     try:
@@ -91,13 +84,13 @@ def base_address(url: str) -> str:
         raise ConfigError(f"AIRFLOW_URL:{shown} {reason}. Nothing was written.") from None
     parts = urlsplit(url)
     steps = [step for step in parts.path.split("/") if step]
-    # Behind a proxy, Airflow may be at a path of its own: that stays.
+    # Behind a proxy, Airflow can have a path of its own, which stays.
     page = next((at for at, step in enumerate(steps) if step.lower() in _PAGES), None)
     base = urlunsplit((parts.scheme, parts.netloc, "/".join(steps[:page]), "", ""))
     if page is not None:
         raise ConfigError(
-            f"AIRFLOW_URL:{shown} that is a page of Airflow, not its base address. Leave out the"
-            f" path: {base}. Nothing was written."
+            f"AIRFLOW_URL:{shown} must be the base address of Airflow, not one of its pages. Leave"
+            f" out the path: {base}. Nothing was written."
         )
     return base
 
@@ -106,13 +99,8 @@ def _check_output(output: str) -> None:
     if re.match(r"https?://", output, re.IGNORECASE):
         raise ConfigError(
             f"--output: found {output!r}; must be where Airflow reads DAG files: a folder, or"
-            " gs://, s3:// or abfs:// with a bucket and a folder. If that is meant to be the"
-            " address of Airflow, the value of --output is missing: perhaps a variable of the"
-            " shell is empty. Nothing was written."
-        )
-    if not output.isprintable():
-        raise ConfigError(
-            f"--output: found {output!r}; must not hold line breaks or other signs that cannot be"
-            " seen. Nothing was written."
+            " gs://, s3:// or abfs:// with a bucket and a folder. If this is the address of"
+            " Airflow, the value of --output is missing: a shell variable may be empty. Nothing"
+            " was written."
         )
     check_output(output)

@@ -1,73 +1,313 @@
-"""What the templates of `init` need to know of a project, and what they make."""
+"""What `init` knows about a project, and how it finds that out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
+import os
+import re
+import sys
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from kedro.framework.project import pipelines
+
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config.pods import VolumeConfig
+from kedro_airflow_k8s.deploy.target import is_on_this_machine
+from kedro_airflow_k8s.dynamic_config.variables import variable_name
+from kedro_airflow_k8s.errors import ProjectError
+from kedro_airflow_k8s.plan.names import digest
+from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG
+from kedro_airflow_k8s.project.reader import KedroProject
+
+if TYPE_CHECKING:
+    from git import Repo
+    from kedro.framework.startup import ProjectMetadata
 
 Registry = Literal["ghcr", "gar", "ecr"]
-"""Where images go: GitHub's registry, Google's Artifact Registry, Amazon's ECR."""
+"""Where images go: the registry of GitHub or GitLab, Google's Artifact Registry, Amazon's ECR."""
 
 AuthKind = Literal["token", "password", "google", "aws", "none"]
 """The values of `airflow_auth`."""
 
+COMMIT_TAG = "${commit_id|dirty}"
+"""The tag of images that are built for each commit, in `airflow-k8s.yaml`."""
+
+GOOGLE_PROJECT = "${google_project_id}"
+"""The project on Google Cloud, in `airflow-k8s.yaml`."""
+
+EXAMPLE_REGISTRY = "registry.example.com"
+
+SLUG_LENGTH = 40
+"""Leaves room to append something in the name of a pod, a namespace or a repository."""
+
+# A repository on a service that has a registry, in the address of a git remote.
+_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_REMOTE = re.compile(rf"(?<![\w.-])(github|gitlab)\.com[:/]({_PART}(?:/{_PART})+)$")
+_REGISTRY_OF = {"github": "ghcr.io", "gitlab": "registry.gitlab.com"}
+
 
 @dataclass(frozen=True)
-class ScaffoldedFile:
-    """A file that `init` is to write.
+class Airflow:
+    """An Airflow.
 
     Attributes:
-        path: Where, relative to the base.
-        text: The whole file.
-        why: One line, without a full stop, that says what the file is for.
-        base: Whether the path begins in the project's folder, or in the git repository that the
-            project is in, which may be a folder above. Without a repository, they are the same.
+        host: Base address without a slash at its end; empty if it is unknown.
+        output: Where it reads DAGs; empty if that is unknown.
+        is_sandbox: Whether it is the Airflow of the sandbox, which only this machine can reach.
+        auth: The value of `airflow_auth`; None to use the environment variables.
     """
 
-    path: PurePosixPath
-    text: str
-    why: str
-    base: Literal["project", "repository"] = "project"
+    host: str
+    output: str
+    is_sandbox: bool = False
+    auth: AuthKind | None = None
+
+    @property
+    def login(self) -> AuthKind:
+        """How a CI service logs in."""
+        return self.auth or "token"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The git repository of a project, or the project's folder if it is in none.
+
+    Attributes:
+        root: Its folder.
+        folder: The project's folder in it, with slashes; "." if it is the root.
+        default_branch: The branch that is deployed.
+        remote: The address of `origin`; empty if there is none.
+    """
+
+    root: Path
+    folder: str = "."
+    default_branch: str = "main"
+    remote: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image of the pods, as `airflow-k8s.yaml` names it.
+
+    Attributes:
+        name: Its name, with `${google_project_id}` for the project on Google Cloud.
+        tag: Its tag.
+    """
+
+    name: str
+    tag: str
+
+    @property
+    def is_example(self) -> bool:
+        """Whether the user has to replace the name."""
+        return self.name.startswith(f"{EXAMPLE_REGISTRY}/")
+
+    @property
+    def shell_name(self) -> str:
+        """The name for a shell that has the variable of the configuration."""
+        return self.name.replace(GOOGLE_PROJECT, f"${variable_name('google_project_id')}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a project and of its image. Relative ones have slashes.
+
+    Attributes:
+        path: The project's folder.
+        source: The folder of the code.
+        conf: The folder of the configuration; None if it is not in the project.
+        base_env: The environment that Kedro always reads; empty if there is none.
+        personal_env: The environment with personal settings, which Kedro reads by default; empty
+            if there is none.
+        credentials: The patterns by which the project's loader finds files with credentials,
+            relative to the folder of an environment.
+        mount_path: Where the volume of a run is mounted in the image.
+        fills_volume: Whether the data folder of the image is copied to the volume.
+    """
+
+    path: Path
+    source: str
+    conf: str | None
+    base_env: str
+    personal_env: str
+    credentials: tuple[str, ...]
+    mount_path: PurePosixPath
+    fills_volume: bool
 
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """A project as the templates see it. Every text may hold any character unless it says less.
+    """A project as the templates see it. Texts may hold any character unless noted.
 
     Attributes:
-        project_name: What people call it, as in pyproject.toml.
-        package_name: Its Python package: letters, digits and `_`.
-        slug: Made of the project's name for places that take lower-case letters, digits and `-`
-            only, at most 40 of them, a letter first.
-        python_version: Python of the image, such as 3.11.
-        kedro_version: The version of Kedro that runs now, such as 1.7.0.
-        image: Name of the image without a tag, such as registry.example.com/shop.
-        repository_path: The project's folder inside its git repository, with slashes; "." when it
-            is the root, or there is no repository.
-        default_branch: The branch that is deployed, such as main; empty if the clone does not tell.
-        env: The Kedro environment whose folder gets airflow-k8s.yaml, such as base.
-        base_env: The environment that Kedro reads whatever `--env` says; empty if there is none.
-        host: Base address of Airflow, without a slash at its end.
-        output: Where Airflow reads DAGs, as `--output` takes it.
-        is_sandbox: Whether host and output are those of the sandbox on this machine, which no
-            runner of a CI service can reach.
+        name: The name in pyproject.toml.
+        slug: The name in lower-case letters, digits and `-`, at most 40 of them, a letter first.
+        env: The environment whose folder gets `airflow-k8s.yaml`.
         namespace: Kubernetes namespace of the pods.
-        data_folder: Name of the folder in the project where the volume is mounted.
+        airflow: Where the project runs.
+        repository: Its git repository.
+        image: The image of its pods.
+        layout: Its folders.
+        python_version: The Python of the image, such as 3.11.
     """
 
-    project_name: str
-    package_name: str
+    name: str
     slug: str
-    python_version: str
-    kedro_version: str
-    image: str
-    repository_path: str
-    default_branch: str
     env: str
-    base_env: str
-    host: str
-    output: str
-    is_sandbox: bool
     namespace: str
-    data_folder: str = "data"
+    airflow: Airflow
+    repository: Repository
+    image: Image
+    layout: Layout
+    python_version: str = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def read_facts(
+    project: KedroProject,
+    metadata: ProjectMetadata,
+    env: str,
+    airflow: Airflow,
+    registry: Registry | None,
+) -> ProjectFacts:
+    """Return the facts about a project, without those in its `airflow-k8s.yaml`.
+
+    Args:
+        project: The project.
+        metadata: What Kedro's CLI knows about it.
+        env: The environment whose folder gets the file.
+        airflow: Where it is to run.
+        registry: Where its images go; None if that is unknown.
+    """
+    name = str(metadata.project_name)
+    short = slug(name, project.package_name)
+    repository = find_repository(project.path)
+    inside = project.conf_path.resolve().is_relative_to(project.path.resolve())
+    return ProjectFacts(
+        name=name if name.strip() else project.package_name,
+        slug=short,
+        env=env,
+        namespace=short,
+        airflow=airflow,
+        repository=repository,
+        image=new_image(short, repository, registry),
+        layout=Layout(
+            path=project.path,
+            source=relative(project.path / metadata.source_dir, project.path),
+            conf=relative(project.conf_path, project.path) if inside else None,
+            base_env=project.base_env,
+            personal_env=project.default_env if project.default_env != project.base_env else "",
+            credentials=project.credential_patterns,
+            mount_path=PurePosixPath(VolumeConfig().mount_path),
+            fills_volume=True,
+        ),
+    )
+
+
+def with_config(facts: ProjectFacts, config: PluginConfig) -> ProjectFacts:
+    """Return the facts with what the project's configuration sets."""
+    run, host = config.run_config, (config.host or "").rstrip("/")
+    image = facts.image
+    if run.image:
+        folders, slash, last = run.image.partition("@")[0].rpartition("/")
+        name, _, tag = last.partition(":")
+        image = Image(f"{folders}{slash}{name}", tag or "latest")
+    auth = config.airflow_auth.type if config.airflow_auth else None
+    return replace(
+        facts,
+        namespace=run.namespace or facts.namespace,
+        airflow=Airflow(host, config.output or "", is_on_this_machine(host), auth),
+        image=image,
+        layout=replace(
+            facts.layout,
+            mount_path=PurePosixPath(run.volume.mount_path),
+            fills_volume=not (run.volume.disabled or run.volume.skip_init),
+        ),
+    )
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Return the path from a folder to a file, with slashes."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def slug(name: str, package_name: str) -> str:
+    """Return a name for image, namespace and DAG, as `ProjectFacts.slug` describes it.
+
+    Names that have no such spelling get a hash, so that two of them differ.
+    """
+    from slugify import slugify
+
+    for text in (name, package_name):
+        spelled = slugify(text)
+        if spelled and not spelled[0].isalpha():
+            spelled = f"kedro-{spelled}"
+        if short := spelled[:SLUG_LENGTH].rstrip("-"):
+            return short
+    return f"kedro-{digest(name)}"
+
+
+def resource_names(project: KedroProject) -> tuple[str, ...]:
+    """Return the names in the tags `resources.<name>` of nodes; none if a pipeline is broken."""
+    try:
+        project.pipeline_names()
+    except ProjectError:  # `validate` reports it; the configuration is useful without the names.
+        return ()
+    tags = {tag for pipeline in pipelines.values() for node in pipeline.nodes for tag in node.tags}
+    found = {match[1] for tag in tags if (match := RESOURCES_TAG.fullmatch(tag))}
+    return tuple(sorted(name for name in found - {RESOURCES_DEFAULT} if name.strip()))
+
+
+def find_repository(project_path: Path) -> Repository:
+    """Return the git repository that a project is in."""
+    path = project_path.resolve()
+    try:
+        from git import Repo
+        from git.exc import GitError
+    except ImportError:  # GitPython needs the git program at import.
+        return Repository(path)
+    try:
+        with Repo(path, search_parent_directories=True, expand_vars=False) as repo:
+            root = Path(repo.working_tree_dir or path).resolve()
+            folder = path.relative_to(root).as_posix()
+            remote = repo.git.config("--get", "remote.origin.url", with_exceptions=False)
+            return Repository(root, folder, _default_branch(repo), remote)
+    except (GitError, ConfigParserError, OSError, ValueError):  # None, or git cannot read it.
+        return Repository(path)
+
+
+def _default_branch(repo: Repo) -> str:
+    """Return the branch that git has as the head of `origin`, else the one with a usual name.
+
+    The branch that is checked out says nothing: CI is often added on a branch of its own.
+    """
+
+    def head(ref: str) -> str:
+        return str(repo.git.symbolic_ref("--quiet", "--short", ref, with_exceptions=False))
+
+    if found := head("refs/remotes/origin/HEAD"):
+        return found.removeprefix("origin/")
+    names = [branch.name for branch in repo.heads]
+    if not names:  # There is no commit yet; HEAD has the branch of the first one.
+        return head("HEAD") or "main"
+    return "master" if "master" in names and "main" not in names else "main"
+
+
+def new_image(slug: str, repository: Repository, registry: Registry | None) -> Image:
+    """Return the image for a configuration that names none yet.
+
+    Args:
+        slug: The project's name in the image's.
+        repository: Its git repository.
+        registry: Where its images go; None if that is unknown.
+    """
+    if registry is None:
+        return Image(f"{EXAMPLE_REGISTRY}/{slug}", "1.0")
+    if registry == "gar":
+        return Image(f"europe-docker.pkg.dev/{GOOGLE_PROJECT}/{slug}/{slug}", COMMIT_TAG)
+    remote = _REMOTE.search(repository.remote.lower().rstrip("/").removesuffix(".git"))
+    if registry == "ghcr" and remote:
+        name = f"{_REGISTRY_OF[remote[1]]}/{remote[2]}"
+        return Image(name if repository.folder == "." else f"{name}/{slug}", COMMIT_TAG)
+    return Image(f"{EXAMPLE_REGISTRY}/{slug}", COMMIT_TAG)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from click.testing import Result
 from omegaconf import OmegaConf
 
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from tests.kedro.init.ci_machine import git
 from tests.support.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
@@ -73,7 +74,7 @@ def test_it_says_what_it_wrote_and_what_to_do_next(project: ProjectFolder) -> No
     assert sorted(snapshot(project).keys() - before.keys()) == sorted(BASIC)
     for name in BASIC:
         assert f"Wrote {name}: " in text
-    assert "1. kedro airflow-k8s validate" in text
+    assert "1. kedro airflow-k8s validate, to find problems" in text
     assert "sandbox run" in text
     assert "run_config.image is only an example" in text
     assert "docker build -t registry.example.com/shop:1.0 ." in text
@@ -109,16 +110,90 @@ def test_a_slash_at_the_end_of_the_address_goes_and_a_path_of_a_proxy_stays(
     assert config_of(project)["host"] == f"{URL}/team/airflow"
 
 
-def test_the_call_of_the_document_works(
-    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_call_of_the_document_works(project: ProjectFolder) -> None:
     # As a shell would put in the variable.
     done(
         init(project, "--with-github-actions", "--output", "gs://home/dags", "https://airflow.url")
     )
     found = sorted(file.name for file in (project.path / ".github/workflows").iterdir())
     assert found == ["build-and-run.yml", "build-and-schedule.yml"]
-    assert config_of(project)["output"] == "gs://home/dags"
+    assert "\noutput: gs://home/dags\n" in (project.path / CONFIG).read_text()
+
+
+# --- the image by commit and project ----------------------------------------------------------
+
+
+def image_of(project: ProjectFolder) -> str:
+    """The image in the compiled DAG."""
+    done(project.compile("--no-checks"))
+    found: set[str] = set(re.findall(r"[a-z.-]+/[\w./-]*shop:[\w.-]+", project.dag()))
+    (image,) = found
+    return image
+
+
+def test_the_variables_of_the_document_decide_about_an_image_of_google(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = done(init(project, URL, "-o", "gs://b/d", "--registry", "gar"))
+    line = "  image: europe-docker.pkg.dev/${google_project_id}/shop/shop:${commit_id|dirty}\n"
+    assert line in (project.path / CONFIG).read_text()
+    assert "1. Set the environment variable KEDRO_CONFIG_GOOGLE_PROJECT_ID" in text
+    host = "europe-docker.pkg.dev/$KEDRO_CONFIG_GOOGLE_PROJECT_ID/shop"
+    assert f"docker build -t {host}/shop:$(git rev-parse HEAD) ." in text
+
+    refused(project.compile(), "KEDRO_CONFIG_GOOGLE_PROJECT_ID", "set", "google_project_id")
+    assert not project.dags()
+
+    monkeypatch.setenv("KEDRO_CONFIG_GOOGLE_PROJECT_ID", "my-project")
+    monkeypatch.setenv("KEDRO_CONFIG_COMMIT_ID", "0123abc")
+    assert image_of(project) == "europe-docker.pkg.dev/my-project/shop/shop:0123abc"
+
+
+def test_the_commit_comes_from_git_if_the_variable_is_not_set(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(init(project, URL, "-o", "s3://b/d", "--registry", "ecr"))
+    assert image_of(project) == "registry.example.com/shop:dirty"
+    git(project.path, "init", "--quiet", "--initial-branch=main")
+    git(project.path, "commit", "--quiet", "--allow-empty", "--message=One")
+    commit = git(project.path, "rev-parse", "HEAD")
+    assert image_of(project) == f"registry.example.com/shop:{commit}"
+    monkeypatch.setenv("KEDRO_CONFIG_COMMIT_ID", "release-7")
+    assert image_of(project) == "registry.example.com/shop:release-7"
+
+
+def test_the_registry_of_the_service_is_that_of_the_remote(project: ProjectFolder) -> None:
+    git(project.path, "init", "--quiet", "--initial-branch=main")
+    git(project.path, "remote", "add", "origin", "git@github.com:Acme/Shop.git")
+    text = done(init(project, URL, "-o", "s3://b/d", "--with-github-actions"))
+    assert "  image: ghcr.io/acme/shop:${commit_id|dirty}\n" in (project.path / CONFIG).read_text()
+    assert "only an example" not in text
+    workflow = (project.path / ".github/workflows/build-and-run.yml").read_text()
+    assert "image=ghcr.io/acme/shop\n" in workflow
+
+
+def test_workflows_set_the_variables_that_the_configuration_needs(project: ProjectFolder) -> None:
+    done(init(project, URL, "-o", "gs://b/d", "--registry", "gar", "--with-github-actions"))
+    workflow = (project.path / ".github/workflows/build-and-schedule.yml").read_text()
+    line = "KEDRO_CONFIG_GOOGLE_PROJECT_ID: ${{ vars.KEDRO_CONFIG_GOOGLE_PROJECT_ID }}"
+    assert line in workflow
+    assert "image=europe-docker.pkg.dev/$KEDRO_CONFIG_GOOGLE_PROJECT_ID/shop/shop\n" in workflow
+
+
+def test_variables_of_a_configuration_that_exists_are_set_too(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.config("run_config: {image: 'example.com/shop', namespace: '${kedro_config:place}'}")
+    call = ("--with-gitlab-ci", "--with-github-actions")
+    refused(init(project, *call), "KEDRO_CONFIG_PLACE")
+    monkeypatch.setenv("KEDRO_CONFIG_PLACE", "here")
+    done(init(project, *call))
+    workflow = (project.path / ".github/workflows/build-and-run.yml").read_text()
+    assert "KEDRO_CONFIG_PLACE: ${{ vars.KEDRO_CONFIG_PLACE }}" in workflow
+    assert "#   KEDRO_CONFIG_PLACE  " in (project.path / ".gitlab-ci.yml").read_text()
+
+
+# --- files for CI services and the image ------------------------------------------------------
 
 
 def test_a_gitlab_pipeline_that_is_there_stays_and_is_told_what_to_include(
@@ -128,8 +203,10 @@ def test_a_gitlab_pipeline_that_is_there_stays_and_is_told_what_to_include(
     before = own.read_text()
     for force in ((), ("--force",)):
         text = done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", *force))
-        assert "Wrote .gitlab/kedro-airflow-k8s.yml: " in text or force
         assert own.read_text() == before
+        if not force:
+            assert "Wrote .gitlab/kedro-airflow-k8s.yml: " in text
+            assert "include:\n         - local: .gitlab/kedro-airflow-k8s.yml" in text
     included = (project.path / ".gitlab/kedro-airflow-k8s.yml").read_text()
     assert 'local: ".gitlab/kedro-airflow-k8s.yml"' in included
     # One of our own is not included in itself.
@@ -145,16 +222,7 @@ def test_the_extras_that_uploads_and_log_in_need_are_in_the_requirements(
 ) -> None:
     done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google"))
     lines = (project.path / "requirements.txt").read_text().splitlines()
-    assert lines[-1] == "kedro-airflow-k8s[gcp,aws]>=1.0"
-
-    project.write("requirements.txt", "kedro-airflow-k8s[mlflow,aws]==1.0.0\n")
-    text = done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google", "--force"))
-    assert (
-        "Write kedro-airflow-k8s[gcp] in place of kedro-airflow-k8s into requirements.txt" in text
-    )
-    project.write("requirements.txt", "kedro-airflow-k8s[gcp, aws]==1.0.0\n")
-    text = done(init(project, URL, "-o", "s3://b/d", "--airflow-auth", "google", "--force"))
-    assert "in place of" not in text
+    assert lines[-1] == "kedro-airflow-k8s[aws,gcp]>=1.0"
 
 
 def test_force_replaces_the_files_that_are_asked_for_and_keeps_the_configuration(
@@ -174,7 +242,7 @@ def test_force_replaces_the_files_that_are_asked_for_and_keeps_the_configuration
 def test_where_the_image_gets_the_plugin_from_is_said_until_its_wheel_is_there(
     project: ProjectFolder,
 ) -> None:
-    assert "put its wheel into wheels/" in done(init(project, URL, "--dockerfile"))
+    assert "add its wheel: `pip wheel" in done(init(project, URL, "--dockerfile"))
     project.write("wheels/kedro_airflow_k8s-1.0.0-py3-none-any.whl", "")
     assert "wheels/" not in done(init(project, "--dockerfile", "--force")).partition("Next:")[2]
 
@@ -265,7 +333,7 @@ def test_a_project_in_a_folder_of_a_repository_has_its_workflows_at_the_top(
 def test_a_second_time_it_refuses_and_names_the_way_out(project: ProjectFolder) -> None:
     done(init(project, URL))
     before = snapshot(project)
-    refused(init(project, URL), f"{CONFIG} is there already", "--force", "--dry-run")
+    refused(init(project, URL), f"{CONFIG} already exists", "--force", "--dry-run")
     assert snapshot(project) == before
 
 
@@ -280,7 +348,7 @@ def test_force_replaces_it(project: ProjectFolder) -> None:
 def test_a_file_of_another_kind_counts_as_there(project: ProjectFolder, name: str) -> None:
     project.config("{}", name=name)
     before = snapshot(project)
-    refused(init(project, URL), f"conf/base/{name} is there already")
+    refused(init(project, URL), f"conf/base/{name} already exists")
     refused(init(project, URL, "--force"), f"conf/base/{name}", "Delete it")
     assert snapshot(project) == before
 
@@ -299,10 +367,11 @@ def test_files_can_be_added_to_a_configuration_that_is_there(project: ProjectFol
     )
     before = snapshot(project)
     text = done(init(project, "--dockerfile", "--with-github-actions"))
-    assert f"Kept {CONFIG} as it is." in text
+    assert f"Kept {CONFIG}." in text
     assert snapshot(project)[CONFIG] == before[CONFIG]
     assert "WORKDIR /app\n" in (project.path / "Dockerfile").read_text()
     assert "!warehouse/01_raw" in (project.path / ".dockerignore").read_text()
+    assert "eu.example.com:5000/team/app:3" not in text  # CI builds it
     assert "run_config.image is only an example" not in text
 
 
@@ -311,14 +380,14 @@ def test_a_configuration_that_is_there_is_not_kept_when_something_else_is_said(
 ) -> None:
     done(init(project, URL))
     message = refused(init(project, "https://other.example.com", "--dockerfile"))
-    assert "leave out AIRFLOW_URL, --output and --airflow-auth" in message
+    assert "omit AIRFLOW_URL, --output and --airflow-auth" in message
     assert not (project.path / "Dockerfile").exists()
 
 
 def test_a_dockerfile_of_the_users_is_not_replaced(project: ProjectFolder) -> None:
     project.write("Dockerfile", "FROM mine\n")
     before = snapshot(project)
-    refused(init(project, URL, "--dockerfile"), "Dockerfile is there already", "--force")
+    refused(init(project, URL, "--dockerfile"), "Dockerfile already exists", "--force")
     assert snapshot(project) == before
     done(init(project, URL))
     assert (project.path / "Dockerfile").read_text() == "FROM mine\n"
@@ -331,7 +400,7 @@ def test_a_workflow_of_the_users_is_not_replaced(project: ProjectFolder) -> None
     before = snapshot(project)
     refused(
         init(project, URL, "-o", "gs://b/d", "--with-github-actions"),
-        ".github/workflows/build-and-run.yml is there already",
+        ".github/workflows/build-and-run.yml already exists",
     )
     assert snapshot(project) == before
 
@@ -343,28 +412,31 @@ def test_a_schema_of_an_older_version_is_brought_up_to_date_and_a_strangers_is_n
     done(init(project, URL))
     assert "run_config" in schema.read_text()
     schema.write_text('{"title": "mine"}')
-    refused(init(project, URL, "-e", "prod"), "airflow-k8s.schema.json is there already")
+    refused(init(project, URL, "-e", "prod"), "airflow-k8s.schema.json already exists")
 
 
-def test_what_pods_need_is_completed_not_replaced(project: ProjectFolder) -> None:
-    project.write(".dockerignore", "# mine\ndata\n")
+def test_requirements_get_a_line_and_dockerignore_stays(project: ProjectFolder) -> None:
+    ignored = project.write(".dockerignore", "# mine\ndata\n")
     project.write("requirements.txt", "pandas\n")
     (project.path / "conf/local/.gitkeep").unlink()
     text = done(init(project, URL))
-    assert "Changed .dockerignore: " in text
+    assert ignored.read_text() == "# mine\ndata\n"
     assert "Changed requirements.txt: " in text
     assert "Wrote conf/local/.gitkeep: " in text
-    assert (project.path / ".dockerignore").read_text().startswith("# mine\ndata\n")
     assert (project.path / "requirements.txt").read_text() == "pandas\nkedro-airflow-k8s>=1.0\n"
 
 
-def test_requirements_with_hashes_are_left_to_the_tool_that_made_them(
-    project: ProjectFolder,
-) -> None:
-    text = "pandas==2.3 --hash=sha256:aa\n"
-    project.write("requirements.txt", text)
-    assert "Add kedro-airflow-k8s>=1.0 to requirements.txt" in done(init(project, URL))
-    assert (project.path / "requirements.txt").read_text() == text
+def test_the_lines_that_a_dockerignore_lacks_are_printed(project: ProjectFolder) -> None:
+    ignored = project.write(".dockerignore", ".venv\ndata\nconf/**/*credentials*\n")
+    text = done(init(project, URL))
+    step = text.partition("1. Add these lines at the end of .dockerignore.")[2]
+    lines = [line.strip() for line in step.partition("  2. ")[0].splitlines()[1:]]
+    ignored.write_text("\n".join([ignored.read_text(), *lines]))
+    out = (".env", ".git/config", ".netrc", "conf/local/credentials.yml", ".venv/bin/python")
+    assert [name for name in out if not image_lacks(project, name)] == []
+    kept = ("data/01_raw/x.csv", "conf/base/catalog.yml", "conf/local/.gitkeep")
+    assert [name for name in kept if image_lacks(project, name)] == []
+    assert ".dockerignore" not in done(init(project, URL, "--force"))
 
 
 def test_a_project_that_does_not_import_still_gets_its_file(project: ProjectFolder) -> None:
@@ -420,58 +492,24 @@ def test_a_pattern_for_passwords_that_fits_the_catalog_is_told(project: ProjectF
             "config_patterns": {"credentials": ["*.yml"]},
         }
     """)
-    assert "Narrow the pattern '*.yml'" in done(init(project, URL))
+    assert "Make the pattern '*.yml' for credentials" in done(init(project, URL))
     assert not image_lacks(project, "conf/base/catalog.yml")
-
-
-def test_an_ignore_file_of_a_few_lines_is_completed_as_its_line_says(
-    project: ProjectFolder,
-) -> None:
-    project.write(".dockerignore", ".venv\nconf\nsrc\npyproject.toml\n")
-    text = done(init(project, URL))
-    line = "Changed .dockerignore: keeps passwords and results out of the image, raw data in\n"
-    assert line in text
-    out = (".env", ".git/config", ".netrc", "data/02_intermediate/x.parquet", ".venv/bin/python")
-    assert [name for name in out if not image_lacks(project, name)] == []
-    kept = ("data/01_raw/x.csv", "conf/base/catalog.yml", "pyproject.toml", "src/shop/nodes.py")
-    assert [name for name in kept if image_lacks(project, name)] == []
-
-
-def test_what_the_dockerfile_cannot_install_is_told_where_there_is_one(
-    project: ProjectFolder,
-) -> None:
-    project.write("requirements.txt", "kedro\n-e .\ngit+https://example.com/x.git\n")
-    assert "cannot install" not in done(init(project, URL))
-    text = done(init(project, URL, "--force", "--dockerfile"))
-    assert "The image cannot install requirements.txt, line 2, '-e .': " in text
-    assert "The image cannot install requirements.txt, line 3, " in text
-    (project.path / "Dockerfile").unlink()
-    assert "line 2" not in done(init(project, URL, "--force"))
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "/data",
-        "/usr/data",
         "/usr/lib/data",
         "/etc/data",
         "/home/data",
         # In pieces, as no file may name the home of whom it was written by.
-        "/" + "root/data",
         "/" + "root/project/data",
         "/var/lib/data",
         "/tmp/data",
         "/home/me/my data",
-        "/home/$HOME/data",
         "/home/a;reboot/data",
-        "/home/a'b/data",
-        '/home/a"b/data',
-        "/home/a`id`/data",
-        "/home/a\\b/data",
-        "/home/[a]/data",
-        "/home/me/{data}",
-        "/home/me/da&ta",
+        "/home/$HOME/data",
     ],
 )
 def test_a_folder_that_no_image_may_give_away_gets_no_dockerfile(
@@ -486,7 +524,7 @@ def test_a_folder_that_no_image_may_give_away_gets_no_dockerfile(
 
 
 @pytest.mark.parametrize(
-    "path", ["/app/data", "/usr/src/app/data", "/opt/a+b/x.1/data", "/home/żółw/data", "/srv/data"]
+    "path", ["/app/data", "/usr/src/app/data", "/opt/a+b/x.1/data", "/home/żółw/data"]
 )
 def test_a_folder_of_the_projects_own_gets_one(project: ProjectFolder, path: str) -> None:
     project.config(yaml.safe_dump({"run_config": {"volume": {"mount_path": path}}}))
@@ -506,28 +544,26 @@ def test_a_folder_of_a_repository_with_a_line_break_gets_no_files_for_ci(
     run = odd.start_kedro("airflow-k8s", "init", URL, "-o", "gs://b/d", option)
     assert run.returncode == 1
     assert "'my\\nshop'" in run.stderr
-    assert "Rename the folder" in run.stderr
+    assert "Rename it" in run.stderr
     assert not (odd.path / CONFIG).exists()
     run = odd.start_kedro("airflow-k8s", "init", URL, "-o", "gs://b/d")
     assert run.returncode == 0, run.stderr
 
 
-# --- killed, and two at once ------------------------------------------------------------------
+# --- killed -----------------------------------------------------------------------------------
 
 # Calls kedro with the arguments, and dies as by `kill -9` right before or after a rename.
 KILLED = """
 import os, sys, signal
-from pathlib import Path
-when, number = sys.argv.pop(1), int(sys.argv.pop(1))
-real, calls = Path.replace, []
-def replace(self, target):
-    calls.append(self)
-    if when == "after":
-        real(self, target)
+number = int(sys.argv.pop(1))
+real, calls = os.replace, []
+def replace(source, target, **options):
+    if "conf/base" in str(target) or ".github" in str(target) or str(target).endswith(".txt"):
+        calls.append(target)
     if len(calls) == number:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, target) if when == "before" else None
-Path.replace = replace
+    real(source, target, **options)
+os.replace = replace
 from kedro.framework.cli.cli import main
 sys.argv[0] = "kedro"
 main()
@@ -535,51 +571,24 @@ main()
 CI_CALL = ("airflow-k8s", "init", URL, "-o", "gs://b/d", "--dockerfile", "--with-github-actions")
 
 
-@pytest.mark.parametrize(("when", "number"), [("before", 1), ("after", 1), ("after", 4)])
-def test_after_a_kill_the_same_call_makes_it_whole(
-    project: ProjectFolder, when: str, number: int
-) -> None:
+@pytest.mark.parametrize("number", [1, 4])
+def test_after_a_kill_the_same_call_makes_it_whole(project: ProjectFolder, number: int) -> None:
     project.write("requirements.txt", "kedro\n")
     whole = set(BASIC) | {"Dockerfile", ".github/workflows/build-and-run.yml"}
     run = subprocess.run(
-        [sys.executable, "-c", KILLED, when, str(number), *CI_CALL],
+        [sys.executable, "-c", KILLED, str(number), *CI_CALL],
         cwd=project.path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
-    left = snapshot(project)
-    # What says that init was here comes last, and the rest that was under way lies around.
-    assert CONFIG not in left
-    assert [name for name in left if name.endswith(".kedro-airflow-k8s")]
+    # The configuration, by which the next `init` knows that this one came to its end, comes last.
+    assert CONFIG not in snapshot(project)
     again = project.start_kedro(*CI_CALL)
     assert again.returncode == 0, again.stderr
-    after = snapshot(project)
-    assert whole <= after.keys()
-    assert not [name for name in after if name.endswith(".kedro-airflow-k8s")]
-
-
-def test_two_calls_at_once_leave_the_files_of_one_of_them(project: ProjectFolder) -> None:
-    calls = {
-        url: subprocess.Popen(
-            [sys.executable, "-m", "kedro", "airflow-k8s", "init", url, "-o", output],
-            cwd=project.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for url, output in ((URL, "gs://b/d"), ("https://other.example.com", "s3://b/d"))
-    }
-    ends = {url: (call.communicate(), call.returncode) for url, call in calls.items()}
-    (winner,) = [url for url, (_, code) in ends.items() if code == 0]
-    (((_, said), code),) = [end for url, end in ends.items() if url != winner]
-    assert code == 1
-    assert said.count("Error: ") == 1
-    assert "Nothing was written." in said
-    assert config_of(project)["host"] == winner
-    extra = "gcp" if winner == URL else "aws"
-    assert f"kedro-airflow-k8s[{extra}]" in (project.path / "requirements.txt").read_text()
+    assert whole <= snapshot(project).keys()
+    assert "kedro-airflow-k8s[gcp]" in (project.path / "requirements.txt").read_text()
 
 
 # --- nothing is written -----------------------------------------------------------------------
@@ -633,7 +642,6 @@ def test_an_empty_variable_before_the_address_is_noticed(project: ProjectFolder)
     refused(init(project, "--output", "https://airflow.url"), "the value of --output is missing")
     refused(init(project, "--output", "", URL), "the output location is empty")
     refused(init(project, "--output", "gss://bucket/x", URL), "gss")
-    refused(init(project, "--output", "a\nb", URL), "line breaks")
     assert snapshot(project) == before
 
 
@@ -646,34 +654,12 @@ def test_an_environment_that_is_no_folder_of_the_configuration_is_refused(
     assert snapshot(project) == before
 
 
-def test_a_registry_without_a_workflow_is_a_wrong_call(project: ProjectFolder) -> None:
-    message = refused(init(project, URL, "--registry", "ghcr"), code=2)
-    assert "--registry needs --with-github-actions or --with-gitlab-ci" in message
-
-
 def test_outside_a_project_it_says_so(project: ProjectFolder, tmp_path: Path) -> None:
     run = project.start_kedro("airflow-k8s", "init", URL, cwd=tmp_path)
     assert run.returncode == 1
     assert "There is no Kedro project in" in run.stderr
     assert "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["project"]
-
-
-def test_a_disk_that_gets_full_leaves_nothing(
-    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = snapshot(project)
-    real, calls = os.fsync, []
-
-    def full(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
-    refused(init(project, URL), "The disk is full", "Nothing was written.")
-    assert snapshot(project) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="root writes anywhere")
@@ -693,6 +679,5 @@ def test_a_project_that_is_read_only_is_told(project: ProjectFolder) -> None:
         folder.chmod(0o755)
     assert run.returncode == 1, run.stdout + run.stderr
     assert run.stderr.count("Error: ") == 1
-    assert "cannot be written: Permission denied. Ask for the right to write there" in run.stderr
-    assert "Nothing was written." in run.stderr
+    assert "cannot be written: Permission denied." in run.stderr
     assert snapshot(project) == before

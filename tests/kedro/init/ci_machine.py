@@ -37,6 +37,14 @@ class Machine:
         """The clone."""
         return self.folder / "workspace"
 
+    def install_docker(self) -> None:
+        """Make a `docker` that only prints its arguments."""
+        programs = self.folder / "programs"
+        programs.mkdir(parents=True)
+        (programs / "docker").write_text('#!/bin/sh\necho docker "$@"\n')
+        (programs / "docker").chmod(0o755)
+        self.environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+
     def install_python(self) -> None:
         """Make an environment with pip that finds the libraries of this one, but for the plugin.
 

@@ -1,47 +1,53 @@
-"""Projects of every kind for which workflows are made, and the files of all of them."""
+"""Projects of every kind for which CI files are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from kedro_airflow_k8s.init import AuthKind, ProjectFacts, Registry, ScaffoldedFile
+from kedro_airflow_k8s.init.ci import CiSetup
+from kedro_airflow_k8s.init.facts import (
+    COMMIT_TAG,
+    GOOGLE_PROJECT,
+    Airflow,
+    AuthKind,
+    Image,
+    Layout,
+    ProjectFacts,
+    Registry,
+    Repository,
+)
+from kedro_airflow_k8s.init.files import NewFile
 
-FACTS = ProjectFacts(
-    project_name="Shop",
-    package_name="shop",
-    slug="shop",
-    python_version="3.11",
-    kedro_version="1.7.0",
-    image="registry.example.com/shop",
-    repository_path=".",
-    default_branch="main",
-    env="base",
+LAYOUT = Layout(
+    path=Path("/shop"),
+    source="src",
+    conf="conf",
     base_env="base",
-    host="https://airflow.example.com",
-    output="/opt/airflow/dags",
-    is_sandbox=False,
+    personal_env="local",
+    credentials=(),
+    mount_path=PurePosixPath("/home/kedro_docker/data"),
+    fills_volume=True,
+)
+FACTS = ProjectFacts(
+    name="Shop",
+    slug="shop",
+    env="base",
     namespace="airflow",
+    airflow=Airflow("https://airflow.example.com", "/opt/airflow/dags", auth="none"),
+    repository=Repository(Path("/shop")),
+    image=Image("registry.example.com/shop", "1.0"),
+    layout=LAYOUT,
+    python_version="3.11",
 )
 
 IMAGES: dict[Registry, str] = {
     "ghcr": "ghcr.io/example/shop",
-    "gar": "europe-docker.pkg.dev/example/images/shop",
+    "gar": f"europe-docker.pkg.dev/{GOOGLE_PROJECT}/images/shop",
     "ecr": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop",
 }
-
-HOSTILE_FACTS = replace(
-    FACTS,
-    project_name='It\'s a "shop"\n- run: ${{ secrets.X }} $(id) [[ x ]] %}',
-    repository_path='a `dir`/it\'s {{ x }} [x] $HOME "ü" #1: *&!',
-    default_branch="re+lease/$(id)'\"ü#!]{{x}}",
-    env='prod\'s "$HOME" {{ x }}',
-    output="gs://bucket/${{ github.actor }}",
-)
-"""A project whose every text tries to be something else in YAML, an expression or a shell."""
 
 SECRETS_OF_AUTH: dict[AuthKind, set[str]] = {
     "token": {"AIRFLOW_API_TOKEN"},
@@ -52,42 +58,61 @@ SECRETS_OF_AUTH: dict[AuthKind, set[str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to call what makes workflows."""
-
-    facts: ProjectFacts
-    registry: Registry
-    airflow_auth: AuthKind
-
-    @property
-    def name(self) -> str:
-        """A folder's name for it."""
-        kind = self.facts.output.partition("://")[0].strip("/").replace("/", "-")
-        place = "root" if self.facts.repository_path == "." else "folder"
-        known = "known" if self.facts.image in IMAGES.values() else "unknown"
-        hostile = "hostile" if self.facts.default_branch != "main" else "plain"
-        reached = "sandbox" if self.facts.is_sandbox else "airflow"
-        parts = (self.registry, self.airflow_auth, kind, place, known, hostile, reached)
-        return "_".join(parts)
+def setup(registry: Registry = "ghcr", auth: AuthKind = "none", output: str = "") -> CiSetup:
+    """The jobs of a project that is the root of its repository, its image not in the registry."""
+    airflow = replace(FACTS.airflow, auth=auth, output=output or FACTS.airflow.output)
+    return CiSetup(replace(FACTS, airflow=airflow), registry)
 
 
-def every_variant() -> Iterator[Variant]:
-    """Registries, log-ins, outputs, places in the repository, images known and not known."""
-    outputs = (FACTS.output, "gs://bucket/dags", "s3://bucket/dags", "abfs://container/dags")
-    every = product(get_args(Registry), get_args(AuthKind), outputs, (".", "services/my shop"))
-    for registry, auth, output, path in every:
-        facts = replace(FACTS, output=output, repository_path=path)
-        yield Variant(facts, registry, auth)
-    for registry in get_args(Registry):
-        yield Variant(replace(FACTS, image=IMAGES[registry]), registry, "none")
-        yield Variant(HOSTILE_FACTS, registry, "password")
-    sandbox = replace(FACTS, host="http://localhost:8080", is_sandbox=True)
-    yield Variant(sandbox, "ghcr", "none")
+def changed(jobs: CiSetup, **changes: object) -> CiSetup:
+    """The same jobs with other facts, those of `repository` and `airflow` by their own names."""
+    facts = jobs.facts
+    repository = {k: v for k, v in changes.items() if k in ("folder", "default_branch")}
+    airflow = {k: v for k, v in changes.items() if k in ("host", "output", "is_sandbox", "auth")}
+    others = {k: v for k, v in changes.items() if k not in repository | airflow}
+    parts = {
+        "repository": replace(facts.repository, **repository),  # type: ignore[arg-type]
+        "airflow": replace(facts.airflow, **airflow),  # type: ignore[arg-type]
+    }
+    return replace(jobs, facts=replace(facts, **parts, **others))  # type: ignore[arg-type]
 
 
-def write_all(root: Path, files: list[ScaffoldedFile]) -> list[Path]:
-    """Write scaffolded files into a folder, and give their places."""
+def with_image(registry: Registry) -> CiSetup:
+    """The jobs of a project whose configuration names an image in the registry, by commit."""
+    variables = ("KEDRO_CONFIG_GOOGLE_PROJECT_ID",) if registry == "gar" else ()
+    jobs = changed(setup(registry), image=Image(IMAGES[registry], COMMIT_TAG))
+    return replace(jobs, config_variables=variables)
+
+
+HOSTILE = changed(
+    setup("ghcr", "password"),
+    name='It\'s a "shop"\n- run: ${{ secrets.X }} $(id) [[ x ]] %}',
+    folder='a `dir`/it\'s {{ x }} [x] $HOME "ü" #1: *&!',
+    default_branch="re+lease/$(id)'\"ü#!]{{x}}",
+    env='prod\'s "$HOME" {{ x }}',
+    output="gs://bucket/${{ github.actor }}",
+)
+"""A project whose texts all try to be something else in YAML, an expression or a shell."""
+
+
+def _variants() -> Iterable[CiSetup]:
+    """Every pair of two registries, log-ins, outputs or places in the repository."""
+    auths, registries = get_args(AuthKind), get_args(Registry)
+    outputs = ("/opt/airflow/dags", "gs://bucket/dags", "s3://bucket/dags", "abfs://box/dags")
+    for number in range(len(auths) * len(outputs)):
+        jobs = setup(registries[number % 3], auths[number % 5], outputs[number % 4])
+        yield changed(jobs, folder="services/my shop") if number // 4 % 2 else jobs
+    for registry in registries:
+        yield with_image(registry)
+        yield replace(HOSTILE, registry=registry)
+    yield changed(setup(), host="http://localhost:8080", is_sandbox=True)
+
+
+VARIANTS = tuple(_variants())
+
+
+def write_all(root: Path, files: Iterable[NewFile]) -> list[Path]:
+    """Write files into a folder and return their places."""
     written = []
     for file in files:
         place = root / file.path
@@ -95,8 +120,3 @@ def write_all(root: Path, files: list[ScaffoldedFile]) -> list[Path]:
         place.write_text(file.text, encoding="utf-8")
         written.append(place)
     return written
-
-
-def by_name(files: list[ScaffoldedFile]) -> dict[PurePosixPath, str]:
-    """The texts of files."""
-    return {file.path: file.text for file in files}

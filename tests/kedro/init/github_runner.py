@@ -126,7 +126,7 @@ class Workflow:
         """Run the steps of one job on a machine of its own."""
         assert set(job) <= _JOB_KEYS, set(job) - _JOB_KEYS
         machine = self.machines[name] = Machine(self.folder / name)
-        machine.folder.mkdir(parents=True)
+        machine.install_docker()
         settings = self.push.settings_of(job)
         running = _Job(self, machine, self.used.setdefault(name, []), settings)
         for step in job["steps"]:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.init import ProjectFacts, ScaffoldedFile
+from kedro_airflow_k8s.init.ci import CiSetup
+from kedro_airflow_k8s.init.files import NewFile
 from kedro_airflow_k8s.init.github_actions import github_workflows
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
 from kedro_airflow_k8s.sandbox.services import Sandbox, stop_sandbox
 from tests.airflow.sandbox.services_project import Rest, call, make_counting_project, sandbox_of
 from tests.kedro.init.ci_machine import VERSION, build_wheel, git
-from tests.kedro.init.ci_variants import FACTS, write_all
+from tests.kedro.init.ci_variants import changed, setup, with_image, write_all
 from tests.kedro.init.github_runner import DIGEST, Push, Settings, StepFailed, Workflow
 from tests.kedro.init.gitlab_runner import Pipeline
 from tests.support.kedro_projects import ProjectFolder
@@ -40,7 +41,7 @@ host: {host}
 output: {output}
 airflow_auth: password
 run_config:
-  image: registry.example.com/shop
+  image: {image}
   run_name: {run_name}
   startup_time: 120
   cron_expression: "0 3 * * *"
@@ -81,15 +82,22 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
 
 
 def push(
-    airflow: Airflow, repository: Path, facts: ProjectFacts, files: list[ScaffoldedFile]
+    airflow: Airflow,
+    repository: Path,
+    jobs: CiSetup,
+    files: list[NewFile],
+    image: str = "registry.example.com/shop",
 ) -> None:
     """Make a repository with the project in it, with two branches."""
     repository.mkdir()
-    project = repository / facts.repository_path
+    project = repository / jobs.facts.repository.folder
     ignored = shutil.ignore_patterns(".airflow-sandbox", "__pycache__")
     shutil.copytree(airflow.project.path, project, ignore=ignored, dirs_exist_ok=True)
     config = CONFIG.format(
-        host=airflow.sandbox.host, output=airflow.sandbox.output, run_name=facts.slug
+        host=airflow.sandbox.host,
+        output=airflow.sandbox.output,
+        run_name=jobs.facts.slug,
+        image=image,
     )
     (project / "conf/base/airflow-k8s.yaml").write_text(config)
     (project / "requirements.txt").write_text(f"kedro\nkedro-airflow-k8s=={VERSION}\n")
@@ -124,11 +132,13 @@ def passwords(airflow: Airflow) -> dict[str, str]:
 def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    facts = replace(FACTS, repository_path="services/my shop", output=str(airflow.sandbox.output))
-    files = github_workflows(facts, "ghcr", "password")
+    jobs = changed(
+        setup("ghcr", "password", str(airflow.sandbox.output)), folder="services/my shop"
+    )
+    files = github_workflows(jobs)
     run, schedule = (file.text for file in files)
     repository = tmp_path / "repository"
-    push(airflow, repository, facts, files)
+    push(airflow, repository, jobs, files)
     pushed = Push(
         repository,
         BRANCH,
@@ -150,6 +160,9 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     check_nothing_was_injected(tmp_path)
     tags = dict(branch.used["image"])["docker/build-push-action"]["tags"]
     assert tags == f"{image}:{commit}-1234567890-1"
+    # For `${commit_id}` in a configuration.
+    tag = f"--tag {image}:{commit} {image}@{DIGEST}"
+    assert f"docker buildx imagetools create {tag}\n" in branch.machines["image"].said
     # Airflow's credentials are in the step that talks to it, and nowhere else.
     assert "AIRFLOW_API_PASSWORD" not in branch.machines["run"].environment
 
@@ -165,10 +178,10 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
 def test_a_workflow_that_logs_in_to_google_leaves_no_trace_of_it_in_the_dag(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    facts = replace(FACTS, slug="google", output="gs://bucket/dags")
-    files = github_workflows(facts, "ghcr", "password")
+    jobs = changed(setup("ghcr", "password", "gs://bucket/dags"), slug="google")
+    files = github_workflows(jobs)
     repository = tmp_path / "repository"
-    push(airflow, repository, facts, files)
+    push(airflow, repository, jobs, files)
     pushed = Push(
         repository,
         "main",
@@ -189,9 +202,10 @@ def test_a_workflow_that_logs_in_to_google_leaves_no_trace_of_it_in_the_dag(
 def test_a_project_with_a_mistake_fails_before_an_image_is_built(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    files = github_workflows(FACTS, "ghcr", "password")
+    jobs = setup("ghcr", "password")
+    files = github_workflows(jobs)
     repository = tmp_path / "repository"
-    push(airflow, repository, FACTS, files)
+    push(airflow, repository, jobs, files)
     ProjectFolder(repository).config("run_config: {image: shop, colour: red}\n")
     git(repository, "commit", "--quiet", "--all", "--message=Three")
 
@@ -205,9 +219,9 @@ def test_a_project_with_a_mistake_fails_before_an_image_is_built(
 def test_without_the_name_of_the_image_the_workflow_says_which_variable_is_missing(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    files = github_workflows(FACTS, "gar", "none")
+    files = github_workflows(setup("gar"))
     repository = tmp_path / "repository"
-    push(airflow, repository, FACTS, files)
+    push(airflow, repository, setup("gar"), files)
     workflow = Workflow(files[0].text, Push(repository, "main"), tmp_path / "jobs")
 
     with pytest.raises(StepFailed, match="::error::Set the repository's variable IMAGE "):
@@ -229,6 +243,35 @@ def test_without_the_name_of_the_image_the_workflow_says_which_variable_is_missi
     assert login["password"] == "Google's token"
 
 
+def test_the_image_of_the_configuration_is_checked_built_and_named_by_its_variables(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    jobs = with_image("gar")
+    files = github_workflows(jobs)
+    repository = tmp_path / "repository"
+    push(airflow, repository, jobs, files, f"{jobs.facts.image.name}:{jobs.facts.image.tag}")
+    empty = Workflow(files[0].text, Push(repository, "main"), tmp_path / "empty")
+    with pytest.raises(StepFailed, match=r"europe-docker\.pkg\.dev//images/shop"):
+        empty.run_job("check", empty.document["jobs"]["check"])
+
+    pushed = Push(
+        repository, "main", settings=Settings({"KEDRO_CONFIG_GOOGLE_PROJECT_ID": "my-project"})
+    )
+    workflow = Workflow(files[0].text, pushed, tmp_path / "jobs")
+    workflow.run_job("check", workflow.document["jobs"]["check"])
+    workflow.run_job("image", workflow.document["jobs"]["image"])
+
+    name, commit = (
+        "europe-docker.pkg.dev/my-project/images/shop",
+        git(repository, "rev-parse", "HEAD"),
+    )
+    compiled = workflow.machines["check"].workspace / "dags/shop.py"
+    assert f"{name}:{commit}" in compiled.read_text()
+    assert workflow.outputs["image"] == {"image": f"{name}@{DIGEST}"}
+    tag = f"--tag {name}:{commit} {name}@{DIGEST}"
+    assert f"docker buildx imagetools create {tag}\n" in workflow.machines["image"].said
+
+
 def done(pipeline: Pipeline, job: str, **handed_on: str) -> str:
     """What a job has said that went well."""
     code = pipeline.run_job(job, **handed_on)
@@ -240,10 +283,10 @@ def done(pipeline: Pipeline, job: str, **handed_on: str) -> str:
 def test_the_gitlab_jobs_run_a_branch_and_schedule_the_default_branch(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    facts = replace(FACTS, slug="gitlab", output=str(airflow.sandbox.output))
-    (file,) = gitlab_pipeline(facts, "ghcr", "password")
+    jobs = changed(setup("ghcr", "password", str(airflow.sandbox.output)), slug="gitlab")
+    file = gitlab_pipeline(jobs)
     repository = tmp_path / "repository"
-    push(airflow, repository, facts, [file])
+    push(airflow, repository, jobs, [file])
     image = "registry.gitlab.example.com/shop"
     built = {"BUILT_IMAGE": f"{image}@{DIGEST}"}
     commit = git(repository, "rev-parse", "HEAD")
@@ -265,11 +308,11 @@ def test_the_gitlab_jobs_run_a_branch_and_schedule_the_default_branch(
 def test_the_gitlab_jobs_find_a_project_in_a_folder_of_the_repository(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    facts = replace(FACTS, repository_path="it's a `folder`/$HOME", env="prod")
-    (file,) = gitlab_pipeline(facts, "ghcr", "password", included=True)
+    jobs = changed(setup("ghcr", "password"), folder="it's a `folder`/$HOME", env="prod")
+    file = gitlab_pipeline(jobs, included=True)
     repository = tmp_path / "repository"
-    push(airflow, repository, facts, [file])
-    project = ProjectFolder(repository / facts.repository_path)
+    push(airflow, repository, jobs, [file])
+    project = ProjectFolder(repository / jobs.facts.repository.folder)
     project.config("run_config: {image: shop, colour: red}\n", env="prod")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message=Three")

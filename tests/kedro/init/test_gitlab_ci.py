@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,34 +13,33 @@ import pytest
 import yaml
 
 from kedro_airflow_k8s.cli.init import init_command
-from kedro_airflow_k8s.init import AuthKind, Registry
+from kedro_airflow_k8s.init.ci import CiSetup
+from kedro_airflow_k8s.init.facts import AuthKind, Registry
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
 from tests.kedro.init.ci_variants import (
-    FACTS,
-    HOSTILE_FACTS,
+    HOSTILE,
     IMAGES,
-    Variant,
-    every_variant,
+    VARIANTS,
+    changed,
+    setup,
+    with_image,
     write_all,
 )
 from tests.kedro.init.gitlab_runner import read_pipeline, script_of
 
-VARIANTS = list(every_variant())
 INCLUDED = [False, True]
 CLOUD_OF = {"google": "GCP", "aws": "AWS", "gs": "GCP", "s3": "AWS", "abfs": "AZURE"}
 
 
-def text_of(variant: Variant, included: bool = False) -> str:
-    (file,) = gitlab_pipeline(variant.facts, variant.registry, variant.airflow_auth, included)
-    return file.text
+def text_of(jobs: CiSetup, included: bool = False) -> str:
+    return gitlab_pipeline(jobs, included=included).text
 
 
-def jobs_of(variant: Variant, included: bool = False) -> dict[str, dict[str, Any]]:
+def jobs_of(jobs: CiSetup, included: bool = False) -> dict[str, dict[str, Any]]:
     """The jobs that run, by the end of their names."""
-    jobs = read_pipeline(text_of(variant, included))
     return {
-        name.removeprefix(f"{variant.facts.slug}-"): job
-        for name, job in jobs.items()
+        name.removeprefix(f"{jobs.facts.slug}-"): job
+        for name, job in read_pipeline(text_of(jobs, included)).items()
         if not name.startswith(".")
     }
 
@@ -49,14 +47,12 @@ def jobs_of(variant: Variant, included: bool = False) -> dict[str, dict[str, Any
 def test_every_variant_is_valid_by_gitlabs_schema(tmp_path: Path) -> None:
     files = [
         path
-        for variant in VARIANTS
+        for number, variant in enumerate(VARIANTS)
         for included in INCLUDED
         for path in write_all(
-            tmp_path / variant.name / str(included),
-            gitlab_pipeline(variant.facts, variant.registry, variant.airflow_auth, included),
+            tmp_path / f"{number} {included}", [gitlab_pipeline(variant, included=included)]
         )
     ]
-    assert len(set(files)) == 2 * len(VARIANTS)
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci"]
     done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -83,24 +79,21 @@ def test_shellcheck_finds_nothing_in_any_script(tmp_path: Path) -> None:
 
 
 def test_it_is_gitlabs_file_or_one_that_the_users_includes() -> None:
-    (whole,) = gitlab_pipeline(FACTS, "ghcr", "token")
-    assert whole.path == PurePosixPath(".gitlab-ci.yml")
-    assert whole.base == "repository"
-    (part,) = gitlab_pipeline(FACTS, "ghcr", "token", included=True)
-    assert part.path == PurePosixPath(".gitlab/kedro-airflow-k8s.yml")
-    assert ".gitlab-ci.yml" in part.why
-    # Nothing of it may change the user's own jobs, or have a name that they may have.
+    whole = gitlab_pipeline(setup())
+    assert whole.path == Path(".gitlab-ci.yml")
+    part = gitlab_pipeline(setup(), included=True)
+    assert part.path == Path(".gitlab/kedro-airflow-k8s.yml")
+    # Nothing in it may change the user's own jobs, or have a name that they may have.
     names = set(yaml.safe_load(part.text))
     assert all(name.lstrip(".").startswith("shop-") for name in names)
     assert {"stages", "workflow"} < set(yaml.safe_load(whole.text))
-    shop = replace(FACTS, repository_path="shops/one", slug="shop-one")
-    (other,) = gitlab_pipeline(shop, "ghcr", "token", included=True)
-    assert other.path == PurePosixPath(".gitlab/shop-one-kedro-airflow-k8s.yml")
+    shop = changed(setup(), folder="shops/one", slug="shop-one")
+    assert gitlab_pipeline(shop, included=True).path.name == "shop-one-kedro-airflow-k8s.yml"
 
 
 @pytest.mark.parametrize("included", INCLUDED)
 def test_a_branch_is_run_and_the_default_branch_is_scheduled(included: bool) -> None:
-    jobs = jobs_of(Variant(FACTS, "ghcr", "token"), included)
+    jobs = jobs_of(setup(), included)
     assert set(jobs) == {"check", "build-image", "run-once", "schedule"}
     conditions = {name: job["rules"][0]["if"] for name, job in jobs.items()}
     assert "!= $CI_DEFAULT_BRANCH" in conditions["run-once"]
@@ -118,30 +111,31 @@ def test_a_branch_is_run_and_the_default_branch_is_scheduled(included: bool) -> 
     assert jobs["build-image"]["needs"] == [f"{prefix}check"]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_a_job_has_tokens_for_the_clouds_it_uses_and_no_others(variant: Variant) -> None:
-    jobs = jobs_of(variant)
+def test_a_job_has_tokens_for_the_clouds_it_uses_and_no_others() -> None:
     registry: dict[str, set[str]] = {
         "ghcr": set(),
         "gar": {"GCP_ID_TOKEN"},
         "ecr": {"AWS_ID_TOKEN"},
     }
-    scheme = variant.facts.output.partition("://")[0]
-    used = {CLOUD_OF[word] for word in (scheme, variant.airflow_auth) if word in CLOUD_OF}
-    airflow = {f"{cloud}_ID_TOKEN" for cloud in used}
-    assert set(jobs["build-image"].get("id_tokens", ())) == registry[variant.registry]
-    assert "id_tokens" not in jobs["check"]
-    for name in ("run-once", "schedule"):
-        assert set(jobs[name].get("id_tokens", ())) == airflow
-        # And it makes use of each.
-        assert all(f'"${token}"' in script_of(jobs[name]) for token in airflow)
+    for variant in VARIANTS:
+        jobs, airflow = jobs_of(variant), variant.facts.airflow
+        words = (airflow.output.partition("://")[0], airflow.login)
+        tokens = {f"{CLOUD_OF[word]}_ID_TOKEN" for word in words if word in CLOUD_OF}
+        assert set(jobs["build-image"].get("id_tokens", ())) == registry[variant.registry]
+        assert "id_tokens" not in jobs["check"]
+        for name in ("run-once", "schedule"):
+            assert set(jobs[name].get("id_tokens", ())) == tokens
+            # And it makes use of each.
+            assert all(f'"${token}"' in script_of(jobs[name]) for token in tokens)
 
 
 def test_the_image_is_pushed_by_commit_and_job_and_run_by_digest() -> None:
-    jobs = jobs_of(Variant(FACTS, "ghcr", "token"))
+    jobs = jobs_of(setup())
     build = script_of(jobs["build-image"])
     # A registry may refuse to move a tag, and the same commit comes with a merge and with a retry.
     assert '--tag "$name:$CI_COMMIT_SHA-$CI_JOB_ID"' in build
+    # For `${commit_id}` in the configuration.
+    assert '--tag "$name:$CI_COMMIT_SHA" "$name@$digest"' in build
     # The tag of the cache is moved, and an image without a new cache is as good.
     assert re.search(r'--cache-to "[^"]*,ignore-error=true"', build)
     assert 'echo "BUILT_IMAGE=$name@$digest" > image.env' in build
@@ -151,26 +145,34 @@ def test_the_image_is_pushed_by_commit_and_job_and_run_by_digest() -> None:
 
 
 def test_the_image_is_built_without_a_privileged_docker() -> None:
-    (service,) = jobs_of(Variant(FACTS, "ghcr", "token"))["build-image"]["services"]
+    (service,) = jobs_of(setup())["build-image"]["services"]
     assert re.fullmatch(r"moby/buildkit:v[\d.]+-rootless@sha256:[0-9a-f]{64}", service["name"])
-    assert "dind" not in text_of(Variant(FACTS, "ghcr", "token"))
+    assert "dind" not in text_of(setup())
 
 
-def test_the_image_is_the_projects_where_that_is_in_the_registry() -> None:
+def test_the_image_is_the_one_of_the_configuration_if_that_is_in_the_registry() -> None:
     clouds: tuple[Registry, ...] = ("gar", "ecr")
     for registry in clouds:
-        known = Variant(replace(FACTS, image=IMAGES[registry]), registry, "none")
-        assert jobs_of(known)["build-image"]["variables"]["IMAGE"] == IMAGES[registry]
-        assert "IMAGE   " not in text_of(known)
-        unknown = Variant(FACTS, registry, "none")
+        image = IMAGES[registry].replace("${google_project_id}", "$KEDRO_CONFIG_GOOGLE_PROJECT_ID")
+        assert jobs_of(with_image(registry))["build-image"]["variables"]["IMAGE"] == image
+        assert "IMAGE   " not in text_of(with_image(registry))
+        unknown = setup(registry)
         assert "IMAGE" not in jobs_of(unknown)["build-image"]["variables"]
         assert re.search(r"^#   IMAGE +name of the image", text_of(unknown), re.MULTILINE)
-    own = jobs_of(Variant(FACTS, "ghcr", "none"))["build-image"]
+    own = jobs_of(setup())["build-image"]
     assert own["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
 
 
+def test_the_variables_of_the_configuration_are_set() -> None:
+    text = text_of(with_image("gar"))
+    assert re.search(r"^#   KEDRO_CONFIG_GOOGLE_PROJECT_ID +id of the project", text, re.MULTILINE)
+    variables = jobs_of(with_image("gar"))["check"]["variables"]
+    assert variables["KEDRO_CONFIG_COMMIT_ID"] == "$CI_COMMIT_SHA"
+    assert variables["KEDRO_CONFIG_BRANCH_NAME"] == "$CI_COMMIT_REF_NAME"
+
+
 def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
-    own = Variant(replace(FACTS, image=IMAGES["ghcr"]), "ghcr", "none")
+    own = with_image("ghcr")
     build = jobs_of(own)["build-image"]
     assert build["variables"]["IMAGE"] == "$CI_REGISTRY_IMAGE"
     assert "password=$CI_REGISTRY_PASSWORD" in script_of(build)
@@ -183,14 +185,14 @@ def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
 def test_no_password_is_named_but_in_the_comment() -> None:
     kinds: tuple[AuthKind, ...] = ("token", "password")
     for auth in kinds:
-        text = text_of(Variant(FACTS, "ghcr", auth))
+        text = text_of(setup("ghcr", auth))
         comment, _, rest = text.partition("\n\n")
         assert "AIRFLOW_API_" in comment
         assert "AIRFLOW_API_" not in rest
 
 
 def test_variables_are_to_be_set_where_a_job_without_an_environment_sees_them_too() -> None:
-    variant = Variant(FACTS, "ecr", "token")
+    variant = setup("ecr", "token")
     jobs = jobs_of(variant)
     assert "environment" not in jobs["build-image"]
     assert "$AWS_ROLE" in script_of(jobs["build-image"])
@@ -199,12 +201,12 @@ def test_variables_are_to_be_set_where_a_job_without_an_environment_sees_them_to
 
 
 def test_hostile_texts_stay_texts() -> None:
-    jobs = jobs_of(Variant(HOSTILE_FACTS, "ghcr", "none"))
+    jobs = jobs_of(HOSTILE)
     assert set(jobs) == {"check", "build-image", "run-once", "schedule"}
     value = jobs["check"]["variables"]["KEDRO_ENV"]
-    assert value.replace("$$", "$") == HOSTILE_FACTS.env
+    assert value.replace("$$", "$") == HOSTILE.facts.env
     cd = next(line for line in jobs["check"]["before_script"] if line.startswith("cd "))
     printed = subprocess.run(
         ["bash", "-c", cd.replace("cd ", "printf %s ", 1)], capture_output=True, check=True
     )
-    assert printed.stdout.decode() == HOSTILE_FACTS.repository_path
+    assert printed.stdout.decode() == HOSTILE.facts.repository.folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,34 +21,20 @@ from kedro_airflow_k8s.config.kubernetes import dns_label_reason
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.init.config_file import (
-    ConfigPlace,
     config_text,
+    config_variables,
     is_our_schema,
     schema_text,
     yaml_text,
 )
-from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts
-from kedro_airflow_k8s.init.project_facts import SLUG_LENGTH, slug
+from kedro_airflow_k8s.init.facts import SLUG_LENGTH, AuthKind, Image, ProjectFacts, slug
+from tests.kedro.init.ci_variants import FACTS as SHOP
 from tests.kedro.init.commented_yaml import key_lines, load_yaml, switch_on, switched_off
 
-FACTS = ProjectFacts(
-    project_name="My Shop",
-    package_name="my_shop",
-    slug="my-shop",
-    python_version="3.11",
-    kedro_version="1.7.0",
-    image="registry.example.com/my-shop",
-    repository_path=".",
-    default_branch="main",
-    env="base",
-    base_env="base",
-    host="https://airflow.example.com",
-    output="gs://bucket/dags",
-    is_sandbox=False,
-    namespace="my-shop",
+FACTS = replace(
+    SHOP, airflow=replace(SHOP.airflow, output="gs://bucket/dags", auth=None), slug="my-shop"
 )
-NOWHERE = replace(FACTS, host="", output="")
-PLACE = ConfigPlace(schema="../../airflow-k8s.schema.json", conf="conf")
+NOWHERE = replace(FACTS, airflow=replace(FACTS.airflow, host="", output=""))
 SCHEMA = jsonschema.Draft202012Validator(json.loads(schema_text()))
 AUTHS: list[AuthKind | None] = [None, *get_args(AuthKind)]
 HOSTILE = [
@@ -80,8 +66,11 @@ HOSTILE = [
 ]
 
 
-def text_of(facts: ProjectFacts = FACTS, auth: AuthKind | None = None, **place: Any) -> str:
-    return config_text(facts, replace(PLACE, **place), auth, date(2026, 1, 31))
+def text_of(
+    facts: ProjectFacts = FACTS, auth: AuthKind | None = None, resources: Sequence[str] = ()
+) -> str:
+    facts = replace(facts, airflow=replace(facts.airflow, auth=auth))
+    return config_text(facts, "../../airflow-k8s.schema.json", resources, date(2026, 1, 31))
 
 
 def loaded(text: str) -> Any:
@@ -169,9 +158,9 @@ def test_the_file_is_valid_as_it_is(facts: ProjectFacts, auth: AuthKind | None) 
     data = loaded(text_of(facts, auth))
     config = load_config(data, "it")
     SCHEMA.validate(data)
-    assert (config.host or "", config.output or "") == (facts.host, facts.output)
+    assert (config.host or "", config.output or "") == (facts.airflow.host, facts.airflow.output)
     assert (config.airflow_auth and config.airflow_auth.type) == auth
-    assert config.run_config.image == "registry.example.com/my-shop:1.0"
+    assert config.run_config.image == "registry.example.com/shop:1.0"
 
 
 @pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
@@ -209,7 +198,7 @@ def test_no_line_is_longer_than_a_screen() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_the_experiment_to_the_letter(name: str) -> None:
-    facts = replace(FACTS, project_name=name, output=f"/dags/{name}")
+    facts = replace(FACTS, name=name, airflow=replace(FACTS.airflow, output=f"/dags/{name}"))
     config = load_config(loaded(text_of(facts)), "it")
     assert config.run_config.experiment_name == name
     assert config.output == f"/dags/{name}"
@@ -282,5 +271,25 @@ def test_the_schema_is_that_of_the_package_and_known_as_ours() -> None:
 
 
 def test_an_env_file_says_when_it_counts() -> None:
-    assert "for --env prod" in text_of(replace(FACTS, env="prod"))
-    assert "for --env" not in text_of()
+    assert "It applies with --env prod" in text_of(replace(FACTS, env="prod"))
+    assert "--env" not in text_of()
+
+
+def test_an_image_by_commit_says_which_variables_it_takes() -> None:
+    image = Image("europe-docker.pkg.dev/${google_project_id}/shop/shop", "${commit_id|dirty}")
+    text = text_of(replace(FACTS, image=image))
+    assert load_yaml(text)["run_config"]["image"] == f"{image.name}:{image.tag}"
+    assert "KEDRO_CONFIG_COMMIT_ID" in text
+    assert "KEDRO_CONFIG_GOOGLE_PROJECT_ID" in text
+    assert config_variables(text) == {"KEDRO_CONFIG_GOOGLE_PROJECT_ID"}
+    assert "KEDRO_CONFIG" not in text_of()
+
+
+def test_the_variables_that_a_file_cannot_do_without_are_found() -> None:
+    text = """
+    # ${of_a_comment}
+    host: https://${kedro_config:Domain}/
+    output: ${host}/${globals:bucket}/${folder|dags}/${kedro_config:stage,test}/${_own}
+    run_config: {image: "shop:${commit_id}", run_name: "${ region }-${branch_name}"}
+    """
+    assert config_variables(text) == {"KEDRO_CONFIG_DOMAIN", "KEDRO_CONFIG_REGION"}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePosixPath
+
 import pytest
 
-from kedro_airflow_k8s.init.dockerignore import Contents, dockerignore, too_wide
+from kedro_airflow_k8s.init.dockerignore import missing_lines, new_dockerignore, too_wide
+from kedro_airflow_k8s.init.facts import Layout
 from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from tests.kedro.init.ci_variants import LAYOUT
 
 SECRETS = (
     "conf/base/credentials.yml",
@@ -24,6 +29,8 @@ NEEDED = (
     "data/01_raw/orders.csv",
     "data/01_raw/deep/er/orders.parquet",
     "conf/local/.gitkeep",
+)
+CODE = (
     "conf/base/catalog.yml",
     "conf/base/airflow-k8s.yaml",
     "src/shop/nodes.py",
@@ -65,7 +72,6 @@ conf/local/*
 conf/**/*credentials*
 """
 FILES = {
-    "none": None,
     "empty": "",
     "of kedro-docker": OF_KEDRO_DOCKER,
     "data by its contents": "data/*\nconf/local\n",
@@ -76,11 +82,7 @@ FILES = {
     "only what is named": "*\n!src\n!conf\n!pyproject.toml\n",
     "no line end": "data",
     "comments": "# data\n#!data/01_raw\n",
-    "environment only": ".venv\n",
     "takes passwords back": ".env\n!.env\n.netrc\n!.netrc\n.git\n!.git\n",
-    "no code and no configuration": "src\nconf\npyproject.toml\n",
-    "no base": "conf/base\n**/*.py\n*.toml\n",
-    "configuration by its contents": "conf/*\nsrc/**\n",
     "windows": "data\r\nlogs\r\n",
     "strange patterns": "[\n\\\n!\n/\n***.tmp\ndata\n",
 }
@@ -90,82 +92,88 @@ def rules(text: str) -> DockerIgnore:
     return DockerIgnore(text.splitlines())
 
 
-def made(present: str | None, *, wheels: bool = True) -> str:
-    return dockerignore(present, Contents("data", "conf", "local", wheels=wheels))
+def completed(text: str, layout: Layout = LAYOUT) -> str:
+    """The file once the user has added the lines."""
+    end = "" if text.endswith("\n") or not text else "\n"
+    return text + end + "".join(f"{line}\n" for line in missing_lines(text, layout))
+
+
+def with_patterns(*patterns: str) -> Layout:
+    return replace(LAYOUT, credentials=patterns)
+
+
+def test_a_new_file_keeps_secrets_and_results_out_and_lets_in_what_pods_need() -> None:
+    found = rules(new_dockerignore(LAYOUT))
+    assert [path for path in SECRETS if not found.ignores(path)] == []
+    assert [path for path in (*NEEDED, *CODE) if found.ignores(path)] == []
+    assert found.ignores("data/02_intermediate/big.parquet")
+    assert missing_lines(new_dockerignore(LAYOUT), LAYOUT) == []
 
 
 @pytest.mark.parametrize("present", FILES.values(), ids=FILES)
-def test_passwords_stay_out_and_what_pods_need_comes_in(present: str | None) -> None:
-    text = made(present)
+def test_with_the_missing_lines_secrets_stay_out_and_raw_data_comes_in(present: str) -> None:
+    text = completed(present)
     assert [path for path in SECRETS if not rules(text).ignores(path)] == []
     assert [path for path in NEEDED if rules(text).ignores(path)] == []
+    assert missing_lines(text, LAYOUT) == []
+    # Whatever else comes in or stays out is the user's choice.
+    assert [p for p in CODE if rules(text).ignores(p)] == [
+        p for p in CODE if rules(present).ignores(p)
+    ]
 
 
-@pytest.mark.parametrize("present", FILES.values(), ids=FILES)
-def test_a_second_time_there_is_nothing_to_add(present: str | None) -> None:
-    assert made(made(present)) == made(present)
+def test_only_lines_that_are_missing_are_named() -> None:
+    assert missing_lines(OF_KEDRO_DOCKER, LAYOUT) == [
+        ".env*",
+        ".netrc",
+        ".git",
+        ".airflow-sandbox",
+        "!data/01_raw",
+    ]
 
 
-@pytest.mark.parametrize("present", [text for text in FILES.values() if text], ids=str)
-def test_every_line_that_was_there_stays_in_its_order(present: str) -> None:
-    lines = iter(made(present).splitlines())
-    assert all(line in lines for line in present.splitlines())
+def test_raw_data_may_stay_out_when_no_volume_is_filled() -> None:
+    layout = replace(LAYOUT, fills_volume=False)
+    assert rules(new_dockerignore(layout)).ignores("data/01_raw/orders.csv")
+    assert "!data/01_raw" not in missing_lines("data\n", layout)
 
 
-def test_the_rest_of_the_data_stays_out() -> None:
-    for present in (None, OF_KEDRO_DOCKER, ".venv\n", ""):
-        found = rules(made(present))
-        assert found.ignores("data/02_intermediate/big.parquet")
-        assert found.ignores("data/08_reporting/report.csv")
-
-
-def test_the_line_for_raw_data_comes_right_behind_the_one_that_drops_it() -> None:
-    lines = [line for line in made(OF_KEDRO_DOCKER).splitlines() if line and line[0] != "#"]
-    assert lines[lines.index("data") + 1] == "!data/01_raw"
-
-
-def test_a_file_that_has_all_is_not_touched() -> None:
-    text = made(None)
-    assert made(text) == text
-    without_end = text.rstrip("\n")
-    assert made(without_end) == without_end
-
-
-def test_raw_data_stays_out_when_no_volume_is_filled() -> None:
-    text = dockerignore(None, Contents(None, "conf", "local"))
-    assert rules(text).ignores("data/01_raw/orders.csv")
-    assert dockerignore("data\n", Contents(None, None, "")).startswith("data\n")
-    assert "01_raw" not in dockerignore("data\n", Contents(None, None, ""))
+def test_a_configuration_outside_the_project_needs_no_lines() -> None:
+    layout = replace(LAYOUT, conf=None, credentials=("*.yml",))
+    assert "credentials" not in new_dockerignore(layout)
+    assert too_wide(layout) == []
 
 
 def test_a_project_with_folders_of_other_names_has_lines_for_those() -> None:
-    contents = Contents("warehouse", "settings/all", "mine", base="main", source="code")
-    for present in (None, "warehouse\n", "settings\ncode\n"):
-        text = rules(dockerignore(present, contents))
-        assert not text.ignores("warehouse/01_raw/orders.csv")
-        assert text.ignores("warehouse/02_intermediate/orders.csv")
-        assert text.ignores("settings/all/mine/x.yml")
-        assert not text.ignores("settings/all/mine/.gitkeep")
-        assert text.ignores("settings/all/base/credentials.yml")
-        assert not text.ignores("settings/all/main/catalog.yml")
-        assert not text.ignores("code/shop/nodes.py")
+    layout = replace(
+        LAYOUT,
+        conf="settings/all",
+        personal_env="mine",
+        base_env="main",
+        mount_path=PurePosixPath("/app/warehouse"),
+    )
+    for text in (new_dockerignore(layout), completed("warehouse\n", layout)):
+        found = rules(text)
+        assert not found.ignores("warehouse/01_raw/orders.csv")
+        assert found.ignores("warehouse/02_intermediate/orders.csv")
+        assert found.ignores("settings/all/mine/x.yml")
+        assert not found.ignores("settings/all/mine/.gitkeep")
+        assert found.ignores("settings/all/base/credentials.yml")
+        assert not found.ignores("settings/all/main/catalog.yml")
 
 
 @pytest.mark.parametrize("name", ["a[b]c", "a*b", "#a", "!a", "a?b"])
 def test_a_folder_with_signs_of_patterns_in_its_name_is_meant_as_it_is(name: str) -> None:
-    contents = Contents(name, name, "local", source=name)
-    for present in (None, "*\n"):
-        text = dockerignore(present, contents)
-        assert not rules(text).ignores(f"{name}/01_raw/orders.csv")
-        assert rules(text).ignores(f"{name}/02_intermediate/x.csv")
+    layout = replace(LAYOUT, conf=name, mount_path=PurePosixPath(f"/app/{name}s"))
+    for text in (new_dockerignore(layout), completed("*\n", layout)):
+        assert not rules(text).ignores(f"{name}s/01_raw/orders.csv")
         assert rules(text).ignores(f"{name}/base/credentials.yml")
-        assert dockerignore(text, contents) == text
+        assert missing_lines(text, layout) == []
 
 
 # --- files with passwords under other names ---------------------------------------------------
 
 
-@pytest.mark.parametrize("present", FILES.values(), ids=FILES)
 @pytest.mark.parametrize(
     ("pattern", "files"),
     [
@@ -180,30 +188,25 @@ def test_a_folder_with_signs_of_patterns_in_its_name_is_meant_as_it_is(name: str
     ],
 )
 def test_files_in_which_the_loader_looks_for_passwords_stay_out(
-    present: str | None, pattern: str, files: list[str]
+    pattern: str, files: list[str]
 ) -> None:
-    contents = Contents("data", "conf", "local", credentials=(pattern,), wheels=True)
-    text = dockerignore(present, contents)
-    assert [path for path in (*files, *SECRETS) if not rules(text).ignores(path)] == []
-    assert [path for path in NEEDED if rules(text).ignores(path)] == []
-    assert dockerignore(text, contents) == text
+    layout = with_patterns(pattern)
+    for text in (new_dockerignore(layout), completed("data\n!data/01_raw\n", layout)):
+        assert [path for path in (*files, *SECRETS) if not rules(text).ignores(path)] == []
+        assert [path for path in (*NEEDED, *CODE) if rules(text).ignores(path)] == []
+        assert missing_lines(text, layout) == []
 
 
 def test_patterns_that_lead_out_of_the_project_or_that_kedro_has_anyway_add_nothing() -> None:
     usual = ("credentials*", "credentials*/**", "**/credentials*")
     outside = ("../../../passwords.yml", "../../../../etc/passwords.yml")
-    contents = Contents("data", "conf", "local", credentials=(*usual, *outside), wheels=True)
-    assert dockerignore(None, contents) == made(None)
+    layout = with_patterns(*usual, *outside)
+    assert new_dockerignore(layout) == new_dockerignore(LAYOUT)
 
 
 def test_a_pattern_that_also_means_the_catalog_takes_no_configuration_out() -> None:
-    contents = Contents("data", "conf", "local", credentials=("*.yml", "secrets*"), wheels=True)
-    assert too_wide(contents) == ("*.yml",)
-    text = dockerignore(None, contents)
-    assert [path for path in NEEDED if rules(text).ignores(path)] == []
+    layout = with_patterns("*.yml", "secrets*")
+    assert too_wide(layout) == ["*.yml"]
+    text = new_dockerignore(layout)
+    assert [path for path in (*NEEDED, *CODE) if rules(text).ignores(path)] == []
     assert rules(text).ignores("conf/base/secrets.yml")
-
-
-def test_windows_line_ends_stay() -> None:
-    text = made(FILES["windows"])
-    assert text.count("\n") == text.count("\r\n")

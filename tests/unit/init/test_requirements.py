@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kedro import __version__ as kedro_version
 from packaging.requirements import Requirement
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.init.requirements import (
-    installs_plugin,
-    is_hashed,
-    needed_files,
+    files_of,
     new_requirements,
-    not_installable,
     plugin_line,
     with_plugin,
 )
@@ -51,20 +49,15 @@ def write(folder: Path, text: str, name: str = "requirements.txt") -> Path:
 
 
 @pytest.mark.parametrize("line", SPELLINGS)
-def test_the_plugin_is_known_in_any_spelling(line: str, tmp_path: Path) -> None:
-    assert installs_plugin(write(tmp_path, f"pandas\n{line}\nkedro\n"))
+def test_the_plugin_is_known_in_any_spelling(line: str) -> None:
+    text = f"pandas\n{line}\nkedro\n"
+    assert with_plugin(text) == text
 
 
 @pytest.mark.parametrize("line", OTHERS)
-def test_other_lines_are_not_taken_for_the_plugin(line: str, tmp_path: Path) -> None:
-    assert not installs_plugin(write(tmp_path, f"pandas\n{line}\nkedro\n"))
-
-
-def test_the_plugin_is_found_in_files_that_are_included_even_in_a_circle(tmp_path: Path) -> None:
-    write(tmp_path, "-r ../requirements.txt\nkedro_airflow_k8s\n", "more/base.txt")
-    assert installs_plugin(write(tmp_path, "-r more/base.txt\n-r missing.txt\n"))
-    write(tmp_path, "-r ../requirements.txt\n", "more/base.txt")
-    assert not installs_plugin(tmp_path / "requirements.txt")
+def test_other_lines_are_not_taken_for_the_plugin(line: str) -> None:
+    text = f"pandas\n{line}\nkedro\n"
+    assert with_plugin(text) == f"{text}{plugin_line()}\n"
 
 
 @pytest.mark.parametrize(
@@ -85,18 +78,14 @@ def test_the_line_takes_this_version() -> None:
     assert not Requirement(plugin_line()).specifier.contains("0.8.0")
 
 
-def test_a_project_without_a_file_gets_what_pyproject_names() -> None:
-    text = new_requirements({"project": {"dependencies": ["pandas", "kedro~=1.5"]}}, "1.7.0")
-    assert text == f"pandas\nkedro~=1.5\n{plugin_line()}\n"
-    assert new_requirements({}, "1.7.0") == f"kedro~=1.7.0\n{plugin_line()}\n"
-    named = {"project": {"dependencies": ["kedro", "kedro_airflow_k8s"]}}
-    assert new_requirements(named, "1.7.0") == "kedro\nkedro_airflow_k8s\n"
-
-
-def test_hashes_are_noticed_wherever_they_stand(tmp_path: Path) -> None:
-    assert is_hashed(write(tmp_path, "kedro==1 \\\n    --hash=sha256:aa\n"))
-    assert is_hashed(write(tmp_path, "--require-hashes\nkedro==1\n"))
-    assert not is_hashed(write(tmp_path, "kedro==1\n"))
+def test_a_project_without_a_file_gets_what_pyproject_names(tmp_path: Path) -> None:
+    pyproject = write(tmp_path, "", "pyproject.toml")
+    assert new_requirements(pyproject) == f"kedro~={kedro_version}\n{plugin_line()}\n"
+    pyproject.write_text('[project]\ndependencies = ["pandas", "kedro~=1.5"]\n')
+    text = new_requirements(pyproject, ["gcp"])
+    assert text == f"pandas\nkedro~=1.5\n{plugin_line(['gcp'])}\n"
+    pyproject.write_text('[project]\ndependencies = ["kedro", "kedro_airflow_k8s"]\n')
+    assert new_requirements(pyproject) == "kedro\nkedro_airflow_k8s\n"
 
 
 def test_the_files_that_pip_reads_are_named_with_their_folders(tmp_path: Path) -> None:
@@ -104,72 +93,9 @@ def test_the_files_that_pip_reads_are_named_with_their_folders(tmp_path: Path) -
     write(tmp_path, "kedro==1.7\n", "reqs/pins/deep.txt")
     write(tmp_path, "x==1\n", "constraints.txt")
     file = write(tmp_path, "-r reqs/base.txt\n--constraint=constraints.txt\n-r ../up.txt\n")
-    assert sorted(needed_files(file)) == [
+    assert sorted(files_of(file)) == [
         "constraints.txt",
         "reqs/base.txt",
         "reqs/pins/deep.txt",
         "requirements.txt",
     ]
-
-
-@pytest.mark.parametrize(
-    ("line", "advice"),
-    [
-        ("-e .", "Delete the line if it is this project"),
-        ("--editable=libs/prices", "folder wheels"),
-        (".", "Delete the line if it is this project"),
-        ("./libs/prices[fast]", "folder wheels"),
-        ("libs/prices", "folder wheels"),
-        ("../prices ; python_version > '3.9'", "folder wheels"),
-        ("/home/me/prices", "folder wheels"),
-        ("prices @ file:///home/me/prices", "folder wheels"),
-        ("file:///home/me/prices", "folder wheels"),
-        ("prices-1.0-py3-none-any.whl", "write the package's name here"),
-        ("wheels/prices-1.0-py3-none-any.whl", "write the package's name here"),
-        ("git+https://example.com/team/prices.git@main", "no git"),
-        ("-e git+ssh://git@example.com/prices#egg=prices", "no git"),
-        ("prices[fast] @ git+https://example.com/prices", "no git"),
-        ("hg+https://example.com/prices", "no git"),
-        ("-r ../base.txt", "no such file"),
-        ("--constraint=missing.txt", "no such file"),
-    ],
-)
-def test_what_the_image_cannot_install_is_named_with_the_way_out(
-    line: str, advice: str, tmp_path: Path
-) -> None:
-    (found,) = not_installable(write(tmp_path, f"kedro\n{line}  # mine\npandas\n"))
-    assert found.startswith(f"The image cannot install requirements.txt, line 2, {line!r}:")
-    assert advice in found
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "pandas",
-        "pandas[aws,excel]>=2,<3 ; python_version > '3.9'",
-        "kedro==1.0 --hash=sha256:aa \\",
-        "prices @ https://example.com/wheels/prices-1.0-py3-none-any.whl",
-        "https://example.com/archive/main.tar.gz",
-        "--extra-index-url https://example.com/simple/",
-        "--find-links ./wheels",
-        "-c https://example.com/pins.txt",
-        "-r base.txt",
-        "# -e .",
-        "",
-        "zipp",
-        "git-python",
-    ],
-)
-def test_what_the_image_can_install_is_not_named(line: str, tmp_path: Path) -> None:
-    write(tmp_path, "x\n", "base.txt")
-    assert list(not_installable(write(tmp_path, f"{line}\n"))) == []
-
-
-def test_a_password_in_a_requirement_is_not_repeated_and_included_files_are_read(
-    tmp_path: Path,
-) -> None:
-    write(tmp_path, "git+https://me:hunter2@example.com/x\n", "more/base.txt")
-    (found,) = not_installable(write(tmp_path, "-r more/base.txt\n"))
-    assert found.startswith(
-        "The image cannot install more/base.txt, line 1, 'git+https://example.com/x':"
-    )

@@ -1,0 +1,86 @@
+"""What `init` prints when it has written the files: what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from kedro_airflow_k8s.init import dockerignore
+from kedro_airflow_k8s.init.arguments import InitRequest
+from kedro_airflow_k8s.init.facts import COMMIT_TAG, GOOGLE_PROJECT
+from kedro_airflow_k8s.init.files import read_text
+from kedro_airflow_k8s.init.plan import InitPlan
+from kedro_airflow_k8s.init.requirements import plugin_line
+
+
+def next_steps(plan: InitPlan, request: InitRequest) -> str:
+    """Return the files that were written, and numbered steps."""
+    lines = []
+    for file in plan.files:
+        done = "Changed" if file.path in plan.replaced else "Wrote"
+        lines.append(f"{done} {plan.shown(file.path)}: {file.why}")
+    if plan.keeps_config:
+        lines.append(f"Kept {plan.shown(plan.config)}.")
+    if not plan.files:
+        lines.append("All files exist already.")
+    steps = [f"  {number}. {step}" for number, step in enumerate(_steps(plan, request), start=1)]
+    return "\n".join([*lines, "", "Next:", *steps])
+
+
+def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
+    facts, layout = plan.facts, plan.facts.layout
+    if GOOGLE_PROJECT in facts.image.name:
+        yield (
+            "Set the environment variable KEDRO_CONFIG_GOOGLE_PROJECT_ID to the id of your project"
+            f" on Google Cloud: run_config.image in {plan.shown(plan.config)} uses it."
+        )
+    present = read_text(layout.path / dockerignore.NAME) or ""
+    if missing := dockerignore.missing_lines(present, layout):
+        lines = "".join(f"\n       {line}" for line in missing)
+        yield (
+            f"Add these lines at the end of {dockerignore.NAME}. They keep secrets out of the image"
+            f" and let the raw data in:{lines}"
+        )
+    for pattern in dockerignore.too_wide(layout):
+        yield (
+            f"Make the pattern {pattern!r} for credentials in config_patterns of settings.py"
+            f" narrower. It also matches the catalog, so {dockerignore.NAME} does not keep its"
+            " files out of the image."
+        )
+    if include := next((f.path for f in plan.files if f.path.parent.name == ".gitlab"), None):
+        yield (
+            "Include the jobs in .gitlab-ci.yml:\n       include:\n         - local: "
+            f"{include.relative_to(facts.repository.root).as_posix()}"
+        )
+    env = "" if facts.env == layout.base_env else f" --env {shlex.quote(facts.env)}"
+    yield f"kedro airflow-k8s validate{env}, to find problems before they reach the cluster."
+    yield f"kedro airflow-k8s sandbox run{env}, to run the pipeline on this machine."
+    if settings := list(_settings(plan, request)):
+        yield f"For a cluster, edit {plan.shown(plan.config)}: {'; '.join(settings)}."
+    if request.adds_files and not list(layout.path.glob("wheels/kedro_airflow_k8s-*.whl")):
+        yield (
+            f"If your package index does not have {plugin_line()}, add its wheel: `pip wheel"
+            " --no-deps -w wheels FOLDER` with the FOLDER of its clone, then `git add -f wheels`."
+        )
+    if request.ci:
+        yield "Commit and push. The comments at the top of the CI files list what to set there."
+    else:
+        made = "" if request.dockerfile else " (init --dockerfile writes a Dockerfile)"
+        tag = "$(git rev-parse HEAD)" if facts.image.tag == COMMIT_TAG else facts.image.tag
+        image = f"{facts.image.shell_name}:{tag}"
+        yield f"Build and push the image{made}: docker build -t {image} . && docker push {image}"
+
+
+def _settings(plan: InitPlan, request: InitRequest) -> Iterator[str]:
+    """Yield the settings that only the user knows."""
+    facts = plan.facts
+    if facts.airflow.is_sandbox:
+        yield "host and output are those of the sandbox"
+    elif missing := [key for key in ("host", "output") if not getattr(facts.airflow, key)]:
+        yield f"set {' and '.join(missing)}"
+    if not plan.keeps_config and request.airflow_auth == "aws":
+        yield "set airflow_auth.environment"
+    if facts.image.is_example:
+        yield f"run_config.image is only an example, {facts.image.name}:{facts.image.tag}"
+    if not plan.keeps_config:
+        yield f"the namespace {facts.namespace} (run_config.namespace) must exist"

@@ -1,0 +1,213 @@
+"""Decides which files `init` writes, and refuses to replace files of the user."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kedro_airflow_k8s.errors import ScaffoldError
+from kedro_airflow_k8s.init import config_file, dockerfile, dockerignore, requirements
+from kedro_airflow_k8s.init.arguments import InitRequest, airflow_of
+from kedro_airflow_k8s.init.ci import DEFAULT_REGISTRY, CiSetup, needed_extras
+from kedro_airflow_k8s.init.facts import (
+    ProjectFacts,
+    read_facts,
+    relative,
+    resource_names,
+    with_config,
+)
+from kedro_airflow_k8s.init.files import NewFile, check_place, read_text
+from kedro_airflow_k8s.project.reader import CONFIG_FILES, KedroProject
+
+if TYPE_CHECKING:
+    from kedro.framework.startup import ProjectMetadata
+
+
+@dataclass(frozen=True)
+class InitPlan:
+    """What one call of `init` does.
+
+    Attributes:
+        files: The files to write, the configuration first.
+        replaced: Those of them that exist.
+        facts: The project.
+        config: The configuration's file.
+        keeps_config: Whether it exists and stays as it is.
+    """
+
+    files: tuple[NewFile, ...]
+    replaced: frozenset[Path]
+    facts: ProjectFacts
+    config: Path
+    keeps_config: bool
+
+    def shown(self, path: Path) -> str:
+        """Return the path from the project's folder to a file."""
+        return relative(path, self.facts.layout.path)
+
+
+def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> InitPlan:
+    """Read a project and decide what to write; nothing is written.
+
+    Args:
+        metadata: What Kedro's CLI knows about the project.
+        request: The arguments.
+        today: The example of a schedule's first day.
+
+    Raises:
+        AirflowK8sError: The request is impossible, or would replace files of the user.
+    """
+    project = KedroProject(metadata)
+    airflow = airflow_of(request, project.path)
+    env = project.base_env if request.env is None else request.env
+    folder = _env_folder(project, env)
+    present = [folder / name for name in CONFIG_FILES if os.path.lexists(folder / name)]
+    # With --force too, only a request about the configuration replaces what the user wrote there.
+    keeps = bool(present) and request.adds_files and not request.configures
+    if present and not keeps:
+        _check_config(present, request, project.path)
+    registry = request.registry or (DEFAULT_REGISTRY if request.ci else None)
+    facts = read_facts(project, metadata, env, airflow, registry)
+    if keeps:
+        facts = with_config(facts, KedroProject(metadata, request.env).config())
+        files = []
+        texts = [read_text(file) or "" for file in _config_files(project, env)]
+    else:
+        files = list(_new_config(project, folder, facts, today))
+        texts = [files[0].text]
+    files += _image_files(facts, request)
+    if registry and request.ci:
+        variables = sorted(set().union(*map(config_file.config_variables, texts)))
+        files += _ci_files(CiSetup(facts, registry, tuple(variables)), request)
+    changed = []
+    for file in files:
+        check_place(file.path)
+        if read_text(file.path) != file.text:
+            changed.append(file)
+    replaced = frozenset(file.path for file in changed if os.path.lexists(file.path))
+    if not request.force:
+        _check_replaced(replaced, project.path)
+    config = present[0] if keeps else folder / CONFIG_FILES[0]
+    return InitPlan(tuple(changed), replaced, facts, config, keeps)
+
+
+def _env_folder(project: KedroProject, env: str) -> Path:
+    """Return the folder of an environment.
+
+    Raises:
+        ScaffoldError: It is not a folder of the configuration.
+    """
+    parts = env.split("/") if env else []
+    if any(part.strip() in ("", ".", "..") for part in parts) or not env.isprintable():
+        raise ScaffoldError(
+            f"--env: found {env!r}; must be the name of a folder in {project.conf_path}, such as"
+            f" {project.base_env or 'prod'}. Nothing was written."
+        )
+    folder: Path = project.conf_path.joinpath(*parts)
+    return folder
+
+
+def _check_config(present: Sequence[Path], request: InitRequest, project_path: Path) -> None:
+    """Refuse to replace a configuration without --force, or to add a second one."""
+    names = " and ".join(relative(file, project_path) for file in present)
+    if not request.force:
+        more = (
+            " To keep it and only add files, omit AIRFLOW_URL, --output and --airflow-auth."
+            if request.adds_files
+            else ""
+        )
+        raise ScaffoldError(
+            f"{names} already exists. Edit it, see what init would write with --dry-run --force,"
+            f" or replace it with --force.{more} Nothing was written."
+        )
+    if others := [file for file in present if file.name != CONFIG_FILES[0]]:
+        raise ScaffoldError(
+            f"{relative(others[0], project_path)} already exists, and Kedro refuses two files of"
+            f" this kind. Delete it, or rename it to {CONFIG_FILES[0]} and use --force. Nothing was"
+            " written."
+        )
+
+
+def _check_replaced(replaced: frozenset[Path], project_path: Path) -> None:
+    """Refuse to replace files of the user.
+
+    Raises:
+        ScaffoldError: There are some.
+    """
+    taken = [
+        relative(path, project_path)
+        for path in sorted(replaced)
+        if path.name != requirements.NAME and not _is_old_schema(path)
+    ]
+    if taken:
+        raise ScaffoldError(
+            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. Omit the option"
+            " that asks for it, see what init would write with --dry-run --force, or replace it"
+            " with --force. Nothing was written."
+        )
+
+
+def _is_old_schema(path: Path) -> bool:
+    """Return whether a file is a schema of the plugin, which users do not edit."""
+    return path.name == config_file.SCHEMA_FILE and config_file.is_our_schema(read_text(path) or "")
+
+
+def _config_files(project: KedroProject, env: str) -> Iterator[Path]:
+    for name in CONFIG_FILES:
+        for folder in dict.fromkeys((project.base_env, env)):
+            yield project.conf_path / folder / name
+
+
+def _new_config(
+    project: KedroProject, folder: Path, facts: ProjectFacts, today: date
+) -> Iterator[NewFile]:
+    """Yield the configuration and its schema."""
+    schema = project.path / config_file.SCHEMA_FILE
+    text = config_file.config_text(facts, relative(schema, folder), resource_names(project), today)
+    path = Path(os.path.normpath(folder / CONFIG_FILES[0]))
+    yield NewFile(path, text, "how the project runs on Airflow and Kubernetes")
+    yield NewFile(schema, config_file.schema_text(), "lets editors complete and check that file")
+
+
+def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]:
+    """Yield what the image needs: whole files, and a line for the user's requirements."""
+    layout = facts.layout
+    ignored = layout.path / dockerignore.NAME
+    if not ignored.exists():
+        text = dockerignore.new_dockerignore(layout)
+        yield NewFile(ignored, text, "keeps secrets and local files out of the image")
+    if layout.conf is not None and layout.personal_env:
+        kept = layout.path / layout.conf / layout.personal_env / ".gitkeep"
+        if not kept.exists():
+            yield NewFile(kept, "", "keeps this folder, which Kedro reads, in the image")
+    required = layout.path / requirements.NAME
+    present, extras = read_text(required), needed_extras(facts)
+    if present is None:
+        text = requirements.new_requirements(layout.path / "pyproject.toml", extras)
+    else:
+        text = requirements.with_plugin(present, extras)
+    yield NewFile(required, text, f"adds {requirements.PLUGIN} to the image")
+    if request.dockerfile:
+        path = layout.path / dockerfile.NAME
+        yield NewFile(path, dockerfile.dockerfile(facts), "builds the image of the pods")
+
+
+def _ci_files(setup: CiSetup, request: InitRequest) -> Iterator[NewFile]:
+    """Yield the files for CI services, which are at the root of the git repository."""
+    root = setup.facts.repository.root
+    files = []
+    if request.github_actions:
+        from kedro_airflow_k8s.init.github_actions import github_workflows
+
+        files += github_workflows(setup)
+    if request.gitlab_ci:
+        from kedro_airflow_k8s.init.gitlab_ci import WHOLE, gitlab_pipeline, is_ours
+
+        present = read_text(root / WHOLE)
+        files.append(gitlab_pipeline(setup, included=present is not None and not is_ours(present)))
+    for file in files:
+        yield replace(file, path=root / file.path)
