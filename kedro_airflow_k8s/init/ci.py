@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
-from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.errors import ScaffoldError
-from kedro_airflow_k8s.init.config_file import quoted
 from kedro_airflow_k8s.init.facts import AuthKind, ProjectFacts, Registry
 from kedro_airflow_k8s.pod.stores import store_of
 
@@ -174,29 +170,3 @@ def needed_extras(facts: ProjectFacts) -> list[str]:
     """Return the extras of the plugin for uploads to Airflow and for the log-in there."""
     store, login = store_of(facts.airflow.output), _AUTH_CLOUDS.get(facts.airflow.login)
     return sorted({extra for extra in (store and store.extra, login) if extra})
-
-
-def render(name: str, filters: Mapping[str, Callable[..., str]], **values: Any) -> str:
-    """Return the text of a template; `quoted` is a filter of all of them.
-
-    Its delimiters occur neither in a workflow's expressions nor in a shell.
-
-    Args:
-        name: The template.
-        filters: Its filters by name.
-        values: What it shows.
-    """
-    environment = jinja_environment(
-        "init",
-        "templates",
-        variable_start_string="[[",
-        variable_end_string="]]",
-        block_start_string="[%",
-        block_end_string="%]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-    )
-    environment.filters.update(quoted=quoted, **filters)
-    return environment.get_template(name).render(
-        wait_minutes=WAIT_MINUTES, parse_minutes=PARSE_MINUTES, **values
-    )

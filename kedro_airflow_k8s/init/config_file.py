@@ -6,20 +6,14 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
-
-import yaml
 
 from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, variable_name
 from kedro_airflow_k8s.init.facts import ProjectFacts
+from kedro_airflow_k8s.init.render import render
 
 SCHEMA_FILE = "airflow-k8s.schema.json"
 """Next to pyproject.toml, where editors find it without a network."""
-
-SCHEMA_TITLE = "airflow-k8s.yaml"
-"""The title of the plugin's schema."""
 
 
 def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], first_day: date) -> str:
@@ -33,8 +27,8 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
     """
     return render(
         "airflow-k8s.yaml.j2",
-        schema=comment(schema),
-        conf=comment(facts.layout.conf or "the configuration"),
+        schema=schema,
+        conf=facts.layout.conf or "the configuration",
         env=facts.env,
         base=facts.layout.base_env,
         host=facts.airflow.host,
@@ -62,40 +56,3 @@ def schema_text() -> str:
     from kedro_airflow_k8s.config.schema import json_schema
 
     return json.dumps(json_schema(), indent=2) + "\n"
-
-
-def is_our_schema(text: str) -> bool:
-    """Return whether a text is the plugin's schema, possibly of another version."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and content.get("title") == SCHEMA_TITLE
-
-
-def render(name: str, **values: Any) -> str:
-    """Return the text of a template of this package; `yaml` and `comment` are its filters."""
-    environment = jinja_environment("init", "templates")
-    environment.filters.update(yaml=yaml_text, comment=comment)
-    return environment.get_template(name).render(values)
-
-
-def yaml_text(text: str) -> str:
-    """Return a text as a value in a YAML file that Kedro reads: plain if that is safe, else quoted.
-
-    Kedro replaces `${...}`, so it is escaped.
-    """
-    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    plain = yaml.safe_dump(escaped, width=10**6).removesuffix("...\n").removesuffix("\n")
-    return plain if plain == escaped else quoted(escaped)
-
-
-def quoted(text: str) -> str:
-    """Return any text as one line of YAML."""
-    line = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6)
-    return line.removesuffix("\n")
-
-
-def comment(text: str) -> str:
-    """Return a text for a comment, without characters that could end the line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

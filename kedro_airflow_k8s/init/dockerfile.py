@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init import requirements
-from kedro_airflow_k8s.init.config_file import render
 from kedro_airflow_k8s.init.facts import ProjectFacts
+from kedro_airflow_k8s.init.render import render
 
 NAME = "Dockerfile"
 

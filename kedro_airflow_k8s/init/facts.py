@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kedro.framework.project import pipelines
 
+from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.pods import VolumeConfig
-from kedro_airflow_k8s.deploy.target import is_on_this_machine
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.plan.names import digest
@@ -139,18 +139,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """A project as the templates see it. Texts may hold any character unless noted.
+    """A project as the templates see it. Texts may have any character unless noted.
 
     Attributes:
         name: The name in pyproject.toml.
         slug: The name in lower-case letters, digits and `-`, at most 40 of them, a letter first.
         env: The environment whose folder gets `airflow-k8s.yaml`.
         namespace: Kubernetes namespace of the pods.
-        airflow: Where the project runs.
-        repository: Its git repository.
-        image: The image of its pods.
-        layout: Its folders.
-        python_version: The Python of the image, such as 3.11.
     """
 
     name: str

@@ -30,9 +30,13 @@ def read_text(file: Path) -> str | None:
     """Return the text of a file, the ends of its lines as they are; None if there is no file.
 
     Raises:
-        ScaffoldError: It cannot be read.
+        ScaffoldError: It cannot be read, or something else is in its place.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise ScaffoldError(
+                f"{file} is not a regular file. Rename or remove it. Nothing was written."
+            )
         with file.open(encoding="utf-8-sig", newline="") as handle:
             return handle.read()
     except FileNotFoundError:
@@ -40,30 +44,8 @@ def read_text(file: Path) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise ScaffoldError(
-            f"{file} cannot be read: {reason}. Fix or rename it. Nothing was written."
+            f"{file} cannot be read: {reason}. Fix, rename or remove it. Nothing was written."
         ) from error
-
-
-def check_place(path: Path) -> None:
-    """Raise an error if there cannot be a file at a path.
-
-    Raises:
-        ScaffoldError: A folder is in its place, or a file in that of a folder.
-    """
-    try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():
-            raise ScaffoldError(
-                f"{path} is not a regular file: rename or remove it. Nothing was written."
-            )
-        for folder in target.parents:
-            if folder.exists() and not folder.is_dir():
-                raise ScaffoldError(
-                    f"{path} cannot be written, because {folder} is not a folder: rename or remove"
-                    " it. Nothing was written."
-                )
-    except (OSError, RuntimeError) as error:  # A cycle of links, or a folder of another user.
-        raise ScaffoldError(f"{path} cannot be written: {error}. Nothing was written.") from error
 
 
 def write_files(files: Iterable[NewFile]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from kedro_airflow_k8s.init.ci import CiSetup, render
-from kedro_airflow_k8s.init.config_file import quoted
+from kedro_airflow_k8s.init.ci import PARSE_MINUTES, WAIT_MINUTES, CiSetup
 from kedro_airflow_k8s.init.files import NewFile
+from kedro_airflow_k8s.init.render import render
 
 FOLDER = Path(".github/workflows")
 
@@ -53,15 +52,11 @@ def _workflow(setup: CiSetup, kind: str, why: str) -> NewFile:
     path = FOLDER / f"{stem}.yml"
     text = render(
         f"github/{kind}.yml.j2",
-        {"pattern": pattern},
         setup=setup,
         title=title,
         file=path.as_posix(),
         uses=ACTIONS,
+        wait_minutes=WAIT_MINUTES,
+        parse_minutes=PARSE_MINUTES,
     )
     return NewFile(path, text, why)
-
-
-def pattern(text: str, glob: str = "") -> str:
-    """Return a filter of branches or paths that matches exactly a text, followed by a glob."""
-    return quoted(re.sub(r"([\\*?+!\[])", r"\\\1", text) + glob)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 
-from kedro_airflow_k8s.init.ci import CiSetup, render
-from kedro_airflow_k8s.init.config_file import quoted
+from kedro_airflow_k8s.init.ci import PARSE_MINUTES, WAIT_MINUTES, CiSetup
 from kedro_airflow_k8s.init.files import NewFile
+from kedro_airflow_k8s.init.render import render
 
 WHOLE = Path(".gitlab-ci.yml")
 """The file that GitLab reads."""
@@ -40,12 +38,13 @@ def gitlab_pipeline(setup: CiSetup, *, included: bool = False) -> NewFile:
     path = Path(f".gitlab/{prefix}kedro-airflow-k8s.yml") if included else WHOLE
     text = render(
         "gitlab/pipeline.yml.j2",
-        {"changes": _changes, "shell": shlex.quote, "variable": _variable},
         setup=setup,
         included=included,
         docker=DOCKER,
         buildkit=BUILDKIT,
         file=path.as_posix(),
+        wait_minutes=WAIT_MINUTES,
+        parse_minutes=PARSE_MINUTES,
     )
     return NewFile(path, text, "builds the image, runs branches and schedules the default branch")
 
@@ -53,13 +52,3 @@ def gitlab_pipeline(setup: CiSetup, *, included: bool = False) -> NewFile:
 def is_ours(text: str) -> bool:
     """Return whether a GitLab pipeline was written by `init`."""
     return any(line.startswith(WRITTEN_BY) for line in text.splitlines())
-
-
-def _changes(text: str, glob: str = "") -> str:
-    """Return a pattern of changed files that matches exactly a text, followed by a glob."""
-    return quoted(re.sub(r"([\\*?{}\[\]])", r"\\\1", text) + glob)
-
-
-def _variable(text: str) -> str:
-    """Return the value of a variable in which GitLab expands no `$`."""
-    return quoted(text.replace("$", "$$"))

@@ -20,7 +20,7 @@ from kedro_airflow_k8s.init.facts import (
     resource_names,
     with_config,
 )
-from kedro_airflow_k8s.init.files import NewFile, check_place, read_text
+from kedro_airflow_k8s.init.files import NewFile, read_text
 from kedro_airflow_k8s.project.reader import CONFIG_FILES, KedroProject
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     present = [folder / name for name in CONFIG_FILES if os.path.lexists(folder / name)]
     # With --force too, only a request about the configuration replaces what the user wrote there.
     keeps = bool(present) and request.adds_files and not request.configures
-    if present and not keeps:
-        _check_config(present, request, project.path)
+    config = present[0] if keeps else folder / CONFIG_FILES[0]
     registry = request.registry or (DEFAULT_REGISTRY if request.ci else None)
     facts = read_facts(project, metadata, env, airflow, registry)
     if keeps:
@@ -83,15 +82,11 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     if registry and request.ci:
         variables = sorted(set().union(*map(config_file.config_variables, texts)))
         files += _ci_files(CiSetup(facts, registry, tuple(variables)), request)
-    changed = []
-    for file in files:
-        check_place(file.path)
-        if read_text(file.path) != file.text:
-            changed.append(file)
+    changed = [file for file in files if file.path == config or read_text(file.path) != file.text]
     replaced = frozenset(file.path for file in changed if os.path.lexists(file.path))
-    if not request.force:
-        _check_replaced(replaced, project.path)
-    config = present[0] if keeps else folder / CONFIG_FILES[0]
+    if not keeps:
+        replaced |= frozenset(present)
+    _check_replaced(sorted(replaced), config, request, project.path)
     return InitPlan(tuple(changed), replaced, facts, config, keeps)
 
 
@@ -111,49 +106,32 @@ def _env_folder(project: KedroProject, env: str) -> Path:
     return folder
 
 
-def _check_config(present: Sequence[Path], request: InitRequest, project_path: Path) -> None:
-    """Refuse to replace a configuration without --force, or to add a second one."""
-    names = " and ".join(relative(file, project_path) for file in present)
-    if not request.force:
-        more = (
-            " To keep it and only add files, omit AIRFLOW_URL, --output and --airflow-auth."
-            if request.adds_files
-            else ""
-        )
-        raise ScaffoldError(
-            f"{names} already exists. Edit it, see what init would write with --dry-run --force,"
-            f" or replace it with --force.{more} Nothing was written."
-        )
-    if others := [file for file in present if file.name != CONFIG_FILES[0]]:
-        raise ScaffoldError(
-            f"{relative(others[0], project_path)} already exists, and Kedro refuses two files of"
-            f" this kind. Delete it, or rename it to {CONFIG_FILES[0]} and use --force. Nothing was"
-            " written."
-        )
-
-
-def _check_replaced(replaced: frozenset[Path], project_path: Path) -> None:
-    """Refuse to replace files of the user.
+def _check_replaced(
+    replaced: Sequence[Path], config: Path, request: InitRequest, project_path: Path
+) -> None:
+    """Refuse to replace files of the user without --force, or to add a second configuration.
 
     Raises:
         ScaffoldError: There are some.
     """
-    taken = [
-        relative(path, project_path)
-        for path in sorted(replaced)
-        if path.name != requirements.NAME and not _is_old_schema(path)
-    ]
-    if taken:
+    others = [path for path in replaced if path.name in CONFIG_FILES and path != config]
+    if others and request.force:
         raise ScaffoldError(
-            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. Omit the option"
-            " that asks for it, see what init would write with --dry-run --force, or replace it"
-            " with --force. Nothing was written."
+            f"{relative(others[0], project_path)} already exists, and Kedro refuses two files of"
+            f" this kind. Rename it to {config.name}, or delete it. Nothing was written."
         )
-
-
-def _is_old_schema(path: Path) -> bool:
-    """Return whether a file is a schema of the plugin, which users do not edit."""
-    return path.name == config_file.SCHEMA_FILE and config_file.is_our_schema(read_text(path) or "")
+    # A line is added to the requirements, and users do not edit the schema.
+    ours = (requirements.NAME, config_file.SCHEMA_FILE)
+    taken = [relative(path, project_path) for path in replaced if path.name not in ours]
+    if taken and not request.force:
+        more = ""
+        if request.adds_files and (others or config in replaced):
+            more = " To keep it and only add files, omit AIRFLOW_URL, --output and --airflow-auth."
+        raise ScaffoldError(
+            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. Edit what is"
+            " there, see what init would write with --dry-run --force, or replace it with --force."
+            f"{more} Nothing was written."
+        )
 
 
 def _config_files(project: KedroProject, env: str) -> Iterator[Path]:
@@ -168,8 +146,7 @@ def _new_config(
     """Yield the configuration and its schema."""
     schema = project.path / config_file.SCHEMA_FILE
     text = config_file.config_text(facts, relative(schema, folder), resource_names(project), today)
-    path = Path(os.path.normpath(folder / CONFIG_FILES[0]))
-    yield NewFile(path, text, "how the project runs on Airflow and Kubernetes")
+    yield NewFile(folder / CONFIG_FILES[0], text, "how the project runs on Airflow and Kubernetes")
     yield NewFile(schema, config_file.schema_text(), "lets editors complete and check that file")
 
 

@@ -405,14 +405,10 @@ def test_a_workflow_of_the_users_is_not_replaced(project: ProjectFolder) -> None
     assert snapshot(project) == before
 
 
-def test_a_schema_of_an_older_version_is_brought_up_to_date_and_a_strangers_is_not(
-    project: ProjectFolder,
-) -> None:
+def test_a_schema_of_another_version_is_replaced(project: ProjectFolder) -> None:
     schema = project.write("airflow-k8s.schema.json", '{"title": "airflow-k8s.yaml"}')
     done(init(project, URL))
     assert "run_config" in schema.read_text()
-    schema.write_text('{"title": "mine"}')
-    refused(init(project, URL, "-e", "prod"), "airflow-k8s.schema.json already exists")
 
 
 def test_requirements_get_a_line_and_dockerignore_stays(project: ProjectFolder) -> None:

@@ -15,7 +15,7 @@ import yaml
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init.ci import CiSetup, needed_extras
 from kedro_airflow_k8s.init.facts import Registry
-from kedro_airflow_k8s.init.github_actions import ACTIONS, github_workflows, pattern
+from kedro_airflow_k8s.init.github_actions import ACTIONS, github_workflows
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
 from tests.kedro.init.ci_variants import (
     HOSTILE,
@@ -315,10 +315,6 @@ def test_a_folder_with_an_unusual_name_is_taken(name: str) -> None:
     document, _ = documents(jobs)
     assert document["defaults"]["run"]["working-directory"] == name
     assert name in gitlab_pipeline(jobs).text
-
-
-def test_signs_that_mean_something_in_a_filter_are_taken_literally() -> None:
-    assert yaml.safe_load(pattern("!a+b*[c]?", "/**")) == r"\!a\+b\*\[c]\?/**"
 
 
 def test_the_extras_are_those_of_the_clouds_that_are_used() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.errors import ScaffoldError
-from kedro_airflow_k8s.init.files import NewFile, check_place, read_text, write_files
+from kedro_airflow_k8s.init.files import NewFile, read_text, write_files
 
 NAMES = ("a.txt", "conf/base/b.yaml", ".github/workflows/c.yml")
 
@@ -76,14 +76,13 @@ def test_when_the_last_file_cannot_be_written_none_is(
 
 def test_what_is_in_the_way_is_named(root: Path) -> None:
     (root / "b").mkdir()
-    with pytest.raises(ScaffoldError, match=r"/b is not a regular file: rename or remove it\."):
-        check_place(root / "b")
-    with pytest.raises(ScaffoldError, match=r"because .*/a\.txt is not a folder"):
-        check_place(root / "a.txt/deep/er")
     os.mkfifo(root / "pipe")
-    with pytest.raises(ScaffoldError, match="not a regular file"):
-        check_place(root / "pipe")
-    check_place(root / "b/new/file")
+    for name in ("b", "pipe"):
+        with pytest.raises(ScaffoldError, match=f"/{name} is not a regular file. Rename or remove"):
+            read_text(root / name)
+    with pytest.raises(ScaffoldError, match=r"a\.txt/deep/er cannot be read: Not a directory\."):
+        read_text(root / "a.txt/deep/er")
+    assert read_text(root / "b/new/file") is None
 
 
 def test_a_link_stays_and_its_file_changes(root: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_link_stays_and_its_file_changes(root: Path) -> None:
 def test_a_cycle_of_links_is_named(root: Path) -> None:
     (root / "a.txt").unlink()
     (root / "a.txt").symlink_to("a.txt")
-    with pytest.raises(ScaffoldError, match=r"a\.txt cannot be (read|written)"):
+    with pytest.raises(ScaffoldError, match=r"a\.txt cannot be read: Too many levels"):
         read_text(root / "a.txt")
 
 
