@@ -289,20 +289,20 @@ def _default_branch(repo: Repo) -> str:
     return "master" if "master" in names and "main" not in names else "main"
 
 
-def new_image(slug: str, repository: Repository, registry: Registry | None) -> Image:
+def new_image(name: str, repository: Repository, registry: Registry | None) -> Image:
     """Return the image for a configuration that names none yet.
 
     Args:
-        slug: The project's name in the image's.
+        name: The project's name, as a slug.
         repository: Its git repository.
         registry: Where its images go; None if that is unknown.
     """
     if registry is None:
-        return Image(f"{EXAMPLE_REGISTRY}/{slug}", "1.0")
+        return Image(f"{EXAMPLE_REGISTRY}/{name}", "1.0")
     if registry == "gar":
-        return Image(f"europe-docker.pkg.dev/{GOOGLE_PROJECT}/{slug}/{slug}", COMMIT_TAG)
+        return Image(f"europe-docker.pkg.dev/{GOOGLE_PROJECT}/{name}/{name}", COMMIT_TAG)
     remote = _REMOTE.search(repository.remote.lower().rstrip("/").removesuffix(".git"))
     if registry == "ghcr" and remote:
-        name = f"{_REGISTRY_OF[remote[1]]}/{remote[2]}"
-        return Image(name if repository.folder == "." else f"{name}/{slug}", COMMIT_TAG)
-    return Image(f"{EXAMPLE_REGISTRY}/{slug}", COMMIT_TAG)
+        image = f"{_REGISTRY_OF[remote[1]]}/{remote[2]}"
+        return Image(image if repository.folder == "." else f"{image}/{name}", COMMIT_TAG)
+    return Image(f"{EXAMPLE_REGISTRY}/{name}", COMMIT_TAG)
