@@ -49,7 +49,7 @@ def head_of(folder: Path) -> Head:
     def answer(repo: Repo) -> Head:
         return Head(commit=_commit(repo) or None, branch=_branch(repo))
 
-    return _ask(folder, answer, no_repository=Head(), unreadable=Head())
+    return ask(folder, answer, no_repository=Head(), unreadable=Head())
 
 
 def describe_commit(project_path: Path, *dag_folders: Path) -> str:
@@ -70,11 +70,18 @@ def describe_commit(project_path: Path, *dag_folders: Path) -> str:
             return NO_COMMIT
         return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
 
-    return _ask(project_path, answer, no_repository=NO_REPOSITORY, unreadable=UNREADABLE)
+    return ask(project_path, answer, no_repository=NO_REPOSITORY, unreadable=UNREADABLE)
 
 
-def _ask(folder: Path, answer: Callable[[Repo], T], *, no_repository: T, unreadable: T) -> T:
-    """Return an answer from the repository that a folder is in."""
+def ask(folder: Path, answer: Callable[[Repo], T], *, no_repository: T, unreadable: T) -> T:
+    """Return an answer from the repository that a folder is in.
+
+    Args:
+        folder: The folder.
+        answer: What reads the repository.
+        no_repository: What to return if there is no repository, or no git.
+        unreadable: What to return if git cannot read it.
+    """
     folder = folder.absolute()
     # GitPython takes long to import, and in most images there is no repository.
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):

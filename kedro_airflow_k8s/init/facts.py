@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +14,7 @@ from kedro.framework.project import pipelines
 from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.pods import VolumeConfig
+from kedro_airflow_k8s.dynamic_config import git
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.plan.names import digest
@@ -257,19 +257,15 @@ def resource_names(project: KedroProject) -> tuple[str, ...]:
 def find_repository(project_path: Path) -> Repository:
     """Return the git repository that a project is in."""
     path = project_path.resolve()
-    try:
-        from git import Repo
-        from git.exc import GitError
-    except ImportError:  # GitPython needs the git program at import.
-        return Repository(path)
-    try:
-        with Repo(path, search_parent_directories=True, expand_vars=False) as repo:
-            root = Path(repo.working_tree_dir or path).resolve()
-            folder = path.relative_to(root).as_posix()
-            remote = repo.git.config("--get", "remote.origin.url", with_exceptions=False)
-            return Repository(root, folder, _default_branch(repo), remote)
-    except (GitError, ConfigParserError, OSError, ValueError):  # None, or git cannot read it.
-        return Repository(path)
+    none = Repository(path)
+
+    def answer(repo: Repo) -> Repository:
+        root = Path(repo.working_tree_dir or path).resolve()
+        folder = path.relative_to(root).as_posix()
+        remote = repo.git.config("--get", "remote.origin.url", with_exceptions=False)
+        return Repository(root, folder, _default_branch(repo), remote)
+
+    return git.ask(path, answer, no_repository=none, unreadable=none)
 
 
 def _default_branch(repo: Repo) -> str:

@@ -141,7 +141,7 @@ def test_the_variables_of_the_document_decide_about_an_image_of_google(
     host = "europe-docker.pkg.dev/$KEDRO_CONFIG_GOOGLE_PROJECT_ID/shop"
     assert f"docker build -t {host}/shop:$(git rev-parse HEAD) ." in text
 
-    refused(project.compile(), "KEDRO_CONFIG_GOOGLE_PROJECT_ID", "set", "google_project_id")
+    refused(project.compile(), "Set the environment variable KEDRO_CONFIG_GOOGLE_PROJECT_ID")
     assert not project.dags()
 
     monkeypatch.setenv("KEDRO_CONFIG_GOOGLE_PROJECT_ID", "my-project")
@@ -349,7 +349,7 @@ def test_a_file_of_another_kind_counts_as_there(project: ProjectFolder, name: st
     project.config("{}", name=name)
     before = snapshot(project)
     refused(init(project, URL), f"conf/base/{name} already exists")
-    refused(init(project, URL, "--force"), f"conf/base/{name}", "Delete it")
+    refused(init(project, URL, "--force"), f"conf/base/{name}", "Rename it to airflow-k8s.yaml")
     assert snapshot(project) == before
 
 
