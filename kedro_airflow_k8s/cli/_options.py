@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
-GARBAGE_THRESHOLDS = (100_000, 100)
-"""New objects before Python looks for garbage among them, and such looks before a deeper one."""
-
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells: 128 and the number of the signal."""
 
@@ -40,13 +37,8 @@ class PluginGroup(click.Group):
         Raises:
             click.ClickException: In place of an error of the plugin.
         """
-        import gc
-
         from kedro_airflow_k8s.errors import AirflowK8sError
 
-        # A command keeps nearly all that it makes, and the process ends with it: with 5000 nodes
-        # this saves 5 to 10 % of compile's CPU time. To restore it would set off a search at once.
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
         try:
             return super().invoke(ctx)
         except AirflowK8sError as error:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def _date(text: str) -> datetime:
-    """A date and time as Airflow shows it (ISO 8601), with a zone if the text has one."""
+    """Parse a date and time as Airflow shows it (ISO 8601), with or without a zone."""
     try:
         return datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
     except ValueError:

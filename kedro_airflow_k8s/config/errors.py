@@ -1,6 +1,6 @@
-"""Turns what pydantic finds wrong into one message for a person editing a YAML file.
+"""Turn the errors of pydantic into one message for a person who edits a YAML file.
 
-Every line: the path of the key, what was found, what is allowed, and the nearest valid name.
+Each line has the path of the key, the value, what is allowed, and the nearest valid name.
 """
 
 import re
@@ -28,7 +28,7 @@ Path = tuple[Any, ...]
 
 
 def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
-    """An error for a validator that found several things: path below its value, to reason."""
+    """Return an error for a validator with several problems: path below its value, to reason."""
     return PydanticCustomError(_PROBLEMS, "several problems", {_PROBLEMS: dict(problems)})
 
 
@@ -55,7 +55,7 @@ def refusal(
 
 
 def shown_path(path: Sequence[Any]) -> str:
-    """The way to a key as a person would write it: `run_config.secrets[0].key`."""
+    """Return the path of a key as a person would write it: `run_config.secrets[0].key`."""
     text = ""
     for step in path:
         if isinstance(step, str) and re.fullmatch(r"[\w-]+", step) and step.isprintable():
@@ -123,7 +123,7 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
 
 
 def choice(allowed: Sequence[str], value: Any) -> str:
-    """What is allowed, and which of it may have been meant."""
+    """Return what is allowed, and a hint at the nearest."""
     text = f"must be one of {', '.join(allowed)}"
     hint = Nearest(allowed).hint(value) if isinstance(value, str) else ""
     return f"{text}.{hint}" if hint else text
@@ -143,7 +143,7 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
     names = {alias: name for name in section.model_fields for alias in _names(section, name)}
     if key in names:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
-        return f"{others} are two names of one thing: keep one of them"
+        return f"{others} are two names of one key: keep one of them"
     allowed = f"allowed here: {', '.join(section.model_fields)}"
     hint = Nearest(names).hint(key)
     if hint:
@@ -170,7 +170,7 @@ def _names(section: type[BaseModel], field: str) -> list[str]:
 
 
 def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The section that a field holds, and whether it holds many (a list or a mapping of them)."""
+    """Return the section in a field, and whether there are many (a list or a mapping)."""
     inner = get_args(annotation)
     for candidate in inner or (annotation,):
         # On Python 3.10, dict[str, str] passes for a type.
@@ -181,7 +181,7 @@ def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def _section_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
-    """The section whose keys stand below `path`; None for a free mapping such as labels."""
+    """Return the section whose keys are below `path`; None for a free mapping such as labels."""
     section: type[BaseModel] | None = model
     steps = iter(path)
     for step in steps:
@@ -197,7 +197,7 @@ def _section_of(path: Path, model: type[BaseModel]) -> type[BaseModel]:
 
 
 def _places(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
-    """Every key of the file: where it stands, and its name."""
+    """Yield every key of the file: its path, and its name."""
     for name, field in section.model_fields.items():
         for alias in _names(section, name):
             yield prefix + alias, alias
@@ -218,7 +218,7 @@ def _at(path: Path, data: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value as the author of the file would recognise it, in few characters."""
+    """Return a value as the author of the file would recognize it, in few characters."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""What Kubernetes accepts as a name, label, quantity or toleration, checked by syntax alone.
+"""Kubernetes' syntax of names, labels, quantities and tolerations.
 
-Every `*_reason` function answers with None when the text is fine, else with a phrase that says
-what is allowed ("must be ..."). The sources are pages of the Kubernetes documentation.
+A `*_reason` function returns None for a valid text, else a phrase that says what is allowed
+("must be ..."). The sources are pages of the Kubernetes documentation.
 """
 
 import re
@@ -35,7 +35,7 @@ RESOURCE_NAMES = ("cpu", "memory", "ephemeral-storage")
 
 
 def dns_label_reason(text: str) -> str | None:
-    """Whether `text` can name a namespace.
+    """Check the name of a namespace.
 
     Source: Object Names and IDs, RFC 1123 Label Names.
     """
@@ -48,7 +48,7 @@ def dns_label_reason(text: str) -> str | None:
 
 
 def dns_subdomain_reason(text: str) -> str | None:
-    """Whether `text` can name a Secret, a storage class or a service account.
+    """Check the name of a Secret, a storage class or a service account.
 
     Source: Object Names and IDs, DNS Subdomain Names.
     """
@@ -61,12 +61,12 @@ def dns_subdomain_reason(text: str) -> str | None:
 
 
 def is_dns_subdomain(text: str) -> bool:
-    """Whether `dns_subdomain_reason` has nothing to say."""
+    """Return whether `dns_subdomain_reason` finds nothing."""
     return dns_subdomain_reason(text) is None
 
 
 def label_key_reason(text: str) -> str | None:
-    """Whether `text` can be the key of a label, an annotation, a node selector or a toleration.
+    """Check the key of a label, an annotation, a node selector or a toleration.
 
     Source: Labels and Selectors, Syntax and character set.
     """
@@ -85,7 +85,7 @@ def label_key_reason(text: str) -> str | None:
 
 
 def label_value_reason(text: str) -> str | None:
-    """Whether `text` can be the value of a label, a node selector or a toleration.
+    """Check the value of a label, a node selector or a toleration.
 
     Source: Labels and Selectors, Syntax and character set.
     """
@@ -98,7 +98,7 @@ def label_value_reason(text: str) -> str | None:
 
 
 def secret_key_reason(text: str) -> str | None:
-    """Whether `text` can be a key inside a Secret.
+    """Check a key of a Secret.
 
     Source: Secrets, Constraints on Secret names and data.
     """
@@ -111,7 +111,7 @@ def secret_key_reason(text: str) -> str | None:
 
 
 def env_name_reason(text: str) -> str | None:
-    """Whether `text` can name an environment variable on every supported Kubernetes.
+    """Check the name of an environment variable on every supported Kubernetes.
 
     Source: Define Environment Variables for a Container. Newer servers allow more.
     """
@@ -121,7 +121,7 @@ def env_name_reason(text: str) -> str | None:
 
 
 def mount_path_reason(text: str) -> str | None:
-    """Whether a volume can be mounted at `text`.
+    """Check the mount path of a volume.
 
     Source: Volumes, and the API reference of VolumeMount.
     """
@@ -135,13 +135,13 @@ def mount_path_reason(text: str) -> str | None:
 
 
 def parse_quantity(text: str) -> Decimal:
-    """The amount that a Kubernetes quantity such as `500m`, `1.5Gi` or `1e3` stands for.
+    """Return the amount of a Kubernetes quantity such as `500m`, `1.5Gi` or `1e3`.
 
     Source: the API reference of Quantity. Whatever exceeds 2^63-1 is refused here, where
     Kubernetes would quietly lower it.
 
     Raises:
-        ValueError: `text` is no quantity; the message says what is allowed.
+        ValueError: If `text` is not a quantity; the message says what is allowed.
     """
     match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
     if match is None:
@@ -161,7 +161,7 @@ def parse_quantity(text: str) -> Decimal:
 
 
 def quantity_reason(text: str) -> str | None:
-    """Whether `text` can be requested: a quantity that is not negative.
+    """Check a quantity that is not negative.
 
     Source: Resource Management for Pods and Containers.
     """
@@ -173,7 +173,7 @@ def quantity_reason(text: str) -> str | None:
 
 
 def resource_reason(name: str, amount: str) -> str | None:
-    """Whether a container can request `amount` of the resource `name`.
+    """Check the amount of a resource that a container requests.
 
     Source: Resource Management for Pods and Containers; its extended resources are whole numbers.
     """
@@ -182,7 +182,7 @@ def resource_reason(name: str, amount: str) -> str | None:
         if not known:
             hint = Nearest(RESOURCE_NAMES).hint(name)
             return (
-                "is no resource of a container; these are cpu, memory, ephemeral-storage, "
+                "is not a resource of a container; these are cpu, memory, ephemeral-storage, "
                 "hugepages-<size> and full names of devices such as nvidia.com/gpu"
                 + (f".{hint}" if hint else "")
             )
@@ -200,7 +200,7 @@ def toleration_problems(
     effect: str | None,
     seconds: int | None,
 ) -> dict[str, str]:
-    """What Kubernetes would refuse in a toleration: field to reason.
+    """Return what Kubernetes refuses in a toleration: field to reason.
 
     Source: Taints and Tolerations.
     """
@@ -208,12 +208,12 @@ def toleration_problems(
     if key:
         problems["key"] = label_key_reason(key)
     elif operator != "Exists":
-        problems["key"] = "is missing; only `operator: Exists` goes without a key: all taints"
+        problems["key"] = "is missing; `operator: Exists` alone needs none, for all taints"
     if operator == "Exists":
         if value:
-            problems["value"] = "must be left out, because `operator: Exists` compares no value"
+            problems["value"] = "must be omitted, because `operator: Exists` compares no value"
     else:
         problems["value"] = label_value_reason(value or "")
     if seconds is not None and effect != "NoExecute":
-        problems["toleration_seconds"] = "goes only with `effect: NoExecute`"
+        problems["toleration_seconds"] = "needs `effect: NoExecute`"
     return {field: reason for field, reason in problems.items() if reason}

@@ -1,4 +1,4 @@
-"""From the content of the configuration files to its typed form."""
+"""Load the content of the configuration files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_config(
         taken: Values that they take from the environment, by name. Messages show the names.
 
     Raises:
-        ConfigError: Something in it is unknown or impossible; the message lists everything.
+        ConfigError: If something in it is unknown or impossible; the message lists everything.
     """
     try:
         return PluginConfig.model_validate(data)

@@ -1,4 +1,4 @@
-"""What `airflow-k8s.yaml` says of MLflow."""
+"""Settings of MLflow."""
 
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -22,13 +22,13 @@ MLFLOW_CONNECTION = "mlflow_default"
 MlflowVariable = Literal[
     "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 ]
-"""What MLflow's clients read from the environment, and what Airflow variables are called here."""
+"""Environment variables of MLflow's clients, and the names of the Airflow variables."""
 
 _OLD_TYPES = {"null": "none", "vars": "vars", "googleoauth2": "google"}
 
 
 def server_reason(uri: str) -> str | None:
-    """Why a text is not the address of an MLflow server, or None if it is."""
+    """Return why a text is not the address of an MLflow server, or None if it is."""
     try:
         url = urlsplit(uri)
         host = url.hostname
@@ -51,7 +51,7 @@ def _server(uri: str) -> str:
 
 
 def _today(kind: Any) -> Any:
-    """The strategies had other names in kedro-airflow-k8s 0.8."""
+    """Return today's name of a strategy, which kedro-airflow-k8s 0.8 knew under another."""
     return _OLD_TYPES.get(kind.lower(), kind) if isinstance(kind, str) else kind
 
 
@@ -61,40 +61,39 @@ Server = Annotated[
 
 
 class MlflowAuthentication(Section):
-    """Where the credentials for MLflow are. They are never in this file, nor in the DAG."""
+    """The place of the credentials for MLflow. They are never in this file, nor in the DAG."""
 
     shorthand: ClassVar[str] = "type"
 
     type: Annotated[Literal["none", "vars", "connection", "google"], BeforeValidator(_today)] = (
         Field(
             default="none",
-            description="`none`: MLflow wants none. `vars`: in Airflow variables. `connection`: in"
-            " an Airflow connection. `google`: an id token of the Google account that Airflow's"
-            " workers, and the pods, run as.",
+            description="`none`: MLflow needs no credentials. `vars`: Airflow variables."
+            " `connection`: an Airflow connection. `google`: an id token of the Google account that"
+            " Airflow's workers, and the pods, run as.",
         )
     )
     params: Annotated[tuple[MlflowVariable, ...], values.Distinct] = Field(
         default=(),
         json_schema_extra={"uniqueItems": True},
-        description="With `vars`: which of these variables Airflow has. Without it: those that"
-        " are there.",
+        description="With `vars`: the variables to use. Default: those that Airflow has.",
     )
     connection: values.ConnectionId | None = Field(
         default=None,
-        description="With `connection`: its id. Login and password of it are used, or a password"
-        f" alone as a token. Without one, {MLFLOW_CONNECTION}.",
+        description="With `connection`: its id. Its login and password are used, or a password"
+        f" alone as a token. Default: {MLFLOW_CONNECTION}.",
     )
     audience: values.Text | None = Field(
         default=None,
-        description="With `google`: whom the token is for, such as the client id of an"
-        " Identity-Aware Proxy. Without one, the address of MLflow.",
+        description="With `google`: the audience of the token, such as the client id of an"
+        " Identity-Aware Proxy. Default: the address of MLflow.",
     )
 
     @model_validator(mode="after")
     def _only_its_own(self) -> Self:
         owners = {"params": "vars", "connection": "connection", "audience": "google"}
         idle = {
-            (key,): f"must be left out: it is for `type: {owner}`, not for {self.type}"
+            (key,): f"must be omitted: it is for `type: {owner}`, not for {self.type}"
             for key, owner in owners.items()
             if owner != self.type and getattr(self, key)
         }
@@ -104,20 +103,20 @@ class MlflowAuthentication(Section):
 
 
 class MlflowConfig(Section):
-    """The MLflow run that each run of the DAG is."""
+    """The MLflow run of each DAG run."""
 
     enabled: StrictBool | None = Field(
         default=None,
-        description="Whether each DAG run is one MLflow run. Without it: if kedro-mlflow is"
+        description="Track each DAG run as one MLflow run. Default: true if kedro-mlflow is"
         " installed and the project has an mlflow.yml.",
     )
     tracking_uri: Server | None = Field(
         default=None,
-        description="Address of the MLflow server, for Airflow and for the pods. Without it: that"
-        " of mlflow.yml, else MLFLOW_TRACKING_URI of `env_vars`.",
+        description="Address of the MLflow server, for Airflow and for the pods. Default: that of"
+        " mlflow.yml, else MLFLOW_TRACKING_URI of `env_vars`.",
     )
     authentication: MlflowAuthentication = Field(
         default=MlflowAuthentication(),
-        description="Where the credentials are with which Airflow's workers call MLflow: one word,"
-        " or a section. Pods take theirs from `secrets`.",
+        description="Credentials of Airflow's workers for MLflow: one word, or a section. Pods get"
+        " theirs from `secrets`.",
     )

@@ -1,7 +1,7 @@
 """The sections and keys of `airflow-k8s.yaml`.
 
-The descriptions below are what the documentation's reference and the editors show. Checks that
-need one value only are in `config_values`; those that compare several keys are here.
+The reference in the documentation and editors show the descriptions below. Checks of a single
+value are in `values`; those that compare several keys are here.
 """
 
 from collections.abc import Mapping
@@ -30,22 +30,22 @@ RESOURCES_DEFAULT = "__default__"
 
 
 class ExternalDependency(Section):
-    """A DAG, or a task of one, that has to finish before this pipeline starts."""
+    """A DAG or task that has to finish before this pipeline starts."""
 
     dag_id: values.AirflowId = Field(description="Id of the DAG to wait for.")
     task_id: values.AirflowId | None = Field(
         default=None,
-        description="Id of the task to wait for. Without one, the whole DAG.",
+        description="Id of the task to wait for. Default: the whole DAG.",
     )
     timeout: StrictInt = Field(
         default=1440,
         gt=0,
         le=values.LONGEST_MINUTES,
-        description="Longest wait in minutes; then this pipeline fails.",
+        description="Longest wait in minutes, after which this pipeline fails.",
     )
     check_existence: StrictBool = Field(
         default=True,
-        description="Fail at once when the DAG or the task does not exist.",
+        description="Fail immediately if the DAG or the task does not exist.",
     )
     execution_delta: StrictInt = Field(
         default=0,
@@ -56,61 +56,61 @@ class ExternalDependency(Section):
 
 
 class TriggerParam(Section):
-    """A Kedro parameter in the form with which people start a run on Airflow's page."""
+    """A Kedro parameter in the trigger form on Airflow's page."""
 
     shorthand: ClassVar[str] = "name"
 
     name: values.Parameter = Field(
-        description="Name of the Kedro parameter, with dots where it is nested."
+        description="Name of the Kedro parameter, with dots if it is nested."
     )
     description: values.Text | None = Field(
-        default=None, description="What it is for, as the form shows it."
+        default=None, description="Description of the parameter in the form."
     )
 
 
 class RunConfig(Section):
-    """How the pipeline runs."""
+    """Settings of the pipeline's runs."""
 
     also_named: ClassVar[Mapping[str, str]] = {"startup_timeout": "startup_time"}
 
     image: values.Image | None = Field(
         default=None,
-        description="Image that every pod of the pipeline runs. `--image` takes precedence.",
+        description="Image of all pods of the pipeline. `--image` takes precedence.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent",
-        description="When the cluster fetches the image: Always suits a tag that is pushed "
-        "again and again, Never an image that is only on the machine itself.",
+        description="When the cluster pulls the image: Always suits a tag that is pushed "
+        "repeatedly, Never an image that is only on the machine itself.",
     )
     startup_time: StrictInt = Field(
         default=600,
         gt=0,
         validation_alias=AliasChoices("startup_time", "startup_timeout"),
-        description="Longest time in seconds that a pod may take to start; then its task fails.",
+        description="Longest time in seconds until a pod starts, after which its task fails.",
     )
     namespace: values.DnsLabel | None = Field(
         default=None,
-        description="Kubernetes namespace of the pods. Without one, the namespace that "
-        "Airflow's Kubernetes connection names.",
+        description="Kubernetes namespace of the pods. Default: the namespace of "
+        "Airflow's Kubernetes connection.",
     )
     experiment_name: values.Text | None = Field(
         default=None,
-        description="Name of the experiment that the runs belong to. In MLflow, the name that"
-        " kedro-mlflow uses takes precedence.",
+        description="Experiment of the runs. In MLflow, the name that kedro-mlflow uses takes"
+        " precedence.",
     )
     run_name: values.RunName | None = Field(
         default=None,
-        description="Name of the DAG; letters, digits, `-`, `_` and `.` of it make the dag_id. "
-        "Without one, the project's name.",
+        description="Name of the DAG. Its letters, digits, `-`, `_` and `.` become the dag_id. "
+        "Default: the project's name.",
     )
     mlflow: MlflowConfig = Field(
         default=MlflowConfig(),
-        description="One MLflow run for each run of the DAG, with what all pods log.",
+        description="MLflow run of each DAG run, to which all pods log.",
     )
     cron_expression: values.Cron | None = Field(
         default=None,
-        description="When the pipeline runs: a cron expression of five fields or a preset of "
-        "Airflow such as @daily. Without one, only when somebody starts it.",
+        description="Schedule of the pipeline: a cron expression of five fields or a preset of "
+        "Airflow such as @daily. Default: no schedule; runs are started by hand.",
     )
     start_date: values.Day | None = Field(
         default=None,
@@ -118,77 +118,77 @@ class RunConfig(Section):
     )
     timezone: values.TimeZone = Field(
         default=values.UTC,
-        description="Time zone of the schedule and its first day: an IANA name such as "
+        description="Time zone of the schedule and the first day: an IANA name such as "
         "Europe/Paris.",
     )
     description: values.Text | None = Field(
-        default=None, description="What the pipeline is for, as Airflow shows it."
+        default=None, description="Description of the DAG on Airflow's page."
     )
     image_pull_secrets: values.Names = Field(
         default=(),
-        description="Names of the Secrets to fetch the image with: a list, or a text with commas.",
+        description="Secrets used to pull the image: a list of names, or a text with commas.",
     )
     service_account_name: values.DnsName | None = Field(
         default=None,
-        description="Service account of the pods. Without one, the namespace's default.",
+        description="Service account of the pods. Default: the default of the namespace.",
     )
     kubernetes_conn_id: values.ConnectionId = Field(
         default="kubernetes_default",
-        description="Airflow connection that leads to the cluster. When Airflow has none of "
-        "this default name, the cluster it runs in, or its kubeconfig.",
+        description="Airflow connection to the cluster. If Airflow has no connection of the "
+        "default name, it uses the cluster it runs in, or its kubeconfig.",
     )
     grouping: Grouping = Field(
         default={},
-        description="Which nodes share a task, that is a pod. `none`: each has its own. `memory`: "
-        "those that hand each other data in memory. `namespace`: those of a namespace. "
-        "`pipeline`: all. One word for all pipelines, or one for each pipeline, with "
-        "`__default__` for those that are not named. Nodes with the same tag "
-        "`airflow-k8s.group.<name>` share a task, whatever is said here but `pipeline`.",
+        description="Which nodes share a task, and so a pod. `none`: each node has its own. "
+        "`memory`: nodes that pass data to each other in memory. `namespace`: nodes of a "
+        "namespace. `pipeline`: all nodes. One word for all pipelines, or one for each pipeline, "
+        "with `__default__` for all others. Nodes with the same tag `airflow-k8s.group.<name>` "
+        "share a task as well, unless all nodes do.",
     )
     intermediate_data: IntermediateData | None = Field(
         default=None,
-        description="Object storage over which tasks hand on the data that the catalog does not "
-        "declare: s3://, gs:// or abfs://, with a bucket and a folder. Every run gets a folder "
-        "there. Without it, the volume of the run.",
+        description="Object storage for the data that tasks pass on and the catalog does not "
+        "declare: s3://, gs:// or abfs://, with a bucket and a folder. Each run has its own folder "
+        "there. Default: the volume of the run.",
     )
     keep_intermediate_data: StrictBool = Field(
         default=False,
-        description="Keep what a run has left in `intermediate_data` when the run is over.",
+        description="Keep the data of a run in `intermediate_data` after its end.",
     )
     volume: VolumeConfig = Field(
         default=VolumeConfig(),
-        description="The volume that hands intermediate data from pod to pod.",
+        description="Volume by which pods pass on intermediate data.",
     )
     env_vars: dict[values.EnvName, str] = Field(
         default={},
-        description="Environment variables of every pod. They stand in the DAG for all to "
-        "read: passwords belong under `secrets`.",
+        description="Environment variables of all pods. The DAG contains them in plain text: "
+        "passwords belong under `secrets`.",
     )
     secrets: tuple[SecretConfig, ...] = Field(
-        default=(), description="Kubernetes Secrets that every pod sees."
+        default=(), description="Kubernetes Secrets for all pods."
     )
     macro_params: Annotated[tuple[values.Macro, ...], values.Distinct] = Field(
         default=(),
         json_schema_extra={"uniqueItems": True},
-        description="Airflow macros that become Kedro parameters of the same names.",
+        description="Airflow macros to pass as Kedro parameters of the same names.",
     )
     variables_params: Annotated[tuple[values.Variable, ...], values.Distinct] = Field(
         default=(),
         json_schema_extra={"uniqueItems": True},
-        description="Airflow variables that become Kedro parameters of the same names.",
+        description="Airflow variables to pass as Kedro parameters of the same names.",
     )
     trigger_params: tuple[TriggerParam, ...] = Field(
         default=(),
-        description="Kedro parameters that the form shows with which people start a run on "
-        "Airflow's page: names, or sections with a name and a description.",
+        description="Kedro parameters in the trigger form on Airflow's page: names, or sections "
+        "with a name and a description.",
     )
     resources: dict[values.Text, ResourcesConfig] = Field(
         default={},
-        description="What pods need, by name. Nodes choose an entry by the tag "
-        f"`resources.<name>`; those that choose none have {RESOURCES_DEFAULT}.",
+        description="Resources of pods, by name. Nodes choose an entry by the tag "
+        f"`resources.<name>`; {RESOURCES_DEFAULT} is for nodes without such a tag.",
     )
     external_dependencies: tuple[ExternalDependency, ...] = Field(
-        default=(), description="What has to finish before this pipeline starts."
+        default=(), description="DAGs or tasks that have to finish before this pipeline starts."
     )
 
     @field_validator("macro_params", "variables_params", "trigger_params")
@@ -225,20 +225,20 @@ class RunConfig(Section):
 
 
 class AirflowAuth(Section):
-    """How the plugin makes itself known to Airflow's API. Secrets are never in this file."""
+    """How the plugin logs in to Airflow's API. Secrets are never in this file."""
 
     shorthand: ClassVar[str] = "type"
 
     type: Literal["token", "password", "google", "aws", "none"] = Field(
         description="`token`: the bearer token in AIRFLOW_API_TOKEN. `password`: the user in "
         "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD. `google`: Google's application default "
-        "credentials, for Cloud Composer. `aws`: AWS credentials, for MWAA. `none`: nothing.",
+        "credentials, for Cloud Composer. `aws`: AWS credentials, for MWAA. `none`: no login.",
     )
     environment: values.Text | None = Field(
-        default=None, description="With `aws`: the name of the MWAA environment."
+        default=None, description="With `aws`: name of the MWAA environment."
     )
     region: values.Text | None = Field(
-        default=None, description="With `aws`: its region. Without one, that of the AWS settings."
+        default=None, description="With `aws`: its region. Default: the region of the AWS settings."
     )
 
     @model_validator(mode="after")
@@ -250,7 +250,7 @@ class AirflowAuth(Section):
             return self
         idle = [key for key in ("environment", "region") if getattr(self, key) is not None]
         if idle:
-            reason = f"must be left out: it is for `type: aws`, not for {self.type}"
+            reason = f"must be omitted: it is for `type: aws`, not for {self.type}"
             raise problems_error({(key,): reason for key in idle})
         return self
 
@@ -261,14 +261,14 @@ class AirflowTls(Section):
     ca_bundle: values.Text | None = Field(
         default=None,
         description="File with the certificates of the authorities to trust, in PEM format, in "
-        "place of the usual ones.",
+        "place of the default ones.",
     )
     client_certificate: values.Text | None = Field(
-        default=None, description="File with the certificate to show to the server, in PEM format."
+        default=None, description="File with the client's certificate, in PEM format."
     )
     client_key: values.Text | None = Field(
         default=None,
-        description="File with the key of that certificate, if it is not in the same file.",
+        description="File with the key of that certificate. Default: the same file.",
     )
 
     @model_validator(mode="after")
@@ -286,22 +286,22 @@ class PluginConfig(Section):
 
     host: values.Host | None = Field(
         default=None,
-        description="Base address of Airflow's web server, with http:// or https:// in front.",
+        description="Base address of Airflow's web server, with http:// or https://.",
     )
     output: values.Text | None = Field(
         default=None,
-        description="Where Airflow reads its DAGs: a folder, or an address that begins with "
+        description="Place where Airflow reads its DAGs: a folder, or an address that begins with "
         "gs://, gcs://, s3:// or abfs://.",
     )
     airflow_auth: AirflowAuth | None = Field(
         default=None,
-        description="How the plugin makes itself known to Airflow's API: one word, or a section. "
-        "Without it, by what the environment variables hold.",
+        description="How the plugin logs in to Airflow's API: one word, or a section. "
+        "Default: with the credentials that the environment variables have.",
     )
     airflow_tls: AirflowTls = Field(
         default=AirflowTls(),
-        description="Certificates, where those that Python knows do not do for Airflow's API.",
+        description="Certificates for Airflow's API, if the usual ones are not enough.",
     )
     run_config: RunConfig = Field(
-        description="How the pipeline runs. An empty `{}` stands for every default."
+        description="Settings of the pipeline's runs. An empty `{}` means all defaults."
     )

@@ -1,4 +1,4 @@
-"""What `airflow-k8s.yaml` says of the pods: their volume, secrets and needs."""
+"""Settings of pods: their volume, secrets and resources."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,35 +23,35 @@ AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWrit
 
 
 class VolumeConfig(Section):
-    """The volume that hands intermediate data from pod to pod: every DAG run has its own."""
+    """The volume by which pods pass on intermediate data; each DAG run has its own."""
 
     storageclass: values.DnsName | None = Field(
         default=None,
-        description="Storage class of the volume. Without one, the cluster's default class.",
+        description="Storage class of the volume. Default: the default class of the cluster.",
     )
     size: values.Size = Field(
-        default="1Gi", description="Size of the volume, a Kubernetes quantity in bytes."
+        default="1Gi", description="Size of the volume in bytes, a Kubernetes quantity."
     )
     access_modes: Annotated[tuple[AccessMode, ...], values.AccessModes] = Field(
         default=("ReadWriteOnce",),
         json_schema_extra={"minItems": 1, "uniqueItems": True},
         description="How pods may mount the volume. ReadWriteMany lets pods on several "
-        "machines work at a time, where the storage class offers it.",
+        "machines use it at the same time, if the storage class offers it.",
     )
     same_node: StrictBool | None = Field(
         default=None,
-        description="Keep the pods of a run on one machine, which a volume that only one machine "
-        "can mount needs. Without it: so for ReadWriteOnce, unless ReadWriteMany is there too.",
+        description="Run the pods of a run on one machine, as a volume needs that only one machine "
+        "can mount. Default: true for ReadWriteOnce without ReadWriteMany.",
     )
     skip_init: StrictBool = Field(
         default=False,
-        description="Leave the fresh volume empty: do not copy the image's data folder to it.",
+        description="Leave a new volume empty: do not copy the image's data folder to it.",
     )
     owner: StrictInt = Field(
         default=0,
         ge=0,
         le=2**31 - 1,
-        description="Id of the group that owns the files on the volume (fsGroup); 0 is root.",
+        description="Id of the group that owns the files on the volume (fsGroup). 0 is root.",
     )
     disabled: StrictBool = Field(
         default=False,
@@ -59,13 +59,13 @@ class VolumeConfig(Section):
     )
     mount_path: values.MountPath = Field(
         default="/home/kedro_docker/data",
-        description="Where the volume is mounted: the absolute path of the project's data "
-        "folder in the image.",
+        description="Mount path of the volume: the absolute path of the project's data folder "
+        "in the image.",
     )
 
     @property
     def keeps_pods_together(self) -> bool:
-        """Whether the pods of a run have to be on one machine."""
+        """Whether the pods of a run have to be on the same machine."""
         if self.disabled:
             return False
         if self.same_node is not None:
@@ -82,28 +82,28 @@ class VolumeConfig(Section):
             return volume
         others = cls.model_fields.keys() - {"disabled"}
         disabled: VolumeConfig = handler({key: data[key] for key in data if key not in others})
-        # What was given stays known, for the warning that it has no effect.
+        # The given keys stay known, for the warning that they have no effect.
         disabled.model_fields_set.update(key for key in others if data.get(key) is not None)
         return disabled
 
 
 class SecretConfig(Section):
-    """A Kubernetes Secret that every pod of the pipeline sees."""
+    """A Kubernetes Secret for all pods of the pipeline."""
 
     deploy_type: Literal["env", "volume"] = Field(
         default="env",
-        description="How pods see the secret: as environment variables or as files.",
+        description="How pods get the Secret: as environment variables or as files.",
     )
     deploy_target: values.Text | None = Field(
         default=None,
-        description="With `env` and a `key`: the environment variable that holds the value of "
-        "the key. With `env` and no `key`: must be left out, every key becomes a variable. "
-        "With `volume`: the absolute path of the folder that holds the files.",
+        description="With `env` and a `key`: the environment variable for the value of the key. "
+        "With `env` and no `key`: omit it, each key becomes a variable. "
+        "With `volume`: the absolute path of the folder for the files.",
     )
     secret: values.DnsName = Field(description="Name of the Secret in the cluster.")
     key: values.SecretKey | None = Field(
         default=None,
-        description="The one key of the Secret to take. Without it, all of them.",
+        description="Key of the Secret. Default: all keys.",
     )
 
     @model_validator(mode="after")
@@ -123,8 +123,8 @@ class SecretConfig(Section):
             if target is None:
                 return None
             return (
-                "must be left out when there is no `key`: every key of the secret becomes a "
-                "variable of its own name"
+                "must be omitted without a `key`: each key of the Secret becomes a variable of its "
+                "own name"
             )
         if target is None:
             return "is missing: with a `key`, it names the environment variable"
@@ -132,26 +132,26 @@ class SecretConfig(Section):
 
 
 class Toleration(Section):
-    """A taint that pods put up with, as in Kubernetes."""
+    """A taint that pods tolerate, as in Kubernetes."""
 
     also_named: ClassVar[Mapping[str, str]] = {"tolerationSeconds": "toleration_seconds"}
 
     key: str | None = Field(default=None, description="Key of the taint.")
     operator: Literal["Equal", "Exists"] | None = Field(
         default=None,
-        description="`Equal` (also without an operator): the taint has this value. `Exists`: any "
-        "value; without a key, any taint.",
+        description="`Equal` (the default): the taint has this value. `Exists`: any value; without "
+        "a key, any taint.",
     )
     value: str | None = Field(default=None, description="Value of the taint, for `Equal`.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint. Without one, all effects."
+        default=None, description="Effect of the taint. Default: all effects."
     )
     toleration_seconds: StrictInt | None = Field(
         default=None,
         ge=-(2**63),
         le=2**63 - 1,
         validation_alias=AliasChoices("toleration_seconds", "tolerationSeconds"),
-        description="With `NoExecute`: seconds until the pod has to leave. Without it, never.",
+        description="With `NoExecute`: seconds until the pod is evicted. Default: never.",
     )
 
     @field_validator("key", "operator", "effect", mode="before")
@@ -170,23 +170,23 @@ class Toleration(Section):
 
 
 class ResourcesConfig(Section):
-    """What the pods of some nodes need: which machines, how much of them, and their marks."""
+    """Resources of the pods of some nodes: machines, amounts, labels and annotations."""
 
     node_selectors: dict[str, str] = Field(
-        default={}, description="Labels that a machine must have to run the pods."
+        default={}, description="Labels of the machines that may run the pods."
     )
     labels: dict[str, str] = Field(default={}, description="Labels of the pods.")
     annotations: dict[str, str] = Field(default={}, description="Annotations of the pods.")
     tolerations: tuple[Toleration, ...] = Field(
-        default=(), description="Taints that the pods put up with."
+        default=(), description="Taints that the pods tolerate."
     )
     requests: dict[str, values.Quantity] = Field(
         default={},
-        description="What is set aside for a pod: resource to quantity, such as cpu: 500m "
-        "(half a core) or memory: 1Gi (bytes).",
+        description="Amounts that are reserved for a pod: resource to quantity, such as "
+        "cpu: 500m (half a core) or memory: 1Gi (bytes).",
     )
     limits: dict[str, values.Quantity] = Field(
-        default={}, description="The most that a pod may use: resource to quantity."
+        default={}, description="Amounts that a pod may use at most: resource to quantity."
     )
 
     @field_validator("requests", "limits")

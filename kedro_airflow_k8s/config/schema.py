@@ -10,10 +10,10 @@ from kedro_airflow_k8s.config.model import PluginConfig
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) by which editors complete and check `airflow-k8s.yaml`.
+    """Return the JSON Schema (draft 2020-12) by which editors check `airflow-k8s.yaml`.
 
-    It accepts whatever the model accepts, save the values under a disabled volume, and texts for
-    numbers and truth values, which are for what comes from the environment.
+    It accepts what the model accepts, except values under a disabled volume, and texts for numbers
+    and truth values, which come from the environment.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

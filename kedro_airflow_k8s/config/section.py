@@ -14,13 +14,13 @@ _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})")
 
 
 class Section(BaseModel):
-    """A part of the file: keys that it does not know are refused; it never changes once read."""
+    """A section of the file, frozen; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     also_named: ClassVar[Mapping[str, str]] = {}
     """Other names of a field, to its name."""
     shorthand: ClassVar[str] = ""
-    """The field whose value alone may stand for the whole section, if any."""
+    """The field whose value may replace the whole section, if any."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,7 +41,7 @@ class Section(BaseModel):
 
     @classmethod
     def _read(cls, key: Any, text: str) -> Any:
-        """A key's text as what the key wants: what comes from the environment is always a text."""
+        """Convert the text of a key to its type: values from the environment are texts."""
         name = cls.also_named.get(key, key)
         wanted = _kind(cls.model_fields[name].annotation) if name in cls.model_fields else None
         if wanted is int:
@@ -52,7 +52,7 @@ class Section(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Adds what the validator above accepts: other names, keys without a value, shorthands."""
+        """Add what the validator above accepts: other names, keys without a value, shorthands."""
         reference = handler(core_schema)
         section = handler.resolve_ref_schema(reference)
         keys = section["properties"]
@@ -71,17 +71,17 @@ class Section(BaseModel):
 
 
 def _number_of(text: str) -> int | str:
-    """The whole number that a text is, or else the text: `007` may be anything."""
+    """Return a text as a whole number, or unchanged if it is not one, such as `007`."""
     return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
 
 
 def _truth_of(text: str) -> bool | str:
-    """What `true` or `false` means, or else the text."""
+    """Return `true` and `false` as a bool, any other text unchanged."""
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _kind(annotation: Any) -> Any:
-    """The type of a key that may have no value and has one of a single type."""
+    """Return the type of a key with a single type, with or without None."""
     if get_origin(annotation) in (Union, UnionType):
         kinds = [part for part in get_args(annotation) if part is not NoneType]
         annotation = kinds[0] if len(kinds) == 1 else None
@@ -89,7 +89,7 @@ def _kind(annotation: Any) -> Any:
 
 
 def _described(schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    """The schema of a key without a title; unless it is required, it may have no value."""
+    """Return the schema of a key without a title; unless it is required, it may be null."""
     schema = {key: part for key, part in schema.items() if key != "title"}
     entries = schema.get("additionalProperties")
     if isinstance(entries, dict) and "$ref" in entries:

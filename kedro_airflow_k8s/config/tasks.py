@@ -1,4 +1,4 @@
-"""What `airflow-k8s.yaml` says of tasks: which nodes share one, and how they hand data on."""
+"""Settings of tasks: the nodes that share one, and the data that they pass on."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -11,13 +11,13 @@ from kedro_airflow_k8s.config.errors import choice
 from kedro_airflow_k8s.pod.stores import AZURE, STORES
 
 GROUPING_DEFAULT = "__default__"
-"""In `grouping`: all pipelines that are not named there."""
+"""The key of `grouping` for all pipelines that are not named there."""
 
 GroupingMode = Literal["none", "memory", "namespace", "pipeline"]
 
 
 def _for_all_pipelines(value: Any) -> Any:
-    """One word stands for all pipelines; nothing, for the default."""
+    """Return a mapping: one word means all pipelines, no value means the default."""
     if value is None:
         return {}
     if isinstance(value, Mapping):
@@ -42,7 +42,7 @@ def _store_reason(text: str) -> str | None:
     # fsspec takes these for patterns and for stores inside each other; Airflow and Kubernetes put
     # values for braces and dollar signs.
     if not text.isprintable() or any(sign in text for sign in " ?#{}$*[]") or "::" in text:
-        return f"{allowed}: without blanks, `?`, `*`, `#`, `$`, `::`, brackets and braces"
+        return f"{allowed}: without spaces, `?`, `*`, `#`, `$`, `::`, brackets and braces"
     if {".", ".."}.intersection(url.path.split("/")):
         return f"{allowed}: without `.` and `..` as folders"
     # abfs://container@account.dfs.core.windows.net is not a user of a bucket.

@@ -1,6 +1,6 @@
-"""The kinds of value in `airflow-k8s.yaml`: what a single one may be, whatever key it stands under.
+"""The types of values in `airflow-k8s.yaml`, with their checks.
 
-A check raises ValueError with a phrase saying what is allowed; `config_errors` adds path and value.
+A check raises ValueError with a phrase saying what is allowed; `errors` adds path and value.
 """
 
 import re
@@ -37,7 +37,7 @@ _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 # would put an environment variable for `$(NAME)`.
 _VARIABLE = re.compile(r"[^,=$\[\].\s]+(\.[^,=$\[\].\s]+)*")
 _VARIABLE_ALLOWED = (
-    "must be a name that can be a Kedro parameter: without blanks, `,`, `=`, `$`, `[`, `]`, and"
+    "must be a name that can be a Kedro parameter: without spaces, `,`, `=`, `$`, `[`, `]`, and"
     " without dots at its ends or side by side"
 )
 # The grammar of the distribution project's package `reference`, which container engines share.
@@ -57,14 +57,14 @@ FILL_PATH = "/mnt/kedro-data"
 
 
 def mount_reason(path: str) -> str | None:
-    """Why nothing can be mounted at a path in a pod, or None if something can."""
+    """Return why nothing can be mounted at a path in a pod, or None if something can."""
     if f"{path}/".startswith(f"{FILL_PATH}/") or f"{FILL_PATH}/".startswith(f"{path}/"):
         return f"must be apart from {FILL_PATH}, where a fresh volume is filled"
     return k8s.mount_path_reason(path)
 
 
 def variable_reason(name: str) -> str | None:
-    """Why a pod's environment variable cannot have a name, or None if it can."""
+    """Return why a pod's environment variable cannot have a name, or None if it can."""
     if name.startswith(OWN_VARIABLES):
         return f"must not begin with {OWN_VARIABLES}: such variables are the DAG's own"
     return k8s.env_name_reason(name)
@@ -87,14 +87,14 @@ def _unless(reason: Callable[[str], str | None]) -> AfterValidator:
 def _blank_reason(text: str) -> str | None:
     if text.strip():
         return None
-    return "must not be empty: leave the key out, or give it no value, for the default"
+    return "must not be empty: omit the key, or give it no value, for the default"
 
 
 def _run_name_reason(text: str) -> str | None:
     if "--" in text:
         return (
-            "must not hold two dashes in a row: in the name of a DAG they stand between "
-            "the run name and the environment"
+            "must not have two dashes in a row: in the name of a DAG they separate the run name "
+            "from the environment"
         )
     return _blank_reason(text)
 
@@ -126,14 +126,14 @@ def _image_reason(text: str) -> str | None:
     if "://" in text:
         return f"{allowed}: without {text.partition('://')[0]}://"
     if any(character.isspace() for character in text):
-        return f"{allowed}: without blanks"
+        return f"{allowed}: without spaces"
     if text != text.lower():
         return f"{allowed}: repository names are lower case"
     return allowed
 
 
 def cron_reason(text: str) -> str | None:
-    """Whether Airflow can schedule by `text`: one of its presets, or a cron of five fields."""
+    """Check a schedule: one of Airflow's presets, or a cron expression of five fields."""
     if text in CRON_PRESETS:
         return None
     presets = f"a preset ({', '.join(CRON_PRESETS)})"
@@ -146,7 +146,7 @@ def cron_reason(text: str) -> str | None:
             f"month, day of week): these are {len(fields)}, and Airflow has no seconds or years"
         )
     if any(re.fullmatch(r"(?i)[rh](\(.*)?(/.*)?", field) for field in fields):
-        return "must not hold the random fields `R` and `H`: Airflow would draw anew at every parse"
+        return "must not have the random fields `R` and `H`: each parse would give another schedule"
     from croniter import (
         croniter,
     )  # slow to import, and most schedules are presets or none
@@ -159,11 +159,11 @@ def cron_reason(text: str) -> str | None:
 
 
 UTC = "UTC"
-"""The time zone of DAGs that name none, which needs no list of zones."""
+"""The default time zone, which needs no list of time zones."""
 
 
 def timezone_reason(name: str) -> str | None:
-    """Why a DAG cannot have a time zone, or None if it can."""
+    """Return why a DAG cannot have a time zone, or None if it can."""
     if name == UTC:
         return None
     from zoneinfo import available_timezones  # looks through hundreds of files
@@ -184,7 +184,7 @@ def timezone_reason(name: str) -> str | None:
 
 
 def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None:
-    """Why these cannot all be parameters beside earlier ones, or None if they can.
+    """Return why these cannot all be parameters beside earlier ones, or None if they can.
 
     Args:
         names: The names, with dots where they are nested.
@@ -196,7 +196,7 @@ def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None
         return f"must not repeat {keys}, both become parameters: {', '.join(both)}"
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        return f"must name everything once: {', '.join(twins)} stands there twice"
+        return f"must not have duplicates: {', '.join(twins)}"
     for name in names:
         if any(other.startswith(f"{name}.") for other in (*earlier, *names)):
             return f"must not have {name} beside one below it: a parameter has one value"
@@ -252,7 +252,7 @@ def _split_at_commas(value: Any) -> Any:
 def _without_twins(items: tuple[_T, ...]) -> tuple[_T, ...]:
     twins = sorted({str(item) for item in items if items.count(item) > 1})
     if twins:
-        reason = f"must name everything once: {', '.join(twins)} stands there twice"
+        reason = f"must not have duplicates: {', '.join(twins)}"
         raise ValueError(reason)
     return items
 
@@ -273,7 +273,7 @@ def _size_reason(text: str) -> str | None:
 
 
 def is_suspiciously_small(quantity: str) -> bool:
-    """Whether an amount of bytes is so small that its unit was probably forgotten (below 1 Mi)."""
+    """Return whether an amount of bytes is below 1 Mi: its unit was probably forgotten."""
     return 0 < k8s.parse_quantity(quantity) < 1024**2
 
 
@@ -362,7 +362,7 @@ AirflowId = Annotated[
 ]
 ConnectionId = Annotated[
     str,
-    _unless(_fits(_CONNECTION_ID, "must be the id of an Airflow connection, without blanks")),
+    _unless(_fits(_CONNECTION_ID, "must be the id of an Airflow connection, without spaces")),
     _pattern(_CONNECTION_ID.pattern.replace("#", "\\#")),
 ]
 Distinct = AfterValidator(_without_twins)

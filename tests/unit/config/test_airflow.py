@@ -55,7 +55,7 @@ def test_certificates_are_files() -> None:
         ({"type": "aws"}, "environment", "is missing: `type: aws` needs the name"),
         ("aws", "environment", "is missing: `type: aws` needs the name"),
         ({"type": "google", "region": "x"}, "region", "is for `type: aws`, not for google"),
-        ({"type": "token", "environment": "x"}, "environment", "must be left out"),
+        ({"type": "token", "environment": "x"}, "environment", "must be omitted"),
         ({"type": "password", "password": "x"}, "password", "unknown key"),
     ],
 )

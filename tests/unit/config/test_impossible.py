@@ -142,7 +142,7 @@ def test_an_impossible_volume_is_refused(key: str, value: Any) -> None:
         ({"secret": "A_b"}, "secret", "must be a DNS name"),
         ({"secret": "a", "key": "a/b", "deploy_target": "A"}, "key", "must be letters"),
         ({"secret": "a", "key": "k"}, "deploy_target", "it names the environment variable"),
-        ({"secret": "a", "deploy_target": "A"}, "deploy_target", "left out when there is no `key`"),
+        ({"secret": "a", "deploy_target": "A"}, "deploy_target", "omitted without a `key`"),
         ({"secret": "a", "key": "k", "deploy_target": "1 A"}, "deploy_target", "must be letters"),
         ({"secret": "a", "deploy_type": "volume"}, "deploy_target", "absolute path"),
         (
@@ -231,7 +231,7 @@ def test_one_name_for_a_field_of_the_form_and_anything_else_is_refused() -> None
         "must not repeat variables_params and macro_params, both become parameters: env, ds"
     )
     line = in_run(trigger_params=["x", {"name": "x", "description": "again"}])
-    assert line.endswith("must name everything once: x stands there twice")
+    assert line.endswith("must not have duplicates: x")
 
 
 def test_the_name_under_which_runs_hold_other_parameters_is_no_field_of_the_form() -> None:

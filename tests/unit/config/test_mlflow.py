@@ -102,7 +102,7 @@ def test_an_address_loses_the_slash_at_its_end_only(uri: str) -> None:
         (
             {"authentication": {"type": "vars", "connection": "x"}},
             (
-                "run_config.mlflow.authentication.connection: found the text 'x'; must be left out:"
+                "run_config.mlflow.authentication.connection: found the text 'x'; must be omitted:"
                 " it is for `type: connection`, not for vars"
             ),
         ),

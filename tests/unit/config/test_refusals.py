@@ -116,7 +116,7 @@ def test_a_misspelt_key_of_a_disabled_volume_is_refused() -> None:
 
 
 def test_two_names_of_one_thing_at_once_are_refused() -> None:
-    reason = "startup_time and startup_timeout are two names of one thing: keep one of them"
+    reason = "startup_time and startup_timeout are two names of one key: keep one of them"
 
     assert in_run(startup_time=1, startup_timeout=1) == f"run_config.startup_timeout: {reason}"
 
@@ -139,7 +139,7 @@ def test_a_file_without_a_run_configuration_is_told_what_it_takes(data: Any) -> 
     line = mistake(data)
 
     assert line.startswith("run_config: ")
-    assert "a value is required. How the pipeline runs." in line
+    assert "a value is required. Settings of the pipeline" in line
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_data_may_be_handed_on_over_object_storage(place: str) -> None:
         ),
         ("http://example.com/data", "it begins with one of"),
         ("s3:///folder", "the bucket is missing"),
-        ("s3://bucket/a b", "without blanks"),
+        ("s3://bucket/a b", "without spaces"),
         ("s3://bucket/{{ ds }}", "braces"),
         ("s3://bucket/$HOME", "`$`"),
         ("s3://bucket/*/x", "`*`"),
