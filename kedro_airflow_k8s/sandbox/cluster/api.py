@@ -12,13 +12,7 @@ from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CREATED, DISCOVE
 from kedro_airflow_k8s.sandbox.cluster.logs import LogQuery
 from kedro_airflow_k8s.sandbox.cluster.node import Node
 from kedro_airflow_k8s.sandbox.cluster.selectors import field_selector, label_selector
-from kedro_airflow_k8s.sandbox.cluster.status import (
-    Object,
-    StatusError,
-    bad_request,
-    conflict,
-    invalid,
-)
+from kedro_airflow_k8s.sandbox.cluster.status import Object, StatusError, bad_request, invalid
 from kedro_airflow_k8s.sandbox.cluster.watches import Watch
 from kedro_airflow_k8s.sandbox.cluster.worker import Machine
 
@@ -193,7 +187,8 @@ class Api:
             metadata = self._store.get(plural, namespace, name)["metadata"]
             for key, wanted in (options.get("preconditions") or {}).items():
                 if wanted is not None and metadata.get(key) != wanted:
-                    raise conflict(plural, name, f"the precondition {key} {wanted} does not hold")
+                    text = f"{key} of {plural} {name} is not {wanted}, the precondition"
+                    raise StatusError(409, "Conflict", text)
             if plural == CLAIMS:
                 return self._volumes.delete(namespace, name)
             if plural != PODS:

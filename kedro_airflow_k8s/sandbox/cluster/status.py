@@ -37,25 +37,6 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
-def not_found(plural: str, name: str) -> StatusError:
-    """Return the error of an object that does not exist."""
-    details = {"name": name, "kind": plural}
-    return StatusError(404, "NotFound", f'{plural} "{name}" not found', details)
-
-
-def already_exists(plural: str, name: str) -> StatusError:
-    """Return the error of a second object with the same name."""
-    details = {"name": name, "kind": plural}
-    return StatusError(409, "AlreadyExists", f'{plural} "{name}" already exists', details)
-
-
-def conflict(plural: str, name: str, why: str) -> StatusError:
-    """Return the error of an object that is not in the state that the request requires."""
-    details = {"name": name, "kind": plural}
-    message = f'Operation cannot be fulfilled on {plural} "{name}": {why}'
-    return StatusError(409, "Conflict", message, details)
-
-
 def invalid(kind: str, name: str, problems: Sequence[str]) -> StatusError:
     """Return the error of an object that breaks rules; each problem begins with a field."""
     listed = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"

@@ -9,13 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import takewhile
 
-from kedro_airflow_k8s.sandbox.cluster.status import (
-    Object,
-    StatusError,
-    already_exists,
-    not_found,
-)
+from kedro_airflow_k8s.sandbox.cluster.status import Object, StatusError
 
 _HISTORY = 10_000
 
@@ -64,7 +60,8 @@ class Store:
         key = (plural, metadata["namespace"], metadata["name"])
         with self.changed:
             if key in self._objects:
-                raise already_exists(plural, metadata["name"])
+                text = f'{plural} "{metadata["name"]}" already exists'
+                raise StatusError(409, "AlreadyExists", text, _details(plural, metadata["name"]))
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = timestamp()
             metadata.pop("deletionTimestamp", None)
@@ -83,7 +80,8 @@ class Store:
         """
         item = self.find(plural, namespace, name)
         if item is None:
-            raise not_found(plural, name)
+            text = f'{plural} "{name}" not found'
+            raise StatusError(404, "NotFound", text, _details(plural, name))
         return item
 
     def all(self, plural: str, namespace: str | None = None) -> list[Object]:
@@ -130,12 +128,7 @@ class Store:
         with self.changed:
             if len(self._history) == _HISTORY and version < self._history[0].version - 1:
                 raise StatusError(410, "Expired", f"too old resource version: {version}")
-            newer = []
-            for change in reversed(self._history):
-                if change.version <= version:
-                    break
-                newer.append(change)
-            return newer[::-1]
+            return [*takewhile(lambda c: c.version > version, reversed(self._history))][::-1]
 
     def _record(
         self, key: tuple[str, str, str], before: Object | None, after: Object | None
@@ -149,3 +142,7 @@ class Store:
         self._history.append(Change(self._version, key[0], before, after))
         self.changed.notify_all()
         return item
+
+
+def _details(plural: str, name: str) -> Object:
+    return {"name": name, "kind": plural}

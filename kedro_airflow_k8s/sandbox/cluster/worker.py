@@ -12,14 +12,13 @@ from typing import NoReturn
 
 from kedro_airflow_k8s.sandbox.cluster import pod_status
 from kedro_airflow_k8s.sandbox.cluster.container import ContainerProcess, StartFailed
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, PODS
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, EVENTS, PODS
 from kedro_airflow_k8s.sandbox.cluster.environment import (
     SECRETS,
     ConfigMissing,
     expand,
     variables_of,
 )
-from kedro_airflow_k8s.sandbox.cluster.events import record_event
 from kedro_airflow_k8s.sandbox.cluster.files import (
     CannotMount,
     PathMap,
@@ -29,7 +28,7 @@ from kedro_airflow_k8s.sandbox.cluster.files import (
 )
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
 from kedro_airflow_k8s.sandbox.cluster.status import Object
-from kedro_airflow_k8s.sandbox.cluster.store import Store
+from kedro_airflow_k8s.sandbox.cluster.store import Store, timestamp
 from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes, claims_of
 
 _LOG = logging.getLogger(__name__)
@@ -279,4 +278,19 @@ class PodWorker:
         return self._store.update(PODS, metadata["namespace"], metadata["name"], edit)
 
     def _event(self, reason: str, message: str, *, bad: bool = False) -> None:
-        record_event(self._store, self.pod, reason, message, bad=bad)
+        """Record what happens to the pod, as KubernetesPodOperator shows it in the task's log."""
+        metadata, now = self.pod["metadata"], timestamp()
+        namespace, name = metadata["namespace"], metadata["name"]
+        involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": metadata["uid"]}
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{name[:200]}.{uuid.uuid4().hex}", "namespace": namespace},
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "type": "Warning" if bad else "Normal",
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+        }
+        self._store.create(EVENTS, event)
