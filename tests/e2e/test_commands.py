@@ -66,7 +66,7 @@ def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
     image = ("-i", "registry.example.com/shop:2.0")
     text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10", *image))
 
-    assert f'IMAGE = "{image[1]}"' in (server.dags / "once.py").read_text()
+    assert f'"{image[1]}"' in (server.dags / "once.py").read_text()
     assert f"Uploaded DAG once to {server.dags / 'once.py'}" in text
     assert "success: 1 of 1 tasks succeeded." in text
     found = re.search(r"^Started run (run-once-\S+): (http\S+)$", text, re.MULTILINE)
