@@ -204,7 +204,7 @@ class AirflowClient(ABC):
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         """Return the states of a run's tasks, by task id."""
         path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances")
-        return {task.name: task.task_state for task in self._items(TaskInstance, path)}
+        return {task.task_id: task.task_state for task in self._items(TaskInstance, path)}
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
         """Return the log of a task's attempt as lines of text; empty if there is none yet."""

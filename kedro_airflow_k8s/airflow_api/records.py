@@ -134,20 +134,13 @@ class TaskState:
 
 
 class TaskInstance(Record):
-    """A task of a run; one that Airflow maps over a list has an instance for each item."""
+    """A task of a run, as the API gives it."""
 
     task_id: str
-    map_index: int | None = None
     state: str | None = None
     start_date: AwareDatetime | None = None
     end_date: AwareDatetime | None = None
     try_number: int
-
-    @property
-    def name(self) -> str:
-        """The task's id, with its place in the list if it is mapped."""
-        mapped = self.map_index is not None and self.map_index >= 0
-        return f"{self.task_id}[{self.map_index}]" if mapped else self.task_id
 
     @property
     def task_state(self) -> TaskState:

@@ -1,7 +1,7 @@
 """An Airflow in memory that does what a test says at the time it says: it has no server.
 
 For what a real one does not do on demand, such as never reading a file. Real servers are met in
-tests/airflow_api and tests/e2e.
+tests/airflow/airflow_api and tests/e2e.
 """
 
 from __future__ import annotations

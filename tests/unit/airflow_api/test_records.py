@@ -8,7 +8,14 @@ import pytest
 
 from kedro_airflow_k8s.airflow_api.airflow2 import Airflow2Dag
 from kedro_airflow_k8s.airflow_api.airflow3 import Airflow3Dag
-from kedro_airflow_k8s.airflow_api.records import Dag, DagRun, Page, RunState, TaskInstance
+from kedro_airflow_k8s.airflow_api.records import (
+    Dag,
+    DagRun,
+    Page,
+    RunState,
+    TaskInstance,
+    TaskState,
+)
 from kedro_airflow_k8s.airflow_api.secrecy import Secrets
 from kedro_airflow_k8s.airflow_api.transport import Answer
 from kedro_airflow_k8s.errors import AirflowApiError
@@ -121,14 +128,12 @@ def test_only_an_active_dag_counts() -> None:
     assert not answer({**DAG, "is_stale": True}).read(Airflow3Dag).active
 
 
-def test_a_mapped_task_has_its_index_in_its_name() -> None:
-    task = {"task_id": "load", "try_number": 1, "start_date": "1970-01-01T00:00:02Z"}
-    plain = answer({**task, "map_index": -1, "state": None}).read(TaskInstance)
-    mapped = answer({**task, "map_index": 3, "state": "running"}).read(TaskInstance)
+def test_a_task_has_its_times_in_seconds() -> None:
+    task = {"task_id": "load", "try_number": 0, "state": None, "start_date": None}
+    begun = {**task, "try_number": 1, "state": "running", "start_date": "1970-01-01T00:00:02Z"}
 
-    assert (plain.name, mapped.name) == ("load", "load[3]")
-    assert plain.task_state.state is None
-    assert (mapped.task_state.start, mapped.task_state.attempt) == (2.0, 1)
+    assert answer(task).read(TaskInstance).task_state == TaskState(None, None, None, 0)
+    assert answer(begun).read(TaskInstance).task_state == TaskState("running", 2.0, None, 1)
 
 
 def test_a_queued_run_has_not_ended() -> None:
