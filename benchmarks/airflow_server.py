@@ -44,7 +44,7 @@ import json, sys
 from pathlib import Path
 from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.services import start_sandbox
+from kedro_airflow_k8s.sandbox.up import start_sandbox
 project = KedroProject(bootstrap_project(Path.cwd()))
 start_sandbox(project, extra_environment=json.loads(sys.argv[1]), say=print)
 """

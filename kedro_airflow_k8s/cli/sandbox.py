@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +16,13 @@ from kedro_airflow_k8s.cli._options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kedro_airflow_k8s.project.reader import KedroProject
-    from kedro_airflow_k8s.sandbox.services import Sandbox
+    from kedro_airflow_k8s.sandbox.run import SandboxResult
+    from kedro_airflow_k8s.sandbox.up import Sandbox
+
+FILES_SHOWN = 20
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -58,13 +63,32 @@ def sandbox_run(
     Example:
         kedro airflow-k8s sandbox run --pipeline data_processing --keep
     """  # noqa: D301 - \b is for click
+    from rich.markup import escape
+
     from kedro_airflow_k8s.compile import compile_pipelines
-    from kedro_airflow_k8s.sandbox.command import run_dag
+    from kedro_airflow_k8s.errors import SandboxError
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
+    from kedro_airflow_k8s.sandbox.run import run_in_sandbox
+    from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+    from kedro_airflow_k8s.terminal.progress import standard_console
+    from kedro_airflow_k8s.terminal.signals import interrupted_by_signals
+    from kedro_airflow_k8s.terminal.task_table import TaskTable
 
     config = project.config(default_image=LOCAL_IMAGE)
     (dag,) = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
-    run_dag(project, dag, keep=keep, airflow_python=airflow_python, secrets=secrets)
+    spec = SandboxSpec.of(project, airflow_python, secrets)
+    console = standard_console()
+    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
+    if dag.sensor_ids:
+        console.print("Other DAGs are not in the sandbox: nothing waits for them.")
+    with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
+        result = run_in_sandbox(dag, spec, keep=keep, say=console.print, watch=table.update)
+    _summarize(console, result)
+    if not result.succeeded:
+        failed = [task_id for task_id, task in result.tasks.items() if task.state == "failed"]
+        raise SandboxError(
+            f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}."
+        )
 
 
 @sandbox_group.command("up")
@@ -72,7 +96,7 @@ def sandbox_run(
 @airflow_python_option
 @secrets_option
 def sandbox_up(
-    project: KedroProject, airflow_python: Path | None, secrets: Path | None, **_: Any
+    project: KedroProject, airflow_python: Path | None, secrets: Path | None, **_: object
 ) -> None:
     """Start Airflow with its web page here, for the other commands with --sandbox.
 
@@ -80,7 +104,7 @@ def sandbox_up(
     Example:
         kedro airflow-k8s sandbox up --airflow-python ~/airflow2/bin/python
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.sandbox.services import start_sandbox
+    from kedro_airflow_k8s.sandbox.up import start_sandbox
 
     started = interruptible(
         lambda: start_sandbox(
@@ -93,15 +117,15 @@ def sandbox_up(
 
 @sandbox_group.command("status")
 @with_project
-def sandbox_status(project: KedroProject, **_: Any) -> None:
-    """Show what runs; fail if nothing does, or something does not run any more.
+def sandbox_status(project: KedroProject, **_: object) -> None:
+    """Show the services; fail unless all of them run.
 
     \b
     Example:
         kedro airflow-k8s sandbox status && kedro airflow-k8s ui --sandbox
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.errors import SandboxError
-    from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
+    from kedro_airflow_k8s.sandbox.up import NOT_RUNNING, find_sandbox
 
     found = find_sandbox(project.path)
     if found is None:
@@ -109,27 +133,55 @@ def sandbox_status(project: KedroProject, **_: Any) -> None:
     _describe(found)
     for service in found.services:
         state = "running" if service.running else "ended"
-        port = f", port {service.port}" if service.port else ""
-        click.echo(f"{service.name}: {state}, process {service.pid}{port}, log {service.log}")
+        click.echo(f"{service.name}: {state}, process {service.pid}, log {service.log}")
     found.check()
 
 
 @sandbox_group.command("down")
 @with_project
-def sandbox_down(project: KedroProject, **_: Any) -> None:
+def sandbox_down(project: KedroProject, **_: object) -> None:
     """Stop what `sandbox up` has started, and nothing else.
 
     \b
     Example:
         kedro airflow-k8s sandbox down && kedro airflow-k8s sandbox up
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.sandbox.services import stop_sandbox
+    from kedro_airflow_k8s.sandbox.up import stop_sandbox
 
     if not stop_sandbox(project.path, click.echo):
         click.echo("The sandbox does not run: there is nothing to stop.")
 
 
 def _describe(found: Sandbox) -> None:
-    click.echo(f"Airflow {found.airflow_version}: {found.host}")
+    click.echo(f"Airflow {found.state.version}: {found.host}")
     click.echo(f"DAG folder: {found.output}")
     click.echo(f"Log in as {found.username} with the password {found.password}")
+
+
+def _summarize(console: Console, result: SandboxResult) -> None:
+    """Print the logs of the tasks that failed, and what a run leaves."""
+    from rich.filesize import decimal
+    from rich.markup import escape
+    from rich.text import Text
+
+    for task_id, log in result.logs.items():
+        console.rule(f"Log of {escape(task_id)}", align="left")
+        console.print(log, markup=False, soft_wrap=True)
+    console.rule(align="left", style="bright_black")
+    ended = [task for task in result.tasks.values() if task.state == "success"]
+    console.print(
+        f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
+        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran.",
+    )
+    if result.files:
+        total = decimal(sum(result.files.values()))
+        console.print(f"On the volume: {len(result.files)} files, {total}")
+        shown = [(path, decimal(size)) for path, size in list(result.files.items())[:FILES_SHOWN]]
+        width = max(len(size) for _, size in shown)
+        for path, size in shown:
+            line = Text.assemble(f"  {size:>{width}}  ", (path, "cyan"))
+            console.print(line, soft_wrap=True)
+        if len(result.files) > FILES_SHOWN:
+            console.print(f"  and {len(result.files) - FILES_SHOWN} more")
+    if result.volume is not None:
+        console.print(f"Kept in {result.volume}", soft_wrap=True)

@@ -16,7 +16,7 @@ from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, SANDBOX_FOLDER
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
-    from kedro_airflow_k8s.sandbox.services import Sandbox
+    from kedro_airflow_k8s.sandbox.up import Sandbox
 
 
 class Target:
@@ -162,11 +162,13 @@ class Target:
         if output and (folder.project / output).resolve() == folder.dags:
             return True
         state = folder.read_state()
-        return state is not None and state.running and _same_address(host, state.host)
+        if state is None or not folder.is_running(state):
+            return False
+        return _same_address(host, state.host)
 
     @cached_property
     def _sandbox(self) -> Sandbox:
-        from kedro_airflow_k8s.sandbox.services import NOT_RUNNING, find_sandbox
+        from kedro_airflow_k8s.sandbox.up import NOT_RUNNING, find_sandbox
 
         found = find_sandbox(self._project.path)
         if found is None:

@@ -14,7 +14,7 @@ from kedro_airflow_k8s.errors import ConfigError
 from kedro_airflow_k8s.init.facts import Airflow, AuthKind, Registry
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
-from kedro_airflow_k8s.sandbox.ports import PREFERRED
+from kedro_airflow_k8s.sandbox.locks import PREFERRED_PORTS
 from kedro_airflow_k8s.upload import check_output
 
 # The first part of the path of Airflow's pages and APIs, as people copy them from the address bar.
@@ -62,7 +62,7 @@ def airflow_of(request: InitRequest, project_path: Path) -> Airflow:
     auth = request.airflow_auth
     if request.url is None and request.output is None:
         state = SandboxFolder(project_path).read_state()
-        host = state.host if state is not None else f"http://127.0.0.1:{PREFERRED[0]}"
+        host = state.host if state is not None else f"http://127.0.0.1:{PREFERRED_PORTS[0]}"
         return Airflow(host, f"{SANDBOX_FOLDER}/dags", is_sandbox=True, auth=auth)
     if request.output is not None:
         _check_output(request.output)

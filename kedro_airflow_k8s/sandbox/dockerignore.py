@@ -1,4 +1,4 @@
-"""Which files of a project an image would hold, by Docker's `.dockerignore`.
+"""The files of a project that an image would hold, by Docker's `.dockerignore`.
 
 Source of the rules: "Build context", section ".dockerignore files", of Docker's documentation.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """A line of the file: what it matches, and whether it takes files back in."""
+    """A line of the file: what it matches, and whether it includes files again."""
 
     pattern: re.Pattern[str]
     includes: bool
@@ -30,7 +30,7 @@ class DockerIgnore:
         self.rules: Sequence[Rule] = tuple(rule for line in lines if (rule := _rule(line)))
 
     def ignores(self, path: str) -> bool:
-        """Whether the image lacks a file: the last rule that matches it or its folder decides.
+        """Return whether the image lacks a file: the last rule for it or its folder decides.
 
         Args:
             path: Relative to the project, with slashes.
@@ -53,7 +53,7 @@ def _rule(line: str) -> Rule | None:
 
 
 def _regex(pattern: str) -> str:
-    """Go's `filepath.Match` with `**`; a match of a folder is one of all that is in it."""
+    """Translate Go's `filepath.Match` with `**`; a match of a folder includes its content."""
     result, position = "", 0
     while position < len(pattern):
         letter = pattern[position]

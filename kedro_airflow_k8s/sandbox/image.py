@@ -15,10 +15,10 @@ from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.locks import locked
 
 SANDBOX_FOLDER = ".airflow-sandbox"
-"""What `sandbox up` makes in the project's folder."""
+"""The folder that `sandbox up` makes in the project."""
 
 LOCAL_IMAGE = "sandbox"
-"""Where the configuration names no image: the sandbox's pods are copies of the project anyway."""
+"""The image if the configuration names none: the sandbox's pods are copies of the project."""
 
 # Never part of a project's image, whatever its .dockerignore says, and slow to copy.
 _NEVER = frozenset(
@@ -27,7 +27,7 @@ _NEVER = frozenset(
 
 
 def copy_project(project: Path, target: Path) -> None:
-    """Copy what the image would hold of a project; virtual environments and caches stay behind.
+    """Copy what the image would hold of a project, without virtual environments and caches.
 
     Raises:
         SandboxError: If a file cannot be read.
@@ -41,7 +41,7 @@ def copy_project(project: Path, target: Path) -> None:
 
 
 def kedro_folder() -> Path:
-    """Where pods find the `kedro` that runs now.
+    """Return the folder in which pods find the `kedro` that runs now.
 
     Raises:
         SandboxError: There is no such command.
@@ -57,7 +57,7 @@ def kedro_folder() -> Path:
 
 
 class ImageFolder:
-    """Copies of a project in a folder, of which one is the present one.
+    """Copies of a project, one of which is the current one.
 
     Args:
         folder: The folder; made if it is not there.
@@ -68,11 +68,11 @@ class ImageFolder:
 
     @property
     def current(self) -> Path:
-        """A link to the present copy, as `PodImage` takes it."""
+        """A link to the current copy, as `PodImage` takes it."""
         return self._folder / "current"
 
     def refresh(self, project: Path) -> None:
-        """Copy the project as it is now; containers that are being made from the old one go on.
+        """Copy the project as it is now; containers that are being made from an older copy go on.
 
         Raises:
             SandboxError: If a file cannot be read or written.
@@ -101,7 +101,7 @@ class ImageFolder:
 
 
 def _discard_unless_used(folder: Path) -> None:
-    """Delete a copy that no container is being made from; another refresh will do it else."""
+    """Delete a copy, unless a container is being made from it: then another refresh does it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

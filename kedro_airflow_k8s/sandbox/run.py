@@ -1,22 +1,27 @@
-"""A compiled DAG, a real Airflow, and pods, all on this machine."""
+"""One DAG run in an Airflow of its own, without a server: `sandbox run`."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.plan.pods import TASK_ANNOTATION
-from kedro_airflow_k8s.sandbox.airflow_home import tail
+from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
-from kedro_airflow_k8s.sandbox.image import copy_project
-from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
+from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec
 
 POLL_SECONDS = 0.5
 LOG_LINES = 40
@@ -25,44 +30,19 @@ Watch = Callable[[Mapping[str, TaskState]], None]
 
 
 @dataclass(frozen=True)
-class SandboxOptions:
-    """How to run.
-
-    Attributes:
-        project: The Kedro project's folder.
-        home: Where the image has the project.
-        airflow_python: The Python that has Airflow.
-        bin_folder: Where the pods find `kedro` and `python`.
-        secrets: Secrets of the cluster: (namespace, name) to the values by key.
-        connection: The id of the Airflow connection by which the tasks reach Kubernetes.
-        keep: Whether to leave the files on the volume.
-    """
-
-    project: Path
-    home: PurePosixPath
-    airflow_python: Path
-    bin_folder: Path
-    secrets: Mapping[tuple[str, str], Mapping[str, str | bytes]]
-    connection: str
-    keep: bool = False
-
-
-@dataclass(frozen=True)
 class SandboxResult:
     """How the run went.
 
     Attributes:
         succeeded: Whether Airflow says so.
-        airflow: The version of Airflow.
         tasks: How each task ended, by task id.
         pods: How many pods ran.
-        files: What lay on the volume at the end: path to size in bytes.
+        files: The files on the volume at the end: path to size in bytes.
         volume: The folder of the volume, if it was kept.
         logs: The end of the log of each task that failed, by task id.
     """
 
     succeeded: bool
-    airflow: str
     tasks: Mapping[str, TaskState]
     pods: int
     files: Mapping[str, int]
@@ -70,93 +50,167 @@ class SandboxResult:
     logs: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Report:
+    """What `run_dag.py` has written last.
+
+    Attributes:
+        state: How the DAG run ended; None if it has not, or if the DAG cannot be imported.
+        import_errors: Airflow's words for files that are not DAGs.
+        tasks: How each task stands, by task id; empty until the run has begun.
+    """
+
+    state: str | None
+    import_errors: Mapping[str, str]
+    tasks: Mapping[str, TaskState]
+
+
+class SandboxAirflow(AirflowHome):
+    """Airflow in a folder of its own, for one DAG run.
+
+    Args:
+        python: The Python that has it.
+        home: The folder for Airflow's files, which is made.
+        kubeconfig: How to reach the sandbox's Kubernetes API.
+        connection: The id of the Airflow connection that the DAG's tasks use to reach Kubernetes.
+    """
+
+    def __init__(
+        self, python: AirflowPython, home: Path, kubeconfig: Path, connection: str
+    ) -> None:
+        super().__init__(python, home, home / "dags", kubeconfig, connection)
+        self.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] = "True"
+        self._process: subprocess.Popen[bytes] | None = None
+        for folder in (self.dags, self.logs):
+            folder.mkdir(parents=True)
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a file `<task id>.log` for each task that has begun."""
+        return self.home / "task-logs"
+
+    @property
+    def _report(self) -> Path:
+        return self.home / "report.json"
+
+    def start(self, dag_id: str, skip: str) -> None:
+        """Begin a run of a DAG in the DAG folder.
+
+        Args:
+            dag_id: Its id.
+            skip: A pattern of the tasks to count as successful without running them; may be empty.
+        """
+        script = IN_AIRFLOW / "run_dag.py"
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self.python.path, script, dag_id, skip, self._report, self.logs],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the run has ended within so many seconds.
+
+        Raises:
+            SandboxError: Airflow ended before the run did.
+        """
+        if self._process is None:
+            return True
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        if code:
+            raise SandboxError(
+                f"Airflow {self.python.version} ended before the run did. The end of its output:\n"
+                f"{tail(self.output)}"
+            )
+        return True
+
+    def stop(self) -> None:
+        """Kill the run and all it has started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def report(self) -> Report:
+        """Return how the run and its tasks stand."""
+        if not self._report.exists():
+            return Report(None, {}, {})
+        found = json.loads(self._report.read_text())
+        tasks = {task_id: TaskState(*values) for task_id, values in found["tasks"].items()}
+        return Report(found["state"], found["import_errors"], tasks)
+
+
 def run_in_sandbox(
-    dag: CompiledDag, options: SandboxOptions, say: Callable[[str], None], watch: Watch
+    dag: CompiledDag, spec: SandboxSpec, *, keep: bool, say: Callable[[str], None], watch: Watch
 ) -> SandboxResult:
     """Run a DAG once, from beginning to end.
 
     Args:
         dag: The DAG.
-        options: How.
-        say: Called with what is done before the run begins.
+        spec: What the sandbox is to be like.
+        keep: Whether to leave the files on the volume.
+        say: Called with what is done before the run begins, and what keeps pods from running.
         watch: Called about twice a second with how the tasks stand.
 
     Raises:
         SandboxError: If something is missing, or Airflow does not accept the DAG.
     """
     folder = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-"))
-    kept: Path | None = None
     try:
         kubeconfig = folder / "kubeconfig"
-        airflow = SandboxAirflow(
-            options.airflow_python, folder / "airflow", kubeconfig, options.connection
-        )
-        say(f"Airflow {airflow.version}, Kubernetes provider {airflow.provider_version}")
-        image = PodImage(folder / "image", options.home, (options.bin_folder,))
-        copy_project(options.project, image.root)
+        python = AirflowPython.at(spec.python)
+        airflow = SandboxAirflow(python, folder / "airflow", kubeconfig, spec.connection)
+        say(f"Airflow {python.version}, Kubernetes provider {python.provider}")
+        image = PodImage(folder / "image", spec.home, (kedro_folder(),))
+        copy_project(spec.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
-        with LocalCluster(
-            image, folder / "kubernetes", options.secrets, keep_volumes=True
-        ) as cluster:
+        secrets = spec.secrets()
+        with LocalCluster(image, folder / "kubernetes", secrets, keep_volumes=True) as cluster:
             cluster.write_kubeconfig(kubeconfig)
             try:
                 airflow.start(dag.dag_id, skipped_tasks(dag))
-                told: set[str] = set()
+                said: set[str] = set()
                 while not airflow.wait(POLL_SECONDS):
-                    watch(airflow.task_states(dag.dag_id))
+                    watch(airflow.report().tasks)
                     for trouble in _troubles(cluster):
-                        if trouble not in told:
+                        if trouble not in said:
+                            said.add(trouble)
                             say(trouble)
-                    told.update(_troubles(cluster))
             finally:
                 airflow.stop()
-            tasks = airflow.task_states(dag.dag_id)
-            watch(tasks)
-            result = _result(airflow, cluster, tasks, options.keep)
-            kept = result.volume
-        return result
+            watch(airflow.report().tasks)
+            return _result(airflow, cluster, keep)
     finally:
-        if kept is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            _remove_all_but(kept, folder)
-
-
-def _troubles(cluster: LocalCluster) -> list[str]:
-    """What keeps pods from running, such as a Secret that is not there."""
-    return [f"{event.pod}: {event.message}" for event in cluster.events() if event.warning]
-
-
-def _remove_all_but(kept: Path, folder: Path) -> None:
-    """Leave one folder of what a run has written: the rest holds settings, and is of no use."""
-    while kept != folder:
-        for path in kept.parent.iterdir():
-            if path.is_dir() and path != kept:
-                shutil.rmtree(path, ignore_errors=True)
-            elif path != kept:
-                path.unlink()
-        kept = kept.parent
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def skipped_tasks(dag: CompiledDag) -> str:
-    """A pattern of the tasks that wait for other DAGs, which are not in the sandbox."""
+    """Return a pattern of the tasks that wait for other DAGs, which are not in the sandbox."""
     return "|".join(f"^{re.escape(task_id)}$" for task_id in dag.sensor_ids)
 
 
-def _result(
-    airflow: SandboxAirflow,
-    cluster: LocalCluster,
-    tasks: Mapping[str, TaskState],
-    keep: bool,
-) -> SandboxResult:
-    outcome = airflow.outcome()
-    if outcome.state is None:
-        errors = "\n".join(outcome.import_errors.values()) or tail(airflow.output)
-        raise SandboxError(f"Airflow {airflow.version} cannot import the DAG:\n{errors}")
+def _troubles(cluster: LocalCluster) -> list[str]:
+    """Return what keeps pods from running, such as a Secret that is not there."""
+    return [f"{event.pod}: {event.message}" for event in cluster.events() if event.warning]
+
+
+def _result(airflow: SandboxAirflow, cluster: LocalCluster, keep: bool) -> SandboxResult:
+    report = airflow.report()
+    if report.state is None:
+        errors = "\n".join(report.import_errors.values()) or tail(airflow.output)
+        raise SandboxError(f"Airflow {airflow.python.version} cannot import the DAG:\n{errors}")
     pods = cluster.pods()
     logs = {}
-    for task_id, task in tasks.items():
+    for task_id, task in report.tasks.items():
         if task.state == "failed":
             own = [pod for pod in pods if pod.annotations.get(TASK_ANNOTATION) == task_id]
             pod_log = own[-1].log() if own else ""
@@ -172,12 +226,16 @@ def _result(
         for path in sorted(volumes.rglob("*"))
         if path.is_file()
     }
+    kept: Path | None = None
+    if keep and files:
+        # Out of the folder of the run, which holds settings and is deleted.
+        kept = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-")) / "volumes"
+        volumes.rename(kept)
     return SandboxResult(
-        succeeded=outcome.state == "success",
-        airflow=airflow.version,
-        tasks=tasks,
+        succeeded=report.state == "success",
+        tasks=report.tasks,
         pods=len(pods),
         files=files,
-        volume=volumes if keep and files else None,
+        volume=kept,
         logs=logs,
     )

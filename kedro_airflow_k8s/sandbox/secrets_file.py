@@ -1,4 +1,4 @@
-"""The file of Kubernetes Secrets that the sandbox's pods get."""
+"""The file of Kubernetes Secrets for the sandbox's pods."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import yaml
 
 from kedro_airflow_k8s.errors import SandboxError
 
+Secrets = dict[tuple[str, str], dict[str, str | bytes]]
+"""(namespace, name) -> key -> value."""
 
-def read_secrets(file: Path, namespace: str) -> dict[tuple[str, str], dict[str, str | bytes]]:
-    """The Secrets of a file of Kubernetes manifests; other kinds are refused.
+
+def read_secrets(file: Path, namespace: str) -> Secrets:
+    """Return the Secrets of a file of Kubernetes manifests; other kinds are refused.
 
     Args:
         file: YAML, one or more documents.

@@ -18,7 +18,7 @@ from typing import IO, Any
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
 from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
-from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
+from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.cluster.cluster import Namespace
 from tests.cluster.project import AT_THE_GATE, ClusterProject
 from tests.support.airflow_servers import START, wait_until

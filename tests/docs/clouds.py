@@ -19,7 +19,7 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from kedro_airflow_k8s.sandbox.services import Sandbox, find_sandbox
+from kedro_airflow_k8s.sandbox.up import Sandbox, find_sandbox
 from tests.airflow.airflow_api.web_server import Reply, Request, WebServer, html
 
 GOOGLE_TOKEN = "ya29.token-of-the-test"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
-from kedro_airflow_k8s.sandbox.services import stop_sandbox
+from kedro_airflow_k8s.sandbox.up import stop_sandbox
 from tests.docs.pages import ROOT, Reader
 from tests.docs.stand_ins import install_programs
 from tests.docs.terminal import Terminal

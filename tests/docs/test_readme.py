@@ -18,7 +18,7 @@ import yaml
 
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config.load import load_config
-from kedro_airflow_k8s.sandbox.services import stop_sandbox
+from kedro_airflow_k8s.sandbox.up import stop_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from kedro_airflow_k8s.sandbox.services import find_sandbox
+from kedro_airflow_k8s.sandbox.up import find_sandbox
 from tests.e2e.coffee import Coffee, coffee_in
 from tests.support.browser import expect_graph, log_in, needs_browser, open_page, write_screenshot
 from tests.support.mlflow_servers import mlflow_server, needs_mlflow

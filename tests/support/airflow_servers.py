@@ -16,7 +16,7 @@ import pytest
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
-from kedro_airflow_k8s.sandbox.services import find_sandbox, stop_sandbox
+from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.e2e.server_project import POLICY, make_server_project
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
@@ -34,7 +34,7 @@ import json, sys
 from pathlib import Path
 from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.services import start_sandbox
+from kedro_airflow_k8s.sandbox.up import start_sandbox
 
 project = KedroProject(bootstrap_project(Path.cwd()))
 python, settings, secrets = Path(sys.argv[1]), json.loads(sys.argv[2]), [*map(Path, sys.argv[3:])]

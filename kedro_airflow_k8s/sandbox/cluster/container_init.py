@@ -1,18 +1,15 @@
 """Process 1 of a container: starts the command and, when it ends, leaves no process behind.
 
 A program of its own, run as `python -I -S container_init.py OWNER STATUS_FD COMMAND...`, with the
-environment and folder of the command. It does for the pod what a PID namespace does on a cluster,
-and with OWNER 0 for a background service, which has no owner and no stdin:
+environment and folder of the command. It does for the pod what a PID namespace does on a cluster:
 
 - processes that lose their parent, also those in sessions of their own, become its children (Linux)
   and get SIGKILL when the command has ended;
 - a line with a number on stdin asks the command to stop (SIGTERM to its process group), with that
   many seconds until SIGKILL;
-- SIGTERM, the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything;
-  so is, for a service, that somebody has deleted the file behind STATUS_FD: nobody else could find
-  the service any more.
+- SIGTERM, the end of stdin, or of the process OWNER, however it dies, is SIGKILL for everything.
 
-On STATUS_FD it writes `started PID OWN_PID` or `failed REASON`, and at the end `exit CODE`.
+On STATUS_FD it writes `started` or `failed REASON`, and at the end `exit CODE`.
 """
 # pathlib would double the time that this program takes to start.
 # ruff: noqa: PTH112, PTH123, PTH208
@@ -79,9 +76,8 @@ def _kill_all(main: int, code: int | None) -> int:
 
 
 class _Container:
-    def __init__(self, owner: int, status: int, command: list[str]) -> None:
+    def __init__(self, owner: int, command: list[str]) -> None:
         self._owner = owner
-        self._status = status
         self._asked_to_die = False
         self._deadline: float | None = None
         self._wake, wake_end = os.pipe()
@@ -98,13 +94,12 @@ class _Container:
     def run(self) -> int:
         """Wait for the end of the command, or for the reason to end it; its exit code."""
         main = self.process.pid
-        watched = [0, self._wake] if self._owner else [self._wake]
         code = None
         while code is None and not self._must_die():
             left = _OWNER_CHECK_SECONDS
             if self._deadline is not None:
                 left = min(left, max(0.0, self._deadline - time.monotonic()))
-            ready, _, _ = select.select(watched, [], [], left)
+            ready, _, _ = select.select([0, self._wake], [], [], left)
             if self._wake in ready:
                 os.read(self._wake, 512)
             if 0 in ready:
@@ -117,13 +112,7 @@ class _Container:
 
     def _must_die(self) -> bool:
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return late or self._asked_to_die or self._is_forgotten()
-
-    def _is_forgotten(self) -> bool:
-        if self._owner:
-            return os.getppid() != self._owner
-        # The links and not the path: the file may be moved with the project.
-        return os.fstat(self._status).st_nlink == 0
+        return late or self._asked_to_die or os.getppid() != self._owner
 
     def _obey(self, order: bytes) -> None:
         if not order:
@@ -136,17 +125,15 @@ class _Container:
 
 def main(owner: int, status: int, command: list[str]) -> None:
     """Run the command to its end and say how it went."""
-    if not owner and os.fork():
-        return  # The service outlives whoever starts it, and is nobody's child.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        container = _Container(owner, status, command)
+        container = _Container(owner, command)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         os.write(status, f"failed {command[0]}: {reason}\n".encode())
         return
-    os.write(status, f"started {container.process.pid} {os.getpid()}\n".encode())
+    os.write(status, b"started\n")
     os.write(status, f"exit {container.run()}\n".encode())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
-from kedro_airflow_k8s.sandbox.services import Sandbox, find_sandbox
+from kedro_airflow_k8s.sandbox.up import Sandbox, find_sandbox
 from tests.support.kedro_projects import ProjectFolder, make_project
 
 CONFIG = """
@@ -42,7 +43,7 @@ from pathlib import Path
 from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.services import start_sandbox
+from kedro_airflow_k8s.sandbox.up import start_sandbox
 
 project = KedroProject(bootstrap_project(Path.cwd()))
 settings = dict(setting.split("=", 1) for setting in sys.argv[1:])
@@ -115,7 +116,7 @@ class Rest:
     def get(self, path: str, password: str | None = None) -> requests.Response:
         """Ask with the user's name and password."""
         user = self.sandbox.username, password or self.sandbox.password
-        if self.sandbox.airflow_version.startswith("2."):
+        if self.sandbox.state.version.startswith("2."):
             return requests.get(f"{self.sandbox.host}/api/v1/{path}", auth=user, timeout=30)
         log_in = dict(zip(("username", "password"), user, strict=True))
         answer = requests.post(f"{self.sandbox.host}/auth/token", json=log_in, timeout=30)
@@ -124,10 +125,28 @@ class Rest:
         token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         return requests.get(f"{self.sandbox.host}/api/v2/{path}", headers=token, timeout=30)
 
+    def signs_in(self, password: str) -> bool:
+        """Try to log in as the web page does."""
+        user = {"username": self.sandbox.username, "password": password}
+        with requests.Session() as session:
+            if not self.sandbox.state.version.startswith("2."):
+                return session.post(f"{self.sandbox.host}/auth/token", json=user, timeout=30).ok
+            url = f"{self.sandbox.host}/login/"
+            form = session.get(url, timeout=30).text
+            found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
+            assert found, form
+            answer = session.post(url, data={**user, "csrf_token": found[1]}, timeout=30)
+            return answer.url.endswith("/home")
+
     def states(self, dag_id: str) -> dict[str, str]:
         """The state of each run of a DAG."""
         runs = self.get(f"dags/{dag_id}/dagRuns").json()["dag_runs"]
         return {run["dag_run_id"]: run["state"] for run in runs}
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """The state of each task of a run."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
+        return {task["task_id"]: task["state"] for task in self.get(path).json()["task_instances"]}
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """What a task has said."""
@@ -136,10 +155,9 @@ class Rest:
 
 
 def processes_of(sandbox: Sandbox) -> set[psutil.Process]:
-    """All processes of a sandbox: its services, what keeps them, and what they have started."""
-    keepers = {psutil.Process(service.pid).parent() for service in sandbox.services}
-    found = {keeper for keeper in keepers if keeper is not None}
-    return found.union(*(keeper.children(recursive=True) for keeper in found))
+    """All processes of a sandbox: its services, and what they have started."""
+    services = {psutil.Process(service.pid) for service in sandbox.services}
+    return services.union(*(service.children(recursive=True) for service in services))
 
 
 def alive(processes: set[psutil.Process]) -> set[psutil.Process]:

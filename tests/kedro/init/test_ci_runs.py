@@ -18,7 +18,7 @@ from kedro_airflow_k8s.init.ci import CiSetup
 from kedro_airflow_k8s.init.files import NewFile
 from kedro_airflow_k8s.init.github_actions import github_workflows
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
-from kedro_airflow_k8s.sandbox.services import Sandbox, stop_sandbox
+from kedro_airflow_k8s.sandbox.up import Sandbox, stop_sandbox
 from tests.airflow.sandbox.services_project import Rest, call, make_counting_project, sandbox_of
 from tests.kedro.init.ci_machine import VERSION, build_wheel, git
 from tests.kedro.init.ci_variants import changed, setup, with_image, write_all

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from pathlib import PurePosixPath
 
 import pytest
 from kedro.framework.startup import bootstrap_project
@@ -12,11 +11,10 @@ from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.deploy.target import Target
 from kedro_airflow_k8s.errors import AirflowK8sError, ConfigError, SandboxError
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.airflow_server import Keys
-from kedro_airflow_k8s.sandbox.background import BackgroundProcess
+from kedro_airflow_k8s.sandbox import folder as sandbox_folder
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
 from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
-from kedro_airflow_k8s.sandbox.processes import ProcessId
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec
 from tests.support.kedro_projects import (
     ProjectFolder,
     as_in_a_new_process,
@@ -36,35 +34,38 @@ def target_of(
     return Target(found, sandbox=sandbox, warn=pytest.fail)
 
 
-def pretend_it_runs(project: ProjectFolder, *, ended: bool = False) -> SandboxFolder:
-    """The records of a sandbox, whose only service is this very process."""
+def record_of(project: ProjectFolder) -> SandboxFolder:
+    """Make the records of a sandbox that was started; none of its processes runs."""
     folder = SandboxFolder(project.path)
     folder.create()
-    process = ProcessId.of(os.getpid())
-    assert process is not None
-    if ended:
-        process = replace(process, started="never")
+    folder.create_airflow_home("3.3.2")
+    home = PurePosixPath("/home/kedro_docker")
     state = SandboxState(
-        project=str(folder.project),
-        python="python",
+        spec=SandboxSpec(
+            project=folder.project, connection="kubernetes_default", home=home, namespace="default"
+        ),
         version="3.3.2",
         port=PORT,
-        connection="kubernetes_default",
-        home="/home/kedro_docker",
-        secrets="",
-        temporary=str(project.path / "tmp"),
-        services={"api-server": BackgroundProcess(process, process, folder.path)},
+        temporary=project.path / "tmp",
+        services={"api-server": 1},
     )
     folder.write_state(state)
-    keys = folder.keys_file("3.3.2")
-    keys.parent.mkdir()
-    keys.write_text(json.dumps(asdict(Keys.random())))
     return folder
+
+
+Pretend = Callable[[ProjectFolder], SandboxFolder]
+
+
+@pytest.fixture
+def pretend_it_runs(monkeypatch: pytest.MonkeyPatch) -> Pretend:
+    """Pretend that the process of a sandbox's only service runs."""
+    monkeypatch.setattr(sandbox_folder, "runs", lambda pid, folder: pid == 1)
+    return record_of
 
 
 @pytest.mark.parametrize("host", [f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}/"])
 def test_the_address_of_the_running_sandbox_is_the_sandbox(
-    project: ProjectFolder, host: str
+    project: ProjectFolder, host: str, pretend_it_runs: Pretend
 ) -> None:
     folder = pretend_it_runs(project)
     target = target_of(project, f"host: {host}\n")
@@ -86,7 +87,9 @@ def test_a_dag_that_goes_elsewhere_needs_no_sandbox(project: ProjectFolder) -> N
         target_of(project, "", sandbox=True).refresh_image("elsewhere")
 
 
-def test_only_a_dag_of_the_sandbox_needs_no_image(project: ProjectFolder) -> None:
+def test_only_a_dag_of_the_sandbox_needs_no_image(
+    project: ProjectFolder, pretend_it_runs: Pretend
+) -> None:
     folder = pretend_it_runs(project)
     target = target_of(project, f"host: http://127.0.0.1:{PORT}\n", run="run_config: {}\n")
     assert target.dag_config(None, None).run_config.image == LOCAL_IMAGE
@@ -106,7 +109,7 @@ def test_only_a_dag_of_the_sandbox_needs_no_image(project: ProjectFolder) -> Non
     ],
 )
 def test_another_address_is_not_and_gets_no_password_of_the_sandbox(
-    project: ProjectFolder, host: str
+    project: ProjectFolder, host: str, pretend_it_runs: Pretend
 ) -> None:
     pretend_it_runs(project)
     target = target_of(project, f"host: {host}\noutput: gs://bucket/dags\n")
@@ -118,14 +121,14 @@ def test_another_address_is_not_and_gets_no_password_of_the_sandbox(
 def test_a_sandbox_that_has_ended_is_not_taken_for_what_is_at_its_port_now(
     project: ProjectFolder,
 ) -> None:
-    pretend_it_runs(project, ended=True)
+    record_of(project)
     target = target_of(project, f"host: http://127.0.0.1:{PORT}\noutput: /dags\n")
     assert target.dag_config(None, None).output == "/dags"
 
 
 @pytest.mark.parametrize("host", ["", "host: http://127.0.0.1:8080\n"])
 def test_the_folder_of_the_sandbox_as_output_means_it_whatever_its_port(
-    project: ProjectFolder, host: str
+    project: ProjectFolder, host: str, pretend_it_runs: Pretend
 ) -> None:
     config = f"{host}output: .airflow-sandbox/dags\n"
     with pytest.raises(SandboxError, match="Start it with `kedro airflow-k8s sandbox up`"):
@@ -137,7 +140,7 @@ def test_the_folder_of_the_sandbox_as_output_means_it_whatever_its_port(
 
 
 def test_a_host_elsewhere_counts_more_than_the_folder_of_the_sandbox(
-    project: ProjectFolder,
+    project: ProjectFolder, pretend_it_runs: Pretend
 ) -> None:
     pretend_it_runs(project)
     config = "host: https://airflow.example.com\noutput: .airflow-sandbox/dags\n"
@@ -152,7 +155,9 @@ def test_without_a_host_and_an_output_the_messages_name_init(project: ProjectFol
         target.dag_config(None, None)
 
 
-def test_the_option_takes_the_sandbox_whatever_is_configured(project: ProjectFolder) -> None:
+def test_the_option_takes_the_sandbox_whatever_is_configured(
+    project: ProjectFolder, pretend_it_runs: Pretend
+) -> None:
     folder = pretend_it_runs(project)
     target = target_of(project, "host: https://a.example.com\noutput: /x\n", sandbox=True)
     assert target.dag_config(None, None).output == str(folder.dags)

@@ -11,6 +11,8 @@ from kedro_airflow_k8s.terminal.task_table import TaskTable
 
 NAME = "data_processing.clean_companies_and_reviews"
 BLOCKS = set("█▉▊▋▌▍▎▏▐▕")
+DONE = TaskState("success", 100.0, 103.25, 1)
+RUNNING = TaskState("running", 100.0, None, 2)
 
 
 def shown(names: list[str], *, width: int, height: int = 40) -> str:
@@ -40,3 +42,45 @@ def test_tasks_that_do_not_fit_on_the_screen_are_counted() -> None:
     text = shown([f"task-{n}" for n in range(100)], width=100, height=24)
 
     assert "and 80 that do not fit here" in text
+
+
+def console(terminal: bool, height: int = 40) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, force_terminal=terminal, width=100, height=height), file
+
+
+def test_without_a_terminal_each_change_of_a_task_is_a_line() -> None:
+    screen, file = console(terminal=False)
+    with TaskTable(screen, "Tasks", ["a", "b[bold]"]) as table:
+        table.update({"a": TaskState("scheduled", None, None, 0)})
+        table.update({"a": DONE, "b[bold]": RUNNING})
+        table.update({"a": DONE, "b[bold]": RUNNING})
+        table.update({"a": DONE, "b[bold]": TaskState("failed", 100.0, 101.0, 2)})
+
+    assert file.getvalue().splitlines() == [
+        "a: success (3.2 s)",
+        "b[bold]: running, attempt 2",
+        "b[bold]: failed (1.0 s), attempt 2",
+    ]
+
+
+def test_on_a_terminal_a_table_shows_state_seconds_and_attempt() -> None:
+    screen, file = console(terminal=True)
+    with TaskTable(screen, "Tasks", ["a", "b[bold]", "c"]) as table:
+        table.update({"a": DONE, "b[bold]": RUNNING})
+
+    shown = file.getvalue()
+    for text in ("a", "success", "3.2", "b[bold]", "running", "2", "c", "waiting"):
+        assert text in shown
+
+
+def test_a_table_longer_than_the_terminal_shows_the_tasks_that_run() -> None:
+    screen, file = console(terminal=True, height=20)
+    names = [f"task-{number:03}" for number in range(500)]
+    with TaskTable(screen, "Tasks", names) as table:
+        table.update(dict.fromkeys(names[:250], DONE) | {"task-250": RUNNING})
+
+    shown = file.getvalue()
+    assert "task-250" in shown
+    assert "task-000" not in shown
+    assert "task-499" not in shown

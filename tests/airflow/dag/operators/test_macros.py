@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s.plan.params import params_template
-from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
+from kedro_airflow_k8s.sandbox.airflow import AirflowPython
+from kedro_airflow_k8s.sandbox.run import SandboxAirflow
 from tests.airflow.dag.operators.airflow_process import FOLDER, ROOT
 from tests.support.strategies import config_of
 
@@ -94,11 +95,13 @@ class Rendered:
 @pytest.fixture(scope="module", name="rendered")
 def _rendered(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     home = tmp_path_factory.mktemp("rendering") / "airflow"
-    airflow = SandboxAirflow(airflow_python, home, home / "kubeconfig", "kubernetes_default")
+    airflow = SandboxAirflow(
+        AirflowPython.at(airflow_python), home, home / "kubeconfig", "kubernetes_default"
+    )
     airflow.create_database()
     shutil.copy(FOLDER / "render_dag.py", airflow.dags)
     (home / "templates.json").write_text(json.dumps(TEMPLATES))
-    is_airflow2 = airflow.version.startswith("2.")
+    is_airflow2 = airflow.python.version.startswith("2.")
     dates = [*([DATE] if is_airflow2 else [DATE, ""]), DATE_OF_CONF]
     done = subprocess.run(
         [airflow_python, FOLDER / "run_rendering.py", home, *dates],

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
+from kedro_airflow_k8s.sandbox.airflow import AirflowPython
+from kedro_airflow_k8s.sandbox.run import SandboxAirflow
 from tests.airflow.airflow_api.fault_proxy import FaultProxy
 from tests.airflow.dag.operators.airflow_process import FOLDER, ROOT
 from tests.airflow.dag.operators.mlflow_operators import new_experiment
@@ -48,7 +49,9 @@ def _outcome(
     airflow_python: Path, mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Outcome:
     home = tmp_path_factory.mktemp("mlflow-dags") / "airflow"
-    airflow = SandboxAirflow(airflow_python, home, home / "kubeconfig", "kubernetes_default")
+    airflow = SandboxAirflow(
+        AirflowPython.at(airflow_python), home, home / "kubeconfig", "kubernetes_default"
+    )
     airflow.create_database()
     shutil.copy(FOLDER / "mlflow_dags.py", airflow.dags)
     experiment = new_experiment()

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from kedro_airflow_k8s.sandbox.airflow import AirflowPython
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
-from kedro_airflow_k8s.sandbox.single_run import SandboxAirflow
+from kedro_airflow_k8s.sandbox.run import SandboxAirflow
 from tests.airflow.dag.operators.airflow_process import FOLDER
 from tests.airflow.dag.operators.faulty_api import Fault, FaultyApi
 from tests.support.kedro_projects import make_project
@@ -90,7 +91,10 @@ def _image(folder: Path) -> PodImage:
 def _outcome(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = tmp_path_factory.mktemp("storage")
     airflow = SandboxAirflow(
-        airflow_python, folder / "airflow", folder / "kubeconfig", "kubernetes_default"
+        AirflowPython.at(airflow_python),
+        folder / "airflow",
+        folder / "kubeconfig",
+        "kubernetes_default",
     )
     airflow.create_database()
     dags = _compiled(folder / "project")

@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kedro_airflow_k8s.sandbox.ports import is_free
-from kedro_airflow_k8s.sandbox.services import Sandbox, Service, stop_sandbox
+from kedro_airflow_k8s.sandbox.locks import is_free
+from kedro_airflow_k8s.sandbox.up import Sandbox, Service, stop_sandbox
 from tests.airflow.sandbox.cluster.cluster_client import wait_for
 from tests.airflow.sandbox.services_project import (
     Rest,
@@ -73,12 +73,19 @@ def test_up_says_where_airflow_is_and_how_to_log_in(started: Started) -> None:
     sandbox = started.sandbox
 
     for said in started.said:
-        assert f"Airflow {sandbox.airflow_version}: {sandbox.host}\n" in said
+        assert f"Airflow {sandbox.state.version}: {sandbox.host}\n" in said
         assert f"DAG folder: {sandbox.output}\n" in said
         assert f"Log in as {sandbox.username} with the password {sandbox.password}\n" in said
     assert Rest(sandbox).get("dags").json()["dags"] == []
     assert Rest(sandbox).get("dags", password="wrong").status_code in (401, 403)
     assert sandbox.password not in repr(sandbox)
+
+
+def test_the_web_page_takes_the_password(started: Started) -> None:
+    rest = Rest(started.sandbox)
+
+    assert rest.signs_in(started.sandbox.password)
+    assert not rest.signs_in("wrong")
 
 
 def test_two_ups_at_once_and_one_more_start_everything_once(started: Started) -> None:
@@ -146,7 +153,9 @@ def test_a_dag_runs_to_success_with_the_projects_present_code(started: Started) 
 def test_a_service_that_is_killed_is_named_by_status_and_started_again_by_up(
     started: Started,
 ) -> None:
-    before = started.services()
+    sandbox, before = started.sandbox, started.services()
+    rest = Rest(sandbox)
+    states = rest.states(DAG_ID)
     os.kill(before["scheduler"].pid, signal.SIGKILL)
     wait_for(lambda: started.services()["scheduler"].exit_code)
 
@@ -154,7 +163,7 @@ def test_a_service_that_is_killed_is_named_by_status_and_started_again_by_up(
 
     assert shown.returncode == 1, shown.stdout
     assert f"Error: scheduler (process {before['scheduler'].pid}, exit code 137)" in shown.stdout
-    assert "sandbox up` starts what is missing" in shown.stdout
+    assert "sandbox up` starts the sandbox again" in shown.stdout
     assert str(before["scheduler"].log) in shown.stdout
     assert "Traceback (most recent call last)" not in shown.stdout
 
@@ -163,9 +172,12 @@ def test_a_service_that_is_killed_is_named_by_status_and_started_again_by_up(
     assert repaired.returncode == 0, repaired.stdout
     assert "The sandbox runs without scheduler" in repaired.stdout
     after = started.services()
-    assert after["scheduler"].pid != before["scheduler"].pid
-    assert {**after, "scheduler": None} == {**before, "scheduler": None}
+    assert after.keys() == before.keys()
+    assert not {s.pid for s in after.values()} & {s.pid for s in before.values()}
     assert all(service.running for service in after.values())
+    assert started.sandbox.host == sandbox.host
+    assert started.sandbox.password == sandbox.password
+    assert rest.states(DAG_ID) == states
 
 
 def test_another_connection_or_python_is_refused_while_the_sandbox_runs(
@@ -174,7 +186,7 @@ def test_another_connection_or_python_is_refused_while_the_sandbox_runs(
     other = shutil.copy(shutil.which("true") or "", tmp_path / "python")
     refused = call(started.project, "sandbox", "up", "--airflow-python", other)
     assert refused.returncode == 1, refused.stdout
-    assert f"another value of the Python with Airflow: {started.sandbox.airflow_python}" in (
+    assert f"another value of the Python with Airflow: {started.sandbox.state.spec.python}" in (
         refused.stdout
     )
     started.project.config("run_config: {kubernetes_conn_id: elsewhere}", env="other")
@@ -190,7 +202,7 @@ def test_two_projects_have_a_sandbox_each_and_down_stops_one_of_them(
     first = processes_of(started.sandbox)
     project = make_counting_project(tmp_path / "other")
     try:
-        up = call(project, "sandbox", "up", "--airflow-python", started.sandbox.airflow_python)
+        up = call(project, "sandbox", "up", "--airflow-python", started.sandbox.state.spec.python)
         assert up.returncode == 0, up.stdout
         second = sandbox_of(project)
         assert second.host != started.sandbox.host
@@ -226,14 +238,17 @@ def test_what_has_run_is_still_there_after_down_and_up_and_what_had_not_ended_ha
     with contextlib.closing(sqlite3.connect(database)) as records, records:
         # As if the run were under way: to stop one in the middle takes much longer.
         records.execute("UPDATE dag_run SET state = 'running', end_date = NULL")
+        records.execute("UPDATE task_instance SET state = 'running' WHERE task_id = 'add'")
 
-    python = before.airflow_python
+    python = before.state.spec.python
     up = call(started.project, "sandbox", "up", "--airflow-python", python)
 
     assert up.returncode == 0, up.stdout
     assert "1 DAG run that did not end" in up.stdout
     assert started.sandbox.password == before.password
     assert Rest(started.sandbox).states(DAG_ID) == {run_id: "failed"}
+    tasks = Rest(started.sandbox).task_states(DAG_ID, run_id)
+    assert (tasks["make"], tasks["add"]) == ("success", "failed")
     assert (started.sandbox.output / "mine.txt").exists()
 
 

@@ -1,0 +1,1 @@
+"""Programs that Airflow's own Python runs: it has neither Kedro nor this plugin."""

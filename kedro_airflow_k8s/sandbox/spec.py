@@ -1,0 +1,101 @@
+"""What a project's configuration and a command's options say of its sandbox."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
+from kedro_airflow_k8s.sandbox.secrets_file import Secrets, read_secrets
+
+if TYPE_CHECKING:
+    # The supervisor of a sandbox needs no Kedro, which takes a second to import.
+    from kedro_airflow_k8s.project.reader import KedroProject
+
+
+class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
+    """What a sandbox is to be like.
+
+    Attributes:
+        project: The project's folder.
+        connection: The id of the Airflow connection to the sandbox's Kubernetes API.
+        home: Where the pods' image has the project.
+        namespace: The namespace of Secrets that name none.
+        airflow_python: The Python that has Airflow, if it is not this one.
+        secrets_file: A file of Secrets for the pods.
+        settings: Settings of Airflow in place of the sandbox's.
+    """
+
+    project: Path
+    connection: str
+    home: PurePosixPath
+    namespace: str
+    airflow_python: Path | None = None
+    secrets_file: Path | None = None
+    settings: Mapping[str, str] = Field(default={}, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        project: KedroProject,
+        airflow_python: Path | None = None,
+        secrets_file: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> SandboxSpec:
+        """Read the project's configuration.
+
+        Raises:
+            AirflowK8sError: The configuration or the file of Secrets is wrong.
+        """
+        run = project.config(default_image=LOCAL_IMAGE).run_config
+        spec = cls(
+            project=project.path.resolve(),
+            connection=run.kubernetes_conn_id,
+            home=PurePosixPath(run.volume.mount_path).parent,
+            namespace=run.namespace or "default",
+            # Made absolute only: what a virtual environment links to is another Python.
+            airflow_python=None if airflow_python is None else airflow_python.absolute(),
+            secrets_file=None if secrets_file is None else secrets_file.absolute(),
+            settings=settings or {},
+        )
+        spec.secrets()
+        return spec
+
+    @property
+    def python(self) -> Path:
+        """The Python to run Airflow with."""
+        return self.airflow_python or Path(sys.executable).absolute()
+
+    def secrets(self) -> Secrets:
+        """Return the Secrets for the pods.
+
+        Raises:
+            SandboxError: The file holds something else.
+        """
+        return {} if self.secrets_file is None else read_secrets(self.secrets_file, self.namespace)
+
+    def check(self, running: SandboxSpec) -> None:
+        """Compare this with the sandbox that runs.
+
+        Raises:
+            SandboxError: It differs.
+        """
+        wanted: dict[str, tuple[object, object]] = {
+            "run_config.kubernetes_conn_id": (self.connection, running.connection),
+            "the parent of run_config.volume.mount_path": (self.home, running.home),
+        }
+        if self.airflow_python is not None:
+            wanted["the Python with Airflow"] = (self.airflow_python, running.airflow_python)
+        if self.secrets_file is not None:
+            wanted["the file of Secrets"] = (self.secrets_file, running.secrets_file)
+        for what, (now, then) in wanted.items():
+            if now != then:
+                raise SandboxError(
+                    f"The sandbox was started with another value of {what}: {then or 'none'}, and"
+                    f" not {now}. Stop it with kedro airflow-k8s sandbox down, then start it again."
+                )

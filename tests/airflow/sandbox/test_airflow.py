@@ -1,0 +1,71 @@
+"""The files of an Airflow of the sandbox, before any of its services runs."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.sandbox.airflow import AirflowPython, AirflowServer
+from kedro_airflow_k8s.sandbox.folder import SandboxFolder
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+
+VERSION = "3.3.2"
+
+
+def server_of(folder: SandboxFolder) -> AirflowServer:
+    folder.create()
+    folder.create_airflow_home(VERSION)
+    spec = SandboxSpec(
+        project=folder.project,
+        connection="kubernetes_default",
+        home=PurePosixPath("/home/kedro"),
+        namespace="team",
+    )
+    return AirflowServer(AirflowPython(Path(sys.executable), VERSION), folder, spec, 8080)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> AirflowServer:
+    return server_of(SandboxFolder(tmp_path))
+
+
+def test_airflows_files_are_for_this_user_alone(server: AirflowServer, tmp_path: Path) -> None:
+    assert stat.S_IMODE(server.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((server.home / "keys.json").stat().st_mode) == 0o600
+    server.home.chmod(0o755)  # As earlier versions have made it.
+
+    again = server_of(SandboxFolder(tmp_path))
+
+    assert again.keys == server.keys
+    assert stat.S_IMODE(server.home.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("content", [b"", b"something else than a database" * 100])
+def test_only_a_database_is_kept(
+    server: AirflowServer, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cached = tmp_path / f"cache/kedro-airflow-k8s/airflow-{VERSION}-admin.db"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"SQLite format 3\0, empty")
+    database = server.home / "airflow.db"
+    database.write_bytes(content)
+
+    server.create_database()
+
+    assert database.read_bytes() == cached.read_bytes()
+    database.write_bytes(b"SQLite format 3\0, with records")
+    server.create_database()
+    assert database.read_bytes() == b"SQLite format 3\0, with records"
+
+
+def test_a_database_that_cannot_be_opened_is_named_and_not_made_again(
+    server: AirflowServer,
+) -> None:
+    (server.home / "airflow.db").mkdir()
+    with pytest.raises(SandboxError, match=r"airflow\.db cannot be opened"):
+        server.prepare()

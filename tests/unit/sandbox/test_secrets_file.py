@@ -1,0 +1,50 @@
+"""The file of Secrets for the sandbox's pods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.sandbox.secrets_file import read_secrets
+
+
+def test_secrets_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text(
+        "kind: Secret\nmetadata: {name: a}\nstringData: {k: v}\n---\n"
+        "kind: Secret\nmetadata: {name: b, namespace: other}\ndata: {k: /v8=}\n---\n"
+    )
+    assert read_secrets(file, "team") == {
+        ("team", "a"): {"k": "v"},
+        ("other", "b"): {"k": b"\xfe\xff"},
+    }
+
+
+def test_two_secrets_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text("---\nkind: Secret\nmetadata: {name: a}\n" * 2)
+    with pytest.raises(SandboxError, match="two Secrets of one name"):
+        read_secrets(file, "team")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: ConfigMap\nmetadata: {name: a}\ndata: {k: hunter2}",
+        "kind: Secret\nmetadata: {name: a}\ndata: {k: hunter2!}",
+        "kind: Secret\nmetadata: {name: a}\nstringData: {k: [hunter2]}",
+        "kind: Secret\nmetadata: {name: a}\nstringData: {1: hunter2}",
+        "kind: Secret\nstringData: {k: hunter2}",
+        "hunter2",
+        "- hunter2",
+        "a: [hunter2",
+    ],
+)
+def test_what_is_no_secret_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text(text)
+    with pytest.raises(SandboxError, match="does not hold Kubernetes Secrets") as refused:
+        read_secrets(file, "team")
+    assert "hunter2" not in str(refused.value)
