@@ -31,7 +31,7 @@ _OWNER_CHECK_SECONDS = 1.0
 
 
 def _children() -> list[int]:
-    """The direct children of this process (empty where there is no /proc)."""
+    """Return the direct children of this process (none where there is no /proc)."""
     found = []
     for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
         if entry.isdigit():
@@ -46,7 +46,7 @@ def _children() -> list[int]:
 
 
 def _reap(main: int) -> int | None:
-    """Collect the children that ended; the exit code of the main one if it is among them."""
+    """Collect the children that have ended; return the exit code of the main one if it has."""
     code = None
     while True:
         try:
@@ -60,7 +60,7 @@ def _reap(main: int) -> int | None:
 
 
 def _kill_all(main: int, code: int | None) -> int:
-    """SIGKILL until no child is left: those of the killed become children of this process."""
+    """Send SIGKILL until no child is left: those of the killed become children of this process."""
     if code is None:
         os.killpg(main, signal.SIGKILL)
     while True:
@@ -92,7 +92,7 @@ class _Container:
         self._asked_to_die = True
 
     def run(self) -> int:
-        """Wait for the end of the command, or for the reason to end it; its exit code."""
+        """Wait for the end of the command, or for the reason to end it; return its exit code."""
         main = self.process.pid
         code = None
         while code is None and not self._must_die():
@@ -124,7 +124,7 @@ class _Container:
 
 
 def main(owner: int, status: int, command: list[str]) -> None:
-    """Run the command to its end and say how it went."""
+    """Run the command to its end and report how it went."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
