@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.resources import files
 
 from kedro_airflow_k8s.dag.literals import INDENT, WIDTH
@@ -12,23 +12,40 @@ _OWN = "kedro_airflow_k8s"
 _THIRD_PARTY = ("airflow", "jinja2", "kubernetes", "pendulum", "requests", "urllib3")
 
 
-def embedded(operators: Sequence[str], imports: Iterable[str]) -> tuple[str, list[str]]:
+def embedded(
+    operators: Sequence[str], imports: Iterable[str], moved: Collection[str]
+) -> tuple[str, list[str]]:
     """Return the import statements of a file, and the text of operator modules without theirs.
 
     Args:
         operators: Names of modules in `operators/`.
         imports: The import statements that the rest of the file needs.
+        moved: Names of `operators/compat.py` that the file needs.
     """
     trees = [ast.parse("\n".join(imports))]
     bodies = []
     for module in operators:
-        source = files(f"{_OWN}.dag.operators").joinpath(f"{module}.py").read_text("utf-8")
+        source = _source(module)
         tree = ast.parse(source)
         trees.append(tree)
         header = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom | ast.Expr)]
         last_line = max(node.end_lineno or 0 for node in header)
         bodies.append("".join(source.splitlines(keepends=True)[last_line:]).strip())
+    if moved:
+        bodies.append(_compat(moved))
     return _merged(trees), bodies
+
+
+def _source(module: str) -> str:
+    return files(f"{_OWN}.dag.operators").joinpath(f"{module}.py").read_text("utf-8")
+
+
+def _compat(names: Collection[str]) -> str:
+    """Return the statements of `operators/compat.py` that import names."""
+    source = _source("compat")
+    statements = [node for node in ast.parse(source).body if isinstance(node, ast.Try)]
+    texts = [ast.get_source_segment(source, node) or "" for node in statements]
+    return "\n".join(text for text in texts if names_in("", [text]) & {*names})
 
 
 def names_in(imports: str, bodies: Iterable[str]) -> set[str]:

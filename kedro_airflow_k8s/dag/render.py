@@ -24,7 +24,6 @@ from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import DELETE_DATA, DELETE_VOLUME, OWN_TASKS, Plan, Sensor
-from kedro_airflow_k8s.plan.mlflow import RUN_ID
 from kedro_airflow_k8s.plan.pods import DATA_VOLUME, container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
@@ -70,7 +69,7 @@ def _values(plan: Plan) -> dict[str, Any]:
     """Return what the template is filled with, but for the tags."""
     volume, fields = plan.storage.volume, plan.form
     docs = _shared_docs(plan.tasks)
-    imports, operators = embedded(list(_operators(plan)), _imports(plan))
+    imports, operators = embedded(list(_operators(plan)), _imports(plan), [*_moved(plan)])
     sensor_ids = [sensor.task_id for sensor in plan.sensors]
     reserved = {*names_in(imports, operators), *_OWN_NAMES}
     python = variables([*sensor_ids, *(task.task_id for task in plan.tasks)], reserved)
@@ -93,7 +92,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "params": {field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         "default_args": _default_args(plan),
         "sensors": [(python[sensor.task_id], _sensor_call(sensor)) for sensor in plan.sensors],
-        "mlflow_run_id": RUN_ID,
+        "mlflow": _mlflow(plan),
         "pipeline": container_argument(plan.pipeline),
         "tasks": list(_group_lines(plan, plan.tree, python, docs)),
         "ends": [task_id for task_id in plan.end_ids if task_id in (DELETE_DATA, DELETE_VOLUME)],
@@ -102,8 +101,24 @@ def _values(plan: Plan) -> dict[str, Any]:
 
 
 _OWN_NAMES = frozenset(
-    (*OWN_TASKS, "dag", "kedro_task", "nodes", "OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES")
+    (
+        *(*OWN_TASKS, "dag", "kedro_task", "mlflow", "nodes"),
+        *("OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES"),
+    )
 )
+
+
+def _mlflow(plan: Plan) -> Call | None:
+    """Return the call for the MLflow experiment of the runs, if they have one."""
+    if plan.mlflow is None:
+        return None
+    keywords: dict[str, Any] = {} if plan.mlflow.restore_experiment else {"restore": False}
+    if plan.mlflow.auth:
+        function, *arguments = plan.mlflow.auth
+        call = literal(Call(function, {}, tuple(arguments)))
+        keywords["auth"] = Expression(f"lambda: {call}")
+    settings = dict(plan.mlflow.experiment)
+    return Call("MlflowExperiment", keywords, (plan.mlflow.tracking_uri, settings))
 
 
 def _start_date(plan: Plan) -> Call:
@@ -265,9 +280,15 @@ def _operators(plan: Plan) -> Iterator[str]:
         yield "run_resources"
     yield "pod_advice"
     if plan.mlflow:
-        yield from ("mlflow_api", "mlflow_auth", "mlflow", "empty")
+        yield from plan.mlflow.operators
+
+
+def _moved(plan: Plan) -> Iterator[str]:
+    """Yield the names of `operators/compat.py` that the file needs."""
+    if plan.mlflow:
+        yield "EmptyOperator"
     if plan.sensors:
-        yield "external"
+        yield "ExternalTaskSensor"
 
 
 def _imports(plan: Plan) -> Iterator[str]:
@@ -285,6 +306,8 @@ def _imports(plan: Plan) -> Iterator[str]:
         or any(sensor.execution_delta for sensor in plan.sensors)
     ):
         yield "from datetime import timedelta"
+    if plan.mlflow:
+        yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from kedro_airflow_k8s.config.mlflow import MLFLOW_CONNECTION, server_reason
+from kedro_airflow_k8s.config.mlflow import MLFLOW_CONNECTION, MlflowVariable, server_reason
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.pods import container_argument, untemplated
@@ -23,8 +23,18 @@ START_MLFLOW = "start_mlflow_run"
 RUN_ID = f"{{{{ ti.xcom_pull(task_ids='{START_MLFLOW}') }}}}"
 """That id, as a template for Airflow."""
 
-RUN_NAME = "{{ dag.dag_id }} {{ run_id }}"
-"""What it is called if nobody says otherwise."""
+LONGEST_RUN_NAME = 250
+"""MLflow's databases have no room for more."""
+
+RUN_NAME = f"{{{{ (dag.dag_id ~ ' ' ~ run_id)[:{LONGEST_RUN_NAME}] }}}}"
+"""The name of a run that mlflow.yml does not name."""
+
+AIRFLOW_TAGS = {
+    "airflow.dag_id": "{{ dag.dag_id }}",
+    "airflow.run_id": "{{ run_id }}",
+    # A run of Airflow 3 may have no date.
+    "airflow.logical_date": "{{ ts | default('') }}",
+}
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -35,21 +45,25 @@ class MlflowRun:
 
     Attributes:
         tracking_uri: The address of the server.
-        experiment: The name of the experiment it is in.
+        experiment: The name of the experiment, and the settings of a new one.
         restore_experiment: Whether a deleted experiment is restored.
-        experiment_settings: What a new experiment gets besides its name.
-        run_name: What the run is called, as a template for Airflow.
-        authentication: Where credentials are: arguments of the DAG file's `mlflow_auth`.
-        tags: What the run is tagged with, besides what Airflow knows of it.
+        run_name: The name of the run, as a template for Airflow.
+        tags: The tags of the run, as templates for Airflow.
+        auth: The operator module that gets the credentials, which is also the name of its function,
+            and the arguments; empty if MLflow asks for none.
     """
 
     tracking_uri: str
-    experiment: str
+    experiment: Mapping[str, Any]
     restore_experiment: bool
-    experiment_settings: Mapping[str, Any]
     run_name: str
-    authentication: Mapping[str, Any]
     tags: Mapping[str, str]
+    auth: tuple[str, ...]
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operator modules that the DAG needs for the run."""
+        return (*(("mlflow_token", self.auth[0]) if self.auth else ()), "mlflow")
 
 
 def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | None:
@@ -74,18 +88,20 @@ def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | No
             " run_config.mlflow.tracking_uri in airflow-k8s.yaml, or take `enabled` out.",
             code="mlflow-server",
         )
+    tags = {
+        "kedro.commit": pipeline.commit,
+        "kedro.pipeline": pipeline.name,
+        "kedro.image": run.image or "",
+    }
+    name = kedro.experiment if kedro else run.experiment_name or pipeline.package_name
+    named = kedro.run_name[:LONGEST_RUN_NAME] if kedro and kedro.run_name else None
     return MlflowRun(
         tracking_uri=uri.rstrip("/"),
-        experiment=kedro.experiment if kedro else run.experiment_name or pipeline.package_name,
+        experiment={"name": name, **(kedro.experiment_settings if kedro else {})},
         restore_experiment=kedro is None or kedro.restore_experiment,
-        experiment_settings=kedro.experiment_settings if kedro else {},
-        run_name=untemplated(kedro.run_name) if kedro and kedro.run_name else RUN_NAME,
-        authentication=_authentication(run),
-        tags={
-            "kedro.commit": pipeline.commit,
-            "kedro.pipeline": pipeline.name,
-            "kedro.image": run.image or "",
-        },
+        run_name=untemplated(named) if named else RUN_NAME,
+        tags={key: untemplated(value) for key, value in tags.items()} | AIRFLOW_TAGS,
+        auth=_auth(run, uri.rstrip("/")),
     )
 
 
@@ -101,18 +117,15 @@ def tracking_uri(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str | None,
     return run.env_vars.get(URI_VARIABLE) or None, f"run_config.env_vars.{URI_VARIABLE}"
 
 
-def _authentication(run: RunConfig) -> dict[str, Any]:
+def _auth(run: RunConfig, uri: str) -> tuple[str, ...]:
     given = run.mlflow.authentication
-    if given.type == "none":
-        return {}
-    found: dict[str, Any] = {"type": given.type}
     if given.type == "connection":
-        found["connection"] = given.connection or MLFLOW_CONNECTION
-    if given.params:
-        found["params"] = list(given.params)
-    if given.audience:
-        found["audience"] = given.audience
-    return found
+        return ("mlflow_connection", given.connection or MLFLOW_CONNECTION)
+    if given.type == "vars":
+        return ("mlflow_vars", *(given.params or get_args(MlflowVariable)))
+    if given.type == "google":
+        return ("mlflow_google", given.audience or uri)
+    return ()
 
 
 def mlflow_environment(mlflow: MlflowRun | None) -> dict[str, str]:
@@ -128,10 +141,9 @@ def mlflow_environment(mlflow: MlflowRun | None) -> dict[str, str]:
         # To Kubernetes, $$ is a dollar sign.
         MLFLOW_RUN_NAME_VARIABLE: mlflow.run_name.replace("$", "$$"),
     }
-    if mlflow.authentication.get("type") == "google":
-        audience = mlflow.authentication.get("audience", mlflow.tracking_uri)
+    if mlflow.auth[:1] == ("mlflow_google",):
         found |= {
             "MLFLOW_TRACKING_AUTH": MLFLOW_GOOGLE_AUTH,
-            MLFLOW_AUDIENCE_VARIABLE: container_argument(audience),
+            MLFLOW_AUDIENCE_VARIABLE: container_argument(mlflow.auth[1]),
         }
     return found

@@ -30,6 +30,9 @@ needs_mlflow = pytest.mark.skipif(
 ADMIN, PASSWORD = "admin", "pässword of: an admin"
 """Who may do everything on a server that wants credentials."""
 
+NAME_IN_CLUSTER = "mlflow.team.svc.cluster.local:5000"
+"""By which the server of all tests is also known."""
+
 # The deadlines are there to end a failing test only.
 START_SECONDS = 180
 STOP_SECONDS = 30
@@ -255,5 +258,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(name="mlflow_server", scope="session")
 def mlflow_server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A server for all tests of a process: each has experiments of its own."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as server:
+    hosts = f"{NAME_IN_CLUSTER},127.0.0.1:*"
+    with mlflow_server(tmp_path_factory.mktemp("mlflow"), allowed_hosts=hosts) as server:
         yield server

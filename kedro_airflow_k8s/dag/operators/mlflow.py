@@ -1,180 +1,109 @@
-"""The MLflow run that a DAG run is."""
+"""The MLflow run of a DAG run, by MLflow's REST API: Airflow's workers have no mlflow."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+import requests
+from airflow.providers.common.compat.sdk import AirflowException
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
-from kedro_airflow_k8s.dag.operators.mlflow_api import MLFLOW_RUN_TAG, MlflowApi, MlflowDown
-from kedro_airflow_k8s.dag.operators.mlflow_auth import mlflow_auth
-
-
-class MlflowOperator(BaseOperator):
-    """What starting and ending an MLflow run share: the server, and what the run is called."""
-
-    template_fields: Sequence[str] = ("run_name",)
-
-    def __init__(
-        self,
-        *,
-        tracking_uri: str,
-        run_name: str,
-        authentication: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.tracking_uri = tracking_uri
-        self.run_name = run_name
-        self.authentication = dict(authentication or {})
-
-    @property
-    def short_name(self) -> str:
-        """What the run is called: a database of MLflow has no room for more."""
-        return self.run_name[:250]
-
-    def api(self) -> MlflowApi:
-        """The connection to the server."""
-        return MlflowApi(self.tracking_uri, mlflow_auth(self.tracking_uri, **self.authentication))
+RUN_TAG = "kedro-airflow-k8s.run"
+# Patterns in an error of MLflow, and what to do then. The first match counts.
+MLFLOW_FIXES = {
+    "CERTIFICATE_VERIFY_FAILED": "Set REQUESTS_CA_BUNDLE for Airflow's workers to its authority.",
+    "SSLError": "If the server speaks plain HTTP, its address begins with http://.",
+    "Invalid Host header": "Start MLflow with --allowed-hosts and the host of this address.",
+    "answered 40[13]": "Set run_config.mlflow.authentication to an account that may do this.",
+    "error_code": "The log of the MLflow server may say more.",
+    "": "Check that it is up and that Airflow's workers reach it at this address. A log-in page"
+    " in front of it needs run_config.mlflow.authentication.",
+}
 
 
-class StartMlflowRunOperator(MlflowOperator):
-    """Starts the MLflow run of a DAG run, whose id is the task's result; a retry uses it again."""
+@dataclass
+class MlflowExperiment:
+    """An experiment of an MLflow server. `auth` gets the credentials, as requests takes them."""
 
-    def __init__(
-        self,
-        *,
-        experiment: str,
-        restore_experiment: bool = True,
-        experiment_settings: Mapping[str, Any] | None = None,
-        tags: Mapping[str, str],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.experiment = experiment
-        self.restore_experiment = restore_experiment
-        self.experiment_settings = dict(experiment_settings or {})
-        self.tags = dict(tags)
+    tracking_uri: str
+    settings: Mapping[str, Any]
+    restore: bool = True
+    auth: Callable[[], Any] = lambda: None
 
-    def execute(self, context: Context) -> str:
-        """Find or create experiment and run.
+    @cached_property
+    def session(self) -> requests.Session:
+        """A session that repeats a request for half a minute while the server is down."""
+        retry = Retry(5, other=0, backoff_factor=1, allowed_methods=None, raise_on_status=False)
+        retry.status_forcelist = {429, 500, 502, 503, 504}
+        session = requests.Session()
+        session.auth = self.auth()
+        session.mount(self.tracking_uri, HTTPAdapter(max_retries=retry))
+        return session
 
-        Raises:
-            RuntimeError: If MLflow refuses, or does not work.
-        """
-        api = self.api()
-        experiment = api.experiment_id(
-            self.experiment, self.restore_experiment, self.experiment_settings
-        )
-        tags = mlflow_tags(context, self.tags)
-        for pause in (*api.pauses, None):
-            # Also within one try: the answer to a creation may have got lost.
-            run_id = api.find_run(experiment, tags[MLFLOW_RUN_TAG])
-            if run_id is not None:
-                api.call(
-                    "POST", "runs/update", run_id=run_id, status="RUNNING", run_name=self.short_name
-                )
-                self.log.info("MLflow run %s exists: used again.", run_id)
-                return run_id
-            try:
-                made = api.call(
-                    "POST",
-                    "runs/create",
-                    again=False,
-                    experiment_id=experiment,
-                    start_time=mlflow_now(),
-                    run_name=self.short_name,
-                    tags=[{"key": key, "value": value} for key, value in tags.items()],
-                )
-            except MlflowDown:
-                if pause is None:
-                    raise
-                time.sleep(pause)
-            else:
-                run_id = api.entry(made, "run", "info", "run_id")
-                self.log.info(
-                    "Started MLflow run %s in experiment %r: %s/#/experiments/%s/runs/%s",
-                    run_id,
-                    self.experiment,
-                    api.uri,
-                    experiment,
-                    run_id,
-                )
-                return run_id
-        raise AssertionError("The last try returns or raises.")
+    def call(self, path: str, ok: str = "answered 200", method: str = "POST", **values: Any) -> Any:
+        """Return MLflow's answer, which must be a success or an error of the kind that is ok."""
+        url = f"{self.tracking_uri}/api/2.0/mlflow/{path}"
+        options: Any = {"timeout": (5, 30), "allow_redirects": False}
+        options["json" if method == "POST" else "params"] = values
+        said = ""
+        try:
+            answer = self.session.request(method, url, **options)
+            said = f"answered {answer.status_code}: {' '.join(answer.text[:500].split())}"
+            if answer.status_code == 200 or ok in said:
+                return answer.json()
+        except requests.RequestException as error:
+            said = said or f"did not answer: {error}"
+        fix = next(fix for pattern, fix in MLFLOW_FIXES.items() if re.search(pattern, said))
+        raise AirflowException(f"MLflow at {self.tracking_uri} {said}. {fix}")
 
+    def start_run(self, run_name: str, tags: Mapping[str, str], ti: Any) -> str:
+        """Return the id of the MLflow run of this DAG run: a new one, or that of an earlier try."""
+        by_name: Any = {"method": "GET", "experiment_name": self.settings["name"]}
+        found = self.call("experiments/get-by-name", "RESOURCE_DOES_NOT_EXIST", **by_name)
+        if "experiment" not in found:
+            # Another DAG run may create it at the same moment.
+            self.call("experiments/create", "RESOURCE_ALREADY_EXISTS", **self.settings)
+            found = self.call("experiments/get-by-name", **by_name)
+        experiment_id = found["experiment"]["experiment_id"]
+        if self.restore and found["experiment"]["lifecycle_stage"] == "deleted":
+            self.call("experiments/restore", "RESOURCE_DOES_NOT_EXIST", experiment_id=experiment_id)
 
-class EndMlflowRunOperator(MlflowOperator):
-    """Ends the MLflow run with the status of the DAG run, whatever pods have written there."""
+        # Airflow's page of the run, without the part for this task: each try has the same.
+        url = re.split("/tasks/|&task_id=", ti.log_url)[0]
+        note = f"[Run in Airflow]({url})"
+        tags = {**tags, RUN_TAG: url, "airflow.url": url, "mlflow.note.content": note}
+        this_run = f"tags.`{RUN_TAG}` = '{url}'"
+        search: Any = {"experiment_ids": [experiment_id], "filter": this_run}
+        if not self.call("runs/search", **search).get("runs"):
+            entries = [{"key": key, "value": value} for key, value in tags.items() if value]
+            now = int(time.time() * 1000)
+            self.call("runs/create", experiment_id=experiment_id, start_time=now, tags=entries)
+        # If the answer to the creation was lost, its repetition has created a second run.
+        runs = self.call("runs/search", **search)["runs"]
+        run_id, *others = sorted(str(run["info"]["run_id"]) for run in runs)
+        for other in others:
+            self.call("runs/delete", run_id=other)
+        self.call("runs/update", run_id=run_id, run_name=run_name, status="RUNNING")
+        print(f"MLflow run: {self.tracking_uri}/#/experiments/{experiment_id}/runs/{run_id}")
+        return run_id
 
-    template_fields: Sequence[str] = ("run_name", "run_id")
-
-    def __init__(self, *, run_id: str, witness: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.run_id = run_id
-        self.witness = witness
-
-    def execute(self, context: Context) -> str:
-        """Write the status, and return it.
-
-        Raises:
-            RuntimeError: If MLflow refuses, or does not work.
-        """
-        states = task_states(context)
-        if states.get(self.witness) in ("skipped", "failed"):
-            # It follows all tasks of Kedro, and after a failure it is upstream_failed. When a DAG
-            # run is ended by hand, Airflow skips what waits; run-once marks it as failed.
-            status = "KILLED"
+    def end_run(self, mlflow_run_id: str, ti: Any, dag_run: Any, task: Any) -> str:
+        """Write the status of the DAG run, whatever pods have written, and return it."""
+        if hasattr(ti, "get_task_states"):  # Airflow 3
+            states = ti.get_task_states(dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
         else:
-            # Of a task that was cleared alone, the witness knows nothing.
-            ends = {states.get(name) for name in (self.witness, *self.upstream_task_ids)}
-            status = "FINISHED" if ends == {"success"} else "FAILED"
-        self.api().call(
-            "POST",
-            "runs/update",
-            run_id=self.run_id,
-            status=status,
-            end_time=mlflow_now(),
-            run_name=self.short_name,
-        )
-        self.log.info("MLflow run %s is %s.", self.run_id, status)
+            states = {other.task_id: other.state for other in dag_run.get_task_instances()}
+        ends = {states.get(task_id) for task_id in task.upstream_task_ids}
+        status = "FINISHED" if ends == {"success"} else "FAILED"
+        if states.get("all_succeeded") in ("skipped", "failed"):
+            # The DAG run was ended by hand: by Airflow, which skips what waits, or by run-once.
+            status = "KILLED"
+        now = int(time.time() * 1000)
+        self.call("runs/update", run_id=mlflow_run_id, status=status, end_time=now)
         return status
-
-
-def mlflow_tags(context: Any, tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of a run: those given, and where it comes from in Airflow."""
-    run = context["dag_run"]
-    # The page of this task is below that of the run.
-    link = re.split(r"/tasks/|&task_id=", context["ti"].log_url)[0]
-    found = {
-        **tags,
-        # The same for each try, and not for the DAG of another Airflow.
-        MLFLOW_RUN_TAG: hashlib.sha256(f"{link}\n{run.run_id}".encode()).hexdigest()[:32],
-        "airflow.dag_id": run.dag_id,
-        "airflow.run_id": run.run_id,
-        "airflow.url": link,
-        # What MLflow shows as the run's description.
-        "mlflow.note.content": f"[Run {run.run_id} of DAG {run.dag_id}]({link}) in Airflow.",
-    }
-    if run.logical_date is not None:
-        found["airflow.logical_date"] = run.logical_date.isoformat()
-    return found
-
-
-def mlflow_now() -> int:
-    """The time in milliseconds, as MLflow has it."""
-    return int(time.time() * 1000)
-
-
-def task_states(context: Any) -> dict[str, str]:
-    """The states of the tasks of the same DAG run that have one, by task id."""
-    run = context["dag_run"]
-    if hasattr(context["ti"], "get_task_states"):  # Airflow 3
-        found = context["ti"].get_task_states(run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-    else:
-        found = {task.task_id: task.state for task in run.get_task_instances()}
-    return {name: str(getattr(state, "value", state)) for name, state in found.items() if state}

@@ -78,8 +78,6 @@ class AirflowWorker:
         run: tuple[str, str],
         attributes: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
-        context: dict[str, Any] | None = None,
-        missing: tuple[str, ...] = (),
         **arguments: Any,
     ) -> tuple[Any, list[str]]:
         """Execute an operator: what it returns and logs.
@@ -89,8 +87,6 @@ class AirflowWorker:
             run: The ids of DAG and run.
             attributes: What to change of the operator before it is executed.
             environment: More variables.
-            context: More of what Airflow tells it: airflow_worker.py.
-            missing: Modules that cannot be imported.
             arguments: Those of the operator.
 
         Raises:
@@ -103,10 +99,16 @@ class AirflowWorker:
                 "run": run,
                 "attributes": attributes or {},
                 "environment": environment or {},
-                "context": context or {},
-                "missing": missing,
             }
         )
+
+    def execute_mlflow(self, method: str, **call: Any) -> tuple[Any, list[str]]:
+        """Do what a task around an MLflow run does: mlflow_tasks.py has the arguments.
+
+        Raises:
+            OperatorFailed: If it fails.
+        """
+        return self._ask({"mlflow": {"method": method, **call}})
 
     def stop(self) -> None:
         """End the process."""

@@ -6,31 +6,22 @@ so that one start of Airflow serves many tests. What Airflow prints goes to stan
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import os
 import sys
-import time
 import traceback
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import airflow
-
-from kedro_airflow_k8s.dag.operators import mlflow, run_resources
+from kedro_airflow_k8s.dag.operators import run_resources
+from tests.airflow.dag.operators import mlflow_tasks
 
 OPERATORS: dict[str, Any] = {
     "create": run_resources.CreateRunResources,
     "delete": run_resources.DeleteRunResources,
-    "start": mlflow.StartMlflowRunOperator,
-    "end": mlflow.EndMlflowRunOperator,
 }
 
 
@@ -47,51 +38,12 @@ class Collector(logging.Handler):
             self.messages.append(record.getMessage())
 
 
-def context_of(run: list[str], given: dict[str, Any]) -> dict[str, Any]:
-    """What Airflow gives to `execute`, as far as the operators look at it.
-
-    Args:
-        run: The ids of DAG and run.
-        given: `logical_date`, `url` of the task's page, and `states` of other tasks.
-    """
-    date, states = given.get("logical_date"), given.get("states", {})
-    ti = SimpleNamespace(log_url=given.get("url", ""))
-    dag_run = SimpleNamespace(
-        dag_id=run[0],
-        run_id=run[1],
-        logical_date=None if date is None else datetime.fromisoformat(date),
-        get_task_instances=lambda: [
-            SimpleNamespace(task_id=name, state=state) for name, state in states.items()
-        ],
-    )
-    if airflow.__version__ >= "3":
-        ti.get_task_states = lambda dag_id, run_ids: dict.fromkeys(run_ids, states)
-    return {"dag_run": dag_run, "ti": ti}
-
-
-@contextmanager
-def surroundings(
-    operator: str, collector: Collector, environment: dict[str, str], missing: list[str]
-) -> Iterator[None]:
-    """An environment without some modules; the waits of MLflow's operators are only told."""
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, environment))
-        if missing:
-            stack.enter_context(mock.patch.dict(sys.modules, dict.fromkeys(missing)))
-        if operator in ("start", "end"):
-            tell = mock.Mock(side_effect=lambda s: collector.messages.append(f"waits {s} s"))
-            stack.enter_context(mock.patch.object(time, "sleep", tell))
-        yield
-
-
 def execute(
     operator: str,
     arguments: dict[str, Any],
     run: list[str],
     attributes: dict[str, Any],
     environment: dict[str, str],
-    context: dict[str, Any],
-    missing: list[str],
 ) -> tuple[Any, list[str]]:
     """What `execute` of an operator returns and logs."""
     task = OPERATORS[operator](task_id=operator, **arguments)
@@ -104,25 +56,26 @@ def execute(
     # Airflow 3's loggers are structlog's, Airflow 2's are of the standard library.
     kind = type(task)
     with (
-        surroundings(operator, collector, environment, missing),
+        mock.patch.dict(os.environ, environment),
         mock.patch.object(kind, "log", log, create=True),
     ):
         try:
-            return task.execute(context_of(run, context)), collector.messages
+            context = {"dag_run": SimpleNamespace(dag_id=run[0], run_id=run[1])}
+            return task.execute(context), collector.messages
         except Exception as error:
             raise Failed(error, collector.messages) from error
 
 
-def start_at_once(arguments: dict[str, Any], runs: list[list[str]]) -> list[Any]:
-    """The ids of the MLflow runs that DAG runs start at the same moment."""
-
-    def start(run: list[str]) -> Any:
-        task = mlflow.StartMlflowRunOperator(task_id="start", **arguments)
-        # Airflow 2's guard around it serves one thread only.
-        return inspect.unwrap(type(task).execute)(task, context_of(run, {}))
-
-    with ThreadPoolExecutor(len(runs)) as pool:
-        return list(pool.map(start, runs))
+def execute_mlflow(
+    environment: dict[str, str], missing: list[str], **call: Any
+) -> tuple[Any, list[str]]:
+    """What a task around an MLflow run returns, and what it waits and prints."""
+    with mlflow_tasks.surroundings(environment, missing) as lines:
+        try:
+            value = mlflow_tasks.execute(**call)
+        except Exception as error:
+            raise Failed(error, lines) from error
+    return value, lines
 
 
 def has_module(name: str) -> bool:
@@ -133,7 +86,10 @@ def has_module(name: str) -> bool:
         return False
 
 
-FUNCTIONS: dict[str, Any] = {"start_at_once": start_at_once, "has_module": has_module}
+FUNCTIONS: dict[str, Any] = {
+    "start_at_once": mlflow_tasks.start_at_once,
+    "has_module": has_module,
+}
 
 
 class Failed(Exception):
@@ -146,6 +102,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "call" in request:
             value = FUNCTIONS[request["call"]](*request["arguments"])
+        elif "mlflow" in request:
+            value, log = execute_mlflow(**request["mlflow"])
         else:
             value, log = execute(**request)
     except Failed as failed:

@@ -6,19 +6,24 @@ The ids of those in which a task fails begin with `failing`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Context
+from airflow.providers.common.compat.standard.operators import PythonOperator
 
-from kedro_airflow_k8s.dag.operators.empty import EmptyOperator  # type: ignore[attr-defined]
-from kedro_airflow_k8s.dag.operators.mlflow import EndMlflowRunOperator, StartMlflowRunOperator
+from kedro_airflow_k8s.dag.operators.compat import EmptyOperator  # type: ignore[attr-defined]
+from kedro_airflow_k8s.dag.operators.mlflow import MlflowExperiment
+from kedro_airflow_k8s.dag.operators.mlflow_connection import mlflow_connection
+from kedro_airflow_k8s.dag.operators.mlflow_vars import mlflow_vars
+from kedro_airflow_k8s.plan.mlflow import AIRFLOW_TAGS, RUN_NAME
 
-AUTHENTICATIONS: dict[str, dict[str, Any]] = {
-    "fine": {"type": "vars"},
-    "failing": {"type": "vars"},
-    "missing_variables": {"type": "vars", "params": ["MLFLOW_TRACKING_PASSWORD"]},
-    "missing_connection": {"type": "connection", "connection": "nowhere"},
+AUTHENTICATIONS: dict[str, Callable[[], Any]] = {
+    "fine": lambda: mlflow_vars("MLFLOW_TRACKING_TOKEN"),
+    "failing": lambda: mlflow_vars("MLFLOW_TRACKING_TOKEN"),
+    "missing_variables": lambda: mlflow_vars("MLFLOW_TRACKING_PASSWORD"),
+    "missing_connection": lambda: mlflow_connection("nowhere"),
 }
 
 
@@ -38,28 +43,35 @@ class LogOperator(BaseOperator):
         return self.mlflow_run
 
 
-for dag_id, authentication in AUTHENTICATIONS.items():
+for dag_id, auth in AUTHENTICATIONS.items():
     with DAG(
         dag_id=dag_id,
         schedule=None,
         start_date=datetime(2025, 1, 1, tzinfo=timezone.utc),
         catchup=False,
     ) as dag:
-        run_id = "{{ ti.xcom_pull(task_ids='start_mlflow_run') }}"
-        common: dict[str, Any] = {
-            "tracking_uri": os.environ["MLFLOW_PROXY"],
-            "run_name": "{{ dag.dag_id }} {{ run_id }}",
-            "authentication": authentication,
-        }
-        start = StartMlflowRunOperator(
+        mlflow = MlflowExperiment(
+            os.environ["MLFLOW_PROXY"],
+            {"name": f"{os.environ['MLFLOW_EXPERIMENT']} {dag_id}"},
+            auth=auth,
+        )
+        start = PythonOperator(
             task_id="start_mlflow_run",
-            experiment=f"{os.environ['MLFLOW_EXPERIMENT']} {dag_id}",
-            tags={"kedro.pipeline": "__default__"},
-            **common,
-        ).as_setup()  # type: ignore[no-untyped-call]
-        witness = EmptyOperator(task_id="all_succeeded")
-        end = EndMlflowRunOperator(
-            task_id="end_mlflow_run", run_id=run_id, witness=witness.task_id, **common
+            python_callable=mlflow.start_run,
+            op_kwargs={
+                "run_name": RUN_NAME,
+                "tags": {"kedro.pipeline": "__default__", **AIRFLOW_TAGS},
+            },
+        ).as_setup()
+        all_succeeded = EmptyOperator(task_id="all_succeeded")
+        end = PythonOperator(
+            task_id="end_mlflow_run",
+            python_callable=mlflow.end_run,
+            op_args=[start.output],
         ).as_teardown(setups=start)
-        start >> LogOperator(task_id="log", mlflow_run=run_id) >> witness >> end
+        log = LogOperator(
+            task_id="log", mlflow_run="{{ ti.xcom_pull(task_ids='start_mlflow_run') }}"
+        )
+        start >> log >> all_succeeded >> end
+        log >> end
     globals()[dag_id] = dag

@@ -1,21 +1,20 @@
-"""The MLflow operators as a DAG has them, executed by an Airflow against a server."""
+"""The tasks around an MLflow run as a DAG has them, executed by an Airflow against a server."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.airflow.airflow_api.web_server import Reply, Request
 from tests.airflow.dag.operators.airflow_process import AirflowWorker
-from tests.support.mlflow_servers import MlflowServer
 
-RUN = ("letters", "manual__2026-01-01T00:00:00+00:00")
-OTHER_RUN = ("letters", "manual__2026-01-02T00:00:00+00:00")
-TASK_URL = "https://airflow.example.com/dags/letters/runs/manual__1/tasks/start_mlflow_run"
-TAGS = {"kedro.commit": "abc123", "kedro.pipeline": "__default__", "kedro.image": "shop:1"}
-# As long as the pauses between the tries of one call add up to.
-PAUSES = [f"waits {seconds} s" for seconds in (1, 2, 5, 10, 15)]
+URL = "https://airflow.example.com/dags/letters/runs/manual__1"
+TASK = "/tasks/start_mlflow_run"
+TAGS = {"kedro.commit": "abc123", "kedro.image": "shop:1", "airflow.logical_date": ""}
+# Between the tries of one request: half a minute together.
+WAITS = [f"waits {seconds} s" for seconds in (2, 4, 8, 16)]
 
 _numbers = itertools.count(1)
 
@@ -25,67 +24,61 @@ def new_experiment() -> str:
     return f"experiment {next(_numbers)}"
 
 
+def waits_of(log: Sequence[str]) -> list[str]:
+    """The waits among what a task logs: Airflow 2's also has urllib3's words about each."""
+    return [line for line in log if line.startswith("waits ")]
+
+
+def small_mlflow(request: Request) -> Reply:
+    """Answer as an MLflow does that has one experiment with one run."""
+    info = {"experiment_id": "1", "lifecycle_stage": "active", "run_id": "0" * 32}
+    return Reply(200, {"experiment": info, "runs": [{"info": info}], "run_info": info})
+
+
 @dataclass(frozen=True)
-class Operators:
-    """The operators on one Airflow.
+class MlflowTasks:
+    """The tasks on one Airflow.
 
     Attributes:
-        airflow: Which executes them.
-        uri: The address of MLflow as the operators have it.
-        authentication: As in the DAG.
-        environment: More variables for the operators.
-        missing: Modules that the operators cannot import.
+        airflow: The Airflow that executes them.
+        uri: The address of MLflow.
+        auth: The credentials as in a plan.
+        environment: More variables for the tasks.
+        missing: Modules that the tasks cannot import.
     """
 
     airflow: AirflowWorker
     uri: str
-    authentication: Mapping[str, Any] = field(default_factory=dict)
+    auth: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
+    missing: Sequence[str] = ()
 
-    def start(
-        self, experiment: str, run: tuple[str, str] = RUN, **more: Any
+    def start(self, experiment: str, url: str = URL + TASK, **more: Any) -> tuple[str, list[str]]:
+        """Execute the one that starts: the run's id, and what it prints and waits."""
+        settings = {"name": experiment, **more.pop("settings", {})}
+        server = {**self.server(experiment), "settings": settings, **more.pop("server", {})}
+        arguments = {"run_name": "letters 1", "tags": TAGS, "url": url, **more}
+        return self._execute("start_run", server, arguments)
+
+    def end(
+        self, run_id: str, all_succeeded: str | None = "success", **states: str | None
     ) -> tuple[str, list[str]]:
-        """Execute the one that starts: the run's id, and what it logs."""
-        context = {"url": TASK_URL, **more.pop("context", {})}
-        arguments = {"run_name": "letters 1", "tags": TAGS, "experiment": experiment, **more}
-        return self._execute("start", run, context, **arguments)
+        """Execute the one that ends, when tasks have come to these states."""
+        states = {"all_succeeded": all_succeeded, **states}
+        arguments = {"mlflow_run_id": run_id, "states": states}
+        return self._execute("end_run", self.server("any"), arguments)
 
-    def end(self, run_id: str, state: str = "success", **more: Any) -> tuple[str, list[str]]:
-        """Execute the one that ends, after the witness has come to a state.
-
-        Args:
-            run_id: The run in MLflow.
-            state: That of the witness.
-            more: `tasks`, the states of those that the task comes after; arguments.
-        """
-        tasks = more.pop("tasks", {})
-        context = {"url": TASK_URL, "states": {"all_succeeded": state, **tasks}}
-        arguments = {"run_name": "letters 1", "witness": "all_succeeded", **more}
-        upstream = {"upstream_task_ids": list(tasks)}
-        return self._execute("end", RUN, context, upstream, run_id=run_id, **arguments)
+    def server(self, experiment: str) -> dict[str, Any]:
+        """What the DAG says of the server."""
+        return {"tracking_uri": self.uri, "settings": {"name": experiment}, "auth": self.auth}
 
     def _execute(
-        self,
-        operator: str,
-        run: tuple[str, str],
-        context: dict[str, Any],
-        attributes: dict[str, Any] | None = None,
-        **arguments: Any,
+        self, method: str, server: dict[str, Any], arguments: dict[str, Any]
     ) -> tuple[str, list[str]]:
-        return self.airflow.execute(
-            operator,
-            run,
-            attributes,
+        return self.airflow.execute_mlflow(
+            method,
             environment=dict(self.environment),
-            context=context,
             missing=self.missing,
-            tracking_uri=self.uri,
-            authentication=dict(self.authentication),
+            server=server,
             **arguments,
         )
-
-
-def operators_on(airflow: AirflowWorker, server: MlflowServer, **more: Any) -> Operators:
-    """The operators, for a server."""
-    return Operators(airflow, server.url, **more)

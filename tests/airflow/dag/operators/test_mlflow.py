@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.airflow.airflow_api.fault_proxy import FaultProxy
-from tests.airflow.airflow_api.web_server import Request
+from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
+from tests.airflow.airflow_api.web_server import Reply, Request
 from tests.airflow.dag.operators.airflow_process import AirflowWorker, OperatorFailed
 from tests.airflow.dag.operators.mlflow_operators import (
-    OTHER_RUN,
-    RUN,
-    TAGS,
-    Operators,
+    TASK,
+    URL,
+    WAITS,
+    MlflowTasks,
     new_experiment,
+    waits_of,
 )
 from tests.support.mlflow_servers import MlflowServer, needs_mlflow
 
@@ -26,92 +27,72 @@ pytestmark = needs_mlflow
 HOSTILE_NAMES = [
     'it\'s "quoted" `so` and so',
     "/team/a b/../c?d=e&f#g%2F",
-    "żółć 実験 😀",
-    "{{ ds }} ${oc.env:HOME} $(HOME) %s {0}",
+    "żółć 実験 😀 {{ ds }} ${oc.env:HOME} $(HOME) %s {0}",
     "x' OR name != 'x",
     "n" * 500,
 ]
 
 
-@pytest.fixture(name="operators")
-def _operators(airflow: AirflowWorker, mlflow_server: MlflowServer) -> Operators:
-    return Operators(airflow, mlflow_server.url)
+@pytest.fixture(name="tasks")
+def _tasks(airflow: AirflowWorker, mlflow_server: MlflowServer) -> MlflowTasks:
+    return MlflowTasks(airflow, mlflow_server.url)
 
 
-def test_an_experiment_is_created_with_its_settings_if_there_is_none(
-    operators: Operators, mlflow_server: MlflowServer, tmp_path: Path
+def test_an_experiment_is_created_with_its_settings_and_later_used_as_it_is(
+    tasks: MlflowTasks, mlflow_server: MlflowServer, tmp_path: Path
 ) -> None:
     name = new_experiment()
     settings = {"artifact_location": f"file://{tmp_path}", "tags": [{"key": "k", "value": "v"}]}
 
-    run_id, _ = operators.start(name, experiment_settings=settings)
+    run_id, _ = tasks.start(name, settings=settings)
+    another, _ = tasks.start(name, f"{URL}2{TASK}", settings={"artifact_location": "file:///o"})
 
     made = mlflow_server.experiment(name)
     assert made["artifact_location"] == f"file://{tmp_path}"
     assert made["tags"] == [{"key": "k", "value": "v"}]
-    assert mlflow_server.run(run_id).experiment_id == made["experiment_id"]
+    assert {run.id for run in mlflow_server.runs(name)} == {run_id, another}
 
 
-def test_an_experiment_that_is_there_is_used_as_it_is(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
-    name = new_experiment()
-    experiment_id = mlflow_server.create_experiment(name)
-    location = mlflow_server.experiment(name)["artifact_location"]
-
-    run_id, _ = operators.start(name, experiment_settings={"artifact_location": "file:///other"})
-
-    assert mlflow_server.run(run_id).experiment_id == experiment_id
-    assert mlflow_server.experiment(name)["artifact_location"] == location
-
-
-def test_a_deleted_experiment_is_restored(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
+def test_a_deleted_experiment_is_restored(tasks: MlflowTasks, mlflow_server: MlflowServer) -> None:
     name = new_experiment()
     experiment_id = mlflow_server.create_experiment(name)
     mlflow_server.delete_experiment(experiment_id)
 
-    run_id, _ = operators.start(name)
+    run_id, _ = tasks.start(name)
 
     assert mlflow_server.experiment(name)["lifecycle_stage"] == "active"
     assert mlflow_server.run(run_id).experiment_id == experiment_id
 
 
-def test_a_deleted_experiment_that_must_stay_so_is_said_and_left_alone(
-    operators: Operators, mlflow_server: MlflowServer
+def test_a_deleted_experiment_that_must_stay_deleted_fails_the_run(
+    tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
     name = new_experiment()
     mlflow_server.delete_experiment(mlflow_server.create_experiment(name))
 
-    with pytest.raises(OperatorFailed) as failure:
-        operators.start(name, restore_experiment=False)
+    with pytest.raises(OperatorFailed, match="must be in the 'active' state"):
+        tasks.start(name, server={"restore": False})
 
-    assert failure.value.message == (
-        f"Experiment {name!r} is deleted in MLflow, and mlflow.yml says not to restore it"
-        " (restore_if_deleted). Restore or rename it."
-    )
     assert mlflow_server.experiment(name)["lifecycle_stage"] == "deleted"
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_an_experiment_may_have_any_name_that_mlflow_takes(
-    operators: Operators, mlflow_server: MlflowServer, name: str
+    tasks: MlflowTasks, mlflow_server: MlflowServer, name: str
 ) -> None:
-    first, _ = operators.start(name)
-    again, _ = operators.start(name)
+    first, _ = tasks.start(name)
+    again, _ = tasks.start(name)
 
     assert first == again
     assert mlflow_server.run(first).experiment_id == mlflow_server.experiment(name)["experiment_id"]
 
 
-def test_a_name_that_mlflow_refuses_is_said_in_its_words_and_tried_once(
-    operators: Operators,
-) -> None:
+def test_a_refusal_is_in_mlflows_words_and_tried_once(tasks: MlflowTasks) -> None:
     with pytest.raises(OperatorFailed, match="exceeds the maximum length of 500") as failure:
-        operators.start("n" * 501)
+        tasks.start("n" * 501)
 
-    assert f"MLflow at {operators.uri} answered 400 INVALID_PARAMETER_VALUE" in str(failure.value)
+    assert failure.value.kind == "AirflowException"
+    assert f"MLflow at {tasks.uri} answered 400" in failure.value.message
     assert failure.value.log == []
 
 
@@ -138,71 +119,42 @@ class Meeting(FaultProxy):
         self.write(reply, handler)
 
 
-def test_runs_that_start_at_the_same_moment_share_one_new_experiment(
-    airflow: AirflowWorker, mlflow_server: MlflowServer
+@pytest.mark.parametrize("deleted", [False, True])
+def test_runs_that_start_at_the_same_moment_share_one_experiment(
+    airflow: AirflowWorker, mlflow_server: MlflowServer, deleted: bool
 ) -> None:
     name = new_experiment()
-    runs = [("letters", f"manual__{number}") for number in range(4)]
-    with Meeting(mlflow_server.url, "experiments/get-by-name", len(runs)) as meeting:
-        ids = _start_at_once(airflow, meeting, name, runs)
+    if deleted:
+        mlflow_server.delete_experiment(mlflow_server.create_experiment(name))
+    urls = [f"{URL}{number}{TASK}" for number in range(3)]
+    with Meeting(mlflow_server.url, "experiments/get-by-name", len(urls)) as meeting:
+        server = MlflowTasks(airflow, meeting.url).server(name)
+        ids: list[str] = airflow.call("start_at_once", server, urls)
 
-    # None of them had found it.
-    assert meeting.statuses[: len(runs)] == [404] * len(runs)
+    # None of them had found it, or all of them had found it deleted.
+    assert meeting.statuses[: len(urls)] == [200 if deleted else 404] * len(urls)
     assert mlflow_server.experiments().count(name) == 1
-    assert len(set(ids)) == len(runs)
-    found = mlflow_server.runs(name)
-    assert {run.id for run in found} == set(ids)
-    assert {run.tags["airflow.run_id"] for run in found} == {run_id for _, run_id in runs}
-
-
-def test_runs_that_start_at_the_same_moment_restore_a_deleted_experiment_together(
-    airflow: AirflowWorker, mlflow_server: MlflowServer
-) -> None:
-    name = new_experiment()
-    mlflow_server.delete_experiment(mlflow_server.create_experiment(name))
-    with Meeting(mlflow_server.url, "experiments/get-by-name", 2) as meeting:
-        ids = _start_at_once(airflow, meeting, name, [RUN, OTHER_RUN])
-
+    assert len(set(ids)) == len(urls)
     assert {run.id for run in mlflow_server.runs(name)} == set(ids)
-    assert len(set(ids)) == 2
 
 
-def _start_at_once(
-    airflow: AirflowWorker, proxy: FaultProxy, name: str, runs: list[tuple[str, str]]
-) -> list[str]:
-    arguments = {"tracking_uri": proxy.url, "run_name": "r", "experiment": name, "tags": TAGS}
-    found: list[str] = airflow.call("start_at_once", arguments, runs)
-    return found
-
-
-def test_the_run_says_where_it_comes_from(
-    operators: Operators, mlflow_server: MlflowServer
+def test_the_run_has_its_name_and_tags_and_a_link_to_airflow(
+    tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
-    name = new_experiment()
-    run_id, log = operators.start(name, context={"logical_date": "2026-01-01T06:00:00+00:00"})
+    run_id, printed = tasks.start(new_experiment())
 
     run = mlflow_server.run(run_id)
-    url = "https://airflow.example.com/dags/letters/runs/manual__1"
     assert (run.status, run.name, run.end_time) == ("RUNNING", "letters 1", None)
-    assert {key: run.tags[key] for key in (*TAGS, *(k for k in run.tags if "airflow." in k))} == {
-        **TAGS,
-        "airflow.dag_id": RUN[0],
-        "airflow.run_id": RUN[1],
-        "airflow.logical_date": "2026-01-01T06:00:00+00:00",
-        "airflow.url": url,
+    assert run.tags == {
+        "kedro.commit": "abc123",
+        "kedro.image": "shop:1",
+        "kedro-airflow-k8s.run": URL,
+        "airflow.url": URL,
+        "mlflow.note.content": f"[Run in Airflow]({URL})",
+        "mlflow.runName": "letters 1",
     }
-    assert f"({url})" in run.tags["mlflow.note.content"]
-    (said,) = log
-    page = f"{operators.uri}/#/experiments/{run.experiment_id}/runs/{run_id}"
-    assert said == f"Started MLflow run {run_id} in experiment {name!r}: {page}"
-
-
-def test_a_run_without_a_logical_date_has_no_tag_for_it(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
-    run_id, _ = operators.start(new_experiment(), context={"logical_date": None})
-
-    assert "airflow.logical_date" not in mlflow_server.run(run_id).tags
+    page = f"{tasks.uri}/#/experiments/{run.experiment_id}/runs/{run_id}"
+    assert printed == [f"MLflow run: {page}"]
 
 
 @pytest.mark.parametrize(
@@ -220,168 +172,162 @@ def test_a_run_without_a_logical_date_has_no_tag_for_it(
     ids=["airflow3", "airflow2"],
 )
 def test_the_link_is_that_of_the_airflow_run(
-    operators: Operators, mlflow_server: MlflowServer, page: str, link: str
+    tasks: MlflowTasks, mlflow_server: MlflowServer, page: str, link: str
 ) -> None:
-    run_id, _ = operators.start(new_experiment(), context={"url": page})
+    name = new_experiment()
+    run_id, _ = tasks.start(name, page)
 
     assert mlflow_server.run(run_id).tags["airflow.url"] == link
+    assert tasks.start(name, page.replace("try_number=2", "try_number=3"))[0] == run_id
 
 
 def test_another_try_takes_the_same_run_up_again(
-    operators: Operators, mlflow_server: MlflowServer
+    tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
     name = new_experiment()
-    first, _ = operators.start(name)
-    operators.end(first, "upstream_failed")
+    first, _ = tasks.start(name)
+    tasks.end(first, "upstream_failed")
 
-    again, log = operators.start(name, run_name="renamed")
+    again, _ = tasks.start(name, run_name="renamed")
 
     assert again == first
-    assert log == [f"MLflow run {first} exists: used again."]
     run = mlflow_server.run(first)
     assert (run.status, run.name) == ("RUNNING", "renamed")
     assert len(mlflow_server.runs(name)) == 1
 
 
 @pytest.mark.parametrize(
-    ("other", "page"),
-    [
-        (OTHER_RUN, ""),
-        (("numbers", RUN[1]), ""),
-        (RUN, "https://another.example.com/dags/letters/runs/manual__1/tasks/start_mlflow_run"),
-    ],
-    ids=["another run", "another DAG", "another Airflow"],
+    "url", [f"{URL}2", URL.replace("letters", "numbers"), URL.replace("airflow", "another")]
 )
-def test_each_dag_run_has_a_run_of_its_own(
-    operators: Operators, other: tuple[str, str], page: str
+def test_each_dag_run_of_each_airflow_has_a_run_of_its_own(tasks: MlflowTasks, url: str) -> None:
+    name = new_experiment()
+
+    assert tasks.start(name)[0] != tasks.start(name, url + TASK)[0]
+
+
+def test_a_run_that_a_user_deleted_is_not_taken_up_again(
+    tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
     name = new_experiment()
-    first, _ = operators.start(name)
-
-    second, _ = operators.start(
-        name, other, context={"url": page or f"https://airflow.example.com/{other}/tasks/start"}
-    )
-
-    assert second != first
-
-
-@pytest.mark.parametrize(
-    "run_id", ['it\'s "r"', "a' OR tags.x = '", "a/b `c` %27", "ż😀", "r" * 250]
-)
-def test_a_run_id_may_be_any_text(
-    operators: Operators, mlflow_server: MlflowServer, run_id: str
-) -> None:
-    name = new_experiment()
-    started = [operators.start(name, ("letters", run_id))[0] for _ in range(2)]
-
-    assert len(set(started)) == 1
-    assert mlflow_server.run(started[0]).tags["airflow.run_id"] == run_id
-
-
-def test_a_name_too_long_for_mlflows_databases_is_cut(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
-    run_id, _ = operators.start(new_experiment(), run_name="n" * 501)
-    assert mlflow_server.run(run_id).name == "n" * 250
-
-    operators.end(run_id, run_name="m" * 501)
-    assert mlflow_server.run(run_id).name == "m" * 250
-
-
-def test_a_run_that_somebody_deleted_is_not_taken_up_again(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
-    name = new_experiment()
-    first, _ = operators.start(name)
+    first, _ = tasks.start(name)
     mlflow_server.delete_run(first)
 
-    second, _ = operators.start(name)
+    second, _ = tasks.start(name)
 
     assert second != first
     assert mlflow_server.run(second).status == "RUNNING"
 
 
 @pytest.mark.parametrize(
-    ("state", "status"),
+    ("all_succeeded", "states", "status"),
     [
-        ("success", "FINISHED"),
-        ("upstream_failed", "FAILED"),
-        ("failed", "KILLED"),
-        ("skipped", "KILLED"),
-        ("removed", "FAILED"),
+        ("success", {"clean": "success", "ns.train": "success"}, "FINISHED"),
+        ("upstream_failed", {"clean": "failed"}, "FAILED"),
+        # A task that was cleared without those behind it.
+        ("success", {"clean": "failed", "ns.train": "success"}, "FAILED"),
+        ("success", {"clean": None}, "FAILED"),
+        (None, {}, "FAILED"),
+        ("failed", {"clean": "failed"}, "KILLED"),
+        ("skipped", {"clean": "success"}, "KILLED"),
     ],
 )
-@pytest.mark.parametrize("written", ["RUNNING", "FINISHED", "FAILED", "KILLED"])
 def test_the_run_ends_as_the_dag_run_does_whatever_pods_have_written(
-    operators: Operators, mlflow_server: MlflowServer, state: str, status: str, written: str
+    tasks: MlflowTasks,
+    mlflow_server: MlflowServer,
+    all_succeeded: str | None,
+    states: dict[str, str | None],
+    status: str,
 ) -> None:
-    name = new_experiment()
-    run_id, _ = operators.start(name)
-    mlflow_server.call(
-        "POST", "runs/update", run_id=run_id, status=written, end_time=1, run_name="of a pod"
-    )
+    run_id, _ = tasks.start(new_experiment())
+    written = "FAILED" if status == "FINISHED" else "FINISHED"
+    mlflow_server.call("POST", "runs/update", run_id=run_id, status=written, end_time=1)
 
-    value, log = operators.end(run_id, state)
+    for _ in range(2):
+        assert tasks.end(run_id, all_succeeded, **states)[0] == status
 
     run = mlflow_server.run(run_id)
-    assert (value, run.status, run.name) == (status, status, "letters 1")
+    assert run.status == status
     assert run.end_time is not None
     assert run.end_time > 1
-    assert log == [f"MLflow run {run_id} is {status}."]
 
 
 @pytest.mark.parametrize(
-    ("tasks", "status"),
-    [
-        ({"clean": "success", "ns.train": "success"}, "FINISHED"),
-        # A task that was cleared without those behind it, and then failed.
-        ({"clean": "failed", "ns.train": "success"}, "FAILED"),
-        ({"clean": "success", "ns.train": None}, "FAILED"),
-    ],
+    ("gone", "words"), [("deleted", "must be in the 'active' state"), ("unknown", "not found")]
 )
-def test_a_run_is_finished_only_if_every_task_succeeded(
-    operators: Operators, mlflow_server: MlflowServer, tasks: dict[str, Any], status: str
-) -> None:
-    run_id, _ = operators.start(new_experiment())
-
-    assert operators.end(run_id, tasks=tasks)[0] == status
-    assert mlflow_server.run(run_id).status == status
-
-
-def test_a_witness_without_a_state_is_no_success(
-    operators: Operators, mlflow_server: MlflowServer
-) -> None:
-    run_id, _ = operators.start(new_experiment())
-
-    assert operators.end(run_id, witness="nobody")[0] == "FAILED"
-
-
-def test_a_run_can_be_ended_twice(operators: Operators, mlflow_server: MlflowServer) -> None:
-    run_id, _ = operators.start(new_experiment())
-    for _ in range(2):
-        assert operators.end(run_id)[0] == "FINISHED"
-
-    assert mlflow_server.run(run_id).status == "FINISHED"
-
-
-def _delete(server: MlflowServer, run_id: str) -> str:
-    server.delete_run(run_id)
-    return "must be in the 'active' state"
-
-
-def _forget(server: MlflowServer, run_id: str) -> str:
-    return "not found"
-
-
-@pytest.mark.parametrize("lose", [_delete, _forget])
 def test_the_end_of_a_run_that_is_gone_fails_in_mlflows_words(
-    operators: Operators, mlflow_server: MlflowServer, lose: Any
+    tasks: MlflowTasks, mlflow_server: MlflowServer, gone: str, words: str
 ) -> None:
-    run_id, _ = operators.start(new_experiment())
-    words = lose(mlflow_server, run_id)
+    run_id, _ = tasks.start(new_experiment())
+    mlflow_server.delete_run(run_id)
 
-    with pytest.raises(OperatorFailed, match=words) as failure:
-        operators.end(run_id if lose is _delete else "0" * 32)
+    with pytest.raises(OperatorFailed, match=words):
+        tasks.end(run_id if gone == "deleted" else "0" * 32)
 
-    assert failure.value.kind == "MlflowRefusal"
-    assert failure.value.log == []
+
+@pytest.fixture(name="proxy")
+def _proxy(mlflow_server: MlflowServer) -> Any:
+    with FaultProxy(mlflow_server.url) as proxy:
+        yield proxy
+
+
+BUSY = Reply(503, b"come back later", {"Retry-After": "3"})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("answer", reply=BUSY),
+        Fault("answer", reply=Reply(500, b"broken"), served=True),
+        Fault("reset", served=True),
+    ],
+    ids=["busy", "500-served", "reset-served"],
+)
+def test_one_failure_of_each_request_leaves_one_experiment_and_one_run(
+    airflow: AirflowWorker, proxy: FaultProxy, mlflow_server: MlflowServer, fault: Fault
+) -> None:
+    name = new_experiment()
+    requests = ["get-by-name", "experiments/create", "runs/search", "runs/create", "runs/update"]
+    proxy.faults = [Fault(fault.act, only, 1, fault.served, fault.reply) for only in requests]
+
+    run_id, log = MlflowTasks(airflow, proxy.url).start(name)
+
+    assert [fault.times for fault in proxy.faults] == [0] * len(requests)
+    assert [run.id for run in mlflow_server.runs(name)] == [run_id]
+    assert mlflow_server.experiments().count(name) == 1
+    assert log.count("waits 3 s") == (len(requests) if fault.reply is BUSY else 0)
+
+
+def test_a_try_that_was_killed_after_a_repeated_creation_leaves_one_run_to_the_next(
+    airflow: AirflowWorker, proxy: FaultProxy, mlflow_server: MlflowServer
+) -> None:
+    tasks, name = MlflowTasks(airflow, proxy.url), new_experiment()
+    proxy.faults = [
+        Fault("answer", "runs/search", reply=Reply(200, {})),
+        Fault("reset", "runs/create", served=True),
+        Fault("reset", "runs/search", times=100),
+    ]
+    with pytest.raises(OperatorFailed):
+        tasks.start(name)
+    assert len(mlflow_server.runs(name)) == 2
+    proxy.faults = []
+
+    run_id, _ = tasks.start(name)
+
+    assert [run.id for run in mlflow_server.runs(name)] == [run_id]
+
+
+def test_a_server_that_is_down_at_the_end_is_given_up_after_six_tries_in_half_a_minute(
+    airflow: AirflowWorker, proxy: FaultProxy, mlflow_server: MlflowServer
+) -> None:
+    tasks = MlflowTasks(airflow, proxy.url)
+    run_id, _ = tasks.start(new_experiment())
+    proxy.faults = [Fault("reset", "runs/update", 100)]
+
+    with pytest.raises(OperatorFailed, match="did not answer") as failure:
+        tasks.end(run_id)
+
+    assert proxy.seen("runs/update") == 1 + 6
+    assert waits_of(failure.value.log) == WAITS
+    assert mlflow_server.run(run_id).status == "RUNNING"
+    proxy.faults = [Fault("reset", "runs/update", 5, served=True)]
+    assert tasks.end(run_id)[0] == "FINISHED"

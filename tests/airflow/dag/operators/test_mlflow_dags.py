@@ -94,6 +94,7 @@ def test_a_run_whose_tasks_succeed_is_finished(
     run_id = run.tags["airflow.run_id"]
     assert run_id.startswith("manual__")
     assert run.name == f"fine {run_id}"
+    assert run.tags["airflow.logical_date"].startswith("20")
     assert run.tags["airflow.url"].startswith("http://localhost:8080/dags/fine/")
     assert "/tasks/" not in run.tags["airflow.url"]
     assert "task_id" not in run.tags["airflow.url"]
@@ -118,7 +119,7 @@ def test_a_run_of_which_a_task_fails_has_failed(
     ("dag_id", "words"),
     [
         ("missing_variables", "Airflow variables MLFLOW_TRACKING_PASSWORD: there is no user with"),
-        ("missing_connection", "Airflow connection 'nowhere' does not exist. Create it, with"),
+        ("missing_connection", "The conn_id `nowhere` isn't defined"),
     ],
 )
 def test_without_its_credentials_nothing_of_the_run_starts(

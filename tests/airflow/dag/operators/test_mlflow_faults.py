@@ -1,166 +1,153 @@
-"""What the MLflow operators do with a server that fails: how often they ask, and what they say."""
+"""What the tasks around an MLflow run say when something else than MLflow answers, or nothing."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
+from tests.airflow.airflow_api.fault_proxy import FaultProxy
 from tests.airflow.airflow_api.test_tls import certificate
 from tests.airflow.airflow_api.web_server import Reply, Request, WebServer, html
 from tests.airflow.dag.operators.airflow_process import AirflowWorker, OperatorFailed
-from tests.airflow.dag.operators.mlflow_operators import PAUSES, Operators, new_experiment
-from tests.support.mlflow_servers import MlflowServer, mlflow_server, needs_mlflow
+from tests.airflow.dag.operators.mlflow_operators import (
+    WAITS,
+    MlflowTasks,
+    new_experiment,
+    small_mlflow,
+    waits_of,
+)
+from tests.support.mlflow_servers import NAME_IN_CLUSTER, MlflowServer, needs_mlflow
 from tests.support.storage_servers import free_port
 
-pytestmark = needs_mlflow
-
-ERROR = Reply(500, {"error_code": "INTERNAL_ERROR", "message": "database is locked"})
-BAD_GATEWAY = html("<html>\n<h1>502 Bad Gateway</h1>\n</html>", 502)
-
-
-@pytest.fixture(name="proxy")
-def _proxy(mlflow_server: MlflowServer) -> Iterator[FaultProxy]:
-    with FaultProxy(mlflow_server.url) as proxy:
-        yield proxy
+ELSEWHERE = (
+    "Check that it is up and that Airflow's workers reach it at this address. A log-in page in"
+    " front of it needs run_config.mlflow.authentication."
+)
 
 
-@pytest.fixture(name="operators")
-def _operators(airflow: AirflowWorker, proxy: FaultProxy) -> Operators:
-    return Operators(airflow, proxy.url)
-
-
-def _failure(call: Callable[[], Any]) -> OperatorFailed:
+def _failure(tasks: MlflowTasks) -> OperatorFailed:
     with pytest.raises(OperatorFailed) as failure:
-        call()
+        tasks.start("e")
+    assert failure.value.kind == "AirflowException"
+    assert "\n" not in failure.value.message
     return failure.value
 
 
-CREATION = "POST .*/runs/create"
-ANYTHING = [
-    "GET .*/experiments/get-by-name",
-    "POST .*/experiments/create",
-    "POST .*/experiments/restore",
-    "POST .*/runs/search",
-    CREATION,
-]
-
-
-@pytest.mark.parametrize("only", ANYTHING)
 @pytest.mark.parametrize(
-    "fault",
+    ("reply", "words", "fix"),
     [
-        Fault("answer", reply=ERROR),
-        Fault("answer", reply=ERROR, served=True),
-        Fault("answer", reply=BAD_GATEWAY, served=True),
-        Fault("answer", reply=Reply(429, b"slow down")),
-        Fault("reset"),
-        Fault("reset", served=True),
-        Fault("half"),
+        (
+            html("<html>Found</html>", 302, Location="https://login.example.com/?state=s3cret"),
+            "answered 302: <html>Found</html>",
+            ELSEWHERE,
+        ),
+        (html("<html>\n  <b>Log in</b>"), "answered 200: <html> <b>Log in</b>", ELSEWHERE),
+        (html("not here", 404), "answered 404: not here", ELSEWHERE),
+        (Reply(404, {"detail": "Not Found"}), 'answered 404: {"detail": "Not Found"}', ELSEWHERE),
+        (Reply(200, b""), "answered 200: ", ELSEWHERE),
+        (
+            Reply(401, b"You are not authenticated."),
+            "answered 401: You are not authenticated.",
+            "Set run_config.mlflow.authentication to an account that may do this.",
+        ),
+        (
+            Reply(403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}),
+            'answered 403: {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}',
+            "Set run_config.mlflow.authentication to an account that may do this.",
+        ),
+        (
+            Reply(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid name"}),
+            'answered 400: {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid name"}',
+            "The log of the MLflow server may say more.",
+        ),
     ],
-    ids=["500", "500-served", "502-served", "429", "reset", "reset-served", "half"],
 )
-def test_one_failure_of_any_request_leaves_one_experiment_and_one_run(
-    operators: Operators, proxy: FaultProxy, mlflow_server: MlflowServer, only: str, fault: Fault
+def test_an_answer_that_is_an_error_is_told_at_once_with_the_way_out(
+    airflow: AirflowWorker, reply: Reply, words: str, fix: str
 ) -> None:
-    name = new_experiment()
-    if "restore" in only:
-        mlflow_server.delete_experiment(mlflow_server.create_experiment(name))
-    proxy.faults = [Fault(fault.act, only, 1, fault.served, fault.reply)]
+    with WebServer(lambda _: reply) as server:
+        failure = _failure(MlflowTasks(airflow, server.url))
 
-    run_id, log = operators.start(name)
-
-    assert proxy.faults[0].times == 0
-    assert log[0] == "waits 1 s"
-    assert [run.id for run in mlflow_server.runs(name)] == [run_id]
-    assert mlflow_server.experiments().count(name) == 1
+        assert len(server.requests) == 1
+    assert failure.message == f"MLflow at {server.url} {words}. {fix}"
+    assert waits_of(failure.log) == []
+    assert "s3cret" not in failure.trace
 
 
-@pytest.mark.parametrize("act", ["reset", "half"])
-def test_a_creation_whose_answer_is_lost_is_found_in_the_same_try(
-    operators: Operators, proxy: FaultProxy, act: Any
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_server_that_stays_broken_is_given_up_after_six_tries_in_its_own_words(
+    airflow: AirflowWorker, status: int
 ) -> None:
-    proxy.faults = [Fault(act, CREATION, served=True)]
+    with WebServer(lambda _: html("<h1>Bad\nday</h1>", status)) as server:
+        failure = _failure(MlflowTasks(airflow, server.url))
 
-    run_id, log = operators.start(new_experiment())
-
-    assert proxy.seen(CREATION) == 1
-    assert log == ["waits 1 s", f"MLflow run {run_id} exists: used again."]
-
-
-def test_a_retry_finds_the_run_of_a_try_that_was_killed_before_it_had_the_answer(
-    operators: Operators, proxy: FaultProxy, mlflow_server: MlflowServer
-) -> None:
-    name = new_experiment()
-    proxy.faults = [
-        Fault("answer", "runs/search", reply=Reply(200, {})),
-        Fault("reset", CREATION, served=True),
-        # The server goes away as soon as it has made the run.
-        Fault("reset", "runs/search", times=100),
-    ]
-    _failure(lambda: operators.start(name))
-    (made,) = mlflow_server.runs(name)
-    proxy.faults = []
-
-    assert operators.start(name)[0] == made.id
-    assert len(mlflow_server.runs(name)) == 1
+        assert len(server.requests) == 6
+    assert (
+        failure.message
+        == f"MLflow at {server.url} answered {status}: <h1>Bad day</h1>. {ELSEWHERE}"
+    )
+    assert waits_of(failure.log) == WAITS
 
 
-@pytest.mark.parametrize("fault", [Fault("answer", reply=BAD_GATEWAY), Fault("reset")])
-@pytest.mark.parametrize("only", ["experiments/get-by-name", CREATION])
-def test_a_server_that_stays_away_is_given_up_after_six_tries(
-    operators: Operators, proxy: FaultProxy, only: str, fault: Fault
-) -> None:
-    proxy.faults = [Fault(fault.act, only, 100, reply=fault.reply)]
-
-    failure = _failure(lambda: operators.start(new_experiment()))
-
-    assert proxy.seen(only) == 6
-    assert failure.kind == "MlflowDown"
-    assert failure.log == PAUSES
-    assert failure.message.startswith(f"MLflow at {proxy.url} does not work: ")
-    assert "Is it up, and is this its address as Airflow's workers see it?" in failure.message
-    assert "\n" not in failure.message
-    if fault.act == "answer":
-        assert "it answered 502 <html> <h1>502 Bad Gateway</h1> </html>" in failure.message
-
-
-def test_a_server_that_is_down_at_the_end_is_given_up_after_six_tries(
-    operators: Operators, proxy: FaultProxy, mlflow_server: MlflowServer
-) -> None:
-    run_id, _ = operators.start(new_experiment())
-    proxy.faults = [Fault("reset", "runs/update", 100)]
-
-    failure = _failure(lambda: operators.end(run_id))
-
-    assert (proxy.seen("runs/update"), failure.log) == (6, PAUSES)
-    assert "tries: 6" in failure.message
-    assert mlflow_server.run(run_id).status == "RUNNING"
-    proxy.faults = [Fault("reset", "runs/update", 5, served=True)]
-    assert operators.end(run_id)[0] == "FINISHED"
+def test_half_an_answer_is_an_error(airflow: AirflowWorker) -> None:
+    half = Reply(200, b'{"experiment"', {"Content-Length": "100"})
+    with WebServer(lambda _: half) as server:
+        assert "did not answer: " in _failure(MlflowTasks(airflow, server.url)).message
 
 
 def test_nothing_at_the_address_is_given_up_after_six_tries(airflow: AirflowWorker) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
 
-    failure = _failure(lambda: Operators(airflow, uri).start("e"))
+    failure = _failure(MlflowTasks(airflow, uri))
 
-    assert failure.log == PAUSES
-    assert failure.message.startswith(f"MLflow at {uri} does not work: no answer (")
+    assert failure.message.startswith(f"MLflow at {uri} did not answer: ")
     assert "refused" in failure.message
+    assert failure.message.endswith(ELSEWHERE)
+    assert waits_of(failure.log) == WAITS
 
 
-def test_a_name_that_no_dns_knows_is_said(airflow: AirflowWorker) -> None:
-    failure = _failure(lambda: Operators(airflow, "http://mlflow.invalid:5000").start("e"))
+def test_a_name_that_no_dns_knows_is_told(airflow: AirflowWorker) -> None:
+    assert "mlflow.invalid" in _failure(MlflowTasks(airflow, "http://mlflow.invalid:5000")).message
 
-    assert failure.kind == "MlflowDown"
-    assert "mlflow.invalid" in failure.message
+
+@pytest.fixture(name="tls")
+def _tls(tmp_path: Path) -> Iterator[tuple[WebServer, Path]]:
+    files = certificate(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    with WebServer(small_mlflow, context) as server:
+        yield server, files.certificate
+
+
+def test_a_certificate_of_an_unknown_authority_is_told_at_once(
+    airflow: AirflowWorker, tls: tuple[WebServer, Path]
+) -> None:
+    server, authority = tls
+
+    failure = _failure(MlflowTasks(airflow, server.url))
+
+    assert waits_of(failure.log) == []
+    assert "CERTIFICATE_VERIFY_FAILED" in failure.message
+    assert failure.message.endswith(
+        "Set REQUESTS_CA_BUNDLE for Airflow's workers to its authority."
+    )
+    trusting = MlflowTasks(airflow, server.url, environment={"REQUESTS_CA_BUNDLE": str(authority)})
+    assert trusting.start("e")[0] == "0" * 32
+
+
+def test_https_where_http_is_spoken_is_told_at_once(airflow: AirflowWorker) -> None:
+    with WebServer(small_mlflow) as server:
+        failure = _failure(MlflowTasks(airflow, server.url.replace("http:", "https:")))
+
+    assert failure.message.endswith(
+        "If the server speaks plain HTTP, its address begins with http://."
+    )
+    assert waits_of(failure.log) == []
 
 
 class ForwardProxy(FaultProxy):
@@ -180,125 +167,22 @@ class ForwardProxy(FaultProxy):
         return Reply(answer.status_code, answer.content)
 
 
-def test_a_server_that_does_not_know_its_own_name_says_how_to_tell_it(
+@needs_mlflow
+def test_a_server_that_does_not_know_its_own_name_tells_how_to_allow_it(
     airflow: AirflowWorker, mlflow_server: MlflowServer
 ) -> None:
     # An HTTP proxy, so that the server hears a name that no DNS need know.
     with ForwardProxy(mlflow_server.url) as proxy:
-        variables = {"http_proxy": proxy.url}
-        uri = "http://mlflow.team.svc.cluster.local:5000"
-        operators = Operators(airflow, uri, environment=variables)
-        failure = _failure(lambda: operators.start("e"))
-
+        uri = "http://mlflow:5000"
+        failure = _failure(MlflowTasks(airflow, uri, environment={"http_proxy": proxy.url}))
         assert proxy.statuses == [403]
-    assert failure.log == []
-    assert failure.message == (
-        f"MLflow at {uri} answered 403 Invalid Host header: it does not know itself by the name"
-        " mlflow.team.svc.cluster.local:5000. Start it with --allowed-hosts"
-        " mlflow.team.svc.cluster.local:5000 (or MLFLOW_SERVER_ALLOWED_HOSTS), with what else it"
-        " is called by."
+
+        allowed = f"http://{NAME_IN_CLUSTER}"
+        tasks = MlflowTasks(airflow, allowed, environment={"http_proxy": proxy.url})
+        run_id, _ = tasks.start(new_experiment())
+
+    assert failure.message.startswith(f"MLflow at {uri} answered 403: Invalid Host header")
+    assert failure.message.endswith(
+        "Start MLflow with --allowed-hosts and the host of this address."
     )
-
-
-def test_a_server_started_as_that_message_says_takes_the_run_through_a_proxy(
-    airflow: AirflowWorker, tmp_path: Path
-) -> None:
-    name = "mlflow.team.svc.cluster.local:5000"
-    with (
-        mlflow_server(tmp_path / "named", allowed_hosts=f"{name},127.0.0.1:*") as server,
-        ForwardProxy(server.url) as proxy,
-    ):
-        operators = Operators(airflow, f"http://{name}", environment={"http_proxy": proxy.url})
-        run_id, _ = operators.start("by proxy")
-
-        assert server.run(run_id).status == "RUNNING"
-        assert set(proxy.statuses) == {404, 200}
-
-
-def _login(status: int) -> Reply:
-    where = "https://login.example.com/auth?state=secret-of-the-redirect"
-    return html("<html>Found</html>", status, Location=where)
-
-
-@pytest.mark.parametrize(
-    ("reply", "words"),
-    [
-        (_login(302), "answered 302 (go to https://login.example.com), but not as MLflow does"),
-        (_login(307), "answered 307 (go to https://login.example.com), but not as MLflow does"),
-        (html("<html>\n  <b>Log in</b>"), "answered 200, but not as MLflow does: '<html> <b>Log"),
-        (html("not here", 404), "answered 404, but not as MLflow does: 'not here'"),
-        (Reply(404, {"detail": "Not Found"}), "answered 404, but not as MLflow does"),
-        (Reply(200, b""), "answered 200, but not as MLflow does: ''"),
-        (Reply(200, [1]), "answered 200, but not as MLflow does: '[1]'"),
-        (Reply(200, {"status": "ok"}), "is not MLflow: the answer lacks experiment.experiment_id"),
-        (Reply(200, {"experiment": None}), "the answer lacks experiment.experiment_id"),
-        (Reply(200, b"\xff\xfe\x00"), "answered 200, but not as MLflow does"),
-        (Reply(401, b"no"), "answered 401: it does not take these credentials, or wants some"),
-        (html("Forbidden", 403), "answered 403: it does not take these credentials"),
-    ],
-)
-def test_an_answer_that_is_not_mlflows_is_said_at_once(
-    airflow: AirflowWorker, reply: Reply, words: str
-) -> None:
-    with WebServer(lambda _: reply) as server:
-        failure = _failure(lambda: Operators(airflow, server.url).start("e"))
-
-        assert len(server.requests) == 1
-    assert words in failure.message
-    assert server.url in failure.message
-    assert (failure.kind, failure.log) == ("RuntimeError", [])
-    assert "secret-of-the-redirect" not in failure.trace + failure.message
-    assert "KeyError" not in failure.trace
-
-
-def test_an_address_with_a_wrong_path_is_said(
-    airflow: AirflowWorker, mlflow_server: MlflowServer
-) -> None:
-    failure = _failure(lambda: Operators(airflow, f"{mlflow_server.url}/mlflow").start("e"))
-
-    assert f"MLflow at {mlflow_server.url}/mlflow answered 404, but not as MLflow" in str(failure)
-    assert "Is that its address" in failure.message
-
-
-def test_a_slash_at_the_end_of_the_address_does_no_harm(
-    airflow: AirflowWorker, mlflow_server: MlflowServer
-) -> None:
-    run_id, _ = Operators(airflow, f"{mlflow_server.url}/").start(new_experiment())
-
     assert mlflow_server.run(run_id).status == "RUNNING"
-
-
-@pytest.fixture(name="tls")
-def _tls(tmp_path: Path, mlflow_server: MlflowServer) -> Iterator[tuple[WebServer, Path]]:
-    files = certificate(tmp_path, "server")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.key)
-    behind = FaultProxy(mlflow_server.url)
-    with WebServer(behind._pass_on, context) as server:
-        yield server, files.certificate
-
-
-def test_a_certificate_that_nobody_vouches_for_is_said_with_the_way_out(
-    airflow: AirflowWorker, tls: tuple[WebServer, Path]
-) -> None:
-    server, authority = tls
-
-    failure = _failure(lambda: Operators(airflow, server.url).start("e"))
-
-    assert failure.log == []
-    assert failure.message.startswith(f"The certificate of MLflow at {server.url} is not trusted")
-    assert "REQUESTS_CA_BUNDLE" in failure.message
-    trusting = Operators(airflow, server.url, environment={"REQUESTS_CA_BUNDLE": str(authority)})
-    assert trusting.start(new_experiment())[1]
-
-
-def test_https_where_http_is_spoken_is_said(
-    airflow: AirflowWorker, mlflow_server: MlflowServer
-) -> None:
-    uri = mlflow_server.url.replace("http:", "https:")
-
-    failure = _failure(lambda: Operators(airflow, uri).start("e"))
-
-    assert failure.message.startswith(f"MLflow at {uri} does not speak TLS as it should: ")
-    assert failure.message.endswith("Is it http there?")
-    assert "certificate" not in failure.message.lower()

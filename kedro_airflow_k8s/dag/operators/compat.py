@@ -1,0 +1,15 @@
+"""Classes that have moved between Airflow versions. A DAG has the statements that it needs.
+
+- EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 always has.
+  Airflow 2.11 has them itself, and may lack that provider.
+"""
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+except ImportError:  # Airflow 2.11
+    from airflow.operators.empty import EmptyOperator
+
+try:
+    from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
+except ImportError:  # Airflow 2.11
+    from airflow.sensors.external_task import ExternalTaskSensor

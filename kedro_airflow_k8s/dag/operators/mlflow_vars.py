@@ -1,0 +1,22 @@
+"""Credentials for MLflow in Airflow variables."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException, Variable
+
+from kedro_airflow_k8s.dag.operators.mlflow_token import MlflowToken
+
+
+def mlflow_vars(*names: str) -> MlflowToken | tuple[bytes, bytes]:
+    """Return user and password, or else the token, of Airflow variables, as MLflow takes them."""
+    values = {name: (Variable.get(name, None) or "").rstrip("\r\n") for name in names}
+    user = values.get("MLFLOW_TRACKING_USERNAME")
+    password = values.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return (user.encode(), password.encode())
+    if token := values.get("MLFLOW_TRACKING_TOKEN"):
+        return MlflowToken(token)
+    raise AirflowException(
+        f"Airflow variables {', '.join(names)}: there is no user with a password, and no token, for"
+        " MLflow. Create them in Airflow."
+    )
