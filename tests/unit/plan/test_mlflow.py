@@ -30,26 +30,28 @@ def planned(kedro: KedroMlflow | None = None, pipeline: str = "__default__", **r
 
 def variables(plan: Plan) -> dict[str, str]:
     """The environment of every pod."""
-    entries = plan.pod["spec"]["containers"][0]["env"]
-    return {entry["name"]: entry.get("value", "") for entry in entries}
+    return dict(plan.pods.environment)
 
 
 def test_a_project_with_kedro_mlflow_gets_a_run_without_being_asked() -> None:
     found = planned(KEDRO).mlflow
     assert found is not None
     assert found.tracking_uri == SERVER
-    assert found.experiment == "Flights"
+    assert found.experiment == {"name": "Flights"}
     assert found.tags == {
         "kedro.commit": "0a1b2c",
         "kedro.pipeline": "__default__",
         "kedro.image": IMAGE,
+        "airflow.dag_id": "{{ dag.dag_id }}",
+        "airflow.run_id": "{{ run_id }}",
+        "airflow.logical_date": "{{ ts | default('') }}",
     }
 
 
 def test_without_kedro_mlflow_nothing_of_mlflow_is_in_the_dag() -> None:
     plan = planned(None, env_vars={"MLFLOW_TRACKING_URI": SERVER})
     assert plan.mlflow is None
-    assert "mlflow" not in " ".join((*plan.operators, *plan.task_ids))
+    assert "mlflow" not in " ".join(plan.task_ids)
     assert "MLFLOW_RUN_ID" not in variables(plan)
 
 
@@ -98,13 +100,13 @@ def test_without_kedro_mlflow_the_configuration_names_the_experiment() -> None:
     for run, name in (({"experiment_name": "Costs"}, "Costs"), ({}, "flights")):
         found = planned(None, mlflow=wanted, **run).mlflow
         assert found is not None
-        assert found.experiment == name
+        assert found.experiment == {"name": name}
 
 
 def test_kedro_mlflows_experiment_goes_before_that_of_the_configuration() -> None:
     found = planned(KEDRO, experiment_name="Costs").mlflow
     assert found is not None
-    assert found.experiment == "Flights"
+    assert found.experiment == {"name": "Flights"}
 
 
 def test_the_run_starts_before_everything_and_ends_after_all_nodes() -> None:
@@ -120,22 +122,6 @@ def test_the_run_starts_before_everything_and_ends_after_all_nodes() -> None:
         "end_mlflow_run",
         "delete_volume",
     )
-    assert plan.steps[:3] == (
-        ("wait_1", "start_mlflow_run"),
-        ("start_mlflow_run", "create_volume"),
-        ("create_volume", "data_volume_init"),
-    )
-    assert {
-        ("every", "all_succeeded"),
-        ("every", "end_mlflow_run"),
-        ("all_succeeded", "end_mlflow_run"),
-        ("every", "delete_volume"),
-    } <= set(plan.steps)
-
-
-def test_without_a_volume_the_run_is_before_the_first_nodes() -> None:
-    plan = planned(KEDRO, volume={"disabled": True})
-    assert plan.steps[0] == ("start_mlflow_run", "first")
 
 
 def test_a_node_that_is_called_like_a_task_of_mlflow_keeps_a_name_of_its_own() -> None:
@@ -157,7 +143,7 @@ def test_each_pod_is_told_of_the_run_its_name_and_the_server() -> None:
     found = variables(planned(KEDRO))
     assert found["MLFLOW_TRACKING_URI"] == SERVER
     assert found["MLFLOW_RUN_ID"] == "{{ ti.xcom_pull(task_ids='start_mlflow_run') }}"
-    assert found["KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"] == "{{ dag.dag_id }} {{ run_id }}"
+    assert found["KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"] == ("{{ (dag.dag_id ~ ' ' ~ run_id)[:250] }}")
 
 
 def test_a_name_that_mlflow_yml_gives_to_runs_comes_through_whatever_it_holds() -> None:
@@ -165,19 +151,49 @@ def test_a_name_that_mlflow_yml_gives_to_runs_comes_through_whatever_it_holds() 
     assert variables(plan)["KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"] == ('{{ "{{ ds }} $$(HOME) run" }}')
 
 
+def test_a_name_too_long_for_mlflows_databases_is_cut() -> None:
+    found = planned(KedroMlflow("Flights", SERVER, run_name="n" * 251)).mlflow
+    assert found is not None
+    assert found.run_name == "n" * 250
+
+
 def test_a_google_token_is_the_pods_own() -> None:
     plan = planned(KEDRO, mlflow={"authentication": {"type": "google", "audience": "proxy"}})
     found = variables(plan)
     assert found["MLFLOW_TRACKING_AUTH"] == "kedro-airflow-k8s-google"
     assert found["KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"] == "proxy"
-    assert plan.mlflow is not None
-    assert plan.mlflow.authentication == {"type": "google", "audience": "proxy"}
 
 
-def test_a_connection_has_a_default_name() -> None:
-    found = planned(KEDRO, mlflow={"authentication": "connection"}).mlflow
+@pytest.mark.parametrize(
+    ("authentication", "auth"),
+    [
+        ("none", ()),
+        ("connection", ("mlflow_connection", "mlflow_default")),
+        ({"type": "connection", "connection": "mine"}, ("mlflow_connection", "mine")),
+        (
+            "vars",
+            (
+                "mlflow_vars",
+                "MLFLOW_TRACKING_USERNAME",
+                "MLFLOW_TRACKING_PASSWORD",
+                "MLFLOW_TRACKING_TOKEN",
+            ),
+        ),
+        (
+            {"type": "vars", "params": ["MLFLOW_TRACKING_TOKEN"]},
+            ("mlflow_vars", "MLFLOW_TRACKING_TOKEN"),
+        ),
+        ("google", ("mlflow_google", SERVER)),
+        ({"type": "google", "audience": "proxy"}, ("mlflow_google", "proxy")),
+    ],
+)
+def test_the_dag_has_only_the_credentials_that_are_configured(
+    authentication: Any, auth: tuple[str, ...]
+) -> None:
+    found = planned(KEDRO, mlflow={"authentication": authentication}).mlflow
     assert found is not None
-    assert found.authentication == {"type": "connection", "connection": "mlflow_default"}
+    assert found.auth == auth
+    assert found.operators == (("mlflow_token", auth[0], "mlflow") if auth else ("mlflow",))
 
 
 def test_what_mlflow_yml_says_of_experiments_is_kept() -> None:
@@ -190,4 +206,4 @@ def test_what_mlflow_yml_says_of_experiments_is_kept() -> None:
     found = planned(kedro).mlflow
     assert found is not None
     assert found.restore_experiment is False
-    assert found.experiment_settings == {"artifact_location": "s3://bucket/flights"}
+    assert found.experiment == {"name": "Flights", "artifact_location": "s3://bucket/flights"}
