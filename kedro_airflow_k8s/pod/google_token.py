@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import Any
 
 import requests
 
 from kedro_airflow_k8s.pod.environment import MLFLOW_AUDIENCE_VARIABLE, MLFLOW_GOOGLE_AUTH
-
-FRESH_SECONDS = 1800
-"""After that long, a new token is fetched; Google's are valid for an hour."""
 
 
 class GoogleTokenProvider:
@@ -25,56 +21,51 @@ class GoogleTokenProvider:
     """
 
     def get_name(self) -> str:
-        """The name."""
+        """Return the name."""
         return MLFLOW_GOOGLE_AUTH
 
     def get_auth(self) -> requests.auth.AuthBase:
-        """What requests takes."""
+        """Return what requests takes: one for all requests of the process."""
         return _AUTH
 
 
 class GoogleToken(requests.auth.AuthBase):
-    """Puts a token of the pod's Google account into each request."""
+    """A token of the pod's Google account, which is renewed before it ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._token = ""
-        self._until = 0.0
+        self._credentials: Any = None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put it into a request."""
+        """Put the token into a request.
+
+        Raises:
+            RuntimeError: If the pod has no Google account, or lacks google-auth.
+        """
+        try:
+            from google.auth.exceptions import GoogleAuthError
+            from google.auth.transport.requests import Request
+            from google.oauth2.id_token import fetch_id_token_credentials
+        except ImportError as error:
+            raise RuntimeError(
+                "MLflow needs a Google token (run_config.mlflow.authentication), and google-auth"
+                " is not installed in the image. Add it to requirements.txt."
+            ) from error
+        audience = os.environ[MLFLOW_AUDIENCE_VARIABLE]
+        fetch: Any = fetch_id_token_credentials
         with self._lock:
-            if time.monotonic() >= self._until:
-                self._token = fetch_token(os.environ[MLFLOW_AUDIENCE_VARIABLE])
-                self._until = time.monotonic() + FRESH_SECONDS
-            request.headers["Authorization"] = f"Bearer {self._token}"
+            try:
+                self._credentials = self._credentials or fetch(audience, Request())
+                if not self._credentials.valid:
+                    self._credentials.refresh(Request())
+            except GoogleAuthError as error:
+                raise RuntimeError(
+                    f"There is no Google id token for {audience!r} in this pod: {error}. Its"
+                    " service account (run_config.service_account_name) must be a Google one by"
+                    " workload identity."
+                ) from error
+            self._credentials.apply(request.headers)
         return request
 
 
 _AUTH = GoogleToken()
-
-
-def fetch_token(audience: str) -> str:
-    """A new id token for an audience.
-
-    Raises:
-        RuntimeError: If the pod has no Google account, or lacks google-auth.
-    """
-    try:
-        from google.auth.exceptions import GoogleAuthError
-        from google.auth.transport.requests import Request
-        from google.oauth2.id_token import fetch_id_token
-    except ImportError as error:
-        raise RuntimeError(
-            "MLflow wants a Google token (run_config.mlflow.authentication), and google-auth is not"
-            " installed in the image: add it to requirements.txt."
-        ) from error
-    try:
-        fetch: Any = fetch_id_token
-        return str(fetch(Request(), audience))
-    except GoogleAuthError as error:
-        raise RuntimeError(
-            f"There is no Google id token for {audience!r} in this pod: {error}. Its service"
-            " account (run_config.service_account_name) has to be a Google one by workload"
-            " identity."
-        ) from error

@@ -15,6 +15,8 @@ from kedro_airflow_k8s.pod.environment import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
@@ -44,17 +46,33 @@ class PodHooks:
     # Last, as hooks of the user may add datasets here too: what they add is right.
     @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Leave the MLflow run open; store each dataset that crosses the border of this task."""
+        """Store each dataset that crosses the border of this task."""
         self.ran = True
-        if self.mlflow_run_id:
-            from kedro_airflow_k8s.pod.mlflow_run import keep_open
-
-            keep_open(self.mlflow_run_id)
         root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
         if root:
             from kedro_airflow_k8s.pod.passing_on import pass_on
 
             pass_on(pipeline, catalog, root)
+
+    # First, as kedro-mlflow ends the run here.
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self) -> None:
+        """Leave the MLflow run open for other pods."""
+        if self.mlflow_run_id:
+            from kedro_airflow_k8s.pod.mlflow_run import leave
+
+            leave(self.mlflow_run_id)
+
+    @hook_impl(hookwrapper=True)
+    def on_pipeline_error(self) -> Iterator[None]:
+        """Leave the MLflow run open for other pods, which kedro-mlflow ends here."""
+        if not self.mlflow_run_id:
+            yield
+            return
+        from kedro_airflow_k8s.pod.mlflow_run import status_kept
+
+        with status_kept(self.mlflow_run_id):
+            yield
 
 
 def _refuse_to_be_disabled() -> None:

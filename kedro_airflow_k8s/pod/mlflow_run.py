@@ -1,12 +1,16 @@
 """The MLflow run that all pods of a DAG run log to: Airflow starts it, names it and ends it.
 
-Imported only in the pods of such a run.
+Imported only in the pods of such a run. kedro-mlflow and MLflow end a run with their process; here,
+the status that the run had before is written again, and Airflow writes the last one.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kedro_airflow_k8s.pod.environment import MLFLOW_RUN_NAME_VARIABLE
@@ -20,29 +24,55 @@ def keep_name(context: Any) -> None:
     """
     config = getattr(context, "mlflow", None)
     if config is not None:
-        # A database of MLflow has no room for more.
-        config.tracking.run.name = os.environ[MLFLOW_RUN_NAME_VARIABLE][:250]
+        config.tracking.run.name = os.environ[MLFLOW_RUN_NAME_VARIABLE]
         # It would be another run than the one in MLFLOW_RUN_ID.
         config.tracking.run.id = None
 
 
-def keep_open(run_id: str) -> None:
-    """Keep what runs in this pod from ending the run, which other pods still log to.
+def leave(run_id: str) -> None:
+    """End what this process logs to the run, before kedro-mlflow does, and leave it as it is.
 
-    kedro-mlflow ends it after each pod, and MLflow itself when Python ends. By now it is imported,
-    by kedro-mlflow or by the nodes' modules; whoever imports it later leaves a status that Airflow
-    corrects at the end.
-
-    Args:
-        run_id: The id of the run.
+    What hooks log after that, such as kedro-mlflow's model of a pipeline, resumes the run.
     """
+    # Imported by now, by kedro-mlflow or by the nodes' modules, or nothing has been logged.
     mlflow: Any = sys.modules.get("mlflow")
     if mlflow is None:
         return
-    set_terminated = mlflow.MlflowClient.set_terminated
+    status = _status(mlflow, run_id)
+    _end_runs(mlflow, run_id, status, "FINISHED")
+    os.environ["MLFLOW_RUN_ID"] = run_id
 
-    def set_terminated_unless_shared(client: Any, run: str, *args: Any, **options: Any) -> None:
-        if run != run_id:
-            set_terminated(client, run, *args, **options)
 
-    mlflow.MlflowClient.set_terminated = set_terminated_unless_shared
+@contextmanager
+def status_kept(run_id: str) -> Iterator[None]:
+    """Write the status of the run again after kedro-mlflow has ended it, as it does on an error."""
+    mlflow: Any = sys.modules.get("mlflow")
+    status = _status(mlflow, run_id) if mlflow else ""
+    yield
+    if status:
+        _end_runs(mlflow, run_id, status, "FAILED")
+        with suppress(mlflow.MlflowException):
+            mlflow.MlflowClient().update_run(run_id, status)
+
+
+def _end_runs(mlflow: Any, run_id: str, status: str, others: str) -> None:
+    """End the active runs of this thread: the shared one with a status, others with another."""
+    while run := mlflow.active_run():
+        # It is not active any more, even if MLflow does not answer.
+        with suppress(mlflow.MlflowException):
+            mlflow.end_run(status if run.info.run_id == run_id else others)
+
+
+def _status(mlflow: Any, run_id: str) -> str:
+    """Return the status of the run, which Airflow may have ended already; empty if unknown."""
+    try:
+        return str(mlflow.MlflowClient().get_run(run_id).info.status)
+    except mlflow.MlflowException as error:
+        logging.getLogger(__name__).warning(
+            "MLflow does not answer at the end of this pod: %s The task end_mlflow_run writes the"
+            " status of the run.",
+            error,
+        )
+        # It was tried for minutes, which once is enough.
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+        return ""

@@ -7,7 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kedro.pod.kedro_processes import SECONDS, kedro_arguments, pod_environment
+from kedro_airflow_k8s.pod.environment import CONTRACT, CONTRACT_VARIABLE
+from tests.kedro.pod.kedro_processes import SECONDS, pod_environment
 from tests.support.kedro_projects import ProjectFolder, make_project
 from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowRecord, MlflowServer
 
@@ -35,6 +36,13 @@ def fail(depth):
 def wait(depth):
     print("IT RUNS", flush=True)
     time.sleep(600)
+
+def hold(depth):
+    print("IT RUNS", flush=True)
+    while not Path("go on").exists():
+        time.sleep(0.05)
+    if Path("go on").read_text():
+        raise ValueError("no prices today")
 
 def nested(depth):
     with mlflow.start_run(nested=True, run_name="inner"):
@@ -68,7 +76,7 @@ def second(depth):
     mlflow.log_metric("second", 2)
 
 def register_pipelines():
-    alone = (train, fail, wait, nested, nested_failure, another, own, fit)
+    alone = (train, fail, wait, hold, nested, nested_failure, another, own, fit)
     return {
         "__default__": Pipeline([
             node(report, ["params:depth", "params:text"], "score", name="report"),
@@ -113,6 +121,7 @@ class Pods:
     def variables(self) -> dict[str, str]:
         """What the DAG gives to a pod."""
         return {
+            CONTRACT_VARIABLE: CONTRACT,
             "MLFLOW_TRACKING_URI": self.server.url,
             "MLFLOW_RUN_ID": self.run_id,
             "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME": NAME,
@@ -124,7 +133,7 @@ class Pods:
 
     def command(self, *arguments: str) -> list[str]:
         """How the DAG starts Kedro."""
-        return [str(MLFLOW_PYTHON), *kedro_arguments("run", *arguments)]
+        return [str(MLFLOW_PYTHON), "-m", "kedro_airflow_k8s.pod", "run", *arguments]
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start a pod."""
@@ -137,6 +146,14 @@ class Pods:
             text=True,
             start_new_session=True,
         )
+
+    def held(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a pod, and wait until its node holds."""
+        process = self.start(*arguments, **variables)
+        assert process.stdout is not None
+        while process.stdout.readline() != "IT RUNS\n":
+            assert process.poll() is None
+        return process
 
     def execute(self, *arguments: str, **variables: str) -> str:
         """Run a pod to its end, which is a good one, and give what it prints."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.kedro.pod.kedro_processes import pod_environment
 from tests.kedro.pod.mlflow_pods import NAME, Pods, ended, make_pods
 from tests.support.mlflow_servers import MlflowServer, needs_mlflow
@@ -32,7 +33,7 @@ def test_pods_at_the_same_time_log_into_one_run_that_stays_open_and_keeps_its_na
 
     assert "no prices today" in outputs[2]
     run = pods.run
-    assert (run.status, run.name, run.end_time) == ("RUNNING", NAME, None)
+    assert (run.status, run.name) == ("RUNNING", NAME)
     assert run.params == {"depth": "3", "text": "a report"}
     assert run.metrics == {"loss": 0.25, "score": 0.75}
     assert run.tags["trained"] == "yes"
@@ -41,15 +42,57 @@ def test_pods_at_the_same_time_log_into_one_run_that_stays_open_and_keeps_its_na
     assert pods.others() == []
 
 
-def test_a_pod_that_is_asked_to_stop_leaves_the_run_open(pods: Pods) -> None:
-    process = pods.start("--nodes=wait")
-    assert process.stdout is not None
-    while process.stdout.readline() != "IT RUNS\n":
-        assert process.poll() is None
-    os.kill(process.pid, signal.SIGTERM)
+@pytest.mark.parametrize("status", ["RUNNING", "KILLED"])
+@pytest.mark.parametrize("end", ["success", "failure", "stop"])
+def test_a_pod_leaves_the_status_of_the_run_as_it_is(pods: Pods, status: str, end: str) -> None:
+    process = pods.held("--nodes=hold")
+    # Airflow may have ended the run, and stops its pods after that.
+    pods.server.call("POST", "runs/update", run_id=pods.run_id, status=status)
+    if end == "stop":
+        os.kill(process.pid, signal.SIGTERM)
+    else:
+        pods.project.write("go on", "" if end == "success" else "fail")
 
-    assert "TaskTerminated" in ended(process, 1)
-    assert (pods.run.status, pods.run.name) == ("RUNNING", NAME)
+    output = ended(process, int(end != "success"))
+
+    assert ("TaskTerminated" in output) == (end == "stop")
+    assert (pods.run.status, pods.run.name) == (status, NAME)
+
+
+@pytest.mark.parametrize("end", ["success", "failure"])
+def test_a_server_that_is_down_at_the_end_of_a_pod_changes_nothing_for_it(
+    pods: Pods, end: str
+) -> None:
+    with FaultProxy(pods.server.url) as proxy:
+        process = pods.held("--nodes=hold", MLFLOW_TRACKING_URI=proxy.url)
+        proxy.faults.append(Fault("reset", times=1000))
+        pods.project.write("go on", "" if end == "success" else "fail")
+
+        output = ended(process, int(end != "success"))
+
+    assert "MLflow does not answer at the end of this pod" in output
+    assert ("no prices today" in output) == (end == "failure")
+    assert pods.run.status == "RUNNING"
+
+
+HOOKS = """
+import mlflow
+from kedro.framework.hooks import hook_impl
+
+class Hooks:
+    @hook_impl
+    def after_pipeline_run(self):
+        mlflow.log_metric("late", 3)
+"""
+
+
+def test_what_other_hooks_log_at_the_end_is_in_the_run(pods: Pods) -> None:
+    pods.project.settings(HOOKS + "HOOKS = (Hooks(),)\n")
+
+    pods.execute("--nodes=train")
+
+    assert pods.others() == []
+    assert pods.run.metrics == {"loss": 0.25, "late": 3}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +111,8 @@ def test_a_run_that_a_node_starts_by_itself_ends_as_ever(
 
     (other,) = pods.others()
     assert (other.name, other.status) == (name, status)
-    assert pods.run.status == "RUNNING"
+    # Of the run that a node ends by itself, Airflow corrects the status.
+    assert pods.run.status == ("FINISHED" if node == "own" else "RUNNING")
 
 
 def test_what_mlflow_logs_by_itself_is_in_the_run(pods: Pods) -> None:
@@ -101,15 +145,13 @@ def test_what_mlflow_yml_says_of_the_run_does_not_lead_elsewhere(pods: Pods) -> 
     assert pods.server.run(other).metrics == {}
 
 
-def test_a_name_too_long_for_mlflows_databases_is_cut(pods: Pods) -> None:
-    pods.execute("--nodes=train", KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME="n" * 501)
-
-    assert pods.run.name == "n" * 250
-
-
 def test_outside_of_such_a_dag_kedro_mlflow_does_as_ever(pods: Pods) -> None:
     environment = pod_environment(
-        {name: pods.variables[name] for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")}
+        {
+            name: value
+            for name, value in pods.variables.items()
+            if name != "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"
+        }
     )
     for node, code, status in (("train", 0, "FINISHED"), ("fail", 1, "FAILED")):
         done = subprocess.run(
