@@ -15,6 +15,8 @@ from typing import Any
 
 from kedro_airflow_k8s.pod.environment import MLFLOW_RUN_NAME_VARIABLE
 
+RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
 
 def keep_name(context: Any) -> None:
     """Keep kedro-mlflow from renaming the run to the pipeline of this pod.
@@ -65,14 +67,20 @@ def _end_runs(mlflow: Any, run_id: str, status: str, others: str) -> None:
 
 def _status(mlflow: Any, run_id: str) -> str:
     """Return the status of the run, which Airflow may have ended already; empty if unknown."""
+    # It is worth seconds, not the minutes that MLflow tries by default.
+    patience = os.environ.get(RETRIES_VARIABLE, "")
+    os.environ[RETRIES_VARIABLE] = "2"
     try:
-        return str(mlflow.MlflowClient().get_run(run_id).info.status)
+        status = str(mlflow.MlflowClient().get_run(run_id).info.status)
     except mlflow.MlflowException as error:
+        os.environ[RETRIES_VARIABLE] = "0"
         logging.getLogger(__name__).warning(
             "MLflow does not answer at the end of this pod: %s The task end_mlflow_run writes the"
             " status of the run.",
             error,
         )
-        # It was tried for minutes, which once is enough.
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
         return ""
+    os.environ.pop(RETRIES_VARIABLE)
+    if patience:
+        os.environ[RETRIES_VARIABLE] = patience
+    return status
