@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -90,7 +91,8 @@ class MlflowExperiment:
         for other in others:
             self.call("runs/delete", run_id=other)
         self.call("runs/update", run_id=run_id, run_name=run_name, status="RUNNING")
-        print(f"MLflow run: {self.tracking_uri}/#/experiments/{experiment_id}/runs/{run_id}")
+        page = f"{self.tracking_uri}/#/experiments/{experiment_id}/runs/{run_id}"
+        logging.getLogger("airflow.task").info("MLflow run: %s", page)
         return run_id
 
     def end_run(self, mlflow_run_id: str, ti: Any, dag_run: Any, task: Any) -> str:

@@ -69,7 +69,7 @@ def execute(
 def execute_mlflow(
     environment: dict[str, str], missing: list[str], **call: Any
 ) -> tuple[Any, list[str]]:
-    """What a task around an MLflow run returns, and what it waits and prints."""
+    """What a task around an MLflow run returns, and what it logs and waits."""
     with mlflow_tasks.surroundings(environment, missing) as lines:
         try:
             value = mlflow_tasks.execute(**call)

@@ -24,11 +24,6 @@ def new_experiment() -> str:
     return f"experiment {next(_numbers)}"
 
 
-def waits_of(log: Sequence[str]) -> list[str]:
-    """The waits among what a task logs: Airflow 2's also has urllib3's words about each."""
-    return [line for line in log if line.startswith("waits ")]
-
-
 def small_mlflow(request: Request) -> Reply:
     """Answer as an MLflow does that has one experiment with one run."""
     info = {"experiment_id": "1", "lifecycle_stage": "active", "run_id": "0" * 32}
@@ -54,7 +49,7 @@ class MlflowTasks:
     missing: Sequence[str] = ()
 
     def start(self, experiment: str, url: str = URL + TASK, **more: Any) -> tuple[str, list[str]]:
-        """Execute the one that starts: the run's id, and what it prints and waits."""
+        """Execute the one that starts: the run's id, and what it logs and waits."""
         settings = {"name": experiment, **more.pop("settings", {})}
         server = {**self.server(experiment), "settings": settings, **more.pop("server", {})}
         arguments = {"run_name": "letters 1", "tags": TAGS, "url": url, **more}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import logging
 import os
 import sys
 import time
@@ -70,19 +69,30 @@ def start_at_once(server: Mapping[str, Any], urls: Sequence[str]) -> list[Any]:
         return [call.result() for call in calls]
 
 
+class Lines(logging.Handler):
+    """Keeps what a task logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self.lines.append(record.getMessage())
+
+
 @contextmanager
 def surroundings(environment: Mapping[str, str], missing: Sequence[str]) -> Iterator[list[str]]:
-    """An environment without some modules, where waits end at once; what is printed and waited."""
-    lines: list[str] = []
-    printed = io.StringIO()
+    """An environment without some modules, where waits end at once; what is logged and waited."""
+    handler = Lines()
+    log = logging.getLogger("airflow.task")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    tell = mock.Mock(side_effect=lambda s: handler.lines.append(f"waits {s:g} s"))
     with ExitStack() as stack:
+        stack.callback(log.removeHandler, handler)
         stack.enter_context(mock.patch.dict(os.environ, environment))
         if missing:
             stack.enter_context(mock.patch.dict(sys.modules, dict.fromkeys(missing)))
-        tell = mock.Mock(side_effect=lambda s: lines.append(f"waits {s:g} s"))
         stack.enter_context(mock.patch.object(time, "sleep", tell))
-        stack.enter_context(contextlib.redirect_stdout(printed))
-        try:
-            yield lines
-        finally:
-            lines += printed.getvalue().splitlines()
+        yield handler.lines

@@ -18,7 +18,6 @@ from tests.airflow.dag.operators.mlflow_operators import (
     WAITS,
     MlflowTasks,
     new_experiment,
-    waits_of,
 )
 from tests.support.mlflow_servers import MlflowServer, needs_mlflow
 
@@ -141,7 +140,7 @@ def test_runs_that_start_at_the_same_moment_share_one_experiment(
 def test_the_run_has_its_name_and_tags_and_a_link_to_airflow(
     tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
-    run_id, printed = tasks.start(new_experiment())
+    run_id, log = tasks.start(new_experiment())
 
     run = mlflow_server.run(run_id)
     assert (run.status, run.name, run.end_time) == ("RUNNING", "letters 1", None)
@@ -154,7 +153,7 @@ def test_the_run_has_its_name_and_tags_and_a_link_to_airflow(
         "mlflow.runName": "letters 1",
     }
     page = f"{tasks.uri}/#/experiments/{run.experiment_id}/runs/{run_id}"
-    assert printed == [f"MLflow run: {page}"]
+    assert log == [f"MLflow run: {page}"]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +326,7 @@ def test_a_server_that_is_down_at_the_end_is_given_up_after_six_tries_in_half_a_
         tasks.end(run_id)
 
     assert proxy.seen("runs/update") == 1 + 6
-    assert waits_of(failure.value.log) == WAITS
+    assert failure.value.log == WAITS
     assert mlflow_server.run(run_id).status == "RUNNING"
     proxy.faults = [Fault("reset", "runs/update", 5, served=True)]
     assert tasks.end(run_id)[0] == "FINISHED"

@@ -19,7 +19,6 @@ from tests.airflow.dag.operators.mlflow_operators import (
     MlflowTasks,
     new_experiment,
     small_mlflow,
-    waits_of,
 )
 from tests.support.mlflow_servers import NAME_IN_CLUSTER, MlflowServer, needs_mlflow
 from tests.support.storage_servers import free_port
@@ -75,7 +74,7 @@ def test_an_answer_that_is_an_error_is_told_at_once_with_the_way_out(
 
         assert len(server.requests) == 1
     assert failure.message == f"MLflow at {server.url} {words}. {fix}"
-    assert waits_of(failure.log) == []
+    assert failure.log == []
     assert "s3cret" not in failure.trace
 
 
@@ -91,7 +90,7 @@ def test_a_server_that_stays_broken_is_given_up_after_six_tries_in_its_own_words
         failure.message
         == f"MLflow at {server.url} answered {status}: <h1>Bad day</h1>. {ELSEWHERE}"
     )
-    assert waits_of(failure.log) == WAITS
+    assert failure.log == WAITS
 
 
 def test_half_an_answer_is_an_error(airflow: AirflowWorker) -> None:
@@ -108,7 +107,7 @@ def test_nothing_at_the_address_is_given_up_after_six_tries(airflow: AirflowWork
     assert failure.message.startswith(f"MLflow at {uri} did not answer: ")
     assert "refused" in failure.message
     assert failure.message.endswith(ELSEWHERE)
-    assert waits_of(failure.log) == WAITS
+    assert failure.log == WAITS
 
 
 def test_a_name_that_no_dns_knows_is_told(airflow: AirflowWorker) -> None:
@@ -131,7 +130,7 @@ def test_a_certificate_of_an_unknown_authority_is_told_at_once(
 
     failure = _failure(MlflowTasks(airflow, server.url))
 
-    assert waits_of(failure.log) == []
+    assert failure.log == []
     assert "CERTIFICATE_VERIFY_FAILED" in failure.message
     assert failure.message.endswith(
         "Set REQUESTS_CA_BUNDLE for Airflow's workers to its authority."
@@ -147,7 +146,7 @@ def test_https_where_http_is_spoken_is_told_at_once(airflow: AirflowWorker) -> N
     assert failure.message.endswith(
         "If the server speaks plain HTTP, its address begins with http://."
     )
-    assert waits_of(failure.log) == []
+    assert failure.log == []
 
 
 class ForwardProxy(FaultProxy):
