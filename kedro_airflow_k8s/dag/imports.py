@@ -75,25 +75,21 @@ def _merged(trees: list[ast.Module]) -> str:
             aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
             members.setdefault(node.module or "", set()).update(aliases)
     future = members.pop("__future__", set())
-    lines = {name: f"import {name}" for name in sorted(plain)}
+    lines = [(name, f"import {name}") for name in sorted(plain)]
     for module in sorted(members):
-        # As isort has it, `import a as b` stands for itself.
-        for renamed in sorted(name for name in members[module] if " as " in name):
-            lines[f"{module} {renamed}"] = f"from {module} import {renamed}"
         ordered = sorted((name for name in members[module] if " as " not in name), key=_order)
-        if not ordered:
-            continue
         line = f"from {module} import {', '.join(ordered)}"
         if len(line) > WIDTH:
             inside = "".join(f"{INDENT}{name},\n" for name in ordered)
             line = f"from {module} import (\n{inside})"
-        lines[module] = line
-    lines = dict(sorted(lines.items(), key=lambda item: (item[1].startswith("from"), item[0])))
-    blocks = [
-        [f"from __future__ import {', '.join(sorted(future))}"] if future else [],
-        [line for name, line in lines.items() if name.split(".")[0] not in _THIRD_PARTY],
-        [line for name, line in lines.items() if name.split(".")[0] in _THIRD_PARTY],
-    ]
+        if ordered:
+            lines.append((module, line))
+        # As isort has it, `import a as b` stands for itself.
+        renamed = sorted(name for name in members[module] if " as " in name)
+        lines += [(module, f"from {module} import {name}") for name in renamed]
+    own = [line for module, line in lines if module.split(".")[0] not in _THIRD_PARTY]
+    third = [line for module, line in lines if module.split(".")[0] in _THIRD_PARTY]
+    blocks = [[f"from __future__ import {', '.join(sorted(future))}"] if future else [], own, third]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 

@@ -158,8 +158,8 @@ def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made
 
     assert done.code == 1, done.text
     assert "The run failed: start_mlflow_run." in done.text
-    assert f"MLflow at {nobody} does not work: no answer" in done.text
-    assert "Is it up, and is this its address as Airflow's workers see it?" in done.text
+    assert f"MLflow at {nobody} did not answer: " in done.text
+    assert "Check that it is up and that Airflow's workers reach it at this address." in done.text
     states = coffee.states("coffee", done.run_id)
     assert states.pop("start_mlflow_run") == "failed"
     # There is no volume, and no pod.
@@ -213,6 +213,6 @@ def test_without_credentials_the_run_fails_and_says_where_they_belong(
     done = coffee.run_once("quick", mlflow=locked.url)
 
     assert done.code == 1, done.text
-    assert f"MLflow at {locked.url} answered 401: it does not take these credentials" in done.text
-    assert "run_config.mlflow.authentication in airflow-k8s.yaml" in done.text
+    assert f"MLflow at {locked.url} answered 401: You are not authenticated" in done.text
+    assert "Set run_config.mlflow.authentication to an account that may do this." in done.text
     assert coffee.states(done.dag_id, done.run_id)["guess"] == "upstream_failed"
