@@ -133,7 +133,7 @@ def _long_string(text: str, line: str, depth: int) -> str:
     """Return a long string as several literals in brackets, which Python joins."""
     indent = INDENT * (depth + 1)
     lines = _string_lines(text, indent, 0)
-    fits = max(map(len, lines.splitlines())) + len(indent) <= WIDTH
+    fits = max(map(len, lines.splitlines()), default=0) + len(indent) <= WIDTH
     return f"(\n{indent}{lines}\n{INDENT * depth})" if fits or "\n" in lines else line
 
 

@@ -103,6 +103,8 @@ def _values(plan: Plan) -> dict[str, Any]:
 _OWN_NAMES = frozenset(
     (
         *(*OWN_TASKS, "dag", "kedro_task", "mlflow", "nodes"),
+        # Imported by some DAGs only: a task has the same variable in all of them.
+        *("datetime", "json", "k8s", "logging", "pendulum", "re", "time", "timedelta", "timezone"),
         *("OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES"),
     )
 )
