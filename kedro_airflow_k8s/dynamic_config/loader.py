@@ -26,9 +26,9 @@ UNESCAPED = r"(?<!\\)((?:\\\\)*)"
 SHORT_FORM = re.compile(
     # No dots, which lead to keys of keys, no colon, which makes a resolver, no underscore at the
     # beginning, which is for the file's own use.
-    UNESCAPED + r"\$\{\s*((?!_)[^\s${}()\[\]:.,|\\'\"]+)(?:\|([^\s{}()\[\]:.\\'\"]*))?\s*\}"
+    UNESCAPED + r"\$\{\s*((?!_)[^\s${}()\[\]:.,|\\'\"]+)(\|[^\s{}()\[\]:.\\'\"]*)?\s*\}"
 )
-"""What OmegaConf reads as one key at the top: backslashes, the name, and the default."""
+"""What OmegaConf reads as one key at the top: backslashes, the name, and `|` with the default."""
 
 _OC_ENV = "oc.env"
 
@@ -100,7 +100,7 @@ def long_form(value: Any, own: Collection[str]) -> Any:
         backslashes, name, default = found.groups()
         if name in own:
             return f"{backslashes}${{{name}}}"
-        rest = "" if default is None else f",'{default}'"
+        rest = f",'{default[1:]}'" if default else ""
         return f"{backslashes}${{{resolver.SHORT_FORM_NAME}:'{name}'{rest}}}"
 
     return SHORT_FORM.sub(replaced, value)

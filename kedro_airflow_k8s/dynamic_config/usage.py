@@ -63,29 +63,22 @@ def used_names(
     uses: dict[Use, None] = {}
     for kind in sorted(kinds):
         contents = {
-            file: _content(file, everything=short) for file in config_files(loader, patterns[kind])
+            file: _content(file, everything=short)
+            for file in config_files(loader, patterns.get(kind, ()))
         }
         own = {key for content in contents.values() for key in content}
         for file, content in contents.items():
             place = file.relative_to(conf_path).as_posix()
             for key, value in content.items():
                 for text in _texts(value):
-                    for name, has_default in [
-                        *(_long_names(text) if long else ()),
-                        *(_short_names(text, own - {key}) if short else ()),
-                    ]:
-                        uses[Use(name.lower(), place, has_default)] = None
+                    long_names = _LONG_FORM.findall(text) if long else []
+                    short_names = SHORT_FORM.findall(text) if short else []
+                    for _, name, default in long_names:
+                        uses[Use(name.lower(), place, bool(default))] = None
+                    for _, name, default in short_names:
+                        if name not in own - {key}:
+                            uses[Use(name.lower(), place, bool(default))] = None
     return tuple(uses)
-
-
-def _long_names(text: str) -> list[tuple[str, bool]]:
-    """Return the names in a text, each with whether it has a default."""
-    return [(name, bool(comma)) for _, name, comma in _LONG_FORM.findall(text)]
-
-
-def _short_names(text: str, own: set[Any]) -> list[tuple[str, bool]]:
-    found = [(match[2], match[3] is not None) for match in SHORT_FORM.finditer(text)]
-    return [(name, has_default) for name, has_default in found if name not in own]
 
 
 def _content(file: Path, *, everything: bool) -> dict[Any, Any]:

@@ -27,7 +27,7 @@ def config_problem(error: Exception) -> str:
         )
     missing = _NO_KEY.search(str(error)) if isinstance(error, InterpolationKeyError) else None
     if missing:
-        return f"{error}\n{_instead(*missing.groups())}"
+        return f"{error}\n{long_form_instead(*missing.groups())}"
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
@@ -36,7 +36,7 @@ def config_problem(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _instead(name: str, default: str | None) -> str:
+def long_form_instead(name: str, default: str | None = None) -> str:
     """Return what to write in place of `${name}` or `${name|default}` that is not a key."""
     long_form = f"${{kedro_config:{name}}}"
     if default is not None:

@@ -19,9 +19,9 @@ from kedro.pipeline import Pipeline
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.wording import Nearest
-from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader, resolver
+from kedro_airflow_k8s.dynamic_config import resolver
 from kedro_airflow_k8s.dynamic_config.git import describe_commit
-from kedro_airflow_k8s.dynamic_config.loader import read
+from kedro_airflow_k8s.dynamic_config.loader import DynamicConfigLoader, read
 from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
 from kedro_airflow_k8s.dynamic_config.variables import (
     FROM_GIT,
@@ -35,7 +35,12 @@ from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credent
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.nodes import pipeline_nodes
-from kedro_airflow_k8s.project.problems import config_problem, left_out, not_imported
+from kedro_airflow_k8s.project.problems import (
+    config_problem,
+    left_out,
+    long_form_instead,
+    not_imported,
+)
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
 
 CONFIG_NAME = "airflow-k8s"
@@ -190,6 +195,10 @@ class KedroProject:
         Raises:
             ConfigError: If they cannot be read.
         """
+        if not isinstance(self._loader, DynamicConfigLoader):
+            for use in used_names(self._loader, ["credentials"], long=False, short=True):
+                problem = f"${{{use.name}}} is not a key in it. {long_form_instead(use.name)}"
+                raise ConfigError(f"{use.file} cannot be read: {problem}")
         return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
 
     @property

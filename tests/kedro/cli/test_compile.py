@@ -159,8 +159,6 @@ except SystemExit:
         "kedro_airflow_k8s.cli",
         # OmegaConf's resolver, which any command that reads the configuration may need.
         "kedro_airflow_k8s.dynamic_config",
-        "kedro_airflow_k8s.dynamic_config.files",
-        "kedro_airflow_k8s.dynamic_config.loader",
         "kedro_airflow_k8s.dynamic_config.resolver",
         "kedro_airflow_k8s.dynamic_config.variables",
     ]

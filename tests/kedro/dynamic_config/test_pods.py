@@ -196,7 +196,17 @@ def test_without_it_the_short_form_is_named_with_both_ways_out(
     assert instead in said
     assert f"add the loader of the short form to settings.py: {OPT_IN}" in said
     project.settings(f"{OPT_IN}\n")
-    assert project.kedro("airflow-k8s", "validate").exit_code == 0
+    assert "not-checked" not in project.kedro("airflow-k8s", "validate").output
+
+
+def test_credentials_are_looked_into_for_it(project: ProjectFolder) -> None:
+    project.write("conf/local/credentials.yml", "db: {user: '${user|me}', password: s3cr3t}\n")
+    said = " ".join(project.kedro("airflow-k8s", "validate").output.split())
+    assert "local/credentials.yml cannot be read: ${user} is not a key in it." in said
+    assert "write ${kedro_config:user}, or add the loader of the short form" in said
+    assert "s3cr3t" not in said
+    project.settings(f"{OPT_IN}\n")
+    assert "not-checked" not in project.kedro("airflow-k8s", "validate").output
 
 
 def test_a_message_about_the_configuration_names_the_variable_and_not_its_value(
