@@ -14,6 +14,7 @@ from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
 from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.config.wording import Nearest, listed
 from kedro_airflow_k8s.dynamic_config.usage import Use
+from kedro_airflow_k8s.plan.params import MACRO_SUCCESSORS
 
 MACROS_OF_BOTH = frozenset(
     (
@@ -33,14 +34,8 @@ MACROS_OF_AIRFLOW_2 = frozenset(
 )
 """Macros that Airflow 3 does not have, and that have no successor in the DAG."""
 
-EMULATED_MACROS = frozenset(
-    (
-        *("execution_date", "next_ds", "next_ds_nodash", "next_execution_date"),
-        *("prev_execution_date_success", "tomorrow_ds", "tomorrow_ds_nodash"),
-        *("yesterday_ds", "yesterday_ds_nodash"),
-    )
-)
-"""Macros that Airflow 3 does not have, and that have a successor in the DAG."""
+EMULATED_MACROS = frozenset(MACRO_SUCCESSORS)
+"""What Airflow 3 does not have, but the DAG has an expression for."""
 
 MACROS_OF_AIRFLOW_3 = frozenset(
     (

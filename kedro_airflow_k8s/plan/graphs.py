@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 
 
 def components(graph: Sequence[Collection[int]]) -> list[int]:
@@ -48,24 +49,23 @@ def _assign(vertex: int, unassigned: list[int], component: list[int]) -> None:
 
 
 def in_order(graph: Sequence[Collection[int]], rank: Sequence[int]) -> list[int]:
-    """The vertices of a graph without circles, each after those before it.
+    """Return the vertices of a graph without cycles, each after those before it.
 
-    Of several that could be next, the one of the lowest rank is. Sorting costs the usual logarithm.
+    Of several that could be next, the one of the lowest rank is.
     """
-    missing = [0] * len(graph)
-    for after in graph:
-        for vertex in after:
-            missing[vertex] += 1
-    ready = [(rank[vertex], vertex) for vertex in range(len(graph)) if not missing[vertex]]
-    heapify(ready)
+    sorter = TopologicalSorter[int](dict.fromkeys(range(len(graph)), ()))
+    for vertex, after in enumerate(graph):
+        for following in after:
+            sorter.add(following, vertex)
+    sorter.prepare()
+    ready: list[tuple[int, int]] = []
     order = []
-    while ready:
+    while sorter.is_active():
+        for vertex in sorter.get_ready():
+            heappush(ready, (rank[vertex], vertex))
         _, vertex = heappop(ready)
         order.append(vertex)
-        for following in graph[vertex]:
-            missing[following] -= 1
-            if not missing[following]:
-                heappush(ready, (rank[following], following))
+        sorter.done(vertex)
     return order
 
 

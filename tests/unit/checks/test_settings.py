@@ -12,7 +12,6 @@ import pytest
 
 from kedro_airflow_k8s.checks import settings
 from kedro_airflow_k8s.checks.settings import doubtful_settings, no_image, unknown_pipelines
-from kedro_airflow_k8s.plan.params import MACRO_SUCCESSORS
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 from tests.support.checked import check_config, config, only, shown
 
@@ -145,7 +144,3 @@ def test_the_macros_are_those_of_airflow_itself(python: Path, tmp_path: Path) ->
         "3": settings.MACROS_OF_AIRFLOW_3,
     }
     assert set(found) == settings.MACROS_OF_BOTH | own[version]
-
-
-def test_the_macros_made_good_are_those_of_the_dag() -> None:
-    assert set(MACRO_SUCCESSORS) == settings.EMULATED_MACROS
