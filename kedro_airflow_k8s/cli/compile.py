@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +33,8 @@ def little_garbage_collection() -> Iterator[None]:
     Nearly all objects of `compile` are needed until its end, so collections find nothing. With 5000
     nodes this saves a tenth of its CPU time and more.
     """
+    import gc
+
     thresholds = gc.get_threshold()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)

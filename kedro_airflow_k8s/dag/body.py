@@ -36,7 +36,9 @@ def variables(task_ids: Sequence[str], reserved: Collection[str]) -> dict[str, s
         taken = {*reserved, *chosen.values()}
         for task_id in left:
             name, whole = names[task_id], depth > task_id.count(".")
-            free = counts[name] == 1 and name not in taken and name not in _NEVER
+            if whole and (name in _NEVER or name in reserved):
+                name = f"task_{name}"
+            free = counts[names[task_id]] == 1 and name not in taken and name not in _NEVER
             if free or whole:
                 chosen[task_id] = name if free else f"{name}_{digest(task_id, 12)}"
         left = [task_id for task_id in left if task_id not in chosen]

@@ -76,7 +76,7 @@ def test_a_difference_is_a_line_for_each_change_then_a_diff_and_the_exit_code_is
     assert lines[blank + 1 : blank + 3] == [f"--- {out / 'shop.py'}", "+++ new"]
     starts = [line.partition(",")[0].rstrip(")") for line in lines]
     assert '-    total = kedro_task("total"' in starts
-    assert '+    sum_ = kedro_task("sum"' in starts or '+    task_sum = kedro_task("sum"' in starts
+    assert '+    task_sum = kedro_task("sum"' in starts
     assert "\x1b" not in result.stdout
     after = files(project.path)
     assert {path for path in after if after[path] != before.get(path)} == {
