@@ -136,7 +136,7 @@ class Rest:
             found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
             assert found, form
             answer = session.post(url, data={**user, "csrf_token": found[1]}, timeout=30)
-            return answer.url.endswith("/home")
+            return answer.url == f"{self.sandbox.host}/home"
 
     def states(self, dag_id: str) -> dict[str, str]:
         """The state of each run of a DAG."""
