@@ -8,6 +8,7 @@ Usage: run_dag.py DAG_ID SKIP REPORT LOGS
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ import pluggy
 from airflow.models import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import State
+from sqlalchemy.exc import OperationalError
 
 try:
     from airflow.sdk.listener import get_listener_manager
@@ -89,7 +91,8 @@ class Reporter(threading.Thread):
     def run(self) -> None:
         """Report until the run has ended."""
         while not self.ended.wait(REPORT_SECONDS):
-            self.write(None, {})
+            with contextlib.suppress(OperationalError):  # The database is locked for a moment.
+                self.write(None, {})
 
     def write(self, state: str | None, import_errors: dict[str, str]) -> None:
         """Write the report, whole."""
