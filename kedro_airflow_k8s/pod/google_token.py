@@ -64,7 +64,7 @@ class GoogleToken(requests.auth.AuthBase):
                     " service account (run_config.service_account_name) must be a Google one by"
                     " workload identity."
                 ) from error
-            self._credentials.apply(request.headers)
+            request.headers["Authorization"] = f"Bearer {self._credentials.token}"
         return request
 
 

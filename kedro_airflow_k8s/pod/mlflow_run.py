@@ -83,4 +83,6 @@ def _status(mlflow: Any, run_id: str) -> str:
     os.environ.pop(RETRIES_VARIABLE)
     if patience:
         os.environ[RETRIES_VARIABLE] = patience
-    return status
+    # Airflow ends a run before its pods only by hand. Any other end is that of another pod, which
+    # is about to write RUNNING again.
+    return status if status == "KILLED" else "RUNNING"

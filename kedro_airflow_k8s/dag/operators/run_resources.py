@@ -52,7 +52,7 @@ class CreateRunResources(BaseOperator):
             for manifest in self.manifests:
                 self.create(manifest, made)
         except BaseException:
-            # No teardown follows a failed setup, and an object may exist though its answer is lost.
+            # Airflow runs no teardown after a failed setup. A lost answer may hide an object.
             for manifest in reversed(made):
                 try:
                     self.delete(manifest)
@@ -99,7 +99,7 @@ class CreateRunResources(BaseOperator):
         """Get the object of this run, empty if there is none; fail if another run has the name."""
         found = self.call("get", manifest)
         if found and not self.marks.items() <= found["metadata"].get("annotations", {}).items():
-            problem = "belongs to something else. Delete or rename it, then clear this task."
+            problem = "does not belong to this DAG run. Delete it, then clear this task."
             raise AirflowException(f"{self.shown(manifest)} {problem}")
         return found
 

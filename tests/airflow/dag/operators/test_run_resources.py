@@ -149,7 +149,7 @@ def test_an_object_of_another_owner_is_refused_and_left_alone(
         getattr(cluster, operator)()
 
     assert caught.value.kind == "AirflowException"
-    for what in (SHOWN, "belongs to something else", "Delete or rename it"):
+    for what in (SHOWN, "does not belong to this DAG run", "Delete it"):
         assert what in caught.value.message
     claim = cluster.claim()
     assert (claim.metadata.uid, claim.metadata.deletion_timestamp) == (uid, None)
@@ -306,7 +306,7 @@ def test_a_volume_of_another_run_made_at_the_same_moment_is_left_alone(cluster: 
 
     with FaultyApi(cluster.local.url, {}, overtake) as proxy:
         cluster.go_through(proxy)
-        with pytest.raises(OperatorFailed, match="belongs to something else"):
+        with pytest.raises(OperatorFailed, match="does not belong to this DAG run"):
             cluster.create()
 
     assert cluster.claims() == [(NAMESPACE, NAME)]
