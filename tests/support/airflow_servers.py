@@ -20,7 +20,7 @@ from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.e2e.server_project import POLICY, make_server_project
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
-WAIT_SECONDS = 180
+WAIT_SECONDS = 600
 
 SETTINGS = {
     # Airflow shows a tag at once, but stores the DAG that comes with it so much later; of 30
