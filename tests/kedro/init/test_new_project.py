@@ -46,7 +46,7 @@ def test_a_new_project_without_a_pipeline_says_so(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     ran = kedro(project, "airflow-k8s", "sandbox", "run")
     assert ran.returncode == 1
-    assert "Error: Pipeline '__default__' has no nodes, so there is nothing to run." in ran.stderr
+    assert "Pipeline '__default__' has no nodes, so there is nothing to run." in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
