@@ -161,7 +161,7 @@ def test_the_guide_to_mwaa_deploys_with_a_session_of_mwaa(
         seen = reader.follow(DOCS / "how-to/amazon-mwaa.md")
 
     assert "Started run run-once-" in seen
-    assert 'kubernetes_conn_id="eks-batch"' in s3_server.read("shop-airflow", "dags/shop.py")
+    assert '"kubernetes_conn_id": "eks-batch"' in s3_server.read("shop-airflow", "dags/shop.py")
 
 
 def test_the_guide_to_airflow_by_helm_deploys_to_a_folder(first: Reader, airflow: Airflow) -> None:
