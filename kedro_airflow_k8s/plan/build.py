@@ -80,7 +80,7 @@ class Schedule:
     """When the DAG runs.
 
     Attributes:
-        cron: A cron expression, a preset, or None if somebody has to start each run.
+        cron: A cron expression, a preset, or None if each run is started by hand.
         timezone: The IANA name of the time zone of the schedule.
         start_date: The first day, from midnight in that time zone.
         max_active_runs: How many runs may be active at once; None for Airflow's own default.

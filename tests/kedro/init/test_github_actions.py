@@ -203,7 +203,7 @@ def test_what_the_user_has_to_set_is_named_at_the_top_and_nothing_else_is_read()
 
 
 def set_as_the_header_says(text: str) -> Push:
-    """What is set on GitHub once somebody has done what the workflow's first lines say."""
+    """What is set on GitHub once a user has done what the workflow's first lines say."""
     top, _, _ = text.partition("\nname: ")
     place = ""
     found: dict[str, dict[str, str]] = {"repository variable": {}, "airflow secret": {}}
