@@ -97,11 +97,14 @@ _SECRET = {
 }
 # Of how often and how long a server that is down is waited for, no more than there has to be.
 _POLICY = """
+import functools
+from urllib3.util import Retry
+
 def task_policy(task):
     if task.task_id in ("start_mlflow_run", "end_mlflow_run"):
         task.retries = 0
-        # Each DAG file has the classes of its own.
-        type(task).api.__globals__["MlflowApi"].pauses = (0.1,)
+        # Each DAG file has classes and imports of its own.
+        task.python_callable.__globals__["Retry"] = functools.partial(Retry, backoff_max=0.1)
 """
 # A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
 _HEED_CTRL_C = """
