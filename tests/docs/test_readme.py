@@ -14,11 +14,8 @@ from xml.etree import ElementTree
 
 import click
 import pytest
-import yaml
 
 from kedro_airflow_k8s.cli import airflow_k8s
-from kedro_airflow_k8s.config.load import load_config
-from kedro_airflow_k8s.sandbox.up import stop_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -113,7 +110,7 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
-def test_the_quickstart_leads_from_a_kedro_project_to_a_dag_that_ran_and_was_uploaded(
+def test_the_quickstart_leads_from_a_kedro_project_to_a_dag_that_ran(
     project: Path,
 ) -> None:
     home = project.parent
@@ -123,36 +120,14 @@ def test_the_quickstart_leads_from_a_kedro_project_to_a_dag_that_ran_and_was_upl
             said += run(block.text, project, home)
 
     assert f"{project}/dags/shop.py: DAG shop with 5 tasks" in said
-    assert 'dag_id="shop"' in said
     assert "5 of 5 tasks succeeded, 3 pods ran" in said
-    uploaded = home / "airflow/dags/shop.py"
-    assert f"Uploaded DAG shop to {uploaded}" in said
-    assert uploaded.read_text() == (project / "dags/shop.py").read_text()
-
-
-def test_airflow_on_this_machine_takes_the_commands_in_their_order(project: Path) -> None:
-    (init,) = [b for b in blocks("## Quickstart") if " init " in b.text]
-    run(init.text, project, project.parent)
-    (commands,) = blocks("### No Airflow yet? One on this machine")
-
-    try:
-        said = run(commands.text, project, project.parent)
-    finally:
-        stop_sandbox(project, print)
-
-    assert "success: 5 of 5 tasks succeeded." in said
-    assert re.search(r"^http://127\.0\.0\.1:\d+/dags/shop/runs/run-once-\S+$", said, re.MULTILINE)
-    assert "The sandbox is stopped." in said
-
-
-def test_what_is_shown_of_airflow_is_a_valid_configuration() -> None:
-    (address,) = [b for b in blocks("## Run it in Airflow") if b.language == "yaml"]
-    loaded = load_config({**yaml.safe_load(address.text), "run_config": {}}, "README.md")
-    assert (loaded.host, loaded.output) == ("https://airflow.example.com", "gs://bucket/dags")
+    assert 'dag_id="shop"' in (project / "dags/shop.py").read_text()
 
 
 def test_the_quickstart_installs_an_extra_that_there_is() -> None:
-    (install,) = [b for b in blocks("## Quickstart") if b.comment.startswith("not run")]
+    (install,) = [
+        b for b in blocks("## Quickstart") if b.comment == "not run by the tests: it installs"
+    ]
     extra = re.search(r"\[(\w+)\]", install.text)
     assert extra is not None
     assert re.search(rf"^{extra[1]} =$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
@@ -167,31 +142,25 @@ def commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, 
             yield " ".join((*names, name)), command
 
 
-def test_the_table_of_commands_has_every_command_with_all_its_own_options_and_no_other() -> None:
+def test_the_table_of_commands_has_a_line_for_every_command_and_no_other() -> None:
     rows = dict(re.findall(r"^\| `(kedro airflow-k8s [^`]+)` \| (.*) \|$", README, re.MULTILINE))
-    shared = {"--env", "--pipeline", "--sandbox"}
+
+    assert rows.keys() == {name for name, _ in commands(airflow_k8s, ("kedro", "airflow-k8s"))}
+    assert all(len(re.sub(r"\(.*?\)", "", text)) <= 100 for text in rows.values())
+
+
+def test_the_options_of_the_quickstart_exist() -> None:
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in commands(airflow_k8s, ("kedro", "airflow-k8s"))
     }
+    lines = [line for block in blocks("## Quickstart") for line in block.text.splitlines()]
+    called = [line for line in lines if line.startswith("kedro airflow-k8s ")]
 
-    assert rows.keys() == options.keys()
-    for name, text in rows.items():
-        long_options = {option for option in options[name] if option.startswith("--")} - shared
-        told = set(re.findall(r"--[\w-]+", text))
-        assert told <= long_options
-        # What the text leaves to the sentence below the table.
-        assert long_options - told <= {"--image", "--output", "--checks"}, name
-
-
-def test_the_versions_that_were_tested_are_those_of_the_lock_files() -> None:
-    tested = README.split("\n## Supported versions\n")[1].partition("\n## ")[0]
-    locks = [(ROOT / f"requirements/airflow{n}.txt").read_text() for n in (2, 3)]
-    airflows = [re.findall(r"^apache-airflow==([\d.]+)", lock, re.MULTILINE) for lock in locks]
-    (kedro,) = re.findall(r"^kedro==(\d+\.\d+)", locks[1], re.MULTILINE)
-
-    assert f"| {airflows[0][0]} and {airflows[1][0]} |" in tested
-    assert f"| {kedro} |" in tested
+    assert len(called) >= 5
+    for line in called:
+        (name,) = [name for name in options if f"{line} ".startswith(f"{name} ")]
+        assert set(re.findall(r"--[\w-]+", line)) <= options[name], line
 
 
 def test_the_picture_is_of_a_run_that_succeeded_and_loads_nothing_from_elsewhere() -> None:
