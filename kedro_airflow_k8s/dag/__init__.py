@@ -1,1 +1,1 @@
-"""The text of a DAG file, from a plan."""
+"""Renders a plan as the text of a DAG file."""

@@ -1,4 +1,4 @@
-"""The variables of a DAG file's tasks, and the edges between them."""
+"""Variables for the tasks in a DAG file, and the edges between them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Expression, literal
 from kedro_airflow_k8s.plan.names import digest
 
 Element = str | Sequence[str]
-"""A part of a chain of edges: a variable, or several that stand side by side."""
+"""A part of a chain of edges: a variable, or a list of variables."""
 
 CHAIN_LENGTH = 8
-"""Parts of a chain at the most: Python cannot compile an expression of thousands."""
+"""Most parts of a chain: Python cannot compile an expression of thousands."""
 
 _NEVER = frozenset((*keyword.kwlist, *dir(builtins)))
 
 
 def variables(task_ids: Sequence[str], reserved: Collection[str]) -> dict[str, str]:
-    """Return a Python variable for each task: as much of its id, from the end, as tells it apart.
+    """Return a Python variable for each task: the shortest unique end of its id.
 
     Args:
-        task_ids: The ids, with the ids of groups in front.
-        reserved: Names that the file has for other things.
+        task_ids: The ids, with the ids of their groups.
+        reserved: Names that the file uses for other things.
     """
     chosen: dict[str, str] = {}
     left, depth = list(task_ids), 0
@@ -52,12 +52,12 @@ def _variable(task_id: str, depth: int) -> str:
 
 
 def chains(upstream: Mapping[str, Sequence[str]]) -> Iterator[list[Element]]:
-    """Yield chains that have each edge once, such as `[a, b] >> c >> d >> [e, f]`.
+    """Yield chains that contain each edge once, such as `[a, b] >> c >> d >> [e, f]`.
 
     Args:
-        upstream: For each task, in an order in which they can run, those right before it.
+        upstream: The direct predecessors of each task, in an order in which the tasks can run.
     """
-    # Tasks with one task before them go on with its chain, or end it side by side.
+    # A task with one predecessor continues its chain. Several such tasks end it as a list.
     only: dict[str, list[str]] = {name: [] for name in upstream}
     for name, before in upstream.items():
         if len(before) == 1:
@@ -80,7 +80,7 @@ def chains(upstream: Mapping[str, Sequence[str]]) -> Iterator[list[Element]]:
 
 
 def chain_line(chain: Sequence[Element]) -> str:
-    """Return a chain as a statement inside the DAG's `with`, on as few lines as fit."""
+    """Return a chain as a statement in the DAG's `with` block, on as few lines as possible."""
     texts = [_text(element, 1) for element in chain]
     line = INDENT + " >> ".join(texts)
     if len(line) <= WIDTH and "\n" not in line:

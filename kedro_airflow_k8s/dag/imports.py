@@ -1,4 +1,4 @@
-"""The modules of `operators/` as text, and the import statements of a DAG file."""
+"""The import statements of a DAG file, and the text of the modules in `operators/`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _THIRD_PARTY = ("airflow", "jinja2", "kubernetes", "pendulum", "requests", "urll
 def embedded(
     operators: Sequence[str], imports: Iterable[str], moved: Collection[str]
 ) -> tuple[str, list[str]]:
-    """Return the import statements of a file, and the text of operator modules without theirs.
+    """Return the import statements of a file, and the text of operator modules without imports.
 
     Args:
         operators: Names of modules in `operators/`.
         imports: The import statements that the rest of the file needs.
-        moved: Names of `operators/compat.py` that the file needs.
+        moved: Names from `operators/compat.py` that the file needs.
     """
     trees = [ast.parse("\n".join(imports))]
     bodies = []
@@ -49,7 +49,7 @@ def _compat(names: Collection[str]) -> str:
 
 
 def names_in(imports: str, bodies: Iterable[str]) -> set[str]:
-    """Return the names that imports and operator modules give to a file."""
+    """Return the names that imports and operator modules define in a file."""
     tree = ast.parse("\n".join((imports, *bodies)))
     found = set()
     for node in ast.walk(tree):
@@ -64,13 +64,13 @@ def names_in(imports: str, bodies: Iterable[str]) -> set[str]:
 
 
 def _merged(trees: list[ast.Module]) -> str:
-    """Return one statement a module, the standard library's first."""
+    """Return one import statement for each module, the standard library first."""
     plain: set[str] = set()
     members: dict[str, set[str]] = {}
     for node in (node for tree in trees for node in tree.body):
         if isinstance(node, ast.Import):
             plain.update(alias.name for alias in node.names)
-        # Operator modules that use each other are all in the file.
+        # Operator modules that import each other are all in the file.
         elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(_OWN):
             aliases = {f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names}
             members.setdefault(node.module or "", set()).update(aliases)
@@ -84,7 +84,7 @@ def _merged(trees: list[ast.Module]) -> str:
             line = f"from {module} import (\n{inside})"
         if ordered:
             lines.append((module, line))
-        # As isort has it, `import a as b` stands for itself.
+        # Like isort, keep `import a as b` as a separate statement.
         renamed = sorted(name for name in members[module] if " as " in name)
         lines += [(module, f"from {module} import {name}") for name in renamed]
     own = [line for module, line in lines if module.split(".")[0] not in _THIRD_PARTY]
@@ -94,5 +94,5 @@ def _merged(trees: list[ast.Module]) -> str:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions, as ruff and isort have them."""
+    """Return a sort key: constants, then classes, then functions, as in ruff and isort."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)

@@ -1,4 +1,4 @@
-"""Jinja as every template of this package uses it."""
+"""The Jinja environment of all templates in this package."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ def jinja_environment(room: str, folder: str, **delimiters: str) -> Environment:
     """Return the environment for the templates in a folder of this package.
 
     Args:
-        room: The package with the templates, such as `dag` or `init`.
-        folder: Their folder in it; empty if they are in the package itself.
+        room: The subpackage with the templates, such as `dag` or `init`.
+        folder: Their folder in it; empty if they are directly in the subpackage.
         delimiters: Jinja's options for other delimiters, such as `variable_start_string`.
     """
     return Environment(
@@ -20,5 +20,5 @@ def jinja_environment(room: str, folder: str, **delimiters: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **delimiters,  # type: ignore[arg-type] # Jinja's other options are not texts.
+        **delimiters,  # type: ignore[arg-type] # Jinja's other options are not strings.
     )

@@ -1,4 +1,4 @@
-"""Python values as Python source: exact, through `repr`, and laid out for a reader."""
+"""Python values as Python source: exact, through `repr`, and formatted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIDTH = 99
-"""Columns of the generated file, where the values allow it."""
+"""Line length of the generated file, where the values allow it."""
 
 INDENT = "    "
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A name of the generated file, to stand for itself and not as a string."""
+    """Code in the generated file, such as a name, which is not quoted."""
 
     code: str
 
@@ -25,7 +25,7 @@ class Call:
     """A call in the generated file.
 
     Attributes:
-        name: What is called.
+        name: The name of the function or class.
         keywords: The keyword arguments.
         positional: The positional arguments.
     """
@@ -36,13 +36,13 @@ class Call:
 
 
 def literal(value: Any, depth: int = 0, before: int = 0) -> str:
-    """The source of a value, on as few lines as fit.
+    """Return the source of a value, on as few lines as possible.
 
     Args:
         value: None, bool, int, finite float, str, list, tuple, dict with str keys, `Expression` or
             `Call`.
-        depth: The indentation of the line it begins on, in levels.
-        before: How many characters stand before it on that line.
+        depth: The indentation of its first line, in levels.
+        before: The number of characters before it on that line.
 
     Raises:
         TypeError: If the value is of another type.
@@ -102,7 +102,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None), Expression})
 
 
 def _items(value: Any) -> tuple[list[tuple[str, Any]], str, str]:
-    """What stands between the brackets, each with what stands before it, and the brackets."""
+    """Return the items of a value, each with its prefix, and the brackets around them."""
     if type(value) is list:
         return [("", item) for item in value], "[", "]"
     if type(value) is tuple:
@@ -116,7 +116,7 @@ def _items(value: Any) -> tuple[list[tuple[str, Any]], str, str]:
 
 
 def _string(text: str) -> str:
-    """`repr`, with double quotes where that changes nothing else, and ASCII where it must be."""
+    """Return `repr` of a text, with double quotes if possible, and in ASCII if necessary."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     source = repr(text)
@@ -130,7 +130,7 @@ def _string(text: str) -> str:
 
 
 def _long_string(text: str, line: str, depth: int) -> str:
-    """Return a long string as several literals in brackets, which Python joins."""
+    """Return a long string as several literals in parentheses, which Python joins."""
     indent = INDENT * (depth + 1)
     lines = _string_lines(text, indent, 0)
     fits = max(map(len, lines.splitlines()), default=0) + len(indent) <= WIDTH
@@ -138,12 +138,12 @@ def _long_string(text: str, line: str, depth: int) -> str:
 
 
 def _string_lines(text: str, indent: str, before: int) -> str:
-    """Return a string as literals, one a line, cut at spaces and ends of lines.
+    """Return a string as literals, one on each line, split at spaces and ends of lines.
 
     Args:
         text: The string.
-        indent: What the lines after the first begin with.
-        before: How many characters more stand before the first.
+        indent: The indentation of the lines after the first.
+        before: The number of characters before the first literal, without the indentation.
     """
     parts: list[str] = []
     for whole in text.splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""A plan as the source of an Airflow DAG."""
+"""Renders a plan as the source of an Airflow DAG."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
 
 TAG_FINGERPRINT = "fingerprint"
-"""Of the DAG's own text, so that one can ask Airflow whether it has parsed exactly this file."""
+"""The tag with a hash of the DAG's text, which shows whether Airflow has parsed this file."""
 
 POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
-"""How a pod runs the plugin in its image, behind the entrypoint of the image."""
+"""The arguments that run the plugin in a pod, after the entrypoint of the image."""
 
 
 @dataclass(frozen=True)
 class DagText:
-    """The text of a DAG file, and the tag in it that only a DAG of exactly this text has."""
+    """The text of a DAG file, and the tag in it with the hash of that text."""
 
     source: str
     fingerprint: str
 
 
 def render_dag(plan: Plan) -> DagText:
-    """Return the DAG file's text: valid Python, and always the same for the same plan.
+    """Return the text of the DAG file: valid Python, and always the same for the same plan.
 
     Raises:
-        AirflowK8sError: If the text is not Python, which would be an error of this plugin.
+        AirflowK8sError: If the text is not valid Python, which is a bug in this plugin.
     """
-    # Random, so that no value of the user's can be taken for it; the result does not hold it.
+    # Random, so that it differs from every value of the user's. The result does not contain it.
     placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
     text = _template().render(**_values(plan), tags=[*plan.tags, placeholder])
     digest = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
@@ -59,14 +59,14 @@ def render_dag(plan: Plan) -> DagText:
         compile(text, f"{plan.dag_id}.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise AirflowK8sError(
-            f"The DAG made of pipeline {plan.pipeline!r} is not valid Python ({error}). This is an"
-            " error of kedro-airflow-k8s: please report it with the names of the nodes."
+            f"The DAG of pipeline {plan.pipeline!r} is not valid Python ({error}). This is a bug in"
+            " kedro-airflow-k8s. Please report it with the names of the nodes."
         ) from error
     return DagText(text, fingerprint)
 
 
 def _values(plan: Plan) -> dict[str, Any]:
-    """Return what the template is filled with, but for the tags."""
+    """Return the values for the template, without the tags."""
     volume, fields = plan.storage.volume, plan.form
     docs = _shared_docs(plan.tasks)
     imports, operators = embedded(list(_operators(plan)), _imports(plan), [*_moved(plan)])
@@ -103,7 +103,7 @@ def _values(plan: Plan) -> dict[str, Any]:
 _OWN_NAMES = frozenset(
     (
         *(*OWN_TASKS, "dag", "kedro_task", "mlflow", "nodes"),
-        # Imported by some DAGs only: a task has the same variable in all of them.
+        # Only some DAGs import these. They are reserved in all, so that variables do not change.
         *("datetime", "json", "k8s", "logging", "pendulum", "re", "time", "timedelta", "timezone"),
         *("OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES"),
     )
@@ -124,7 +124,7 @@ def _mlflow(plan: Plan) -> Call | None:
 
 
 def _start_date(plan: Plan) -> Call:
-    """Midnight of the first day in the DAG's time zone, which Airflow takes from here."""
+    """Return midnight of the first day in the DAG's time zone, which Airflow takes from it."""
     first = plan.schedule.start_date
     start = (first.year, first.month, first.day)
     if plan.schedule.timezone == UTC:
@@ -134,19 +134,19 @@ def _start_date(plan: Plan) -> Call:
 
 @cache
 def _template() -> Template:
-    """The template of all DAGs, which takes longer to load than to fill."""
+    """Return the template of all DAGs, which takes longer to load than to render."""
     environment = jinja_environment("dag", "")
     environment.filters.update(py=literal, comment=_comment, owned=_with_owned)
     return environment.get_template("dag.py.j2")
 
 
 def _comment(text: str) -> str:
-    """Text for the docstring of the file: nothing in it can end the docstring."""
+    """Return a text for the docstring of the file, without characters that could end it."""
     return re.sub(r"[^\w .:/+@-]", "?", text, flags=re.ASCII)
 
 
 def _with_owned(value: Any, owned: str) -> Any:
-    """Return a value in which the constant OWNED stands for what it is the name of."""
+    """Return a value with the constant OWNED in place of the name of the run resources."""
     if isinstance(value, dict):
         return {key: _with_owned(item, owned) for key, item in value.items()}
     if isinstance(value, list):
@@ -155,7 +155,7 @@ def _with_owned(value: Any, owned: str) -> Any:
 
 
 def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
-    """A constant for each text that several tasks have: docstring to name."""
+    """Return a constant for each docstring that several tasks share: docstring to name."""
     counts = Counter(task.doc for task in tasks if task.doc)
     taken: set[str] = set()
     return {
@@ -166,7 +166,7 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
 
 
 def _models(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an entry of resources, with the models that the operator wants."""
+    """Return the arguments of an entry of resources, with the models that the operator needs."""
     found = dict(entry)
     if "tolerations" in found:
         found["tolerations"] = [Call("k8s.V1Toleration", t) for t in found["tolerations"]]
@@ -178,7 +178,7 @@ def _models(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _default_args(plan: Plan) -> dict[str, Any]:
-    """Return what all pods have, as arguments of KubernetesPodOperator."""
+    """Return the arguments of KubernetesPodOperator that all pods share."""
     pods = plan.pods
     found: dict[str, Any] = {
         "image": pods.image,
@@ -232,7 +232,7 @@ def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
         found = json.dumps(task.passes_on, ensure_ascii=False)
         keywords["passes_on"] = container_argument(found)
     if task.doc in docs:
-        # Short enough to share the line with the name, and the pipeline with it.
+        # As positional arguments, the constant and the pipeline fit on the line of the name.
         pipeline = [keywords.pop("pipeline")] if "pipeline" in keywords else []
         return Call("kedro_task", keywords, (nodes, Expression(docs[task.doc]), *pipeline))
     if task.doc:
@@ -258,7 +258,7 @@ def _sensor_call(sensor: Sensor) -> Call:
 
 
 def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of edges: what comes before the nodes, then those of the nodes."""
+    """Yield the lines of edges: those before the nodes, then those between nodes."""
     order = [python[task.task_id] for task in plan.tasks]
     first = [name for name, task in zip(order, plan.tasks, strict=True) if not task.upstream]
     waits = [python[sensor.task_id] for sensor in plan.sensors]
@@ -277,7 +277,7 @@ def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
 
 
 def _operators(plan: Plan) -> Iterator[str]:
-    """Yield the modules of `operators/` that the file holds."""
+    """Yield the modules of `operators/` that the file contains."""
     if plan.storage.volume:
         yield "run_resources"
     yield "pod_advice"
@@ -286,7 +286,7 @@ def _operators(plan: Plan) -> Iterator[str]:
 
 
 def _moved(plan: Plan) -> Iterator[str]:
-    """Yield the names of `operators/compat.py` that the file needs."""
+    """Yield the names from `operators/compat.py` that the file needs."""
     if plan.mlflow:
         yield "EmptyOperator"
     if plan.sensors:
@@ -294,7 +294,7 @@ def _moved(plan: Plan) -> Iterator[str]:
 
 
 def _imports(plan: Plan) -> Iterator[str]:
-    """Yield what the file imports for this plan, beside what the operators need."""
+    """Yield the imports of the file for this plan, besides those of the operators."""
     yield "from typing import Any"
     yield "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator"
     yield "from airflow.providers.common.compat.sdk import DAG"

@@ -1,1 +1,1 @@
-"""Everything that a DAG says, as data. Pure: nothing is read or written here."""
+"""The plan: the content of a DAG as data. Pure functions: they read and write nothing."""

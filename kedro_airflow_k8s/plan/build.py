@@ -1,4 +1,4 @@
-"""Everything a DAG will say, decided before any text is made.
+"""The plan of a DAG: all of its content, before any text is rendered.
 
 Pure: the same project and configuration give the same plan, and nothing is read or written.
 """
@@ -39,7 +39,7 @@ TAG_COMMIT = "commit_sha"
 TAG_EXPERIMENT = "experiment_name"
 
 DEFAULT_START_DATE = date(2021, 1, 1)
-"""In the past and fixed. Without catch-up it means what `days_ago(2)` meant: run at the next tick.
+"""A fixed date in the past. Without catch-up, the first run is that of the next interval.
 
 A date that moves with the clock would give a new DAG at every parse.
 """
@@ -51,7 +51,7 @@ DELETE_DATA = "delete_intermediate_data"
 END_MLFLOW = "end_mlflow_run"
 ALL_SUCCEEDED = "all_succeeded"
 TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
-"""The tasks that run at the end of each run, whatever has become of it."""
+"""The tasks that run at the end of each run, whether it succeeded or failed."""
 
 OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)
 """The tasks around those of Kedro nodes."""
@@ -59,12 +59,12 @@ OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_
 
 @dataclass(frozen=True)
 class Overrides:
-    """What a command says about a DAG in place of the configuration.
+    """Options of a command that override the configuration.
 
     Attributes:
-        dag_name: The whole DAG id; None for the one that project, environment and pipeline give.
-        cron: When the DAG runs; None for what the configuration says.
-        once: Without a schedule, and without waiting for other DAGs.
+        dag_name: The whole DAG id; None for the one made of project, environment and pipeline.
+        cron: The schedule; None for that of the configuration.
+        once: Whether to omit the schedule and the waits for other DAGs.
     """
 
     dag_name: str | None = None
@@ -77,7 +77,7 @@ AS_CONFIGURED = Overrides()
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the DAG runs.
+    """The schedule of the DAG.
 
     Attributes:
         cron: A cron expression, a preset, or None if each run is started by hand.
@@ -94,16 +94,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class PodDefaults:
-    """What every pod of the DAG has.
+    """The settings that all pods of the DAG share.
 
     Attributes:
         image: The image.
         image_pull_policy: When the cluster pulls it.
-        namespace: Where the pods run; None for the one of the connection or of Airflow.
+        namespace: The namespace of the pods; None for that of the connection or of Airflow.
         kubernetes_conn_id: The id of the Airflow connection to the cluster.
         startup_timeout: How long a pod may take to start, in seconds.
-        environment: Its environment variables, as templates for Airflow.
-        template: The Kubernetes Pod with the rest, without what differs from task to task.
+        environment: The environment variables, as Airflow templates.
+        template: The other settings as a Kubernetes Pod, without what differs between tasks.
         resources: The entries of `run_config.resources` that tasks use, as arguments of
             KubernetesPodOperator, by name.
     """
@@ -123,9 +123,9 @@ class Volume:
     """The PersistentVolumeClaim that each run of the DAG owns.
 
     Attributes:
-        claim: The claim, as Kubernetes has it.
+        claim: The manifest of the claim.
         mount_path: Where pods of Kedro nodes mount it.
-        fill: Whether it begins with the data folder of the image.
+        fill: Whether the data folder of the image is copied to it first.
         fill_path: Where the pod that copies that folder mounts it.
     """
 
@@ -137,13 +137,13 @@ class Volume:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where tasks of a run leave data for each other.
+    """The storage by which tasks of a run pass data to each other.
 
     Attributes:
-        owned: The name of what a run owns, as a template for Airflow.
+        owned: The name of the run resources, as an Airflow template.
         volume: The run's volume; None if it has none.
-        intermediate_data: Where the run keeps what the catalog does not; None if nowhere.
-        deletes_data: Whether the run ends with the deletion of that on object storage.
+        intermediate_data: Where the run stores intermediate data; None if it does not.
+        deletes_data: Whether the run deletes its intermediate data on object storage at its end.
     """
 
     owned: str
@@ -167,23 +167,23 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """A DAG, complete but for its text. The fingerprint tag is added when the text is there.
+    """The content of a DAG. The tag with the fingerprint is added when the text is rendered.
 
     Attributes:
         dag_id: Its id.
-        description: What it does, in the user's words.
-        schedule: When it runs.
+        description: Its description, from the configuration.
+        schedule: Its schedule.
         tags: Its tags.
-        form: The Kedro parameters in the form with which a run is started on Airflow's page.
+        form: The Kedro parameters in the trigger form on Airflow's page.
         project: The Python package of the Kedro project.
         pipeline: The registered pipeline.
         env: The configuration environment of the pods.
-        pods: What every pod has.
-        storage: Where tasks leave data for each other.
+        pods: The settings that all pods share.
+        storage: The storage by which tasks pass data to each other.
         tasks: The tasks of Kedro nodes, in an order in which they can run.
-        tree: The same in Airflow's task groups.
-        sensors: The waits for other DAGs, before everything else.
-        mlflow: The MLflow run that each run of the DAG is; None if there is none.
+        tree: The same tasks in Airflow's task groups.
+        sensors: The waits for other DAGs, which come first.
+        mlflow: The MLflow run of each DAG run; None if there is none.
     """
 
     dag_id: str
@@ -203,7 +203,7 @@ class Plan:
 
     @property
     def setup_ids(self) -> tuple[str, ...]:
-        """The tasks before those of Kedro nodes, in their order; waits are not among them."""
+        """The tasks before those of Kedro nodes, in their order, without sensors."""
         volume = self.storage.volume
         found = [START_MLFLOW] if self.mlflow else []
         found += [CREATE_VOLUME] if volume else []
@@ -230,28 +230,28 @@ def build_plan(
     config: PluginConfig,
     overrides: Overrides = AS_CONFIGURED,
 ) -> Plan:
-    """Decide what the DAG of a pipeline says.
+    """Plan the DAG of a pipeline.
 
     Args:
-        pipeline: A pipeline of the pipeline.
+        pipeline: A pipeline of the project.
         config: The configuration.
-        overrides: What a command says in its place.
+        overrides: The options of a command that override it.
 
     Raises:
-        PlanError: If there is no image, a tag names resources that the configuration does not have,
-            the pipeline has no nodes, it or a node has a name that `kedro run` cannot be given, a
-            parameter to show does not exist, or an override is impossible.
+        PlanError: If no image is set, a tag selects resources that the configuration does not
+            have, the pipeline has no nodes, `kedro run` does not accept its name or that of a
+            node, a parameter of the trigger form does not exist, or an override is invalid.
     """
     run = config.run_config
     if run.image is None:
         raise PlanError(
-            "No image to run the pods with: set run_config.image in airflow-k8s.yaml, or give one"
+            "No image is set for the pods. Set run_config.image in airflow-k8s.yaml, or pass one"
             " with --image."
         )
     _check_nameable(pipeline)
     if not pipeline.nodes:
         raise PlanError(
-            f"Pipeline {pipeline.name!r} has no nodes, so there is nothing to run. Pick another"
+            f"Pipeline {pipeline.name!r} has no nodes, so there is nothing to run. Choose another"
             " one with --pipeline."
         )
     dag_id = plan_dag_id(pipeline, run, overrides)
@@ -300,11 +300,11 @@ def build_plan(
 
 
 def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides) -> str:
-    """The DAG id of a pipeline: the run name, with environment and pipeline where not the default.
+    """Return the DAG id of a pipeline: the run name, with a non-default environment and pipeline.
 
     Raises:
-        PlanError: If the run name cannot be part of a DAG id, or the name given in place of the
-            whole cannot be one.
+        PlanError: If the run name cannot be part of a DAG id, or an override of the whole id is
+            not a valid DAG id.
     """
     if overrides.dag_name is not None:
         return names.given_dag_id(overrides.dag_name)
@@ -318,7 +318,7 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
 def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
     cron = overrides.cron or run.cron_expression
     if overrides.cron is not None and (reason := cron_reason(overrides.cron)):
-        raise PlanError(f"The schedule {overrides.cron!r} is impossible: it {reason}.")
+        raise PlanError(f"The schedule {overrides.cron!r} is invalid. It {reason}.")
     cron = None if overrides.once else cron
     return Schedule(
         cron=cron,
@@ -330,19 +330,18 @@ def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
 
 
 def _check_nameable(pipeline: ProjectPipeline) -> None:
-    """Refuse names that `kedro run` would not find again."""
+    """Raise an error for names that `kedro run` does not find."""
     if not names.kedro_finds_pipeline(pipeline.name):
         raise PlanError(
-            f"Pipeline {pipeline.name!r} cannot be named on the command line of `kedro run`,"
-            " which does not find a name that is empty, or has a comma or blanks at its ends."
-            " Rename it."
+            f"Pipeline {pipeline.name!r} has a name that `kedro run --pipelines` does not accept."
+            " The name must not be empty, contain a comma, or begin or end with a space. Rename it."
         )
     for node in pipeline.nodes:
         if not names.kedro_finds_node(node.name):
             raise PlanError(
-                f"Node {node.name!r} cannot be named on the command line of `kedro run`, which does"
-                " not find a name or namespace with a comma, blanks at its ends, or an open"
-                " bracket. Rename it."
+                f"Node {node.name!r} has a name that `kedro run --nodes` does not accept. Name and"
+                " namespace must not contain a comma or an unclosed bracket, or begin or end with"
+                " a space. Rename it."
             )
 
 
@@ -368,7 +367,7 @@ def _sensors(run: RunConfig) -> tuple[Sensor, ...]:
                 timeout=dependency.timeout,
                 check_existence=dependency.check_existence,
                 execution_delta=dependency.execution_delta,
-                # Airflow refuses the second of a whole DAG, which has no such state.
+                # A DAG run cannot be `upstream_failed`, and Airflow refuses the state there.
                 failed_states=("failed", "upstream_failed") if dependency.task_id else ("failed",),
             )
         )

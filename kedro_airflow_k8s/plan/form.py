@@ -1,4 +1,4 @@
-"""Kedro parameters as the fields of the form with which people start a run on Airflow's page."""
+"""Kedro parameters as the fields of the trigger form on Airflow's page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class FormField:
     """A parameter of the DAG.
 
     Attributes:
-        name: The name of the Kedro parameter, with dots where it is nested.
-        default: The value that the project has.
-        schema: What Airflow's `Param` takes besides: the JSON Schema of the values, a description.
+        name: The name of the Kedro parameter, with dots if it is nested.
+        default: Its value in the project.
+        schema: The other arguments of Airflow's `Param`: the JSON Schema of the values, and a
+            description.
     """
 
     name: str
@@ -34,10 +35,10 @@ class FormField:
 def form_fields(
     wanted: Sequence[TriggerParam], parameters: Mapping[str, Any]
 ) -> tuple[FormField, ...]:
-    """The fields for some of a Kedro project's parameters.
+    """Return the fields for some parameters of a Kedro project.
 
     Raises:
-        PlanError: If there is no such parameter, or JSON has nothing for its value.
+        PlanError: If a parameter does not exist, or its value is not valid in JSON.
     """
     found = []
     for entry in wanted:
@@ -57,23 +58,24 @@ def _value(name: str, parameters: Mapping[str, Any]) -> Any:
         near = [other for other in names if other.endswith(f".{name}")]
         hint = did_you_mean(near[0]) if near else Nearest(names).hint(name)
         raise PlanError(
-            f"run_config.trigger_params: the project has no parameter {name!r}.{hint} It must be"
-            " among the parameters of this environment, whose values the form begins with."
+            f"run_config.trigger_params: the project has no parameter {name!r}.{hint} The form"
+            " shows the value from this environment's parameters, so the parameter must be there."
         ) from None
     reason = _refusal(value)
     if reason:
         raise PlanError(
-            f"run_config.trigger_params: the form cannot show the parameter {name!r}, which holds"
-            f" {reason}. Take it out, or name what stands below it."
+            f"run_config.trigger_params: the form cannot show the parameter {name!r}. Its"
+            f" value holds {reason}. Remove the entry, or name parameters below it, such as"
+            f" {name}.<key>."
         )
     return value
 
 
 def _refusal(value: Any) -> str | None:
-    """What keeps a value from a JSON file and back, through a browser; None if nothing does."""
+    """Return why a value does not survive JSON and a browser, or None if it does."""
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            return "a key that is no text"
+            return "a key that is not a string"
         return next(filter(None, map(_refusal, value.values())), None)
     if isinstance(value, list):
         return next(filter(None, map(_refusal, value)), None)
@@ -87,11 +89,12 @@ def _refusal(value: Any) -> str | None:
 
 
 def _schema(value: Any) -> dict[str, Any]:
-    """JSON Schema for values like this one, by which Airflow chooses the kind of field.
+    """Return the JSON Schema for values like this one, by which Airflow chooses the form field.
 
-    For lists, Airflow 2 and 3 look at the kind of the items: texts get a line each, which keeps no
-    blanks; anything else must be JSON, which Airflow 2 shows for items of no or another kind,
-    and Airflow 3 for items of another kind or where an object is allowed too.
+    For lists, Airflow 2 and 3 look at the type of the items. Strings get one line each, which drops
+    leading and trailing spaces. All other items must be edited as JSON. Airflow 2 shows a JSON
+    field for items of no type or another type, Airflow 3 for items of another type or where the
+    schema allows an object, too.
     """
     if isinstance(value, list):
         kinds = {_kind(item) for item in value}
@@ -101,7 +104,7 @@ def _schema(value: Any) -> dict[str, Any]:
             return {"type": "array", "items": {"type": kinds.pop()}}
         return {"type": ["object", "array"], "items": {"description": "Anything."}}
     if value is None or value == "":
-        # An empty field is null. In a run, null stands for the project's own value.
+        # An empty field is null. In a run, null means the project's own value.
         return {"type": ["null", "string"]}
     if isinstance(value, str) and not _is_line(value):
         return {"type": "string", "format": "multiline"}
@@ -111,7 +114,7 @@ def _schema(value: Any) -> dict[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    """The JSON type of a value; all numbers are one."""
+    """Return the JSON type of a value; integers and floats are both `number`."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
-"""Directed graphs: for each vertex, which is a number from 0 on, those that come after it.
+"""Algorithms on directed graphs. A vertex is an index, a graph lists the successors of each.
 
-Linear in vertices and edges, and without recursion, which Python allows a thousand times.
+They take linear time and do not recurse: Python's recursion limit is 1000.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 
 
 def components(graph: Sequence[Collection[int]]) -> list[int]:
-    """For each vertex a number that it shares with those on a circle with it.
+    """Return the strongly connected component of each vertex, as a number.
 
-    Tarjan's algorithm, with a stack of its own.
+    This is Tarjan's algorithm with an explicit stack.
     """
     entered, lowest, component = ([0] * len(graph) for _ in range(3))
     rest = [iter(following) for following in graph]
@@ -43,15 +43,15 @@ def components(graph: Sequence[Collection[int]]) -> list[int]:
 
 
 def _assign(vertex: int, unassigned: list[int], component: list[int]) -> None:
-    """Make a component of the vertex and of what was entered after it."""
+    """Make a component of the vertex and of the vertices that were entered after it."""
     while not component[vertex]:
         component[unassigned.pop()] = vertex + 1
 
 
 def in_order(graph: Sequence[Collection[int]], rank: Sequence[int]) -> list[int]:
-    """Return the vertices of a graph without cycles, each after those before it.
+    """Return the vertices of an acyclic graph in topological order.
 
-    Of several that could be next, the one of the lowest rank is.
+    Of several vertices that can be next, the one with the lowest rank comes first.
     """
     sorter = TopologicalSorter[int](dict.fromkeys(range(len(graph)), ()))
     for vertex, after in enumerate(graph):
@@ -69,8 +69,8 @@ def in_order(graph: Sequence[Collection[int]], rank: Sequence[int]) -> list[int]
     return order
 
 
-def shortest_circle(start: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """The shortest way from a vertex back to itself, which is both its ends.
+def shortest_cycle(start: int, edges: Iterable[tuple[int, int]]) -> list[int]:
+    """Return the shortest path from a vertex back to itself, with the vertex at both ends.
 
     Raises:
         ValueError: If there is none.
@@ -87,8 +87,8 @@ def shortest_circle(start: int, edges: Iterable[tuple[int, int]]) -> list[int]:
                 came_from[following] = vertex
                 queue.append(following)
     if start not in came_from:
-        raise ValueError(f"No way leads from {start} back to it.")
-    way = [start, came_from[start]]
-    while way[-1] != start:
-        way.append(came_from[way[-1]])
-    return way[::-1]
+        raise ValueError(f"There is no path from {start} back to itself.")
+    path = [start, came_from[start]]
+    while path[-1] != start:
+        path.append(came_from[path[-1]])
+    return path[::-1]

@@ -1,7 +1,7 @@
-"""Which nodes share a task, so that the tasks can run one after the other.
+"""Groups nodes into tasks.
 
-Nodes are put together for a reason: a tag, or what the mode looks at. Where tasks would then wait
-for each other in a circle, they become one. Each step looks once at every node and dataset.
+Nodes share a task because of a tag, or because of the grouping mode. Tasks that would then wait for
+each other in a cycle are merged into one. Each step takes linear time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import NamedTuple, get_args
 from kedro_airflow_k8s.config.tasks import GroupingMode
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.graphs import components, in_order, shortest_circle
+from kedro_airflow_k8s.plan.graphs import components, in_order, shortest_cycle
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, PipelineNode
 
 GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
-"""Nodes tagged `airflow-k8s.group.prepare` are one task. Before version 1, Kedro took colons."""
+"""Nodes tagged `airflow-k8s.group.prepare` share a task. Kedro allowed colons before version 1."""
 
 CYCLE_CODE = "group-cycle"
 
@@ -33,11 +33,11 @@ class NodeGroup:
     """The nodes of one task.
 
     Attributes:
-        name: For a person to read, and different from those of the other groups: the name of the
-            tag, namespace or pipeline it stands for, else of its node or nodes, namespace included.
+        name: A readable name, unique among the groups: that of its tag, namespace or pipeline, else
+            that of its node or nodes with the namespace.
         nodes: Its nodes in topological order.
-        namespace: The namespace in which the task stands: the one that its nodes share, but None
-            for the task of a whole namespace, which does not stand in itself.
+        namespace: The namespace that its nodes share; None if the task is a whole namespace, which
+            is not inside itself.
     """
 
     name: str
@@ -46,7 +46,7 @@ class NodeGroup:
 
 
 class _Link(NamedTuple):
-    """A dataset between two nodes, which are given by their positions."""
+    """A dataset that one node makes and another reads; nodes are given by their positions."""
 
     maker: int
     reader: int
@@ -56,12 +56,12 @@ class _Link(NamedTuple):
 
 @dataclass(frozen=True)
 class _Part:
-    """Nodes that belong together.
+    """Nodes that share a task before cycles are merged.
 
     Attributes:
         members: The positions of its nodes, ascending.
-        tag: The tag that put them together; empty if none did.
-        name: What tag or namespace names it; empty if it is named for its nodes.
+        tag: The tag that they share; empty if there is none.
+        name: The name of the tag or namespace; empty if the name is made of the nodes' names.
     """
 
     members: list[int]
@@ -75,24 +75,24 @@ def group_nodes(
     in_memory: Callable[[str], bool],
     pipeline_name: str,
 ) -> tuple[NodeGroup, ...]:
-    """The groups of nodes that become tasks, in an order in which they can run.
+    """Return the groups of nodes that become tasks, in an order in which they can run.
 
-    Tags win over the mode, except over `pipeline`, where all nodes are one task.
+    Tags take precedence over the mode, except over `pipeline`, where all nodes share one task.
 
     Args:
         nodes: All nodes of the pipeline, in topological order.
         mode: A task for each node (`none`), for nodes joined by data in `memory`, for each
             top-level `namespace`, or for the whole `pipeline`.
-        in_memory: Whether a dataset, as a node names it, ends with the process that made it.
+        in_memory: Returns whether a dataset, as a node names it, ends with its process.
         pipeline_name: The registered name of the pipeline.
 
     Raises:
         PlanError: If a tag has no name, a node has tags of several groups, or groups made by tags
             would wait for each other.
-        ValueError: If there is no such mode.
+        ValueError: If the mode is unknown.
     """
     if mode not in get_args(GroupingMode):
-        raise ValueError(f"{mode!r} is no grouping; these are {', '.join(get_args(GroupingMode))}.")
+        raise ValueError(f"Unknown grouping {mode!r}. Modes: {', '.join(get_args(GroupingMode))}.")
     if not nodes:
         return ()
     if mode == "pipeline":
@@ -108,7 +108,7 @@ def group_nodes(
         firsts = _joined_by_memory(len(nodes), untagged, cache(in_memory))
     parts = _parts(nodes, tags, firsts, by_namespace=mode == "namespace")
     found = []
-    joined = _without_circles(nodes, parts, links)
+    joined = _without_cycles(nodes, parts, links)
     for group, name in zip(joined, _names(joined, nodes), strict=True):
         members = tuple(nodes[position] for position in _members(group))
         found.append(NodeGroup(name, members, _namespace(group, members)))
@@ -116,7 +116,7 @@ def group_nodes(
 
 
 def _links(nodes: Sequence[PipelineNode]) -> list[_Link]:
-    """Who reads what whom makes. As in Kedro, what follows an `@` makes no difference."""
+    """Return the datasets between nodes. As in Kedro, the part after an `@` is ignored."""
     makers: dict[str, list[tuple[int, str]]] = {}
     for position, node in enumerate(nodes):
         for dataset in node.outputs:
@@ -137,13 +137,13 @@ def _parts(
     *,
     by_namespace: bool,
 ) -> list[_Part]:
-    """The nodes as tags and mode put them together, by the position of the first.
+    """Return the nodes as tags and mode group them, in the order of their first nodes.
 
     Args:
         nodes: All nodes.
-        tags: For each node what `_group_tag` says.
-        firsts: For each node the first of those that the mode joins it to.
-        by_namespace: Whether the mode joins those of a top-level namespace.
+        tags: For each node, the result of `_group_tag`.
+        firsts: For each node, the first of the nodes that the mode joins it to.
+        by_namespace: Whether the mode joins the nodes of a top-level namespace.
     """
     found: dict[tuple[str, str | int], _Part] = {}
     for position, (node, tag) in enumerate(zip(nodes, tags, strict=True)):
@@ -155,7 +155,7 @@ def _parts(
             top = node.namespace.split(".")[0]
             key, part = ("namespace", top), _Part([], name=top)
         found.setdefault(key, part).members.append(position)
-    # A namespace of which one node is left is not a whole any more.
+    # A namespace with a single untagged node is not a group: the node keeps its own name.
     return [
         replace(part, name="") if len(part.members) == 1 and not part.tag else part
         for part in found.values()
@@ -163,20 +163,20 @@ def _parts(
 
 
 def _group_tag(node: PipelineNode) -> tuple[str, str] | None:
-    """The tag that puts a node in a group, and the name of the group."""
+    """Return the tag that puts a node in a group, and the name of the group."""
     found = [match for tag in node.tags if (match := GROUP_TAG.fullmatch(tag))]
     if not found:
         return None
     if len(found) > 1:
         raise PlanError(
-            f"Node {node.name!r} has several tags for groups, {', '.join(m[0] for m in found)}:"
-            " a node is in one task only. Leave one."
+            f"Node {node.name!r} has several tags for groups: {', '.join(m[0] for m in found)}."
+            " A node can be in only one task. Keep one of the tags."
         )
     tag, name = found[0][0], found[0][1]
     if not name or not name.strip():
         raise PlanError(
-            f"Node {node.name!r} has the tag {tag}, which names no group: write the group's name"
-            " behind it, such as airflow-k8s.group.prepare."
+            f"Node {node.name!r} has the tag {tag!r} without the name of a group. Append one, such"
+            " as airflow-k8s.group.prepare."
         )
     return tag, name
 
@@ -184,7 +184,7 @@ def _group_tag(node: PipelineNode) -> tuple[str, str] | None:
 def _joined_by_memory(
     count: int, links: Iterable[_Link], in_memory: Callable[[str], bool]
 ) -> list[int]:
-    """For each node the first one to which datasets in memory join it."""
+    """Return, for each node, the first node that datasets in memory join it to."""
     earlier = list(range(count))
 
     def first(position: int) -> int:
@@ -201,17 +201,17 @@ def _joined_by_memory(
     return [first(position) for position in range(count)]
 
 
-def _without_circles(
+def _without_cycles(
     nodes: Sequence[PipelineNode], parts: list[_Part], links: list[_Link]
 ) -> list[list[_Part]]:
-    """The parts, joined where they wait for each other in a circle; in an order to run them."""
+    """Return the parts in topological order, with those of a cycle merged."""
     readers = _readers(parts, links, len(nodes))
     joined: dict[int, list[int]] = {}
     for index, number in enumerate(components(readers)):
         joined.setdefault(number, []).append(index)
     for indices in joined.values():
         if len(indices) > 1 and any(parts[index].tag for index in indices):
-            raise _circle_error(nodes, parts, links, indices)
+            raise _cycle_error(nodes, parts, links, indices)
     groups = [[parts[index] for index in indices] for indices in joined.values()]
     merged = [_Part(_members(group)) for group in groups]
     readers = _readers(merged, links, len(nodes))
@@ -224,7 +224,7 @@ def _members(parts: Sequence[_Part]) -> list[int]:
 
 
 def _readers(parts: Sequence[_Part], links: list[_Link], count: int) -> list[list[int]]:
-    """For each part the others that read what it makes."""
+    """Return, for each part, the other parts that read its outputs."""
     part_of = [0] * count
     for index, part in enumerate(parts):
         for position in part.members:
@@ -245,14 +245,14 @@ def _common_namespace(nodes: Sequence[PipelineNode]) -> str | None:
 
 
 def _namespace(parts: Sequence[_Part], members: Sequence[PipelineNode]) -> str | None:
-    """Where a group stands. Nothing is above the namespaces of which a group can be the whole."""
+    """Return the namespace around a group; None for a whole top-level namespace."""
     if len(parts) == 1 and parts[0].name and not parts[0].tag:
         return None
     return _common_namespace(members)
 
 
 def _names(groups: Sequence[Sequence[_Part]], nodes: Sequence[PipelineNode]) -> list[str]:
-    """A name for each group; where two would be the same, the less certain gets a hash."""
+    """Return a name for each group; of two equal names, the less certain one gets a hash."""
     taken: set[str] = set()
     found: dict[int, str] = {}
 
@@ -283,13 +283,13 @@ def _name(parts: Sequence[_Part], nodes: Sequence[PipelineNode]) -> str:
     return f"{prefix}{first}_{'and' if len(shown) == 2 else 'to'}_{last}"
 
 
-def _circle_error(
+def _cycle_error(
     nodes: Sequence[PipelineNode],
     parts: Sequence[_Part],
     links: Iterable[_Link],
     indices: Sequence[int],
 ) -> PlanError:
-    """What to say of parts that wait for each other, one of which the user made by a tag."""
+    """Return the error for parts in a cycle, at least one of which was made by a tag."""
     start = next(i for i, index in enumerate(indices) if parts[index].tag)
     inside = [parts[index] for index in indices]
     part_of = {position: i for i, part in enumerate(inside) for position in part.members}
@@ -298,13 +298,13 @@ def _circle_error(
         maker, reader = part_of.get(link.maker), part_of.get(link.reader)
         if maker is not None and reader is not None and maker != reader:
             between.setdefault((maker, reader), link)
-    steps = [between[step] for step in pairwise(shortest_circle(start, between))]
+    steps = [between[step] for step in pairwise(shortest_cycle(start, between))]
 
-    def told(position: int) -> str:
+    def described(position: int) -> str:
         part = inside[part_of[position]]
         kind = "group" if part.tag else "namespace"
-        own = "together with others" if len(part.members) > 1 else "a task of its own"
-        return f"{nodes[position].name!r} ({f'{kind} {part.name!r}' if part.name else own})"
+        unnamed = "in a task with others" if len(part.members) > 1 else "in its own task"
+        return f"{nodes[position].name!r} ({f'{kind} {part.name!r}' if part.name else unnamed})"
 
     tag = inside[start].tag
     others = [nodes[p].name for p in _members(inside) if part_of[p] != start]
@@ -314,9 +314,12 @@ def _circle_error(
     replaced = any(part.tag for i, part in enumerate(inside) if i != start)
     ends = sorted({steps[0].maker, steps[-1].reader})
     return PlanError(
-        f"The tag {tag} makes tasks that wait for each other in a circle:\n"
-        + "".join(f"  {told(s.maker)} makes {s.made!r} for {told(s.reader)}\n" for s in steps)
-        + f"Give this tag{' in place of theirs' if replaced else ''} also to {shown}; or take it"
-        f" off {' or '.join(repr(nodes[end].name) for end in ends)}.",
+        f"The tag {tag!r} makes tasks that wait for each other in a cycle:\n"
+        + "".join(
+            f"  {described(step.maker)} makes {step.made!r} for {described(step.reader)}\n"
+            for step in steps
+        )
+        + f"Add this tag to {shown}{', in place of their own' if replaced else ''}, or remove it"
+        f" from {' or '.join(repr(nodes[end].name) for end in ends)}.",
         code=CYCLE_CODE,
     )

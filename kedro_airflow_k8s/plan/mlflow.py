@@ -1,4 +1,4 @@
-"""Whether a run of the DAG is an MLflow run, and which one."""
+"""The MLflow run of each DAG run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ START_MLFLOW = "start_mlflow_run"
 """The task whose result is the id of the MLflow run."""
 
 RUN_ID = f"{{{{ ti.xcom_pull(task_ids='{START_MLFLOW}') }}}}"
-"""That id, as a template for Airflow."""
+"""That id, as an Airflow template."""
 
 LONGEST_RUN_NAME = 250
-"""MLflow's databases have no room for more."""
+"""The length limit in MLflow's databases."""
 
 RUN_NAME = f"{{{{ (dag.dag_id ~ ' ' ~ run_id)[:{LONGEST_RUN_NAME}] }}}}"
-"""The name of a run that mlflow.yml does not name."""
+"""The name of a run if mlflow.yml does not set one."""
 
 AIRFLOW_TAGS = {
     "airflow.dag_id": "{{ dag.dag_id }}",
@@ -47,10 +47,10 @@ class MlflowRun:
         tracking_uri: The address of the server.
         experiment: The name of the experiment, and the settings of a new one.
         restore_experiment: Whether a deleted experiment is restored.
-        run_name: The name of the run, as a template for Airflow.
-        tags: The tags of the run, as templates for Airflow.
+        run_name: The name of the run, as an Airflow template.
+        tags: The tags of the run, as Airflow templates.
         auth: The operator module that gets the credentials, which is also the name of its function,
-            and the arguments; empty if MLflow asks for none.
+            and the arguments; empty if MLflow needs no credentials.
     """
 
     tracking_uri: str
@@ -67,10 +67,10 @@ class MlflowRun:
 
 
 def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | None:
-    """The MLflow run of the DAG's runs; None if they have none.
+    """Return the MLflow run of the DAG's runs; None if they have none.
 
     Raises:
-        PlanError: If the configuration wants one, and there is no server for it.
+        PlanError: If the configuration enables MLflow and no server is set.
     """
     if run.mlflow.enabled is False:
         return None
@@ -81,11 +81,11 @@ def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | No
     reason = server_reason(uri) if uri else "is missing"
     if uri is None or reason:
         if run.mlflow.enabled is None:
-            # kedro-mlflow then logs in each pod for itself, of which the checks tell.
+            # kedro-mlflow then logs in each pod on its own, and a check reports it.
             return None
         raise PlanError(
-            f"run_config.mlflow.enabled: there is no server for the run: {source} {reason}. Set"
-            " run_config.mlflow.tracking_uri in airflow-k8s.yaml, or take `enabled` out.",
+            f"run_config.mlflow.enabled is true, but no MLflow server is set: {source} {reason}."
+            " Set run_config.mlflow.tracking_uri in airflow-k8s.yaml, or remove `enabled`.",
             code="mlflow-server",
         )
     tags = {
@@ -106,9 +106,9 @@ def plan_mlflow_run(pipeline: ProjectPipeline, run: RunConfig) -> MlflowRun | No
 
 
 def tracking_uri(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str | None, str]:
-    """The address that the pods' MLflow will use, and where it is said.
+    """Return the tracking address that pods will use, and the setting that it comes from.
 
-    kedro-mlflow takes that of mlflow.yml before anything in the environment.
+    In kedro-mlflow, mlflow.yml takes precedence over the environment.
     """
     if pipeline.mlflow and pipeline.mlflow.tracking_uri:
         return pipeline.mlflow.tracking_uri, f"mlflow_tracking_uri in {pipeline.mlflow.source}"
@@ -129,7 +129,7 @@ def _auth(run: RunConfig, uri: str) -> tuple[str, ...]:
 
 
 def mlflow_environment(mlflow: MlflowRun | None) -> dict[str, str]:
-    """The environment variables by which MLflow in a pod logs to the run, as Airflow's templates.
+    """Return the environment variables that make MLflow in a pod log to the run, as templates.
 
     Source: https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html
     """
@@ -138,7 +138,7 @@ def mlflow_environment(mlflow: MlflowRun | None) -> dict[str, str]:
     found = {
         URI_VARIABLE: container_argument(mlflow.tracking_uri),
         "MLFLOW_RUN_ID": RUN_ID,
-        # To Kubernetes, $$ is a dollar sign.
+        # Kubernetes reads $$ as a dollar sign.
         MLFLOW_RUN_NAME_VARIABLE: mlflow.run_name.replace("$", "$$"),
     }
     if mlflow.auth[:1] == ("mlflow_google",):

@@ -1,9 +1,9 @@
 """Names that Airflow and Kubernetes accept, made from names that Kedro accepts.
 
-Kedro takes any Unicode letter, dots, `<lambda>` and `partial(f)`; a namespace may hold anything.
-Airflow takes ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name of these stays as it is,
-if its dashes and dots stand alone and inside. Any other is spelled in ASCII and gets a hash of the
-original, so that it is stable, readable and unique.
+Kedro accepts any Unicode letter, dots, `<lambda>` and `partial(f)`, and any text as a namespace.
+Airflow accepts ASCII letters, digits, `-`, `_` and, in task ids, `.`. A name of only these
+characters is kept, unless dashes or dots are doubled or at an end. Any other name is transliterated
+to ASCII and gets a hash of the original, so that it is stable, readable and unique.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from itertools import accumulate
 from kedro_airflow_k8s.errors import PlanError
 
 TASK_ID_LENGTH = 250
-"""Characters in a task id or DAG id, its groups included (airflow: `validate_key`)."""
+"""Longest task id, including its groups, or DAG id (airflow: `validate_key`)."""
 
 TAG_LENGTH = 100
-"""Characters in a DAG tag (airflow: `TAG_MAX_LEN`)."""
+"""Longest DAG tag (airflow: `TAG_MAX_LEN`)."""
 
 ENV_SEPARATOR = "--"
-"""Between run name and environment in a DAG id. No part may hold it."""
+"""Separates run name and environment in a DAG id. No part may contain it."""
 
 _PART = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*", re.ASCII)
 _HASH_LENGTH = 6
@@ -30,22 +30,22 @@ _VARIABLE_LENGTH = 60
 
 
 def digest(text: str, length: int = _HASH_LENGTH) -> str:
-    """The first hexadecimal digits of a text's SHA-256."""
-    # Kedro lets lone surrogates pass; they have no UTF-8.
+    """Return the first hexadecimal digits of a text's SHA-256."""
+    # Kedro allows lone surrogates, which UTF-8 cannot encode.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text if it has at most `limit` characters, else its beginning and a hash of the whole."""
+    """Return a text of at most `limit` characters: a longer one is cut and gets a hash."""
     if len(text) <= limit:
         return text
     return f"{text[: limit - _HASH_LENGTH - 1].rstrip('-._')}-{digest(text)}"
 
 
 def identifier(text: str, limit: int = 60, dots: bool = False) -> str:
-    """The text spelled with ASCII letters, digits, `_`, single `-` and, if wanted, `.`.
+    """Return the text in ASCII letters, digits, `_`, single `-` and, with `dots`, `.`.
 
-    What cannot be kept is transliterated, and a hash of the original text is appended.
+    Other characters are transliterated, and a hash of the original text is appended.
     """
     legal = all(_PART.fullmatch(p) for p in text.split(".")) if dots else _PART.fullmatch(text)
     if legal and len(text) <= limit:
@@ -62,7 +62,7 @@ def identifier(text: str, limit: int = 60, dots: bool = False) -> str:
 
 
 def unique(name: str, original: str, taken: set[str]) -> str:
-    """The name, with ever more of the original's hash if another has it; added to `taken`."""
+    """Return a name that is not in `taken`, with a hash if necessary, and add it to `taken`."""
     candidate, length = name, _HASH_LENGTH
     while candidate in taken:
         candidate = f"{name[: TASK_ID_LENGTH - length - 1]}-{digest(original, length)}"
@@ -72,7 +72,7 @@ def unique(name: str, original: str, taken: set[str]) -> str:
 
 
 def constant(text: str, taken: set[str]) -> str:
-    """A Python constant named for a text, not yet in `taken`, to which it is added."""
+    """Return the name of a Python constant that is not in `taken`, and add it to `taken`."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").upper()
     if len(name) > _CONSTANT_LENGTH:
         name = f"{name[:_CONSTANT_LENGTH]}_{digest(text).upper()}"
@@ -84,18 +84,18 @@ def constant(text: str, taken: set[str]) -> str:
 
 
 def dag_id(run_name: str, env: str | None, pipeline: str | None) -> str:
-    """The DAG id `run_name[--env][.pipeline]`; a default env or pipeline is given as None.
+    """Return the DAG id `run_name[--env][.pipeline]`; a default env or pipeline is given as None.
 
-    Within a project it is different for each pair of environment and pipeline, whatever their
-    names: the parts after the run name hold no separator, so they can be read back from the end.
+    Within a project it is unique for each pair of environment and pipeline, because the parts after
+    the run name contain no separator.
 
     Raises:
-        PlanError: If the run name holds the separator of environments.
+        PlanError: If the run name contains the separator of environments.
     """
     if ENV_SEPARATOR in run_name:
         raise PlanError(
-            f"run_config.run_name: {run_name!r} has two dashes in a row, which separate the"
-            " environment in a dag_id. Use one."
+            f"run_config.run_name: {run_name!r} has two dashes in a row. In a DAG id, they separate"
+            " the run name from the environment. Use one dash."
         )
     name = identifier(run_name, limit=100, dots=True)
     if env is not None:
@@ -106,31 +106,32 @@ def dag_id(run_name: str, env: str | None, pipeline: str | None) -> str:
 
 
 def given_dag_id(name: str) -> str:
-    """The name, if it can be a DAG id and the name of a file that Airflow finds.
+    """Return the name, which must be valid as a DAG id and as the name of a file.
 
     Raises:
-        PlanError: If it cannot.
+        PlanError: If it is not.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or len(name) > TASK_ID_LENGTH:
         raise PlanError(
-            f"The DAG name {shorten(name, 100)!r} is impossible: it must be letters A-Z, digits,"
-            f" `_`, `-` and, but for its beginning, `.`; at most {TASK_ID_LENGTH} of them."
+            f"The DAG name {shorten(name, 60)!r} is invalid. It must consist of letters A-Z,"
+            f" digits, `_`, `-` and `.`, begin with none of `-` and `.`, and have at most"
+            f" {TASK_ID_LENGTH} characters."
         )
     return name
 
 
 def kedro_finds_pipeline(name: str) -> bool:
-    """Whether `kedro run --pipelines=` finds the name again.
+    """Return whether `kedro run --pipelines=` accepts the name.
 
-    It splits at commas and strips blanks (kedro: `split_string`).
+    It splits at commas and strips spaces (kedro: `split_string`).
     """
     return _is_argument(name) and "," not in name
 
 
 def kedro_finds_node(name: str) -> bool:
-    """Whether `kedro run --nodes=` finds the name again.
+    """Return whether `kedro run --nodes=` accepts the name.
 
-    It splits at commas outside square brackets and strips blanks (kedro: `split_node_names`).
+    It splits at commas outside square brackets and strips spaces (kedro: `split_node_names`).
     """
     depths = list(accumulate((letter == "[") - (letter == "]") for letter in name))
     splits = any(c == "," and depth == 0 for c, depth in zip(name, depths, strict=True))
@@ -138,10 +139,10 @@ def kedro_finds_node(name: str) -> bool:
 
 
 def _is_argument(name: str) -> bool:
-    """Whether a command line keeps all of a name."""
+    """Return whether a command line can contain the whole name."""
     return name != "" and name == name.strip() and not re.search(r"[\0\ud800-\udfff]", name)
 
 
 def tag(key: str, value: str) -> str:
-    """The DAG tag `key:value`, shortened to what Airflow stores."""
+    """Return the DAG tag `key:value`, shortened to what Airflow stores."""
     return shorten(f"{key}:{value}", TAG_LENGTH)

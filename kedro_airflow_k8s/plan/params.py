@@ -1,4 +1,4 @@
-"""The template by which Airflow gives the parameters of a DAG run to its pods."""
+"""The template that passes the parameters of a DAG run to its pods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DS_ADD = "macros.ds_add(ds, {}) if ds is defined else none"
 _NODASH = 'macros.ds_format(macros.ds_add(ds, {}), "%Y-%m-%d", "%Y%m%d") if ds is defined else none'
 
 _LINE = 60
-"""Characters that share a line."""
+"""Longest entry, in characters, that stays on one line."""
 
 MACRO_SUCCESSORS = {
     "execution_date": "logical_date | default(none)",
@@ -33,17 +33,18 @@ MACRO_SUCCESSORS = {
     "yesterday_ds": _DS_ADD.format(-1),
     "yesterday_ds_nodash": _NODASH.format(-1),
 }
-"""Macros that Airflow 3 no longer has, as expressions with the same value on Airflow 2 and 3.
+"""Macros that Airflow 3 has removed, as expressions with the same value on Airflow 2 and 3.
 
-On Airflow 2 only the macro itself has the value that it always had in runs started by hand.
+On Airflow 2, the expressions use the macro itself: in manual runs, its value differs from that of
+its successor.
 """
 
 
 def params_template(run: RunConfig) -> str:
     """Return the template of the JSON that the pod reads (`pod/params.py`).
 
-    It renders for every run, also for one without a logical date, and leaves it to the pod what a
-    missing macro or variable means. To Kubernetes, `$$` is a dollar sign.
+    It renders for every run, also for one without a logical date. The pod decides what a missing
+    macro or variable means. Kubernetes reads `$$` as a dollar sign.
     """
     conf = "(dag_run.conf or {})"
     form = [entry.name for entry in run.trigger_params]
@@ -77,14 +78,14 @@ def _macro(name: str) -> str:
     owners, expression = [], ""
     for step in name.split("."):
         if expression in ("var.value", "var.json", "conn"):
-            # Attributes of these raise an error for what Airflow does not have.
+            # Their attributes raise an error for a name that Airflow does not have.
             expression = f"{expression}.get({_quoted(step)}, none)"
         else:
             expression = f"{expression}.{step}" if expression else step
         owners.append(expression)
-    there = " and ".join(f"{owner} is defined" for owner in owners[:-1])
+    defined = " and ".join(f"{owner} is defined" for owner in owners[:-1])
     value = f"{expression} | default(none)"
-    return f"({value} if {there} else none) | string" if there else f"{value} | string"
+    return f"({value} if {defined} else none) | string" if defined else f"{value} | string"
 
 
 def _quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What `run_config` says of the pods and of the volume, in Kubernetes' own words."""
+"""The settings of pods and volume in `run_config`, as Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ VOLUME_STORE = ".kedro-airflow-k8s"
 """The folder for intermediate data on the volume of a run."""
 
 RUN_LABEL = "kedro-airflow-k8s/run"
-"""On every pod of a run that has to stay on one machine: the same value for all of them."""
+"""Label with the name of the run, on the pods of a run that must all be on one machine."""
 
 TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
-"""On every pod: the id of its Airflow task, whole, where a label could only hold a part."""
+"""Annotation with the id of the Airflow task, on every pod; a label could be too short for it."""
 
 EMPTY: Mapping[str, str] = {}
 
 LOG_COLUMNS = "220"
-"""Kedro's logger folds lines at 80 columns when there is no terminal, which is hard to search."""
+"""Without a terminal, Kedro's logger wraps lines at 80 columns, which are hard to search."""
 
 
 def container_argument(text: str) -> str:
-    """The text so that a container gets exactly it, after Airflow's Jinja and the kubelet.
+    """Escape a text for Airflow's Jinja and for the kubelet, so that a container gets it unchanged.
 
-    The kubelet puts environment variables for `$(NAME)` and a dollar sign for `$$`.
+    The kubelet replaces `$(NAME)` by an environment variable, and `$$` by a dollar sign.
     """
     return untemplated(text.replace("$", "$$"))
 
 
 def untemplated(text: str) -> str:
-    """The text so that Airflow's Jinja renders exactly it.
+    """Escape a text so that Airflow's Jinja renders it unchanged.
 
-    Jinja makes one kind of line end of all kinds, drops the last one, and reads a string's escapes
-    as Python does, to which JSON's escape of an emoji would be two characters.
+    Jinja normalizes line ends, drops the last one, and reads escapes in a string as Python does.
+    So an emoji must not have JSON's escape, which Python reads as two characters.
     """
     if re.search(r"\{[{%#]|\r|\n\Z", text):
         return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
@@ -58,9 +58,9 @@ def untemplated(text: str) -> str:
 
 
 def run_objects_name(dag_id: str) -> str:
-    """Return the name of what a DAG run owns: readable, a DNS label, different for every run.
+    """Return the name of the run resources: readable, a DNS label, and unique for every run.
 
-    It is a template for Airflow; the first part is the beginning of the DAG id.
+    It is an Airflow template. The first part is the beginning of the DAG id.
     """
     readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:40].rstrip("-")
     run = "macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ '/' ~ run_id)"
@@ -68,14 +68,14 @@ def run_objects_name(dag_id: str) -> str:
 
 
 def pod_template(run: RunConfig, owned: str, metadata: Mapping[str, Any] = EMPTY) -> dict[str, Any]:
-    """Return what every pod of the DAG has, as a Kubernetes Pod; `environment` is the rest.
+    """Return the settings that all pods share as a Kubernetes Pod, without `environment`.
 
-    The volume of the run is among its volumes; where it is mounted, each task says for itself.
+    It has the volume of the run. Each task sets where that is mounted.
 
     Args:
         run: The configuration.
-        owned: The name of what the DAG run owns, as a template for Airflow.
-        metadata: The labels and annotations that all pods have, as `common_metadata` gives them.
+        owned: The name of the run resources, as an Airflow template.
+        metadata: The labels and annotations of all pods, as `common_metadata` returns them.
     """
     container: dict[str, Any] = {"name": "base"}
     secrets = _secret_variables(run)
@@ -115,13 +115,13 @@ def pod_template(run: RunConfig, owned: str, metadata: Mapping[str, Any] = EMPTY
 def common_metadata(
     resources: Mapping[str, dict[str, Any]],
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Take the labels and annotations that all entries have out of them: they stand once.
+    """Move the labels and annotations that all entries share to one place.
 
     Args:
-        resources: What entries of `run_config.resources` give KubernetesPodOperator, by name.
+        resources: The arguments of KubernetesPodOperator for each entry of `run_config.resources`.
 
     Returns:
-        Those labels and annotations, and the entries without them.
+        The shared labels and annotations, and the entries without them.
     """
     entries = list(resources.values()) or [{}]
     common = {
@@ -142,7 +142,7 @@ def common_metadata(
 
 
 def store_root(run: RunConfig, owned: str) -> str | None:
-    """Return where a run keeps intermediate data, as a template; None where it cannot."""
+    """Return where a run stores intermediate data, as a template; None if it does not."""
     if run.intermediate_data is not None:
         return f"{run.intermediate_data}/{owned}"
     if run.volume.disabled:
@@ -151,7 +151,7 @@ def store_root(run: RunConfig, owned: str) -> str | None:
 
 
 def claim(run: RunConfig, owned: str) -> dict[str, Any] | None:
-    """Return the PersistentVolumeClaim that each run owns; None where volumes are disabled."""
+    """Return the PersistentVolumeClaim of each run; None if volumes are disabled."""
     volume = run.volume
     if volume.disabled:
         return None
@@ -171,7 +171,7 @@ def claim(run: RunConfig, owned: str) -> dict[str, Any] | None:
 
 
 def _beside_the_run(owned: str) -> dict[str, Any]:
-    """Return the rule: only on the machine where pods of the run are; the first may be on any.
+    """Return the pod affinity that keeps the pods of a run on the machine of its first pod.
 
     Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
     """
@@ -183,9 +183,9 @@ def _beside_the_run(owned: str) -> dict[str, Any]:
 
 
 def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
-    """Return what an entry of `run_config.resources` gives KubernetesPodOperator, by argument.
+    """Return the arguments of KubernetesPodOperator for an entry of `run_config.resources`.
 
-    Tolerations and resources are in the words of the Python client's models.
+    Tolerations and resources have the keys of the Python client's models.
     """
     amounts = {
         kind: dict(values)
@@ -212,18 +212,18 @@ def environment(
     variables: Mapping[str, str] = EMPTY,
     templates: Mapping[str, str] = EMPTY,
 ) -> dict[str, str]:
-    """Return the environment variables of every pod, but for those from Secrets, as templates.
+    """Return the environment variables of all pods, except those from Secrets, as templates.
 
     Args:
         run: The configuration.
-        owned: The name of what the DAG run owns, as a template for Airflow.
+        owned: The name of the run resources, as an Airflow template.
         variables: Environment variables for the project's own configuration; those of `run` take
             precedence.
-        templates: Environment variables that take precedence over both, as templates for Airflow.
+        templates: Environment variables that take precedence over both, as Airflow templates.
     """
     plain = {
         "COLUMNS": LOG_COLUMNS,
-        # kedro-telemetry waits ten seconds for an answer where pods have no way out.
+        # Without access to the internet, kedro-telemetry waits ten seconds for an answer.
         "DO_NOT_TRACK": "1",
         **{name: container_argument(value) for name, value in variables.items()},
         **_untemplated(run.env_vars),

@@ -1,4 +1,4 @@
-"""What the pod of a task of several nodes needs: enough for each of them."""
+"""The resources of a pod that runs several nodes: enough for each of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _Amounts = Mapping[str, str]
 def merge_resources(
     entries: Mapping[str, ResourcesConfig], used_by: Mapping[str, Sequence[str]]
 ) -> ResourcesConfig:
-    """One entry in place of those that the nodes of a task ask for.
+    """Merge the entries that the nodes of a task select into one.
 
-    Of each resource it has the largest amount; of labels, annotations, node selectors and
-    tolerations, all.
+    It has the largest amount of each resource, and all labels, annotations, node selectors and
+    tolerations.
 
     Args:
-        entries: `run_config.resources`. An entry that is not there asks for nothing.
-        used_by: The entries that nodes of the task ask for, with the names of these nodes.
+        entries: `run_config.resources`. An entry that does not exist counts as empty.
+        used_by: The entries that nodes of the task select, with the names of these nodes.
 
     Raises:
-        PlanError: If entries give a label, annotation or node selector different values.
+        PlanError: If entries have different values for a label, annotation or node selector.
     """
     used = {name: entries.get(name, ResourcesConfig()) for name in sorted(used_by)}
     problems: list[str] = []
@@ -37,7 +37,7 @@ def merge_resources(
         for key in found:
             given = {name: entry[key] for name, entry in values.items() if key in entry}
             if len(set(given.values())) > 1:
-                problems.append(f"  {kind} {key!r} is {_told(given, used_by)}")
+                problems.append(f"  {kind} {key!r} is {_values(given, used_by)}")
         return found
 
     labels = united("label", {name: entry.labels for name, entry in used.items()})
@@ -46,11 +46,11 @@ def merge_resources(
     node_selectors = united("node selector", selectors)
     if problems:
         raise PlanError(
-            "Nodes of one task ask for pods that contradict each other, by entries of"
-            " run_config.resources in airflow-k8s.yaml:\n"
+            "Nodes that share a task select entries of run_config.resources that contradict each"
+            " other:\n"
             + "".join(f"{problem}\n" for problem in problems)
-            + "Write the same value in these entries, give the nodes one tag for resources, or put"
-            " them in different tasks (run_config.grouping, tags airflow-k8s.group.<name>).",
+            + "Use the same value in these entries, give the nodes the same tag for resources, or"
+            " put them in different tasks (run_config.grouping, tags airflow-k8s.group.<name>).",
             code=CONTRADICTION_CODE,
         )
     amounts = [(entry.requests, entry.limits) for entry in used.values()]
@@ -65,19 +65,19 @@ def merge_resources(
     )
 
 
-def _told(given: Mapping[str, str], used_by: Mapping[str, Sequence[str]]) -> str:
-    """The values of a key, each with the entry that has it and the nodes that ask for that."""
-    told = []
+def _values(given: Mapping[str, str], used_by: Mapping[str, Sequence[str]]) -> str:
+    """Return the values of a key, each with its entry and the nodes that select the entry."""
+    texts = []
     for name, value in given.items():
         nodes = ", ".join(map(repr, used_by[name][:_SHOWN_NODES]))
         if len(used_by[name]) > _SHOWN_NODES:
             nodes += f" and {len(used_by[name]) - _SHOWN_NODES} more"
-        told.append(f"{value!r} in entry {name!r} (for {nodes})")
-    return ", but ".join(told)
+        texts.append(f"{value!r} in entry {name!r} (for {nodes})")
+    return ", but ".join(texts)
 
 
 def _limits(amounts: Sequence[tuple[_Amounts, _Amounts]]) -> dict[str, str]:
-    """Of each resource the largest limit. None is larger than any, except of a device."""
+    """Return the largest limit of each resource. No limit is larger than any, except of devices."""
     found = {}
     for name in dict.fromkeys(name for _, limits in amounts for name in limits):
         given = [limits[name] for _, limits in amounts if name in limits]
@@ -96,9 +96,10 @@ def _limits(amounts: Sequence[tuple[_Amounts, _Amounts]]) -> dict[str, str]:
 def _requests(
     amounts: Sequence[tuple[_Amounts, _Amounts]], limits: Mapping[str, str]
 ) -> dict[str, str]:
-    """Of each resource the largest request.
+    """Return the largest request of each resource.
 
-    To Kubernetes a limit without a request is one too, and if all is so it need not be written.
+    Kubernetes uses a limit without a request as the request, too. If no entry has a request, the
+    result needs none.
     """
     written = {name for requests, _ in amounts for name in requests}
     meant = [{**limits_, **requests} for requests, limits_ in amounts]
@@ -110,23 +111,23 @@ def _requests(
 
 
 def _is_shared(resource: str) -> bool:
-    """Whether a pod without a limit may use what others have set aside.
+    """Return whether a pod without a limit may use any free amount of a resource.
 
-    Of devices and huge pages it has exactly its limit, so without one nothing.
+    Of devices and huge pages it gets exactly its limit, so none without a limit.
     Source: Resource Management for Pods and Containers, Extended resources; Manage HugePages.
     """
     return "/" not in resource and not resource.startswith("hugepages-")
 
 
 def _largest(amounts: Iterable[str]) -> str:
-    """The largest quantity, of equal ones the first."""
+    """Return the largest quantity, of equal ones the first."""
     return max(amounts, key=parse_quantity)
 
 
 def _tolerations(given: Iterable[Sequence[Toleration]]) -> tuple[Toleration, ...]:
-    """All of them once. Of two that differ in time only, the longer, as it is enough for both.
+    """Return each toleration once. Of two that differ only in seconds, keep the longer one.
 
-    Kubernetes would take the one that it finds first.
+    Kubernetes would use the first one.
     """
     found: dict[tuple[str | None, ...], Toleration] = {}
     for toleration in (toleration for tolerations in given for toleration in tolerations):
@@ -142,6 +143,6 @@ def _tolerations(given: Iterable[Sequence[Toleration]]) -> tuple[Toleration, ...
 
 
 def _stay(toleration: Toleration) -> float:
-    """Seconds until the pod has to leave; infinite without any."""
+    """Return the seconds until the pod is evicted; infinity if it is not."""
     seconds = toleration.toleration_seconds
     return float("inf") if seconds is None else seconds

@@ -1,4 +1,4 @@
-"""Where each node stands in the DAG: Kedro's namespaces become Airflow's task groups."""
+"""The task groups of a DAG, which are made of Kedro's namespaces."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Generic, Protocol, TypeVar
 from kedro_airflow_k8s.plan import names
 
 GROUPS_LENGTH = 150
-"""Characters for the groups in a task id; deeper namespaces stay part of the task's own label."""
+"""Longest prefix of groups in a task id; deeper namespaces stay part of the task's label."""
 
 GROUPS_DEPTH = 10
-"""Groups inside groups. Python itself allows 20 nested blocks in the DAG file."""
+"""Deepest nesting of groups. Python allows 20 nested blocks in the DAG file."""
 
 T = TypeVar("T")
 
@@ -22,23 +22,23 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, for a node with the namespace in front."""
+        """Its name; for a node, with the namespace."""
 
     @property
     def namespace(self) -> str | None:
-        """The namespace that it is in, with dots between its levels."""
+        """Its namespace, with dots between the levels."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node's place: the labels of its groups, outermost first, and its own label in the last."""
+    """The place of a task: the labels of its groups, outermost first, and its own label."""
 
     groups: tuple[str, ...]
     label: str
 
     @property
     def task_id(self) -> str:
-        """The id that Airflow gives the task: the labels with dots between them."""
+        """The id of the task in Airflow: the labels with dots between them."""
         return ".".join((*self.groups, self.label))
 
 
@@ -52,7 +52,7 @@ class Group(Generic[T]):
 
 
 def places(nodes: Sequence[Named], reserved: Iterable[str]) -> tuple[Place, ...]:
-    """A place for each node, with a task id that no other task, group or reserved id has."""
+    """Return a place for each node, with a task id that no other task, group or reserved id has."""
     taken = set(reserved)
     labels: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
     for namespace in sorted({tuple(n.namespace.split(".")) for n in nodes if n.namespace}):
@@ -61,7 +61,7 @@ def places(nodes: Sequence[Named], reserved: Iterable[str]) -> tuple[Place, ...]
             if path not in labels:
                 labels[path] = _grown(parent, path, taken)
             if labels[path] == parent:
-                break  # No room for a deeper group.
+                break  # A deeper group would be too long.
     chosen = {}
     for index, node in sorted(enumerate(nodes), key=lambda entry: (entry[1].name, entry[0])):
         levels = node.namespace.split(".") if node.namespace else []
@@ -76,7 +76,7 @@ def places(nodes: Sequence[Named], reserved: Iterable[str]) -> tuple[Place, ...]
 
 
 def tree(places: Sequence[Place], tasks: Sequence[T]) -> Group[T]:
-    """The groups with their tasks, as one unnamed group."""
+    """Return the groups with their tasks, as one unnamed group."""
     return _branch("", 0, list(zip(places, tasks, strict=True)))
 
 
@@ -96,12 +96,12 @@ def _branch(label: str, depth: int, entries: Iterable[tuple[Place, T]]) -> Group
 
 
 def _grown(parent: tuple[str, ...], path: tuple[str, ...], taken: set[str]) -> tuple[str, ...]:
-    """The group labels of a namespace below those of its parent, or just those if too long."""
+    """Return the labels of the groups of a namespace; those of its parent if they are too long."""
     label = names.identifier(path[-1])
     full = ".".join((*parent, label))
     if len(full) > GROUPS_LENGTH or len(parent) == GROUPS_DEPTH:
         return parent
     full = names.unique(full, ".".join(path), taken)
-    # Airflow's own, for the edges of a group.
+    # Airflow uses these ids for the edges of a group.
     taken.update((f"{full}.upstream_join_id", f"{full}.downstream_join_id"))
     return (*parent, full.removeprefix("".join(f"{part}." for part in parent)))

@@ -1,9 +1,9 @@
-"""The tasks of a DAG: which nodes each runs, what it reads and makes, and what its pod needs."""
+"""The tasks of a DAG: their nodes, inputs, outputs and resources."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
@@ -19,11 +19,11 @@ from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 """A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
 
-Kedro 1 refuses a colon in a tag, which is how the tag was written in Kedro 0.16 and 0.17.
+With Kedro 0.16 and 0.17, the tag had a colon, which Kedro 1 refuses.
 """
 
 NODES_LENGTH = 120_000
-"""Bytes of node names in one argument. Linux takes 128 KiB with what stands before them.
+"""Longest argument of node names, in bytes. Linux allows 128 KiB for a whole argument.
 
 Source: execve(2), MAX_ARG_STRLEN.
 """
@@ -31,23 +31,23 @@ Source: execve(2), MAX_ARG_STRLEN.
 
 @dataclass(frozen=True)
 class Task:
-    """One Airflow task, that is one pod, that runs one or more Kedro nodes.
+    """An Airflow task: one pod that runs one or more Kedro nodes.
 
     Attributes:
-        task_id: The whole id, with the ids of its groups in front.
+        task_id: The whole id, with the ids of its groups.
         label: The id within its group.
         nodes: Names of its Kedro nodes in topological order.
-        inputs: The datasets and parameters that it takes from outside.
-        outputs: The datasets that it makes, but for those that only its own nodes read.
-        upstream: The positions among all tasks of those that make its inputs.
-        passes_on: The datasets that other tasks read; None if those are all that its own nodes do
-            not read, which the pod finds out for itself.
+        inputs: The datasets and parameters that it reads and does not make.
+        outputs: The datasets that it makes, except those that only its own nodes read.
+        upstream: The positions of the tasks that make its inputs.
+        passes_on: The datasets that other tasks read; None if they are those that its own nodes do
+            not read, which the pod can work out.
         function: The name of its function; empty if it has several nodes.
-        doc: What it does: the first line of its function's docstring, or of each node's.
-        resources: The entry of the plan's resources that its pod gets.
+        doc: The first line of its function's docstring, or of each node's.
+        resources: The entry of the plan's resources for its pod.
         pipeline: The smallest registered pipeline that has all its nodes.
-        whole_pipeline: Whether the pod runs all of that, without being told the nodes: it has no
-            others, and their names are too long for a command line.
+        whole_pipeline: Whether the pod runs that whole pipeline without a list of nodes, because
+            their names are too long for a command line.
     """
 
     task_id: str
@@ -70,8 +70,8 @@ class Tasks:
 
     Attributes:
         all: The tasks.
-        tree: The same in Airflow's task groups.
-        resources: What their pods need, by the names that the tasks have for it.
+        tree: The same tasks in Airflow's task groups.
+        resources: The resources of their pods, by the names that the tasks use.
     """
 
     all: tuple[Task, ...]
@@ -80,22 +80,22 @@ class Tasks:
 
 
 def grouping_mode(pipeline: ProjectPipeline, run: RunConfig) -> str:
-    """Which nodes of the pipeline share a task, in the configuration's word."""
+    """Return the grouping mode of a pipeline."""
     return run.grouping.get(pipeline.name) or run.grouping.get(GROUPING_DEFAULT, "none")
 
 
 def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str]) -> Tasks:
-    """Decide which nodes share a task, where it stands and what it needs.
+    """Return the tasks of a pipeline, with their groups and resources.
 
     Args:
         pipeline: A pipeline of the project.
         run: The configuration.
-        reserved: Ids that other tasks of the DAG have.
+        reserved: Ids of the other tasks of the DAG.
 
     Raises:
-        PlanError: If groups that the user named cannot be tasks, a tag names resources that the
-            configuration does not have, nodes of a task contradict each other, or their names are
-            too long together.
+        PlanError: If groups made by tags cannot be tasks, a tag selects resources that the
+            configuration does not have, the resources of nodes that share a task contradict each
+            other, or the names of these nodes are too long for a command line.
     """
     mode = grouping_mode(pipeline, run)
     groups = group_nodes(pipeline.nodes, mode, pipeline.in_memory, pipeline.name)
@@ -117,9 +117,9 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
         inputs = _inputs(group)
         if too_long and others:
             raise PlanError(
-                f"Task {place.task_id!r} has {len(group.nodes)} nodes, whose names are too long for"
-                f" one command line: more than {NODES_LENGTH} bytes. Make smaller groups, or"
-                " register a pipeline of exactly these nodes: it is then run by its name."
+                f"Task {place.task_id!r} has {len(group.nodes)} nodes, too many for a command line."
+                f" Their names have more than {NODES_LENGTH} bytes. Use smaller groups, or register"
+                " a pipeline of exactly these nodes: the task then runs that pipeline by name."
             )
         tasks.append(
             Task(
@@ -148,12 +148,8 @@ def _inputs(group: NodeGroup) -> tuple[str, ...]:
     return tuple(name for name in read if stored_name(name) not in made)
 
 
-def _upstream(inputs: Iterable[str], makers: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(sorted({makers[n] for n in map(stored_name, inputs) if n in makers}))
-
-
 def _readers(groups: Sequence[NodeGroup]) -> dict[str, set[int]]:
-    """Which groups read a dataset, by their positions."""
+    """Return the positions of the groups that read each dataset."""
     readers: dict[str, set[int]] = {}
     for index, group in enumerate(groups):
         for node in group.nodes:
@@ -170,7 +166,7 @@ def _outputs(group: NodeGroup, index: int, readers: dict[str, set[int]]) -> tupl
 def _passes_on(
     group: NodeGroup, index: int, readers: dict[str, set[int]]
 ) -> tuple[str, ...] | None:
-    """Return what other tasks read; None where it is what the pod takes for it by itself."""
+    """Return the outputs that other tasks read; None if the pod can work them out."""
     made = {stored_name(name) for node in group.nodes for name in node.outputs}
     read = {stored_name(name) for node in group.nodes for name in node.inputs}
     crossing = {name for name in made if readers.get(name, set()) - {index}}
@@ -190,7 +186,7 @@ def _names_too_long(group: NodeGroup) -> bool:
 
 
 class _Pipelines:
-    """The registered pipelines that a pod can run: the smaller, the less Kedro has to import."""
+    """The registered pipelines that a pod can run. With a smaller one, Kedro imports less."""
 
     def __init__(self, pipeline: ProjectPipeline) -> None:
         self._own = (pipeline.name, len(pipeline.nodes))
@@ -201,7 +197,7 @@ class _Pipelines:
                 self._with.setdefault(node, []).append((name, nodes))
 
     def smallest(self, group: NodeGroup) -> tuple[str, bool]:
-        """The name of the smallest one that holds a group, and whether it holds others too."""
+        """Return the smallest pipeline with the nodes of a group, and whether it has others."""
         wanted = {node.name for node in group.nodes}
         for name, nodes in self._with.get(group.nodes[0].name, ()):
             if wanted <= nodes:
@@ -213,9 +209,9 @@ class _Pipelines:
 def _resources(
     groups: Sequence[NodeGroup], entries: Sequence[tuple[str, ...]], run: RunConfig
 ) -> dict[str, ResourcesConfig]:
-    """What pods need, by name; merged for tasks whose nodes ask for several entries.
+    """Return the resources of pods by name, merged for tasks whose nodes select several entries.
 
-    Pods without Kedro nodes have those of the default.
+    Pods without Kedro nodes have the default resources.
     """
     asked_alone = {names[0] for names in entries if len(names) == 1} | {RESOURCES_DEFAULT}
     needed = {name: entry for name, entry in run.resources.items() if name in asked_alone}
@@ -230,7 +226,7 @@ def _resources(
 
 
 def _entry_name(entries: tuple[str, ...]) -> str:
-    # A tag cannot hold a plus sign, so no node can ask for an entry of this name itself.
+    # A tag cannot contain a plus sign, so no node can select an entry of this name.
     return " + ".join(entries)
 
 
@@ -239,24 +235,24 @@ def _entries_of(nodes: Sequence[PipelineNode], run: RunConfig) -> tuple[str, ...
 
 
 def resources_of(node: PipelineNode, run: RunConfig) -> str:
-    """The entry of `run_config.resources` that a node asks for.
+    """Return the entry of `run_config.resources` that a node selects.
 
     Raises:
-        PlanError: If it asks for several, or for one that is not there.
+        PlanError: If it selects several, or one that does not exist.
     """
     tags = [match for tag in node.tags if (match := RESOURCES_TAG.fullmatch(tag))]
     if not tags:
         return RESOURCES_DEFAULT
     if len(tags) > 1:
         raise PlanError(
-            f"Node {node.name!r} has several tags for resources, {', '.join(t[0] for t in tags)}:"
-            " leave one."
+            f"Node {node.name!r} has several tags for resources: {', '.join(t[0] for t in tags)}."
+            " Keep one of them."
         )
     tag, name = tags[0][0], tags[0][1]
     if name not in run.resources and name != RESOURCES_DEFAULT:
         raise PlanError(
-            f"Node {node.name!r} is tagged {tag}, but run_config.resources in airflow-k8s.yaml has"
-            f" no entry {name!r}: add it, or change the tag. Entries:"
+            f"Node {node.name!r} has the tag {tag!r}, but run_config.resources has no entry"
+            f" {name!r}. Add the entry, or change the tag. Entries:"
             f" {', '.join(sorted(run.resources)) or 'none'}."
         )
     return name

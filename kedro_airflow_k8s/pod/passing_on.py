@@ -51,7 +51,7 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
 
 
 def _intermediate(name: str, root: str, pipeline: Pipeline) -> IntermediateDataset:
-    """The dataset of a stored name, with the nodes that make and read it in this pod."""
+    """Return the dataset of a stored name, with the nodes that make and read it in this pod."""
     makers = [node.name for node in pipeline.nodes if name in map(stored_name, node.outputs)]
     readers = [node.name for node in pipeline.nodes if name in map(stored_name, node.inputs)]
     return IntermediateDataset(name, root, makers[0] if makers else "", readers)
@@ -60,7 +60,7 @@ def _intermediate(name: str, root: str, pipeline: Pipeline) -> IntermediateDatas
 def _is_ours(
     name: str, catalog: CatalogProtocol[Any, Any], made: bool, ours: IntermediateDataset
 ) -> bool:
-    """Whether nothing else keeps a dataset from task to task."""
+    """Return whether nothing else keeps a dataset from task to task."""
     # Patterns count as known here, but for Kedro's own that turns the rest into MemoryDatasets.
     if name not in catalog:
         return True
@@ -72,7 +72,7 @@ def _is_ours(
 
 
 def _is_memory(dataset: object) -> bool:
-    """Whether a dataset ends with its process; a subclass of Kedro's may store its data."""
+    """Return whether a dataset ends with its process; a subclass of Kedro's may store its data."""
     if type(dataset) is CachedDataset:
         return _is_memory(dataset._dataset)  # noqa: SLF001 - Kedro tells it nowhere else
     return type(dataset) in (MemoryDataset, SharedMemoryDataset)

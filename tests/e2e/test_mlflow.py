@@ -214,5 +214,5 @@ def test_without_credentials_the_run_fails_and_says_where_they_belong(
 
     assert done.code == 1, done.text
     assert f"MLflow at {locked.url} answered 401: You are not authenticated" in done.text
-    assert "Set run_config.mlflow.authentication to an account that may do this." in done.text
+    assert "Set run_config.mlflow.authentication to an account with this permission." in done.text
     assert coffee.states(done.dag_id, done.run_id)["guess"] == "upstream_failed"

@@ -1,5 +1,5 @@
-"""What runs on Airflow. The plugin copies these modules into the DAG file, as they are.
+"""Code that runs on Airflow. The plugin copies these modules unchanged into the DAG file.
 
-They import Airflow, what Airflow's Kubernetes provider brings, and the standard library only,
-because Airflow has neither Kedro nor this plugin.
+They import only Airflow, dependencies of its Kubernetes provider and the standard library: neither
+Kedro nor this plugin is installed on Airflow.
 """

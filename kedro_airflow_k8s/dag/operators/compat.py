@@ -1,6 +1,6 @@
-"""Classes that have moved between Airflow versions. A DAG has the statements that it needs.
+"""Imports of classes that have moved between Airflow versions. A DAG has those that it needs.
 
-- EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 always has.
+- EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 requires.
   Airflow 2.11 has them itself, and may lack that provider.
 """
 

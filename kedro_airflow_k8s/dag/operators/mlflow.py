@@ -16,21 +16,21 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 RUN_TAG = "kedro-airflow-k8s.run"
-# Patterns in an error of MLflow, and what to do then. The first match counts.
+# Patterns in an error of MLflow, and the fix for each. The first match counts.
 MLFLOW_FIXES = {
-    "CERTIFICATE_VERIFY_FAILED": "Set REQUESTS_CA_BUNDLE for Airflow's workers to its authority.",
-    "SSLError": "If the server speaks plain HTTP, its address begins with http://.",
+    "CERTIFICATE_VERIFY_FAILED": "Set REQUESTS_CA_BUNDLE on Airflow's workers to its CA bundle.",
+    "SSLError": "If the server uses plain HTTP, write its address with http://.",
     "Invalid Host header": "Start MLflow with --allowed-hosts and the host of this address.",
-    "answered 40[13]": "Set run_config.mlflow.authentication to an account that may do this.",
-    "error_code": "The log of the MLflow server may say more.",
-    "": "Check that it is up and that Airflow's workers reach it at this address. A log-in page"
-    " in front of it needs run_config.mlflow.authentication.",
+    "answered 40[13]": "Set run_config.mlflow.authentication to an account with this permission.",
+    "error_code": "See the log of the MLflow server.",
+    "": "Check that it is running and that Airflow's workers can reach it at this address. If it is"
+    " behind a login page, set run_config.mlflow.authentication.",
 }
 
 
 @dataclass
 class MlflowExperiment:
-    """An experiment of an MLflow server. `auth` gets the credentials, as requests takes them."""
+    """An experiment on an MLflow server. `auth` returns the credentials, as requests takes them."""
 
     tracking_uri: str
     settings: Mapping[str, Any]
@@ -39,7 +39,7 @@ class MlflowExperiment:
 
     @cached_property
     def session(self) -> requests.Session:
-        """A session that repeats a request for half a minute while the server is down."""
+        """The HTTP session, which retries a request for half a minute while the server is down."""
         retry = Retry(5, other=0, backoff_factor=1, allowed_methods=None, raise_on_status=False)
         retry.status_forcelist = {429, 500, 502, 503, 504}
         session = requests.Session()
@@ -48,7 +48,7 @@ class MlflowExperiment:
         return session
 
     def call(self, path: str, ok: str = "answered 200", method: str = "POST", **values: Any) -> Any:
-        """Return MLflow's answer, which must be a success or an error of the kind that is ok."""
+        """Return MLflow's answer, which must be a success or contain the text `ok`."""
         url = f"{self.tracking_uri}/api/2.0/mlflow/{path}"
         options: Any = {"timeout": (5, 30), "allow_redirects": False}
         options["json" if method == "POST" else "params"] = values
@@ -64,7 +64,7 @@ class MlflowExperiment:
         raise AirflowException(f"MLflow at {self.tracking_uri} {said}. {fix}")
 
     def start_run(self, run_name: str, tags: Mapping[str, str], ti: Any) -> str:
-        """Return the id of the MLflow run of this DAG run: a new one, or that of an earlier try."""
+        """Return the id of the MLflow run: a new one, or the one of an earlier attempt."""
         by_name: Any = {"method": "GET", "experiment_name": self.settings["name"]}
         found = self.call("experiments/get-by-name", "RESOURCE_DOES_NOT_EXIST", **by_name)
         if "experiment" not in found:
@@ -75,7 +75,7 @@ class MlflowExperiment:
         if self.restore and found["experiment"]["lifecycle_stage"] == "deleted":
             self.call("experiments/restore", "RESOURCE_DOES_NOT_EXIST", experiment_id=experiment_id)
 
-        # Airflow's page of the run, without the part for this task: each try has the same.
+        # The page of the run in Airflow, which is the same for each attempt of this task.
         url = re.split("/tasks/|&task_id=", ti.log_url)[0]
         note = f"[Run in Airflow]({url})"
         tags = {**tags, RUN_TAG: url, "airflow.url": url, "mlflow.note.content": note}
@@ -85,7 +85,7 @@ class MlflowExperiment:
             entries = [{"key": key, "value": value} for key, value in tags.items() if value]
             now = int(time.time() * 1000)
             self.call("runs/create", experiment_id=experiment_id, start_time=now, tags=entries)
-        # If the answer to the creation was lost, its repetition has created a second run.
+        # If the answer to the creation was lost, the retry has created a second run.
         runs = self.call("runs/search", **search)["runs"]
         run_id, *others = sorted(str(run["info"]["run_id"]) for run in runs)
         for other in others:
@@ -96,7 +96,7 @@ class MlflowExperiment:
         return run_id
 
     def end_run(self, mlflow_run_id: str, ti: Any, dag_run: Any, task: Any) -> str:
-        """Write the status of the DAG run, whatever pods have written, and return it."""
+        """Set the MLflow run's status to that of the DAG run, and return it."""
         if hasattr(ti, "get_task_states"):  # Airflow 3
             states = ti.get_task_states(dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
         else:
@@ -104,7 +104,7 @@ class MlflowExperiment:
         ends = {states.get(task_id) for task_id in task.upstream_task_ids}
         status = "FINISHED" if ends == {"success"} else "FAILED"
         if states.get("all_succeeded") in ("skipped", "failed"):
-            # The DAG run was ended by hand: by Airflow, which skips what waits, or by run-once.
+            # The run was ended manually: in Airflow, which skips waiting tasks, or by run-once.
             status = "KILLED"
         now = int(time.time() * 1000)
         self.call("runs/update", run_id=mlflow_run_id, status=status, end_time=now)

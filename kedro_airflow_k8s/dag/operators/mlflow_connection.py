@@ -8,12 +8,12 @@ from kedro_airflow_k8s.dag.operators.mlflow_token import MlflowToken
 
 
 def mlflow_connection(conn_id: str) -> MlflowToken | tuple[bytes, bytes]:
-    """Return login and password of an Airflow connection, or its password alone as a token."""
+    """Return the login and password of an Airflow connection, or only the password as a token."""
     found = BaseHook.get_connection(conn_id)
     login, password = (text and text.rstrip("\r\n") for text in (found.login, found.password))
     if not password:
         raise AirflowException(
-            f"Airflow connection {conn_id!r} has no password for MLflow. Give it login and"
-            " password, or a token as its password."
+            f"Airflow connection {conn_id!r} has no password for MLflow. Set its login and"
+            " password, or set a token as its password."
         )
     return (login.encode(), password.encode()) if login else MlflowToken(password)

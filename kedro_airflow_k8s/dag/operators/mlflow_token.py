@@ -12,10 +12,10 @@ class MlflowToken(AuthBase):
 
     def __init__(self, token: str) -> None:
         if not (token.isascii() and token.isprintable()):
-            raise AirflowException("The token for MLflow has a character that no token has.")
+            raise AirflowException("The token for MLflow contains an invalid character.")
         self.header = f"Bearer {token}"
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add it to a request."""
+        """Add the token to a request."""
         request.headers["Authorization"] = self.header
         return request

@@ -8,7 +8,7 @@ from kedro_airflow_k8s.dag.operators.mlflow_token import MlflowToken
 
 
 def mlflow_vars(*names: str) -> MlflowToken | tuple[bytes, bytes]:
-    """Return user and password, or else the token, of Airflow variables, as MLflow takes them."""
+    """Return the user and password, or else the token, from Airflow variables."""
     values = {name: (Variable.get(name, None) or "").rstrip("\r\n") for name in names}
     user = values.get("MLFLOW_TRACKING_USERNAME")
     password = values.get("MLFLOW_TRACKING_PASSWORD")
@@ -17,6 +17,6 @@ def mlflow_vars(*names: str) -> MlflowToken | tuple[bytes, bytes]:
     if token := values.get("MLFLOW_TRACKING_TOKEN"):
         return MlflowToken(token)
     raise AirflowException(
-        f"Airflow variables {', '.join(names)}: there is no user with a password, and no token, for"
+        f"Airflow variables {', '.join(names)} have neither user and password nor a token for"
         " MLflow. Create them in Airflow."
     )

@@ -1,4 +1,4 @@
-"""What to do where a pod says that its image lacks the plugin."""
+"""Advice for a pod whose image lacks the plugin."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from airflow.providers.cncf.kubernetes.callbacks import KubernetesPodOperatorCal
 
 
 class PodAdvice(KubernetesPodOperatorCallback):
-    """Look at each line of a pod's log for an image that cannot run the task."""
+    """A callback that looks in a pod's log for the error of an image without the plugin."""
 
     @staticmethod
     def progress_callback(*, line: str, **kwargs: Any) -> None:
-        """Log the way out."""
+        """Log how to fix the image."""
         if "No module named" in line and "kedro_airflow_k8s" in line:
             logging.getLogger("airflow.task").error(
-                "The image has no kedro-airflow-k8s, or one that is too old. Nothing was run. Add"
-                " the version that compiled the DAG to its requirements, then build and push it."
+                "The image has no kedro-airflow-k8s, or an older version. Nothing was run. Add the"
+                " version that compiled the DAG to its requirements, then build and push it."
             )

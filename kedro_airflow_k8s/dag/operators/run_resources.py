@@ -1,4 +1,4 @@
-"""The Kubernetes objects that a DAG run owns: created by its first task, deleted by its last."""
+"""Run resources: Kubernetes objects of a DAG run, created by a first task, deleted by a last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 
 
 class CreateRunResources(BaseOperator):
-    """Create the Kubernetes objects of a DAG run; those that the run already has are kept."""
+    """Creates the Kubernetes objects of a DAG run; existing objects of the run are reused."""
 
     template_fields: Sequence[str] = ("manifests", "namespace")
     timeout_seconds = 120
@@ -35,7 +35,7 @@ class CreateRunResources(BaseOperator):
         self.kubernetes_conn_id = kubernetes_conn_id
 
     def execute(self, context: Any) -> None:
-        """Choose cluster and namespace as KubernetesPodOperator does, then act on the objects."""
+        """Choose the cluster and namespace as KubernetesPodOperator does, then call `act`."""
         hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
         mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
         in_cluster = mounted.read_text().strip() if mounted.exists() else "default"
@@ -46,22 +46,22 @@ class CreateRunResources(BaseOperator):
         self.act()
 
     def act(self) -> None:
-        """Create the objects in order; after a failure, delete those that this attempt made."""
+        """Create the objects in order. After a failure, delete those that this attempt created."""
         made: list[dict[str, Any]] = []
         try:
             for manifest in self.manifests:
                 self.create(manifest, made)
         except BaseException:
-            # Airflow runs no teardown after a failed setup. A lost answer may hide an object.
+            # Airflow runs no teardown after a failed setup.
             for manifest in reversed(made):
                 try:
                     self.delete(manifest)
                 except Exception as error:
-                    self.log.warning("%s may be left behind: %s", self.shown(manifest), error)
+                    self.log.warning("%s may still exist: %s", self.shown(manifest), error)
             raise
 
     def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
-        """Create an object, and wait for the field=value that its annotation may ask for."""
+        """Create an object, and wait for the status in its annotation wait-for, if there is one."""
         found = self.find(manifest)
         if found and found["metadata"].get("deletionTimestamp"):
             self.wait(manifest, "is still being deleted", lambda found: not found)
@@ -73,7 +73,7 @@ class CreateRunResources(BaseOperator):
             try:
                 self.call("create", manifest, {**manifest, "metadata": metadata})
             except AirflowException:
-                # It may have been created all the same, also by an earlier attempt.
+                # The object may exist nevertheless: the answer was lost, or an attempt before.
                 if not self.find(manifest):
                     raise
         self.log.info("%s: %s.", self.shown(manifest), "exists" if found else "created")
@@ -82,7 +82,7 @@ class CreateRunResources(BaseOperator):
             self.wait(manifest, f"is not {value}", lambda f: f.get("status", {}).get(key) == value)
 
     def wait(self, manifest: dict[str, Any], problem: str, done: Callable[[Any], bool]) -> None:
-        """Look at an object every two seconds until it is as it should be."""
+        """Poll an object every two seconds until it is done."""
         deadline = time.monotonic() + self.timeout_seconds
         while not done(self.find(manifest)):
             if time.monotonic() > deadline:
@@ -91,12 +91,12 @@ class CreateRunResources(BaseOperator):
             time.sleep(2)
 
     def delete(self, manifest: dict[str, Any]) -> None:
-        """Delete an object of this run, if there is one."""
+        """Delete an object of this run, if it exists."""
         deleted = self.find(manifest) and self.call("delete", manifest)
-        self.log.info("%s: %s.", self.shown(manifest), "deleted" if deleted else "gone already")
+        self.log.info("%s: %s.", self.shown(manifest), "deleted" if deleted else "already gone")
 
     def find(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Get the object of this run, empty if there is none; fail if another run has the name."""
+        """Get an object, empty if there is none. Fail if it belongs to another run."""
         found = self.call("get", manifest)
         if found and not self.marks.items() <= found["metadata"].get("annotations", {}).items():
             problem = "does not belong to this DAG run. Delete it, then clear this task."
@@ -104,7 +104,7 @@ class CreateRunResources(BaseOperator):
         return found
 
     def call(self, verb: str, manifest: dict[str, Any], body: Any = None) -> dict[str, Any]:
-        """Get, create or delete an object; empty if it does not exist."""
+        """Get, create or delete an object. Return an empty result if it does not exist."""
         group, _, version = manifest["apiVersion"].rpartition("/")
         kind, api = manifest["kind"], CustomObjectsApi if group else CoreV1Api
         what = {"body": body} if body else {"name": manifest["metadata"]["name"]}
@@ -122,12 +122,12 @@ class CreateRunResources(BaseOperator):
         return dict(self.client.sanitize_for_serialization(found))
 
     def shown(self, manifest: dict[str, Any]) -> str:
-        """Name an object in a message."""
+        """Return the name of an object for a message."""
         return f"{manifest['kind']} {manifest['metadata']['name']} in namespace {self.namespace}"
 
 
 class DeleteRunResources(CreateRunResources):
-    """Delete the Kubernetes objects of a DAG run; those that are gone already are fine."""
+    """Deletes the Kubernetes objects of a DAG run; an object that is gone is not an error."""
 
     def act(self) -> None:
         """Delete the objects, the last one first."""

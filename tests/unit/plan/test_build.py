@@ -66,7 +66,7 @@ def test_a_tag_of_resources_that_do_not_exist_is_refused_with_those_that_do(tag:
 
 
 def test_a_tag_of_resources_without_a_name_is_refused() -> None:
-    with pytest.raises(PlanError, match="is tagged resources"):
+    with pytest.raises(PlanError, match=r"has the tag 'resources\.'"):
         planned(PipelineNode("train", tags=("resources.",)))
 
 
@@ -213,14 +213,12 @@ def test_a_dag_name_is_the_whole_id_whatever_environment_and_pipeline() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a b", ".a", "a/b", "źródło", "a\n", "../a", "x" * 251])
 def test_a_dag_name_that_airflow_or_a_file_cannot_have_is_refused(name: str) -> None:
-    with pytest.raises(
-        PlanError, match=r"DAG name .* is impossible: it must be letters"
-    ) as refused:
+    with pytest.raises(PlanError, match=r"DAG name .* is invalid. It must consist of") as refused:
         planned(overrides=Overrides(dag_name=name))
     assert len(str(refused.value)) < 300
 
 
-def test_a_dag_to_run_once_has_no_schedule_and_waits_for_nobody() -> None:
+def test_a_dag_to_run_once_has_no_schedule_and_no_sensors() -> None:
     dependencies = [{"dag_id": "up"}]
     scheduled = planned(cron_expression="@continuous", external_dependencies=dependencies)
     once = planned(
@@ -244,13 +242,13 @@ def test_a_schedule_on_the_command_line_takes_the_place_of_the_configured_one() 
 def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
     with pytest.raises(PlanError) as refused:
         planned(overrides=Overrides(cron="0 0 6 * * *"))
-    for part in ("'0 0 6 * * *' is impossible", "these are 6", "no seconds"):
+    for part in ("'0 0 6 * * *' is invalid", "these are 6", "no seconds"):
         assert part in str(refused.value)
 
 
 @pytest.mark.parametrize("cron", ["", "@sometimes", "61 * * * *"])
-def test_an_impossible_schedule_is_refused(cron: str) -> None:
-    with pytest.raises(PlanError, match="is impossible"):
+def test_an_invalid_schedule_is_refused(cron: str) -> None:
+    with pytest.raises(PlanError, match="is invalid"):
         planned(overrides=Overrides(cron=cron))
 
 

@@ -87,7 +87,7 @@ def test_a_parameter_that_does_not_exist_is_refused_with_the_nearest() -> None:
         (float("inf"), "inf, which JSON"),
         (date(2026, 7, 21), "a date, which JSON"),
         (b"x", "a bytes, which JSON"),
-        ({1: 2}, "a key that is no text"),
+        ({1: 2}, "a key that is not a string"),
         (2**53, "an integer so large"),
         (-(2**60), "an integer so large"),
     ],
@@ -97,5 +97,5 @@ def test_a_value_that_would_not_come_back_as_it_is_is_refused_by_name(
     value: Any, reason: str, nested: bool
 ) -> None:
     text = refusal("a.b", {"a": {"b": [1, {"c": value}] if nested else value}})
-    assert "parameter 'a.b', which holds" in text
+    assert "parameter 'a.b'. Its value holds" in text
     assert reason in text

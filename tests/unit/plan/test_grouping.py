@@ -173,25 +173,25 @@ def test_other_tags_make_no_group() -> None:
 @pytest.mark.parametrize("tag", ["airflow-k8s.group", "airflow-k8s.group.", "airflow-k8s:group: "])
 def test_a_tag_without_a_name_is_refused(tag: str) -> None:
     message = refusal(PipelineNode("clean", tags=(tag,)), code=None)
-    assert f"'clean' has the tag {tag}, which names no group" in message
+    assert f"'clean' has the tag {tag!r} without the name of a group." in message
 
 
 def test_a_node_of_two_groups_is_refused() -> None:
     tags = ("airflow-k8s.group.a", "airflow-k8s:group:b")
     message = refusal(PipelineNode("clean", tags=tags), code=None)
     assert (
-        "'clean' has several tags for groups, airflow-k8s.group.a, airflow-k8s:group:b" in message
+        "'clean' has several tags for groups: airflow-k8s.group.a, airflow-k8s:group:b." in message
     )
 
 
 def test_an_unknown_mode_is_refused_and_no_nodes_are_no_groups() -> None:
-    with pytest.raises(ValueError, match="'nodes' is no grouping; these are none, memory"):
+    with pytest.raises(ValueError, match=r"Unknown grouping 'nodes'\. Modes: none, memory"):
         grouped(*LINE, mode="nodes")
     for mode in MODES:
         assert grouped(mode=mode) == []
 
 
-# Circles.
+# Cycles.
 
 
 def test_a_node_between_two_that_are_joined_by_memory_is_joined_too() -> None:
@@ -219,13 +219,13 @@ def test_namespaces_that_interrupt_each_other_are_one_task() -> None:
         ("a_to_between", None, "a.first b.one b.two between a.last"),
         ("end", None, "end"),
     ]
-    # Of `b` is only one node left, and nothing is left of `a`.
+    # `b` has only one node here, and `a` none.
     assert grouped(*nodes[1:3], nodes[4], nodes[5], mode="namespace") == [
         ("a_to_between", None, "a.first b.one between a.last")
     ]
 
 
-def test_a_circle_through_a_group_by_tag_is_refused_and_spelled_out() -> None:
+def test_a_cycle_through_a_group_by_tag_is_refused_and_spelled_out() -> None:
     nodes = (
         node("load", "", "raw", "prepare"),
         node("ns.clean", "raw", "table"),
@@ -236,17 +236,17 @@ def test_a_circle_through_a_group_by_tag_is_refused_and_spelled_out() -> None:
         node("last", "back", "end", "prepare"),
     )
     assert refusal(*nodes) == (
-        "The tag airflow-k8s.group.prepare makes tasks that wait for each other in a circle:\n"
-        "  'load' (group 'prepare') makes 'raw' for 'ns.clean' (a task of its own)\n"
-        "  'ns.clean' (a task of its own) makes 'table' for 'fit' (group 'prepare')\n"
-        "Give this tag also to 'ns.clean', 'far', 'away'; or take it off 'load' or 'fit'."
+        "The tag 'airflow-k8s.group.prepare' makes tasks that wait for each other in a cycle:\n"
+        "  'load' (group 'prepare') makes 'raw' for 'ns.clean' (in its own task)\n"
+        "  'ns.clean' (in its own task) makes 'table' for 'fit' (group 'prepare')\n"
+        "Add this tag to 'ns.clean', 'far', 'away', or remove it from 'load' or 'fit'."
     )
     message = refusal(*nodes, mode="namespace")
     assert "for 'ns.clean' (namespace 'ns')\n" in message
-    assert "also to 'ns.clean', 'ns.check', 'far', 'away';" in message
+    assert "Add this tag to 'ns.clean', 'ns.check', 'far', 'away', or" in message
 
 
-def test_a_circle_of_two_groups_by_tag_is_refused_with_both() -> None:
+def test_a_cycle_of_two_groups_by_tag_is_refused_with_both() -> None:
     message = refusal(
         node("a", "", "p", "one"),
         node("b", "p", "q", "two"),
@@ -256,24 +256,24 @@ def test_a_circle_of_two_groups_by_tag_is_refused_with_both() -> None:
     assert "'a' (group 'one') makes 'p' for 'b' (group 'two')\n" in message
     assert "'c' (group 'two') makes 'r' for 'd' (group 'one')\n" in message
     assert (
-        "Give this tag in place of theirs also to 'b', 'c'; or take it off 'a' or 'd'." in message
+        "Add this tag to 'b', 'c', in place of their own, or remove it from 'a' or 'd'." in message
     )
 
 
-def test_a_circle_through_nodes_joined_by_memory_and_many_more_is_told_briefly() -> None:
+def test_a_long_cycle_through_nodes_joined_by_memory_has_a_short_message() -> None:
     nodes = (
         node("a", "", "p", "g"),
         *(node(f"m{i}", "p" if i == 0 else f"m{i}", f"m{i + 1}") for i in range(15)),
         node("z", "m15", "end", "g"),
     )
     message = refusal(*nodes, mode="memory")
-    assert "for 'm0' (together with others)\n  'm14' (together with others) makes" in message
-    assert "'m8', 'm9' and 5 more; or" in message
+    assert "for 'm0' (in a task with others)\n  'm14' (in a task with others) makes" in message
+    assert "'m8', 'm9' and 5 more, or" in message
 
 
 @given(random_pipelines())
-def test_the_advice_of_a_refused_circle_is_right(found: RandomPipeline) -> None:
-    """With the tag on the nodes that it names there is no such circle."""
+def test_the_fix_in_the_message_of_a_cycle_works(found: RandomPipeline) -> None:
+    """With the tag on the nodes that it names, the cycle is gone."""
     for mode in MODES:
         error = attempted(found.nodes, mode, found)
         if isinstance(error, PlanError):
@@ -282,16 +282,17 @@ def test_the_advice_of_a_refused_circle_is_right(found: RandomPipeline) -> None:
 
 
 def check_advice(found: RandomPipeline, mode: str, error: PlanError) -> None:
-    (tag,) = re.findall(r"The tag (\S+) makes", str(error))
-    also, off = str(error).splitlines()[-1].split("; or take it off ")
+    (tag,) = re.findall(r"The tag '(\S+)' makes", str(error))
+    also, off = str(error).splitlines()[-1].split(", or remove it from ")
+    also = also.removesuffix(", in place of their own")
     named, ends = ({*re.findall(r"'([^']+)'", part)} for part in (also, off))
     group = re.split("[.:]", tag)[-1]
     same_group = {n.name for n in found.nodes for t in n.tags if re.split("[.:]", t)[-1] == group}
     assert ends <= same_group
     if not also.endswith(" more"):
         tagged = [replace(n, tags=(tag,)) if n.name in named else n for n in found.nodes]
-        # There may be another circle, of groups that this one has no part in.
-        assert f"The tag {tag} makes" not in str(attempted(tagged, mode, found))
+        # There may be another cycle, of other groups.
+        assert f"The tag {tag!r} makes" not in str(attempted(tagged, mode, found))
 
 
 # Names and order.
@@ -377,7 +378,7 @@ def base_parts(found: RandomPipeline, mode: str) -> list[set[int]]:
 
 
 def waiting(found: RandomPipeline, parts: list[set[int]]) -> dict[int, set[int]]:
-    """For each part all that wait for it, be it through others."""
+    """For each part, all parts that wait for it, directly or through others."""
     of = {position: index for index, part in enumerate(parts) for position in part}
     direct: dict[int, set[int]] = {index: set() for index in range(len(parts))}
     for maker, reader, _, _ in found.links():
@@ -398,8 +399,8 @@ def closed_parts(found: RandomPipeline, parts: list[set[int]]) -> list[set[int]]
     after = waiting(found, parts)
     joined = []
     for index, part in enumerate(parts):
-        circle = [other for other in after[index] if index in after[other]]
-        joined.append(part.union(*(parts[other] for other in circle)))
+        cycle = [other for other in after[index] if index in after[other]]
+        joined.append(part.union(*(parts[other] for other in cycle)))
     return [part for index, part in enumerate(joined) if part not in joined[:index]]
 
 
@@ -433,7 +434,7 @@ def check_groups(found: RandomPipeline, mode: str) -> None:
         assert not possible
         return
     assert possible
-    event(f"{mode}: {'joined for a circle' if len(expected) < len(parts) else 'grouped'}")
+    event(f"{mode}: {'joined for a cycle' if len(expected) < len(parts) else 'grouped'}")
     members = [{position[n.name] for n in group.nodes} for group in groups]
     # Each node is in one group, and no group is larger or smaller than it has to be.
     assert sorted(map(sorted, members)) == sorted(map(sorted, expected))
@@ -535,7 +536,7 @@ def test_a_tag_at_both_ends_of_five_thousand_nodes_is_refused(mode: str) -> None
     nodes[0] = PipelineNode("n0", outputs=("d1",), tags=tag)
     nodes[-1] = PipelineNode("n4999", inputs=("d4999",), tags=tag)
     message = refusal(*nodes, mode=mode)
-    assert "and 4988 more; or take it off 'n0' or 'n4999'." in message
+    assert "and 4988 more, or remove it from 'n0' or 'n4999'." in message
 
 
 def test_every_dataset_is_asked_about_once() -> None:
@@ -574,4 +575,4 @@ def test_groups_do_not_depend_on_the_order_in_which_python_keeps_sets() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(seen) == 1
-    assert "The tag airflow-k8s.group.g makes" in seen.pop()
+    assert "The tag 'airflow-k8s.group.g' makes" in seen.pop()

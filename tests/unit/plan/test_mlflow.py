@@ -71,7 +71,9 @@ def test_a_pipeline_that_kedro_mlflow_does_not_track_has_no_run_unless_it_is_ask
 def test_without_a_server_there_is_no_run_unless_it_is_asked_for(uri: str | None) -> None:
     kedro = KedroMlflow("Flights", uri)
     assert planned(kedro).mlflow is None
-    with pytest.raises(PlanError, match=r"enabled: there is no server.*tracking_uri") as refused:
+    with pytest.raises(
+        PlanError, match=r"enabled is true, but no MLflow server is set.*tracking_uri"
+    ) as refused:
         planned(kedro, mlflow={"enabled": True})
     assert refused.value.code == "mlflow-server"
 

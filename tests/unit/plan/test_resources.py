@@ -133,7 +133,7 @@ def test_two_values_for_a_key_are_refused_with_entries_and_nodes(kind: str, word
         " but 'tiny' in entry 'small' (for 'clean')\n" in message
     )
     assert "'other'" not in message
-    assert "Write the same value" in message
+    assert "Use the same value" in message
     assert "different tasks" in message
 
 

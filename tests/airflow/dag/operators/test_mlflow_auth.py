@@ -63,7 +63,7 @@ def test_a_server_with_basic_auth_takes_the_credentials_or_tells_where_they_belo
     with pytest.raises(OperatorFailed, match="answered 401: You are not authenticated") as failure:
         MlflowTasks(airflow, guarded.url, VARS, {USER: ADMIN, WORD: SECRET}).start("e")
     assert failure.value.message.endswith(
-        "Set run_config.mlflow.authentication to an account that may do this."
+        "Set run_config.mlflow.authentication to an account with this permission."
     )
     assert "s3cret" not in failure.value.trace
 
@@ -103,15 +103,15 @@ def test_what_is_sent_is_what_the_configuration_names(
         (
             VARS,
             {USER: "u", WORD: ""},
-            f"Airflow variables {', '.join(NAMES)}: there is no user with a password, and no",
+            f"Airflow variables {', '.join(NAMES)} have neither user and password nor a token",
         ),
-        (VARS, {WORD: SECRET}, "there is no user with a password, and no token"),
+        (VARS, {WORD: SECRET}, "have neither user and password nor a token"),
         (CONNECTION, {"AIRFLOW_CONN_M": _uri("u", "")}, "Airflow connection 'm' has no password"),
         (CONNECTION, {}, "isn't defined"),
         # None of these can be sent.
-        (CONNECTION, {"AIRFLOW_CONN_M": _uri("", "s3cret\nX: y")}, "a character that no token has"),
-        (CONNECTION, {"AIRFLOW_CONN_M": _uri("", "s3cret\x00")}, "a character that no token has"),
-        (VARS, {TOKEN: SECRET}, "The token for MLflow has a character that no token has."),
+        (CONNECTION, {"AIRFLOW_CONN_M": _uri("", "s3cret\nX: y")}, "contains an invalid character"),
+        (CONNECTION, {"AIRFLOW_CONN_M": _uri("", "s3cret\x00")}, "contains an invalid character"),
+        (VARS, {TOKEN: SECRET}, "The token for MLflow contains an invalid character."),
     ],
 )
 def test_credentials_that_are_missing_or_impossible_are_told_and_not_shown(
@@ -207,7 +207,7 @@ def test_an_airflow_without_google_auth_tells_what_it_lacks(
     with pytest.raises(OperatorFailed) as failure:
         tasks.start("e")
 
-    assert failure.value.message == "Install google-auth on Airflow's workers, for MLflow."
+    assert failure.value.message == "MLflow needs google-auth on Airflow's workers."
     assert server.requests == []
 
 
@@ -225,5 +225,5 @@ def test_a_worker_without_a_google_account_tells_so(
     with pytest.raises(OperatorFailed) as failure:
         MlflowTasks(airflow, server.url, ["mlflow_google", "a"], variables).start("e")
 
-    assert failure.value.message.startswith("Airflow's worker has no Google id token for 'a': ")
+    assert failure.value.message.startswith("Airflow's worker cannot get a Google ID token")
     assert server.requests == []

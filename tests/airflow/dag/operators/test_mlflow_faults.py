@@ -52,17 +52,17 @@ def _failure(tasks: MlflowTasks) -> OperatorFailed:
         (
             Reply(401, b"You are not authenticated."),
             "answered 401: You are not authenticated.",
-            "Set run_config.mlflow.authentication to an account that may do this.",
+            "Set run_config.mlflow.authentication to an account with this permission.",
         ),
         (
             Reply(403, {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}),
             'answered 403: {"error_code": "PERMISSION_DENIED", "message": "Permission denied"}',
-            "Set run_config.mlflow.authentication to an account that may do this.",
+            "Set run_config.mlflow.authentication to an account with this permission.",
         ),
         (
             Reply(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid name"}),
             'answered 400: {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid name"}',
-            "The log of the MLflow server may say more.",
+            "See the log of the MLflow server.",
         ),
     ],
 )
@@ -132,9 +132,7 @@ def test_a_certificate_of_an_unknown_authority_is_told_at_once(
 
     assert failure.log == []
     assert "CERTIFICATE_VERIFY_FAILED" in failure.message
-    assert failure.message.endswith(
-        "Set REQUESTS_CA_BUNDLE for Airflow's workers to its authority."
-    )
+    assert failure.message.endswith("Set REQUESTS_CA_BUNDLE on Airflow's workers to its CA bundle.")
     trusting = MlflowTasks(airflow, server.url, environment={"REQUESTS_CA_BUNDLE": str(authority)})
     assert trusting.start("e")[0] == "0" * 32
 
@@ -144,7 +142,7 @@ def test_https_where_http_is_spoken_is_told_at_once(airflow: AirflowWorker) -> N
         failure = _failure(MlflowTasks(airflow, server.url.replace("http:", "https:")))
 
     assert failure.message.endswith(
-        "If the server speaks plain HTTP, its address begins with http://."
+        "If the server uses plain HTTP, write its address with http://."
     )
     assert failure.log == []
 

@@ -200,7 +200,7 @@ def test_the_volume_is_deleted_and_deleting_it_again_is_fine(cluster: Cluster) -
     second = cluster.delete()
 
     assert f"{SHOWN}: deleted." in first
-    assert f"{SHOWN}: gone already." in second
+    assert f"{SHOWN}: already gone." in second
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -296,7 +296,7 @@ def test_what_cannot_be_cleaned_up_is_named_and_the_first_error_raised(cluster: 
             cluster.create()
 
     assert "403" not in caught.value.message
-    assert any(f"{SHOWN} may be left behind" in line for line in caught.value.log)
+    assert any(f"{SHOWN} may still exist" in line for line in caught.value.log)
 
 
 def test_a_volume_of_another_run_made_at_the_same_moment_is_left_alone(cluster: Cluster) -> None:

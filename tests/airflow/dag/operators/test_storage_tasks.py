@@ -185,7 +185,7 @@ def test_an_image_without_the_plugin_is_named_in_the_tasks_log_with_the_way_out(
 ) -> None:
     assert outcome.runs["lacking"]["tasks"]["clean"] == "failed"
     assert "No module named" in outcome.logs["lacking clean"]
-    assert "The image has no kedro-airflow-k8s, or one that is too old." in outcome.output
+    assert "The image has no kedro-airflow-k8s, or an older version." in outcome.output
 
 
 def test_no_volume_is_left_behind(outcome: Outcome) -> None:
