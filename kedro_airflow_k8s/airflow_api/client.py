@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from semver import Version
@@ -17,6 +18,7 @@ from kedro_airflow_k8s.airflow_api.records import (
     DagDetails,
     DagImportError,
     DagRun,
+    DagTask,
     LogPage,
     Page,
     TaskInstance,
@@ -109,10 +111,24 @@ class AirflowClient(ABC):
         DAGs repeats the tag.
         """
         try:
-            details = self._get("dags", dag_id, "details").read(DagDetails)
+            details = self.details(dag_id)
         except NotFound:
             return False
         return tag in (details.doc_md or "").split()
+
+    def details(self, dag_id: str) -> DagDetails:
+        """Return what Airflow has stored of a DAG."""
+        return self._get("dags", dag_id, "details").read(DagDetails)
+
+    def dag_tasks(self, dag_id: str) -> list[DagTask]:
+        """Return the tasks of a DAG, in an order in which they can run."""
+        answer = self._get("dags", dag_id, "tasks")
+        found = {task.task_id: task for task in answer.read(Page[DagTask]).items}
+        upstream: dict[str, list[str]] = {task_id: [] for task_id in sorted(found)}
+        for task_id in sorted(found):
+            for below in found[task_id].downstream_task_ids:
+                upstream[below].append(task_id)
+        return [found[task_id] for task_id in TopologicalSorter(upstream).static_order()]
 
     def import_error(self, file_name: str) -> DagImportError | None:
         """Return why a file of this name, without folders, cannot be imported; None if it can."""
@@ -196,10 +212,12 @@ class AirflowClient(ABC):
         """
         self._send("PATCH", "dags", dag_id, "dagRuns", run_id, json={"state": "failed"})
 
-    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Mark a task of a run as failed, whether it has begun or not."""
+    def mark_task(
+        self, dag_id: str, run_id: str, task_id: str, state: Literal["success", "failed"]
+    ) -> None:
+        """Mark a task of a run as successful or failed, whether it has begun or not."""
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
-        self._send("PATCH", *path, json={"new_state": "failed", **self.dry_run_off})
+        self._send("PATCH", *path, json={"new_state": state, **self.dry_run_off})
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         """Return the states of a run's tasks, by task id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
@@ -21,6 +22,9 @@ ItemT = TypeVar("ItemT")
 
 ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
 """The states in which a task stays."""
+
+WAIT = "ExternalTaskSensor"
+"""The operator by which our DAGs wait for others."""
 
 
 def _tag_name(tag: Any) -> Any:
@@ -41,7 +45,9 @@ class Page(Record, Generic[ItemT]):
     """A part of a list, and how long the whole list is."""
 
     items: list[ItemT] = Field(
-        validation_alias=AliasChoices("dags", "dag_runs", "import_errors", "task_instances", "tags")
+        validation_alias=AliasChoices(
+            "dags", "dag_runs", "import_errors", "task_instances", "tasks", "tags"
+        )
     )
     total_entries: int
 
@@ -71,9 +77,38 @@ class Dag(Record):
 
 
 class DagDetails(Record):
-    """What Airflow has stored of a DAG."""
+    """What Airflow has stored of a DAG.
+
+    Attributes:
+        doc_md: Its documentation.
+        timezone: The name of its time zone.
+        start_date: When its schedule begins; no task runs for a date before.
+        params: The fields of its trigger form, by name.
+    """
 
     doc_md: str | None = None
+    timezone: str | None = None
+    start_date: AwareDatetime | None = None
+    params: Mapping[str, Any] | None = None
+
+
+class TaskClass(Record):
+    """The operator of a task."""
+
+    class_name: str | None = None
+
+
+class DagTask(Record):
+    """A task of a DAG."""
+
+    task_id: str
+    downstream_task_ids: tuple[str, ...] = ()
+    class_ref: TaskClass | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for another DAG."""
+        return bool(self.class_ref and self.class_ref.class_name == WAIT)
 
 
 class DagImportError(Record):

@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli.list_pipelines import list_pipelines_command
 from kedro_airflow_k8s.cli.run_once import run_once_command
 from kedro_airflow_k8s.cli.sandbox import sandbox_group
 from kedro_airflow_k8s.cli.schedule import schedule_command
+from kedro_airflow_k8s.cli.trigger import trigger_command
 from kedro_airflow_k8s.cli.ui import ui_command
 from kedro_airflow_k8s.cli.upload_pipeline import upload_pipeline_command
 from kedro_airflow_k8s.cli.validate import validate_command
@@ -26,6 +27,7 @@ __all__ = [
     "run_once_command",
     "sandbox_group",
     "schedule_command",
+    "trigger_command",
     "ui_command",
     "upload_pipeline_command",
     "validate_command",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,26 +13,15 @@ from kedro_airflow_k8s.cli._options import (
     dag_name_option,
     image_option,
     interruptible,
-    minutes_above_zero,
     output_option,
     progress,
-    warn,
     with_airflow,
 )
+from kedro_airflow_k8s.cli._runs import compiled, run_options
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
     from kedro_airflow_k8s.project.reader import KedroProject
-
-
-def _date(text: str) -> datetime:
-    """Parse a date and time as Airflow shows it (ISO 8601), with or without a zone."""
-    try:
-        return datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a date such as 2026-01-31 or 2026-01-31T06:00:00+01:00."
-        ) from None
 
 
 @airflow_k8s.command("run-once")
@@ -41,62 +29,44 @@ def _date(text: str) -> datetime:
 @output_option
 @dag_name_option
 @image_option
-@click.option(
-    "-w",
-    "--wait-for-completion",
-    "minutes",
-    metavar="MINUTES",
-    type=minutes_above_zero,
-    help="Watch the run until its end, from its start at most so long; fail if it fails.",
-)
-@click.option(
-    "--params",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Kedro parameter for this run, as in `kedro run --params`. May be given several times.",
-)
-@click.option(
-    "--logical-date",
-    type=_date,
-    metavar="DATE",
-    help="Logical date of the run, in the DAG's time zone if it has none.  [default: none;"
-    " on Airflow 2 the present]",
-)
+@run_options
 @click.option(
     "--unpause/--no-unpause",
     default=None,
     help="Unpause the DAG before the run.  [default: if it is new in Airflow]",
 )
 @click.option(
-    "--cancel-on-interrupt",
+    "--no-schedule",
     is_flag=True,
-    help="Fail the run on Ctrl-C. Without it, the run goes on.",
+    help="Remove the schedule and the waits that the DAG has in Airflow.  [default: keep them]",
 )
 @checks_option
 def run_once_command(
     project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
 ) -> None:
-    """Upload the DAG of a pipeline without its schedule, and start a run of it.
+    """Upload the DAG of a pipeline, and start a run of it.
+
+    A schedule that the DAG has in Airflow stays; a new DAG gets none. The run does not wait for
+    other DAGs.
 
     \b
     Example:
         kedro airflow-k8s run-once --wait-for-completion 60 --params model.depth=5
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
-    from kedro_airflow_k8s.deploy.run_once import RunOptions, run_once
-    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.deploy.run import RunOptions
+    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
+    from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
 
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output)
-    (dag,) = compile_pipelines(
-        project,
-        config,
-        [pipeline],
-        overrides=Overrides(dag_name=options["dag_name"], once=True),
-        checks=options["checks"],
-        warn=warn,
-    )
+    shown = progress()
+    overrides = Overrides(dag_name=options["dag_name"], once=True)
+    if not options["no_schedule"]:
+        dag_id = plan_dag_id(project.read_pipeline(pipeline), config.run_config, overrides)
+        kept = kept_schedule(target.client, dag_id, config.run_config, shown)
+        overrides = replace(overrides, cron=kept, once=kept is None)
+    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
     run = RunOptions(
         conf=conf_of(params, dag.trigger_params),
         logical_date=options["logical_date"],
@@ -106,4 +76,4 @@ def run_once_command(
     )
     target.refresh_image(output)
     destination = target.output(output)
-    interruptible(lambda: run_once(target.client, dag, destination, run, progress()))
+    interruptible(lambda: run_once(target.client, dag, destination, run, shown))

@@ -15,9 +15,9 @@ from kedro_airflow_k8s.cli._options import (
     minutes_above_zero,
     output_option,
     progress,
-    warn,
     with_airflow,
 )
+from kedro_airflow_k8s.cli._runs import compiled
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -52,20 +52,13 @@ def schedule_command(
     Example:
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES
     from kedro_airflow_k8s.deploy.schedule import schedule
     from kedro_airflow_k8s.plan.build import Overrides
 
     config = target.dag_config(options["image"], output)
-    (dag,) = compile_pipelines(
-        project,
-        config,
-        [pipeline],
-        overrides=Overrides(dag_name=options["dag_name"], cron=options["cron_expression"]),
-        checks=options["checks"],
-        warn=warn,
-    )
+    overrides = Overrides(dag_name=options["dag_name"], cron=options["cron_expression"])
+    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
     minutes = options["minutes"]
     client = target.client if minutes else None
     target.refresh_image(output)

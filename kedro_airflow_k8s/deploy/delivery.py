@@ -55,8 +55,7 @@ def deliver(
     if before and before.schedule and dag.schedule is None:
         progress.warn(
             f"DAG {dag.dag_id} has a schedule in Airflow ({before.schedule}), which this upload"
-            " removes. Restore it with `kedro airflow-k8s schedule`, or keep the two apart with"
-            " --dag-name."
+            " removes. Restore it with `kedro airflow-k8s schedule`."
         )
     progress.say(f"Uploaded DAG {dag.dag_id} to {upload_dag(dag.source, dag.file_name, output)}")
     try:

@@ -14,8 +14,17 @@ WITHOUT_TIMES = {
 }
 """The presets that are not cron expressions, in words."""
 
-OWN_PRESETS = {"@quarterly": "0 0 1 */3 *"}
-"""The presets that Airflow has and its cron library does not (`airflow.utils.dates`)."""
+PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""The cron expressions of presets (`airflow.utils.dates`, `croniter`)."""
 
 
 def run_times(
@@ -65,6 +74,11 @@ def next_runs(
     return list(islice(ticks.following(_utc(start), _utc(now)), count))
 
 
+def as_airflow_tells(schedule: str) -> str:
+    """Return a schedule as Airflow 3 tells it, which writes presets as cron expressions."""
+    return PRESETS.get(schedule, schedule)
+
+
 def zone(name: str) -> tzinfo:
     """Return the time zone of a name. UTC needs no list of zones."""
     if name == UTC:
@@ -86,7 +100,7 @@ class _Ticks:
         from croniter import croniter
 
         self._croniter = croniter
-        self._cron = OWN_PRESETS.get(cron, cron)
+        self._cron = PRESETS.get(cron, cron)
         self._where = where
         self._in_all_hours = croniter(self._cron).expanded[1] == ["*"]
 

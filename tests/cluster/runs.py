@@ -231,7 +231,7 @@ class Airflow:
         client = self.client()
         states = client.task_states(running.dag_id, run_id)
         for task_id in [task_id for task_id, task in states.items() if task.state == "running"]:
-            client.fail_task(running.dag_id, run_id, task_id)
+            client.mark_task(running.dag_id, run_id, task_id, "failed")
 
     def client(self) -> AirflowClient:
         """A connection to Airflow."""

@@ -66,7 +66,7 @@ def test_the_pod_of_a_task_that_airflow_kills_stops_within_5_seconds_after_kedro
         if how == "by Ctrl-C":
             running.interrupt()
         else:
-            airflow.client().fail_task("try_volume", str(running.run_id()), "hold")
+            airflow.client().mark_task("try_volume", str(running.run_id()), "hold", "failed")
         done = running.end()
     said = log.read().decode()
     end = airflow.namespace.wait_for_end(pod)

@@ -78,6 +78,11 @@ WITH_VOLUME = """
 run_config:
   volume: {disabled: false, skip_init: true}
 """
+WAITS = """
+run_config:
+  external_dependencies:
+    - {dag_id: nobody, check_existence: false}
+"""
 QUICK = """
 def do_nothing(parameters):
     pass
@@ -117,6 +122,7 @@ def make_server_project(path: Path) -> ProjectFolder:
     project.config(CONFIG)
     project.config(FORM, env="form")
     project.config(WITH_VOLUME, env="volume")
+    project.config(WAITS, env="waits")
     project.write("conf/base/parameters.yml", PARAMETERS)
     project.write("conf/base/catalog.yml", "{}\n")
     return project

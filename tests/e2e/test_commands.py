@@ -199,7 +199,8 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
     arguments = ("schedule", "-p", "quick", "-d", "nightly", "-c", "0 3 * * *", "-w", "5")
     text = succeeded(kedro(server, *arguments))
 
-    assert f"Airflow has it: {server.client().dag_url('nightly')}" in text
+    client = server.client()
+    assert f"Airflow has it: {client.dag_url('nightly')}" in text
     assert text.count(" 03:00 UTC") == 3
     listed = json.loads(last_line(kedro(server, "list-pipelines", "--format", "json")))
     (row,) = [dag for dag in listed if dag["dag_id"] == "nightly"]
@@ -207,9 +208,36 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
     assert row["experiment"] == "Shop tests"
     assert row["plugin_version"] == __version__
     assert row["outdated"] is False
-    # Taking the schedule away again is said.
-    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "nightly", "--no-unpause"))
-    assert "Warning: DAG nightly has a schedule in Airflow" in text
+    found = client.find_dag("nightly")
+    assert found is not None
+    assert found.schedule == "0 3 * * *"
+    # A run in between leaves it, and takes it away only if asked to.
+    once = ("run-once", "-p", "quick", "-d", "nightly", "--no-unpause")
+    text = succeeded(kedro(server, *once))
+    assert (
+        "DAG nightly keeps its schedule in Airflow (0 3 * * *); --no-schedule removes it." in text
+    )
+    assert found.schedule == client.find_dag("nightly").schedule  # type: ignore[union-attr]
+    text = succeeded(kedro(server, *once, "--no-schedule"))
+    assert "Warning: DAG nightly has a schedule in Airflow (0 3 * * *), which this upload" in text
+    assert client.find_dag("nightly").schedule is None  # type: ignore[union-attr]
+
+
+def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: AirflowServer) -> None:
+    waits = ("-e", "waits", "-d", "waits", "-p", "broken")
+    succeeded(kedro(server, "schedule", *waits, "-c", "0 3 * * *", "-w", "5"))
+    client = server.client()
+    client.set_paused("waits", False)
+    before = (server.dags / "waits.py").read_bytes()
+    arguments = ("trigger", *waits, "-w", "10", "--params", "model.depth=9")
+
+    text = failed(kedro(server, *arguments), "The run failed: show_and_fail")
+
+    assert parameters(server, "waits")["model"]["depth"] == 9
+    assert "wait_for_nobody: success" in text
+    assert (server.dags / "waits.py").read_bytes() == before
+    assert client.find_dag("waits").schedule == "0 3 * * *"  # type: ignore[union-attr]
+    failed(kedro(server, "trigger", "-d", "nowhere"), "has no DAG nowhere")
 
 
 @pytest.mark.parametrize("cancel", [False, True], ids=["goes on", "cancelled"])

@@ -114,7 +114,7 @@ def running_airflow(
             raise RuntimeError(started.stdout + started.stderr)
         found = find_sandbox(folder)
         assert found is not None
-        for env in ("local", "form", "volume"):
+        for env in ("local", "form", "volume", "waits"):
             file = folder / f"conf/{env}/airflow-k8s.yaml"
             special = file.read_text() if file.exists() else ""
             project.config(f"host: {found.host}\noutput: {found.output}\n{special}", env=env)

@@ -10,13 +10,13 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import TaskState
+from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskState
 from kedro_airflow_k8s.errors import AirflowApiError
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
 
@@ -46,6 +46,8 @@ class ScriptedAirflow(AirflowClient):
     seconds: float = 0.0
     dags: dict[str, Dag] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)
+    stored_details: dict[str, DagDetails] = field(default_factory=dict)
+    stored_tasks: dict[str, list[DagTask]] = field(default_factory=dict)
     errors: dict[str, DagImportError] = field(default_factory=dict)
     runs: dict[str, DagRun] = field(default_factory=dict)
     tasks: dict[str, TaskState] = field(default_factory=dict)
@@ -105,6 +107,12 @@ class ScriptedAirflow(AirflowClient):
     def would_run(self, dag_id: str, tag: str) -> bool:
         return self.stored.get(dag_id) == tag
 
+    def details(self, dag_id: str) -> DagDetails:
+        return self.stored_details[dag_id]
+
+    def dag_tasks(self, dag_id: str) -> list[DagTask]:
+        return self.stored_tasks[dag_id]
+
     def request_parsing(self, dag_id: str) -> bool:
         self.asked_to_parse.append(self.seconds)
         return self.can_be_asked
@@ -139,8 +147,10 @@ class ScriptedAirflow(AirflowClient):
     def fail_run(self, dag_id: str, run_id: str) -> None:
         self._set_state(run_id, RunState.FAILED)
 
-    def fail_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        self.tasks[task_id] = TaskState("failed", None, None, 0)
+    def mark_task(
+        self, dag_id: str, run_id: str, task_id: str, state: Literal["success", "failed"]
+    ) -> None:
+        self.tasks[task_id] = TaskState(state, None, None, 0)
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
         return dict(self.tasks)

@@ -234,6 +234,30 @@ def test_a_paused_dag_lets_runs_wait_until_it_is_unpaused(
     assert client.run("paused", "run-2").state is RunState.FAILED
 
 
+def test_what_is_stored_of_a_dag_says_its_zone_its_form_and_its_tasks_in_their_order(
+    server: AirflowServer, client: AirflowClient
+) -> None:
+    text = DAG.format(
+        dag_id="stored", schedule=None, paused=True, tags=[VERSION], doc="", tasks=["z", "a"]
+    )
+    zoned = text.replace("timezone.utc", "pendulum.timezone('Europe/Warsaw')")
+    form = zoned.replace("as dag:", "as dag:\n    dag.params['model.depth'] = 3")
+    order = "dag.get_task('z') >> dag.get_task('a')\n"
+    write_local(f"import pendulum\n{form}{order}".encode(), server.dags, "stored.py")
+
+    def look() -> bool:
+        client.request_parsing("stored")
+        return client.find_dag("stored") is not None
+
+    until(look, bool)
+
+    details = client.details("stored")
+    assert details.timezone == "Europe/Warsaw"
+    assert details.start_date == datetime(2020, 12, 31, 23, tzinfo=timezone.utc)
+    assert list(details.params or ()) == ["model.depth"]
+    assert [task.task_id for task in client.dag_tasks("stored")] == ["z", "a"]
+
+
 def test_schedules_are_told_in_words(server: AirflowServer, client: AirflowClient) -> None:
     schedules = {"s-cron": "15 4 * * 1", "s-daily": "@daily", "s-ever": "@continuous", "s-no": None}
     for dag_id, schedule in schedules.items():

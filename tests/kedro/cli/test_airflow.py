@@ -11,7 +11,13 @@ from tests.support.kedro_projects import (
     refused,
 )
 
-COMMANDS = (["run-once"], ["schedule", "-c", "@daily", "-w", "1"], ["list-pipelines"], ["ui"])
+COMMANDS = (
+    ["run-once"],
+    ["schedule", "-c", "@daily", "-w", "1"],
+    ["trigger"],
+    ["list-pipelines"],
+    ["ui"],
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

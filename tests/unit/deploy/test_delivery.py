@@ -216,4 +216,4 @@ def test_taking_away_the_schedule_of_a_dag_is_said(tmp_path: Path) -> None:
     deliver(airflow, DAG, str(tmp_path), progress)
 
     assert "Warning: DAG sales has a schedule in Airflow (0 6 * * *)" in written.getvalue()
-    assert "--dag-name" in written.getvalue()
+    assert "Restore it with `kedro airflow-k8s schedule`" in written.getvalue()

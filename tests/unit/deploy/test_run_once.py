@@ -14,7 +14,9 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import TaskState
-from kedro_airflow_k8s.deploy.run_once import RunOptions, new_run_id, run_once
+from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id
+from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
 from tests.support.compiled_dags import compiled_dag
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
@@ -355,6 +357,64 @@ def test_ctrl_c_cancels_the_run_only_if_asked_to(
 
 
 def test_run_ids_are_never_the_same_and_fit_into_names_of_pods() -> None:
-    ids = {new_run_id() for _ in range(100)}
+    ids = {new_run_id("run-once") for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"run-once-\d{8}-\d{6}-[0-9a-f]{6}", run_id) for run_id in ids)
+
+
+def test_a_run_of_a_dag_with_waits_for_others_begins_without_them(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    dag = compiled_dag("sales", tasks=("wait_for_up", "load"), sensor_ids=("wait_for_up",))
+    run_once(airflow, dag, str(tmp_path), RunOptions(), airflow.progress()[0])
+    assert {task_id: task.state for task_id, task in airflow.tasks.items()} == {
+        "wait_for_up": "success"
+    }
+
+
+WAITING = {"external_dependencies": [{"dag_id": "orders"}]}
+
+
+@pytest.mark.parametrize(
+    ("in_airflow", "config", "kept", "words"),
+    [
+        (None, {"cron_expression": "@daily"}, None, ""),
+        (
+            "*/1 * * * *",
+            {"cron_expression": "@daily"},
+            "*/1 * * * *",
+            "DAG sales keeps its schedule in Airflow (*/1 * * * *); --no-schedule removes it.\n",
+        ),
+        (
+            "0 0 * * *",
+            {"cron_expression": "@daily", **WAITING},
+            "@daily",
+            (
+                "DAG sales keeps its schedule in Airflow (0 0 * * *) and its waits for other DAGs;"
+                " --no-schedule removes both.\n"
+            ),
+        ),
+    ],
+    ids=["none", "another one than configured", "the configured one and waits"],
+)
+def test_a_schedule_that_airflow_has_is_kept_and_so_it_is_said(
+    in_airflow: str | None, config: dict[str, Any], kept: str | None, words: str
+) -> None:
+    airflow = ScriptedAirflow()
+    airflow.parse(known_dag("sales", "fingerprint:0ld", schedule=in_airflow))
+    progress, text = airflow.progress()
+    assert kept_schedule(airflow, "sales", RunConfig(**config), progress) == kept
+    assert text.getvalue() == words
+
+
+def test_a_new_dag_has_no_schedule_to_keep() -> None:
+    airflow = ScriptedAirflow()
+    config = RunConfig(cron_expression="@daily")
+    assert kept_schedule(airflow, "sales", config, airflow.progress()[0]) is None
+
+
+def test_a_schedule_that_no_dag_of_ours_can_have_is_refused() -> None:
+    airflow = ScriptedAirflow()
+    airflow.parse(known_dag("sales", schedule="every 2 days"))
+    with pytest.raises(RunError, match=r"every 2 days\. Give --no-schedule to remove it"):
+        kept_schedule(airflow, "sales", RunConfig(), airflow.progress()[0])

@@ -1,19 +1,17 @@
-"""Starts a run of a DAG and, if wanted, watches it to its end."""
+"""A run of a DAG, from its start to its end."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timezone
-from typing import Any
+from datetime import date, datetime, time, timezone
+from typing import Any, Protocol
 
 from rich.markup import escape
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
-from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
@@ -31,6 +29,30 @@ from kedro_airflow_k8s.terminal.task_table import TaskTable
 POLL_SECONDS = 1.0
 LOGS_SHOWN = 5
 """Of how many failed tasks the log is shown."""
+
+
+class RunnableDag(Protocol):
+    """What is known of a DAG before a run of it starts: compiled here, or told by Airflow."""
+
+    @property
+    def dag_id(self) -> str:
+        """Its id."""
+
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """All its tasks, in an order in which they can run."""
+
+    @property
+    def sensor_ids(self) -> tuple[str, ...]:
+        """Those of them that wait for other DAGs."""
+
+    @property
+    def timezone(self) -> str:
+        """The name of its time zone."""
+
+    @property
+    def start_date(self) -> date:
+        """The first day of its schedule."""
 
 
 @dataclass(frozen=True)
@@ -53,51 +75,25 @@ class RunOptions:
     cancel_on_interrupt: bool = False
 
 
-def run_once(
-    client: AirflowClient, dag: CompiledDag, output: str, options: RunOptions, progress: Progress
-) -> None:
-    """Upload a DAG, start a run of exactly this text, and watch it if wanted.
-
-    Raises:
-        AirflowK8sError: If the run cannot begin, fails, or goes on for longer than the user waits.
-        KeyboardInterrupt: From the user, after a message that says what becomes of the run.
-    """
-    run = _Run(client, dag, progress)
-    logical_date = run.logical_date(options.logical_date)
-    try:
-        before = deliver(client, dag, output, progress)
-        paused = run.unpause(options.unpause, new=before is None)
-    except KeyboardInterrupt:
-        progress.say("No run was started.")
-        raise
-    try:
-        run.start(options.conf, logical_date)
-        if options.minutes is None:
-            return
-        ended = run.watch(options.minutes, paused)
-    except KeyboardInterrupt:
-        run.interrupted(options.cancel_on_interrupt)
-        raise
-    run.show_end(ended)
-
-
-def new_run_id() -> str:
-    """Return a run id that says when and by what, and that no other run has.
+def new_run_id(command: str) -> str:
+    """Return a run id that says when and by which command, and that no other run has.
 
     It is part of the names of the run's pods and volume, and holds no characters that these lack.
     """
     now = datetime.now(timezone.utc)
-    return f"run-once-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{command}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-class _Run:
+class Run:
     """A run from its start to its end."""
 
-    def __init__(self, client: AirflowClient, dag: CompiledDag, progress: Progress) -> None:
+    def __init__(
+        self, client: AirflowClient, dag: RunnableDag, progress: Progress, run_id: str
+    ) -> None:
         self._client = client
         self._dag = dag
         self._progress = progress
-        self._id = new_run_id()
+        self._id = run_id
         self._url = client.run_url(dag.dag_id, self._id)
         self._tasks: Mapping[str, TaskState] = {}
         self._silent = False
@@ -143,7 +139,7 @@ class _Run:
         """Start the run.
 
         Raises:
-            RunError: If there is a run of this logical date, or the run may be of another text.
+            RunError: If there is a run of this logical date.
             AirflowApiError: If Airflow does not start it.
         """
         dag_id = self._dag.dag_id
@@ -160,12 +156,46 @@ class _Run:
                 f" give another --logical-date, or none. ({error})"
             ) from error
         self._progress.say(f"Started run {self._id}: {self._url}")
-        if not self._client.would_run(dag_id, self._dag.fingerprint):
+
+    def check_version(self, fingerprint: str) -> None:
+        """Check that the run, just started, is of the version with a fingerprint.
+
+        Raises:
+            RunError: If it may be of another one.
+        """
+        if not self._client.would_run(self._dag.dag_id, fingerprint):
             raise RunError(
-                f"DAG {dag_id} was replaced by another version just when run {self._id} began,"
-                " which may be of that version. Try again, or use a name of your own with"
+                f"DAG {self._dag.dag_id} was replaced by another version just when run {self._id}"
+                " began, which may be of that version. Try again, or use a name of your own with"
                 " --dag-name."
             )
+
+    def skip_waits(self) -> None:
+        """Let the run begin without waiting for other DAGs: they have no run that belongs to it."""
+        for task_id in self._dag.sensor_ids:
+            self._client.mark_task(self._dag.dag_id, self._id, task_id, "success")
+
+    def follow(self, start: Callable[[], None], options: RunOptions, paused: bool) -> None:
+        """Start the run, watch it if wanted, and show how it ends.
+
+        Args:
+            start: Starts it.
+            options: How to run.
+            paused: Whether the DAG is paused.
+
+        Raises:
+            AirflowK8sError: If it does not start, fails, or goes on for longer than the user waits.
+            KeyboardInterrupt: From the user, after a message on what becomes of the run.
+        """
+        try:
+            start()
+            if options.minutes is None:
+                return
+            ended = self.watch(options.minutes, paused)
+        except KeyboardInterrupt:
+            self.interrupted(options.cancel_on_interrupt)
+            raise
+        self.show_end(ended)
 
     def watch(self, minutes: float, paused: bool) -> DagRun:
         """Show the tasks until the run has ended.
@@ -239,7 +269,7 @@ class _Run:
             unfinished = self._last_unfinished()
             if unfinished:
                 # Else the run would end as a success: see fail_run.
-                self._client.fail_task(self._dag.dag_id, self._id, unfinished)
+                self._client.mark_task(self._dag.dag_id, self._id, unfinished, "failed")
             self._client.fail_run(self._dag.dag_id, self._id)
         except NotFound:
             self._progress.say(f"Interrupted: run {self._id} had not begun.")

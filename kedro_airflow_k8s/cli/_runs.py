@@ -1,0 +1,86 @@
+"""What the commands that start runs share: their options, and the DAG that they upload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kedro_airflow_k8s.cli._options import minutes_above_zero, warn
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.compile import CompiledDag
+    from kedro_airflow_k8s.config.model import PluginConfig
+    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.project.reader import KedroProject
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def run_options(command: F) -> F:
+    """Add the options of a run."""
+    for option in (
+        click.option(
+            "--cancel-on-interrupt",
+            is_flag=True,
+            help="Fail the run on Ctrl-C. Without it, the run goes on.",
+        ),
+        click.option(
+            "--logical-date",
+            type=_date,
+            metavar="DATE",
+            help="Logical date of the run, in the DAG's time zone if it has none."
+            "  [default: none; on Airflow 2 the present]",
+        ),
+        click.option(
+            "--params",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Kedro parameter for this run, as in `kedro run --params`. May be given several"
+            " times.",
+        ),
+        click.option(
+            "-w",
+            "--wait-for-completion",
+            "minutes",
+            metavar="MINUTES",
+            type=minutes_above_zero,
+            help="Watch the run for up to MINUTES; exit with 1 if it fails or takes longer.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _date(text: str) -> datetime:
+    """Parse a date and time as Airflow shows it (ISO 8601), with or without a zone."""
+    try:
+        return datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a date such as 2026-01-31 or 2026-01-31T06:00:00+01:00."
+        ) from None
+
+
+def compiled(
+    project: KedroProject,
+    config: PluginConfig,
+    pipeline: str,
+    overrides: Overrides,
+    *,
+    checks: bool,
+) -> CompiledDag:
+    """Return the DAG of a pipeline, and print its warnings.
+
+    Raises:
+        AirflowK8sError: If it cannot be compiled, or a run of it would fail.
+    """
+    from kedro_airflow_k8s.compile import compile_pipelines
+
+    (dag,) = compile_pipelines(
+        project, config, [pipeline], overrides=overrides, checks=checks, warn=warn
+    )
+    return dag

@@ -1,0 +1,48 @@
+"""`trigger`: a run of the DAG that Airflow has, started now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kedro_airflow_k8s.cli._options import airflow_k8s, interruptible, progress, with_airflow
+from kedro_airflow_k8s.cli._runs import run_options
+
+if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
+
+
+@airflow_k8s.command("trigger")
+@with_airflow
+@click.option("-d", "--dag-name", help="Id of the DAG to run.  [default: that of the pipeline]")
+@run_options
+@click.option("--unpause", is_flag=True, help="Unpause the DAG before the run.")
+def trigger_command(
+    project: KedroProject, pipeline: str, target: Target, dag_name: str | None, **options: Any
+) -> None:
+    """Start a run of the DAG in Airflow, without uploading it.
+
+    The DAG, its schedule and the image stay as they are.
+
+    \b
+    Example:
+        kedro airflow-k8s trigger --params model.depth=5 --wait-for-completion 60
+    """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.deploy.params import parse_params
+    from kedro_airflow_k8s.deploy.run import RunOptions
+    from kedro_airflow_k8s.deploy.start import trigger
+    from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
+
+    params = parse_params(options["params"])
+    dag_id = dag_name or plan_dag_id(
+        project.read_pipeline(pipeline), target.config.run_config, AS_CONFIGURED
+    )
+    run = RunOptions(
+        logical_date=options["logical_date"],
+        unpause=options["unpause"],
+        minutes=options["minutes"],
+        cancel_on_interrupt=options["cancel_on_interrupt"],
+    )
+    interruptible(lambda: trigger(target.client, dag_id, params, run, progress()))
