@@ -77,17 +77,15 @@ class Dag(Record):
 
 
 class DagDetails(Record):
-    """What Airflow has stored of a DAG.
+    """What Airflow has stored of a DAG. The time zone in the answer is that of the server.
 
     Attributes:
         doc_md: Its documentation.
-        timezone: The name of its time zone.
         start_date: When its schedule begins; no task runs for a date before.
         params: The fields of its trigger form, by name.
     """
 
     doc_md: str | None = None
-    timezone: str | None = None
     start_date: AwareDatetime | None = None
     params: Mapping[str, Any] | None = None
 

@@ -36,13 +36,12 @@ def trigger_command(
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
 
     params = parse_params(options["params"])
-    dag_id = dag_name or plan_dag_id(
-        project.read_pipeline(pipeline), target.config.run_config, AS_CONFIGURED
-    )
+    config = target.config.run_config
+    dag_id = dag_name or plan_dag_id(project.read_pipeline(pipeline), config, AS_CONFIGURED)
     run = RunOptions(
         logical_date=options["logical_date"],
         unpause=options["unpause"],
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
     )
-    interruptible(lambda: trigger(target.client, dag_id, params, run, progress()))
+    interruptible(lambda: trigger(target.client, dag_id, config.timezone, params, run, progress()))

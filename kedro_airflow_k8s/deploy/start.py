@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.values import UTC, cron_reason
+from kedro_airflow_k8s.config.values import cron_reason
 from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.params import conf_of
 from kedro_airflow_k8s.deploy.run import Run, RunOptions, new_run_id
@@ -104,6 +103,7 @@ def kept_schedule(
 def trigger(
     client: AirflowClient,
     dag_id: str,
+    timezone: str,
     params: Mapping[str, Any],
     options: RunOptions,
     progress: Progress,
@@ -115,6 +115,7 @@ def trigger(
     Args:
         client: Airflow.
         dag_id: The DAG.
+        timezone: The name of its time zone.
         params: The Kedro parameters, nested; the conf of the options is made of them.
         options: How to run.
         progress: Shows what is done and waited for.
@@ -124,7 +125,7 @@ def trigger(
             goes on for longer than the user waits.
         KeyboardInterrupt: From the user, after a message on what becomes of the run.
     """
-    dag = dag_in_airflow(client, dag_id)
+    dag = dag_in_airflow(client, dag_id, timezone)
     conf = conf_of(params, dag.trigger_params)
     run = Run(client, dag, progress, new_run_id("trigger"))
     logical_date = run.logical_date(options.logical_date)
@@ -138,8 +139,8 @@ def trigger(
     run.follow(start, options, paused)
 
 
-def dag_in_airflow(client: AirflowClient, dag_id: str) -> DagInAirflow:
-    """Return a DAG that Airflow has.
+def dag_in_airflow(client: AirflowClient, dag_id: str, timezone: str) -> DagInAirflow:
+    """Return a DAG that Airflow has, in a time zone, which Airflow does not tell.
 
     Raises:
         RunError: If Airflow does not have it.
@@ -151,7 +152,6 @@ def dag_in_airflow(client: AirflowClient, dag_id: str) -> DagInAirflow:
             " and runs it; `kedro airflow-k8s list-pipelines` shows the DAGs that are there."
         )
     details, tasks = client.details(dag_id), client.dag_tasks(dag_id)
-    timezone = _known_zone(details.timezone)
     start = details.start_date
     return DagInAirflow(
         dag_id=dag_id,
@@ -161,12 +161,3 @@ def dag_in_airflow(client: AirflowClient, dag_id: str) -> DagInAirflow:
         start_date=start.astimezone(zone(timezone)).date() if start else date.min,
         trigger_params=tuple(details.params or ()),
     )
-
-
-def _known_zone(name: str | None) -> str:
-    """Return the name of a time zone that this machine has; else UTC."""
-    try:
-        zone(name or UTC)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
-    return name or UTC
