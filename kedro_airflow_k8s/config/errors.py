@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from kedro_airflow_k8s.config.foreign_keys import entry_instead, foreign_key_hint
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
@@ -25,6 +26,7 @@ _BOUNDS = {
 }
 
 Path = tuple[Any, ...]
+_RESOURCES: Path = ("run_config", "resources")
 
 
 def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
@@ -135,6 +137,8 @@ def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
         return "must be keys with values, indented below it"
     word = f"a {shorthand}, or " if (shorthand := getattr(section, "shorthand", "")) else ""
     keys = ", ".join(section.model_fields)
+    if path[:-1] == _RESOURCES and (place := entry_instead(str(path[-1]))):
+        return f"below `resources` are names of entries.{did_you_mean(place)}"
     return f"must be {word}keys with values, indented below it, out of: {keys}"
 
 
@@ -145,7 +149,10 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
         return f"{others} are two names of one key: keep one of them"
     allowed = f"allowed here: {', '.join(section.model_fields)}"
-    hint = Nearest(names).hint(key)
+    hint = foreign_key_hint(key, section.__name__)
+    if path[:-2] == _RESOURCES and path[-2] in section.model_fields:
+        hint = did_you_mean(f"{shown_path(_RESOURCES)}.__default__.{path[-2]}.{key}").strip()
+    hint = f" {hint}" if hint else Nearest(names).hint(key)
     if hint:
         return f"unknown key.{hint} ({allowed})"
     places = dict(_places(model, ""))

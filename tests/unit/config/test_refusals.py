@@ -1,11 +1,16 @@
 """Mistakes in `airflow-k8s.yaml`: every one is named at once, with its path and the way out."""
 
+import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from kedro_airflow_k8s.config import errors, foreign_keys
 from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.errors import ConfigError
 
 SOURCE = "conf/base/airflow-k8s.yaml"
@@ -83,7 +88,61 @@ def test_case_dashes_and_other_names_count_for_the_nearest_name(key: str, neares
 def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
     assert "It belongs at run_config.namespace" in mistake({"run_config": {}, "namespace": "a"})
     assert "It belongs at host" in in_run(host="https://airflow.example.com")
-    assert "It belongs at run_config.resources[].tolerations" in in_run(tolerations=[])
+    assert "It belongs at run_config.volume.skip_init" in in_run(skip_init=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"schedule": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
+        ({"schedule_interval": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
+        ({"dag_id": "shop"}, "Did you mean 'run_config.run_name'?"),
+        ({"tolerations": []}, "Did you mean 'run_config.resources.__default__.tolerations'?"),
+        ({"nodeSelector": {}}, "Did you mean 'run_config.resources.__default__.node_selectors'?"),
+        ({"serviceAccount": "a"}, "Did you mean 'run_config.service_account_name'?"),
+        ({"startup_timeout_seconds": 5}, "Did you mean 'run_config.startup_time'?"),
+        ({"volume": {"storageClassName": "x"}}, "Did you mean 'run_config.volume.storageclass'?"),
+        ({"resources": {"big": {"cpu": 1}}}, "big.cpu: unknown key. Did you mean 'requests.cpu'?"),
+        (
+            {"resources": {"cpu": "500m"}},
+            "Did you mean 'run_config.resources.__default__.requests.cpu'?",
+        ),
+        (
+            {"resources": {"requests": {"cpu": "500m"}}},
+            "Did you mean 'run_config.resources.__default__.requests.cpu'?",
+        ),
+        ({"secrets": [{"name": "db"}]}, "secrets[0].name: unknown key. Did you mean 'secret'?"),
+        ({"retries": 3}, "Set it in Airflow, for all DAGs: default_task_retries in [core]."),
+        ({"email_on_failure": True}, "The DAG sends no mail"),
+        ({"affinity": {}}, "The pods cannot have it."),
+    ],
+    ids=str,
+)
+def test_a_key_of_airflow_or_kubernetes_is_answered_with_our_name_or_what_holds_instead(
+    settings: dict[str, Any], hint: str
+) -> None:
+    assert hint in in_run(**settings)
+
+
+def test_every_name_that_is_suggested_for_a_foreign_key_exists() -> None:
+    places = {place for place, _ in errors._places(PluginConfig, "")}
+    for place in foreign_keys._NAMES.values():
+        head = re.sub(r"resources\.__default__", "resources[]", place)
+        head = re.sub(r"(requests|limits)[.\[].*", r"\1", head)
+        assert head in places, place
+    sections = {PluginConfig, *nested_sections(PluginConfig)}
+    for section in sections:
+        for key in foreign_keys._BELOW.get(section.__name__, {}).values():
+            assert re.match(r"\w+", key)[0] in section.model_fields, key  # type: ignore[index]
+    assert foreign_keys._BELOW.keys() <= {section.__name__ for section in sections}
+
+
+def nested_sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for field in section.model_fields.values():
+        inner, _ = errors._nested(field.annotation)
+        if inner is not None:
+            yield inner
+            yield from nested_sections(inner)
 
 
 def test_a_misspelt_key_in_the_wrong_place_is_sent_to_the_right_one() -> None:

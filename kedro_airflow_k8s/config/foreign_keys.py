@@ -1,0 +1,180 @@
+"""Keys of Airflow and Kubernetes that people write, and their names in `airflow-k8s.yaml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_RUN = "run_config."
+_ENTRY = "run_config.resources.__default__."
+_VOLUME = "run_config.volume."
+
+_NAMES: Mapping[str, str] = {
+    # Airflow's DAG, and kedro-airflow's airflow.yml
+    "cron": f"{_RUN}cron_expression",
+    "schedule": f"{_RUN}cron_expression",
+    "schedule_interval": f"{_RUN}cron_expression",
+    "timetable": f"{_RUN}cron_expression",
+    "dag_id": f"{_RUN}run_name",
+    "dag_display_name": f"{_RUN}run_name",
+    "dag_name": f"{_RUN}run_name",
+    "doc_md": f"{_RUN}description",
+    "params": f"{_RUN}trigger_params",
+    "start_day": f"{_RUN}start_date",
+    "time_zone": f"{_RUN}timezone",
+    "group_by": f"{_RUN}grouping",
+    "depends_on": f"{_RUN}external_dependencies",
+    "external_task_sensors": f"{_RUN}external_dependencies",
+    "dags_folder": "output",
+    "airflow_host": "host",
+    "airflow_url": "host",
+    "base_url": "host",
+    "webserver": "host",
+    "auth": "airflow_auth",
+    "tls": "airflow_tls",
+    "ca_cert": "airflow_tls.ca_bundle",
+    # KubernetesPodOperator
+    "name": f"{_RUN}run_name",
+    "env": f"{_RUN}env_vars",
+    "env_from": f"{_RUN}secrets",
+    "secret": f"{_RUN}secrets",
+    "startup_timeout_seconds": f"{_RUN}startup_time",
+    "container_resources": f"{_ENTRY}requests",
+    "node_selector": f"{_ENTRY}node_selectors",
+    "conn_id": f"{_RUN}kubernetes_conn_id",
+    "kubernetes_connection": f"{_RUN}kubernetes_conn_id",
+    # Kubernetes' Pod
+    "requests": f"{_ENTRY}requests",
+    "limits": f"{_ENTRY}limits",
+    "labels": f"{_ENTRY}labels",
+    "annotations": f"{_ENTRY}annotations",
+    "tolerations": f"{_ENTRY}tolerations",
+    "service_account": f"{_RUN}service_account_name",
+    "taints": f"{_ENTRY}tolerations",
+    "cpu": f"{_ENTRY}requests.cpu",
+    "memory": f"{_ENTRY}requests.memory",
+    "ephemeral_storage": f"{_ENTRY}requests.ephemeral-storage",
+    "gpu": f"{_ENTRY}limits['nvidia.com/gpu']",
+    "gpus": f"{_ENTRY}limits['nvidia.com/gpu']",
+    "nvidia.com/gpu": f"{_ENTRY}limits['nvidia.com/gpu']",
+    # Kubernetes' PersistentVolumeClaim
+    "volumes": "run_config.volume",
+    "pvc": "run_config.volume",
+    "persistent_volume_claim": "run_config.volume",
+    "storage_class_name": f"{_VOLUME}storageclass",
+    "storage": f"{_VOLUME}size",
+    "fs_group": f"{_VOLUME}owner",
+    "run_as_group": f"{_VOLUME}owner",
+    "volume_mounts": f"{_VOLUME}mount_path",
+}
+"""Path of our key, by another name."""
+
+_BELOW: Mapping[str, Mapping[str, str]] = {
+    "ExternalDependency": {
+        "external_dag_id": "dag_id",
+        "dag": "dag_id",
+        "external_task_id": "task_id",
+        "task": "task_id",
+    },
+    "SecretConfig": {
+        "name": "secret",
+        "secret_name": "secret",
+        "secret_ref": "secret",
+        "secret_key": "key",
+        "env": "deploy_target",
+        "mount_path": "deploy_target",
+        "type": "deploy_type",
+    },
+    "VolumeConfig": {
+        "enabled": "disabled",
+        "mode": "access_modes",
+        "path": "mount_path",
+        "group": "owner",
+    },
+    "ResourcesConfig": {
+        "cpu": "requests.cpu",
+        "memory": "requests.memory",
+        "ephemeral_storage": "requests.ephemeral-storage",
+        "gpu": "limits['nvidia.com/gpu']",
+        "gpus": "limits['nvidia.com/gpu']",
+        "nvidia.com/gpu": "limits['nvidia.com/gpu']",
+        "taints": "tolerations",
+        "node_selector": "node_selectors",
+    },
+    "TriggerParam": {"param": "name", "parameter": "name", "key": "name", "help": "description"},
+}
+"""Our key in the same section, by the section's class and another name."""
+
+_FOR_ALL = "Set it in Airflow, for all DAGs"
+_REASONS: Mapping[str, str] = {
+    "retries": f"{_FOR_ALL}: default_task_retries in [core]. Retries are safe here.",
+    "retry_delay": f"{_FOR_ALL}: default_task_retry_delay in [core].",
+    "max_active_runs": f"{_FOR_ALL}: max_active_runs_per_dag in [core].",
+    "max_active_tasks": f"{_FOR_ALL}: max_active_tasks_per_dag in [core].",
+    "concurrency": f"{_FOR_ALL}: max_active_tasks_per_dag in [core].",
+    "execution_timeout": f"{_FOR_ALL}: default_task_execution_timeout in [core].",
+    "owner": f"{_FOR_ALL}: default_owner in [operators].",
+    "queue": f"{_FOR_ALL}: default_queue in [operators].",
+    "is_paused_upon_creation": f"{_FOR_ALL}: dags_are_paused_at_creation in [core].",
+    "catchup": "Runs whose time has passed are not caught up.",
+    "tags": "The DAG's tags are the plugin's version, the commit and the experiment.",
+    **dict.fromkeys(
+        ("email", "emails", "email_on_failure", "email_on_retry"),
+        "The DAG sends no mail: Airflow's listeners can, for all DAGs.",
+    ),
+    **dict.fromkeys(
+        ("callbacks", "on_failure_callback", "on_success_callback", "on_retry_callback", "sla"),
+        "The DAG has no callbacks: Airflow's listeners are called for all DAGs.",
+    ),
+    **dict.fromkeys(
+        (
+            *("default_args", "depends_on_past", "end_date", "max_retry_delay", "pool"),
+            *("dagrun_timeout", "priority_weight", "retry_exponential_backoff", "trigger_rule"),
+            *("wait_for_downstream", "weight_rule", "max_consecutive_failed_dag_runs"),
+        ),
+        "The DAG cannot have it: Airflow's settings for all DAGs apply.",
+    ),
+    **dict.fromkeys(
+        (
+            *("affinity", "topology_spread_constraints", "security_context", "host_network"),
+            *("priority_class_name", "init_containers", "sidecars", "containers", "ports"),
+            *("pod_template_file", "pod_template", "full_pod_spec", "runtime_class_name"),
+            *("termination_grace_period", "dns_policy", "dns_config", "host_aliases", "pod_spec"),
+            *("liveness_probe", "readiness_probe", "image_pull_timeout", "configmaps"),
+        ),
+        "The pods cannot have it.",
+    ),
+    **dict.fromkeys(
+        ("command", "commands", "cmds", "arguments", "args", "entrypoint"),
+        "The pods run `kedro run`; the image decides in which environment.",
+    ),
+}
+"""What holds instead, for a setting that no key of ours makes."""
+
+
+def foreign_key_hint(key: str, section: str) -> str | None:
+    """Return what to write, or to do, in place of a key of another program.
+
+    Args:
+        key: The unknown key.
+        section: The class of the section that it stands in.
+    """
+    folded = _folded(key)
+    found = _FOLDED_BELOW.get(section, {}).get(folded) or _FOLDED_NAMES.get(folded)
+    return f"Did you mean {found!r}?" if found else _FOLDED_REASONS.get(folded)
+
+
+def entry_instead(key: str) -> str | None:
+    """Return where a key belongs that stands in place of an entry's name below `resources`."""
+    return _FOLDED_NAMES.get(_folded(key))
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name).lower()
+
+
+_FOLDED_NAMES = {_folded(name): path for name, path in _NAMES.items()}
+_FOLDED_REASONS = {_folded(name): reason for name, reason in _REASONS.items()}
+_FOLDED_BELOW = {
+    section: {_folded(name): key for name, key in keys.items()} for section, keys in _BELOW.items()
+}
