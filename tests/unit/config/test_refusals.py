@@ -111,7 +111,10 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
             {"resources": {"requests": {"cpu": "500m"}}},
             "Did you mean 'run_config.resources.__default__.requests.cpu'?",
         ),
-        ({"secrets": [{"name": "db"}]}, "secrets[0].name: unknown key. Did you mean 'secret'?"),
+        (
+            {"secrets": [{"secret": "a", "name": "db"}]},
+            "secrets[0].name: unknown key. Did you mean 'secret'?",
+        ),
         ({"retries": 3}, "Set it in Airflow, for all DAGs: default_task_retries in [core]."),
         ({"email_on_failure": True}, "The DAG sends no mail"),
         ({"affinity": {}}, "The pods cannot have it."),
@@ -130,11 +133,10 @@ def test_every_name_that_is_suggested_for_a_foreign_key_exists() -> None:
         head = re.sub(r"resources\.__default__", "resources[]", place)
         head = re.sub(r"(requests|limits)[.\[].*", r"\1", head)
         assert head in places, place
-    sections = {PluginConfig, *nested_sections(PluginConfig)}
-    for section in sections:
-        for key in foreign_keys._BELOW.get(section.__name__, {}).values():
-            assert re.match(r"\w+", key)[0] in section.model_fields, key  # type: ignore[index]
-    assert foreign_keys._BELOW.keys() <= {section.__name__ for section in sections}
+    sections = {section.__name__: section for section in nested_sections(PluginConfig)}
+    for name, keys in foreign_keys._BELOW.items():
+        heads = {re.split(r"\W", key)[0] for key in keys.values()}
+        assert heads <= sections[name].model_fields.keys(), name
 
 
 def nested_sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
