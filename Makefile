@@ -1,8 +1,8 @@
 # Everything a developer runs. Needs only python3 (3.10 to 3.13) and make: the environments are
 # made here, from the lock files in requirements/, and a second run finds them ready.
 #
-#   make test ARGS="-k upload -x"     arguments for pytest
-#   make test PYTHON=python3.12       another interpreter
+#   make test-all ARGS="-k upload -x"   arguments for pytest
+#   make test PYTHON=python3.12         another interpreter
 
 SHELL := /bin/sh
 .SUFFIXES:
@@ -57,12 +57,16 @@ READY_MLFLOW := .venv-mlflow/.ready-$(VERSION)
 PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") \
 	KEDRO_1_0_PYTHON="$(CURDIR)/.venv-kedro-1.0/bin/python" \
 	KEDRO_1_5_PYTHON="$(CURDIR)/.venv-kedro-1.5/bin/python" \
-	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest -n auto --dist loadfile
+	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest -n auto
+# The tests of a file share their Airflow, so one process runs them.
+BY_FILE := --dist loadfile
+# What the tests of Airflow need.
+TEST_ENVIRONMENTS := check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser
 # What `make lint` looks at, as far as it exists.
 CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples docs)
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts docs)
 
-.PHONY: help demo test nightly e2e lint fmt docs reference bench golden schema screenshots lock clean .venv \
+.PHONY: help demo check unit test test-all nightly e2e lint fmt docs reference bench golden schema screenshots lock clean .venv \
 	.venv-airflow2 .venv-mlflow check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
@@ -76,13 +80,23 @@ demo: $(READY_DEMO) ## compile examples/spaceflights and run it in the sandbox, 
 	@echo "  cd examples/spaceflights && ../../.venv/bin/kedro airflow-k8s compile --help"
 	@echo "  README.md                                            the same for your own project"
 
-test: check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser ## run the tests, on Airflow 3 and 2.11
-	$(PYTEST) $(ARGS)
+check: lint unit ## lint and the unit tests, in two minutes
+
+unit: $(READY) ## the unit tests: no process, no network
+	HYPOTHESIS_PROFILE=quick $(RUN) -m pytest -n auto --dist worksteal $(ARGS) tests/unit
+
+# In the order of the files: the slow ones come first, the unit tests fill what is left.
+test: $(TEST_ENVIRONMENTS) ## the unit tests, and the core of the others on Airflow 3 and 2.11, in ten minutes
+	HYPOTHESIS_PROFILE=quick $(PYTEST) $(BY_FILE) --no-loadscope-reorder -p no:randomly \
+		-m "core or (core_once and not airflow2)" $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-nightly: check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser ## run the tests with many more generated examples
-	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(ARGS)
+test-all: $(TEST_ENVIRONMENTS) ## all tests but those on a real cluster, in random order
+	$(PYTEST) $(BY_FILE) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
+
+nightly: $(TEST_ENVIRONMENTS) ## the tests with generated examples, with ten times as many of them
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) --dist worksteal -m hypothesis $(ARGS)
 
 e2e: $(READY) $(READY_MLFLOW) ## run the DAG on the Kubernetes cluster of KUBECONFIG, see docs/contributing/cluster-tests.md
 	@$(RUN) -m tests.cluster

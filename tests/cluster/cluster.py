@@ -89,7 +89,7 @@ class Cluster:
     def restart_api_server(self) -> None:
         """Restart the API server, and wait until a new one answers."""
         # Kedro comes with it, and has something to say that would stand before "no cluster".
-        from tests.support.airflow_servers import wait_until
+        from tests.support.waiting import wait_until
 
         before = self.api_server_started
         subprocess.run(self.restart_command(), check=True, timeout=300)

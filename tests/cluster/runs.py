@@ -21,7 +21,8 @@ from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.cluster.cluster import Namespace
 from tests.cluster.project import AT_THE_GATE, ClusterProject
-from tests.support.airflow_servers import START, wait_until
+from tests.support.airflow_servers import START
+from tests.support.waiting import wait_until
 
 _MINUTES = "15"
 # The cluster is that of the kubeconfig, and not the one that the sandbox would offer.

@@ -15,8 +15,8 @@ from tests.cluster.mlflow_project import make_mlflow_project
 from tests.cluster.project import GATE
 from tests.cluster.runs import Airflow, Done, running_airflow
 from tests.cluster.way_back import NoWayBack, address_for_pods
-from tests.support.airflow_servers import wait_until
 from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowRecord, MlflowServer, mlflow_server
+from tests.support.waiting import wait_until
 
 EXPERIMENT = "Coffee"
 OPEN_GATE = f"open('{GATE}', 'w').close()"

@@ -74,6 +74,7 @@ def as_new_dag(dag_id: str) -> dict[str, str]:
     return {f"{command}\n": f"{command} --dag-name {dag_id}\n"}
 
 
+@pytest.mark.core
 def test_the_first_part_leads_from_nothing_to_a_run_in_the_sandbox(first: Reader) -> None:
     seen = "".join(first.transcript)
 

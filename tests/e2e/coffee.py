@@ -22,8 +22,9 @@ from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.support.airflow_environments import EXAMPLES
-from tests.support.airflow_servers import SETTINGS, START, airflow_version, wait_until
+from tests.support.airflow_servers import SETTINGS, START, airflow_version
 from tests.support.mlflow_servers import ADMIN, MLFLOW_PYTHON, PASSWORD, MlflowRecord, MlflowServer
+from tests.support.waiting import wait_until
 
 EXPERIMENT = "Coffee"
 

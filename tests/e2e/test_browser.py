@@ -17,9 +17,10 @@ from playwright.sync_api import Page, expect
 from kedro_airflow_k8s.airflow_api import DagRun
 from tests.e2e.server_project import kedro, said
 from tests.support.airflow_environments import EXAMPLES
-from tests.support.airflow_servers import AirflowServer, wait_until
+from tests.support.airflow_servers import AirflowServer
 from tests.support.browser import expect_graph, log_in, needs_browser, open_page, write_screenshot
 from tests.support.recorded_dag import run_dag_file
+from tests.support.waiting import wait_until
 
 pytestmark = needs_browser
 
@@ -68,6 +69,7 @@ def test_the_page_of_a_dag_shows_its_graph_with_every_task_and_group(
         write_screenshot(page, Path(folder, "airflow-dag.png"))
 
 
+@pytest.mark.core_once
 def test_the_page_of_a_run_shows_the_graph_with_the_task_that_ran(
     server: AirflowServer,
     page: Page,

@@ -24,8 +24,9 @@ from tests.e2e.server_project import (
     process,
     said,
 )
-from tests.support.airflow_servers import AirflowServer, wait_until
+from tests.support.airflow_servers import AirflowServer
 from tests.support.kedro_projects import ProjectFolder
+from tests.support.waiting import wait_until
 
 HOSTILE = "ż,=[]{}: \"q\" 's' ${x} {{ ds }} \\ 0123 % # \t"
 

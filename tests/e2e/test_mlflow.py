@@ -73,6 +73,7 @@ def test_two_runs_at_one_moment_on_a_fresh_server_share_the_experiment_only(
     assert sorted(coffee.mlflow.experiments()) == [EXPERIMENT, "Default"]
 
 
+@pytest.mark.core_once
 def test_all_pods_log_to_one_run_and_it_is_finished(coffee: Coffee, finished: Done) -> None:
     found = coffee.mlflow_run(finished.run_id)
     assert found.status == "FINISHED"

@@ -65,6 +65,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     return Store(request.param, server, bucket, lambda url: monkeypatch.setenv(variable, url))
 
 
+@pytest.mark.core
 def test_a_file_lands_in_the_bucket_and_the_place_is_given_back(store: Store) -> None:
     where = upload_dag(NEW, "my_dag.py", f"{store.protocol}://{store.bucket}")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,7 @@ from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.e2e.server_project import POLICY, make_server_project
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
-
-WAIT_SECONDS = 600
+from tests.support.waiting import WAIT_SECONDS
 
 SETTINGS = {
     # Airflow shows a tag at once, but stores the DAG that comes with it so much later; of 30
@@ -108,7 +106,7 @@ def running_airflow(
     command = [sys.executable, "-c", START, str(python), json.dumps(settings)]
     try:
         started = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=600
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
         )
         if started.returncode:
             raise RuntimeError(started.stdout + started.stderr)
@@ -128,15 +126,6 @@ def running_airflow(
         )
     finally:
         stop_sandbox(folder, print)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that Airflow does by itself."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {WAIT_SECONDS} seconds: {what}")
-        time.sleep(0.1)  # between two looks at the server, not for a test to pass
 
 
 def airflow_version(python: Path) -> str:

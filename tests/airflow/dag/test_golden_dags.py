@@ -15,6 +15,8 @@ import pytest
 from kedro_airflow_k8s import __version__
 from tests.support.airflow_environments import AIRFLOW_PYTHONS, EXAMPLES
 
+pytestmark = pytest.mark.core
+
 SCRIPTS = Path(__file__).parents[2] / "support/airflow_scripts"
 GOLDEN = sorted(EXAMPLES.glob("*/dags/*.py"))
 FEATURES = sorted(path.parent for path in EXAMPLES.glob("features/*/airflow-k8s.yaml"))

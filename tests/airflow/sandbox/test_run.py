@@ -38,6 +38,7 @@ def project(tmp_path: Path) -> Path:
     return copy_of("every-key", tmp_path)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
 def test_the_example_with_every_key_runs_to_success(project: Path, python: Path) -> None:
     ran = sandbox_run(

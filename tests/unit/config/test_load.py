@@ -1,7 +1,5 @@
 """What `airflow-k8s.yaml` says is what the plugin gets."""
 
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -289,18 +287,3 @@ def test_a_disabled_volume_discards_its_other_keys_whatever_they_say() -> None:
     config = run(volume={"disabled": True, "size": "huge", "owner": "me", "mount_path": 3})
 
     assert config.volume == VolumeConfig(disabled=True)
-
-
-def test_the_cron_library_stays_unloaded_unless_a_cron_is_to_be_read() -> None:
-    script = (
-        "import sys; from kedro_airflow_k8s.config.load import load_config; "
-        "load_config({'run_config': {'cron_expression': sys.argv[1]}}, 'x'); "
-        "print('croniter' in sys.modules)"
-    )
-
-    def loaded(cron: str) -> str:
-        command = [sys.executable, "-c", script, cron]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    assert loaded("@daily") == "False"
-    assert loaded("0 6 * * *") == "True"

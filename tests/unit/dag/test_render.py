@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-import os
 import re
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -25,22 +21,6 @@ from tests.support.strategies import IMAGE, config_of
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "spaceflights"
-
-COMPILE = """
-import sys
-from pathlib import Path
-from typing import TypeGuard
-from kedro.framework.startup import bootstrap_project
-from kedro_airflow_k8s.compile import compile_pipelines
-from kedro_airflow_k8s.project.reader import KedroProject
-
-project = KedroProject(bootstrap_project(Path.cwd()))
-names = project.pipeline_names()
-compiled = compile_pipelines(
-    project, project.config(), names, checks=False, warn=lambda message: None
-)
-sys.stdout.buffer.write("".join(dag.source for dag in compiled).encode())
-"""
 
 
 def pipeline_of(*nodes: PipelineNode, **changes: str) -> ProjectPipeline:
@@ -67,25 +47,6 @@ NODES = PipelineNode("a", doc="Text."), PipelineNode("ns.b", "ns", doc="Text.")
 def test_one_plan_gives_the_same_bytes_each_time() -> None:
     plan = build_plan(pipeline_of(*NODES), config_of({"image": IMAGE}))
     assert len({render_dag(plan).source for _ in range(3)}) == 1
-
-
-def test_a_project_gives_the_same_bytes_in_each_process(tmp_path: Path) -> None:
-    copy = tmp_path / "project"
-    ignored = shutil.ignore_patterns("dags", "logs", "__pycache__")
-    shutil.copytree(EXAMPLE, copy, ignore=ignored)
-    sources = set()
-    for seed in ("0", "1", "4242"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "KEDRO_LOGGING_CONFIG": ""}
-        done = subprocess.run(
-            [sys.executable, "-c", COMPILE],
-            cwd=copy,
-            env={**environment, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        sources.add(done.stdout[done.stdout.index(b'"""Airflow DAG') :])
-    (source,) = sources
-    assert source.count(b"with DAG(") > 1
 
 
 def test_the_fingerprint_changes_with_the_content_and_only_then() -> None:

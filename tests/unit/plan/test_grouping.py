@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -549,30 +546,3 @@ def test_every_dataset_is_asked_about_once() -> None:
 
     group_nodes(layer(200), "memory", in_memory, "__default__")
     assert sorted(asked) == sorted(f"x{i}" for i in range(50))
-
-
-def test_groups_do_not_depend_on_the_order_in_which_python_keeps_sets() -> None:
-    script = (
-        "from kedro_airflow_k8s.plan.grouping import group_nodes\n"
-        "from kedro_airflow_k8s.project.entities import PipelineNode as N\n"
-        "nodes = [N(f'n{i}', 'ab'[i % 2], inputs=tuple(f'd{j}' for j in range(i - 3, i)),"
-        " outputs=(f'd{i}',), tags=('airflow-k8s.group.g',) if i in (4, 5) else ())"
-        " for i in range(30)]\n"
-        "for mode in ('none', 'memory', 'pipeline'):\n"
-        "    for memory in ('d1', 'd7', 'd20'):\n"
-        "        print(group_nodes(nodes, mode, memory.__eq__, 'p'))\n"
-        "try:\n    group_nodes(nodes, 'namespace', bool, 'p')\n"
-        "except Exception as error:\n    print(error)\n"
-    )
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(seen) == 1
-    assert "The tag 'airflow-k8s.group.g' makes" in seen.pop()

@@ -137,6 +137,7 @@ def test_runs_that_start_at_the_same_moment_share_one_experiment(
     assert {run.id for run in mlflow_server.runs(name)} == set(ids)
 
 
+@pytest.mark.core
 def test_the_run_has_its_name_and_tags_and_a_link_to_airflow(
     tasks: MlflowTasks, mlflow_server: MlflowServer
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_run_that_a_user_deleted_is_not_taken_up_again(
     assert mlflow_server.run(second).status == "RUNNING"
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("all_succeeded", "states", "status"),
     [

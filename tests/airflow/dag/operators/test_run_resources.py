@@ -112,6 +112,7 @@ def cluster(airflow: AirflowWorker, tmp_path: Path) -> Iterator[Cluster]:
     airflow.kubeconfig.unlink(missing_ok=True)
 
 
+@pytest.mark.core
 def test_a_run_gets_its_object_as_the_dag_has_it(cluster: Cluster) -> None:
     log = cluster.create(manifests=[volume("7Gi", storageClassName="fast")])
 
@@ -192,6 +193,7 @@ def test_a_former_volume_that_does_not_end_is_an_error_that_says_why(cluster: Cl
     cluster.set_finalizers(None)
 
 
+@pytest.mark.core
 def test_the_volume_is_deleted_and_deleting_it_again_is_fine(cluster: Cluster) -> None:
     cluster.create()
 

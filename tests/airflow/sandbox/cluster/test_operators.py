@@ -42,6 +42,7 @@ def _python(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.core
 def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
     python: str, cluster: LocalCluster, tmp_path: Path
 ) -> None:
