@@ -159,7 +159,7 @@ def test_an_old_key_is_taken_or_refused_by_its_path_as_the_table_says(
     if status == "same":
         load_config(config, "airflow-k8s.yaml")
     else:
-        assert status in ("changed", "gone")
+        assert status in ("changed", "removed")
         with pytest.raises(ConfigError, match=rf"\n  {re.escape('.'.join(whole))}: "):
             load_config(config, "airflow-k8s.yaml")
 
