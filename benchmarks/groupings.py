@@ -16,6 +16,7 @@ import yaml
 from benchmarks.environments import REPOSITORY, child_environment
 from benchmarks.errors import BenchmarkError
 from benchmarks.results import Section
+from kedro_airflow_k8s.pod.environment import CONTRACT, CONTRACT_VARIABLE
 
 EXAMPLE = REPOSITORY / "examples" / "spaceflights"
 GROUPINGS = ("none", "memory", "namespace", "pipeline")
@@ -89,14 +90,17 @@ def start_section(folder: Path, rounds: int, advance: Callable[[], None]) -> Sec
         settings.write(STOPWATCH)
     compiled = (sys.executable, "-m", "compileall", "-q", "src")
     subprocess.run(compiled, cwd=project, env=child_environment(), check=True)
-    code = (REPOSITORY / "kedro_airflow_k8s/pod/run_kedro.py").read_text(encoding="utf-8")
     found: dict[str, list[float]] = {SMALLEST: [], WHOLE: []}
     for _ in range(rounds):
         for pipeline, taken in found.items():
             options = ("run", f"--pipelines={pipeline}", f"--nodes={NODE}")
             watch = folder / "stopwatch"
             begin = time.time()
-            _timed((sys.executable, "-c", code, *options), project, STOPWATCH=str(watch))
+            _timed(
+                (sys.executable, "-m", "kedro_airflow_k8s.pod", *options),
+                project,
+                **{CONTRACT_VARIABLE: CONTRACT, "STOPWATCH": str(watch)},
+            )
             taken.append(float(watch.read_text()) - begin)
             advance()
     base = median(found[WHOLE])

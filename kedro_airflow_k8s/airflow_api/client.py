@@ -25,8 +25,8 @@ from kedro_airflow_k8s.airflow_api.records import (
     TaskState,
 )
 from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
+from kedro_airflow_k8s.config.own_names import TAG_VERSION
 from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotFound, Refused
-from kedro_airflow_k8s.plan.build import TAG_VERSION
 
 ItemT = TypeVar("ItemT")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
+from kedro_airflow_k8s.config.tasks import RESOURCES_TAG
 from kedro_airflow_k8s.config.wording import Nearest, listed
 from kedro_airflow_k8s.plan.grouping import GROUP_TAG
-from kedro_airflow_k8s.plan.tasks import RESOURCES_TAG
 from kedro_airflow_k8s.project.entities import PipelineNode
 
 # Spellings that come close to those of the plugin.

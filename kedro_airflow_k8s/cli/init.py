@@ -73,10 +73,13 @@ def init_command(
     from kedro_airflow_k8s.init.files import write_files
     from kedro_airflow_k8s.init.next_steps import next_steps
     from kedro_airflow_k8s.init.plan import plan_init
+    from kedro_airflow_k8s.upload import check_output
 
     request = InitRequest(url=airflow_url, env=env_option_given(ctx, env), **options)
     today = datetime.now().astimezone().date()
     plan = plan_init(project_metadata(ctx), request, today)
+    if request.output is not None:
+        check_output(request.output)
     if dry_run:
         for file in plan.files:
             click.echo(f"--- {plan.shown(file.path)}\n{file.text}")

@@ -1,5 +1,6 @@
 """Settings of tasks: the nodes that share one, and the data that they pass on."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -12,6 +13,12 @@ from kedro_airflow_k8s.pod.stores import AZURE, STORES
 
 GROUPING_DEFAULT = "__default__"
 """The key of `grouping` for all pipelines that are not named there."""
+
+RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
+"""A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
+
+With Kedro 0.16 and 0.17, the tag had a colon, which Kedro 1 refuses.
+"""
 
 GroupingMode = Literal["none", "memory", "namespace", "pipeline"]
 

@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from kedro_airflow_k8s.config.own_names import digest
 from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Expression, literal
-from kedro_airflow_k8s.plan.names import digest
 
 Element = str | Sequence[str]
 """A part of a chain of edges: a variable, or a list of variables."""

@@ -16,6 +16,12 @@ from jinja2 import Template
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
+from kedro_airflow_k8s.config.own_names import (
+    DELETE_DATA,
+    DELETE_VOLUME,
+    OWN_TASKS,
+    TAG_FINGERPRINT,
+)
 from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
@@ -23,13 +29,10 @@ from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.build import DELETE_DATA, DELETE_VOLUME, OWN_TASKS, Plan, Sensor
+from kedro_airflow_k8s.plan.build import Plan, Sensor
 from kedro_airflow_k8s.plan.pods import DATA_VOLUME, container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
-
-TAG_FINGERPRINT = "fingerprint"
-"""The tag with a hash of the DAG's text, which shows whether Airflow has parsed this file."""
 
 POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
 """The arguments that run the plugin in a pod, after the entrypoint of the image."""

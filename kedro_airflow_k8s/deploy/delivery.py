@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.dag.render import TAG_FINGERPRINT
+from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT
 from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag, was_replaced

@@ -12,7 +12,7 @@ from semver import Version
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagRun
-from kedro_airflow_k8s.plan.build import TAG_COMMIT, TAG_EXPERIMENT, TAG_VERSION
+from kedro_airflow_k8s.config.own_names import TAG_COMMIT, TAG_EXPERIMENT, TAG_VERSION
 
 
 @dataclass(frozen=True)

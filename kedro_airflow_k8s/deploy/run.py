@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
+from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
 from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
@@ -21,7 +22,6 @@ from kedro_airflow_k8s.errors import (
     ServerFailed,
     Unreachable,
 )
-from kedro_airflow_k8s.plan.build import TEARDOWN_TASKS
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.task_log import log_end
 from kedro_airflow_k8s.terminal.task_table import TaskTable

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-
-from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 
 if TYPE_CHECKING:
     from git import Repo
@@ -52,7 +50,9 @@ def head_of(folder: Path) -> Head:
     return ask(folder, answer, no_repository=Head(), unreadable=Head())
 
 
-def describe_commit(project_path: Path, *dag_folders: Path) -> str:
+def describe_commit(
+    project_path: Path, *dag_folders: Path, generated: Sequence[str] = ("*.py",)
+) -> str:
     """Return the commit's full hash, with what keeps it from being the whole truth.
 
     `-dirty`: the project has changes, or files that git neither knows nor ignores.
@@ -61,14 +61,16 @@ def describe_commit(project_path: Path, *dag_folders: Path) -> str:
 
     Args:
         project_path: The Kedro project, which may be a folder of a larger repository.
-        dag_folders: Where DAGs are written: these do not make the project dirty themselves.
+        dag_folders: Where DAGs are written.
+        generated: Patterns of files in there that do not make the project dirty.
     """
 
     def answer(repo: Repo) -> str:
         commit = _commit(repo)
         if not commit:
             return NO_COMMIT
-        return "-".join((commit, *_reservations(repo, project_path, dag_folders)))
+        excluded = [name for folder in dag_folders for name in _in(repo, folder, generated)]
+        return "-".join((commit, *_reservations(repo, project_path, excluded)))
 
     return ask(project_path, answer, no_repository=NO_REPOSITORY, unreadable=UNREADABLE)
 
@@ -131,15 +133,14 @@ def _branch(repo: Repo) -> str | None:
     return str(repo.git.symbolic_ref("--short", "HEAD")) if name == ".invalid" else name
 
 
-def _reservations(repo: Repo, project_path: Path, dag_folders: tuple[Path, ...]) -> Iterator[str]:
+def _reservations(repo: Repo, project_path: Path, excluded: Sequence[str]) -> Iterator[str]:
     from git.exc import CommandError
 
-    paths = [str(project_path)]
-    for folder in dag_folders:
-        paths += _dags(repo, folder)
     try:
         # The user's status.showUntrackedFiles may hide what is not committed.
-        if repo.git.status("--porcelain", "--untracked-files=normal", "--", *paths):
+        if repo.git.status(
+            "--porcelain", "--untracked-files=normal", "--", str(project_path), *excluded
+        ):
             yield "dirty"
     except CommandError:  # For instance a repository of another user.
         yield "unchecked"
@@ -149,13 +150,13 @@ def _reservations(repo: Repo, project_path: Path, dag_folders: tuple[Path, ...])
         yield "shallow"
 
 
-def _dags(repo: Repo, folder: Path) -> Iterator[str]:
-    """Yield git's patterns that leave out DAG files, whole and half-written, in a folder."""
+def _in(repo: Repo, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
+    """Yield git's patterns that leave out some files of a folder."""
     root = Path(repo.working_dir).resolve()
     if not folder.resolve().is_relative_to(root):
         return
     place = re.sub(r"([*?\[\\])", r"\\\1", folder.resolve().relative_to(root).as_posix())
-    for pattern in ("*.py", TEMPORARY_FILES):
+    for pattern in patterns:
         yield f":(exclude,top,glob){'' if place == '.' else f'{place}/'}{pattern}"
 
 

@@ -15,7 +15,6 @@ from kedro_airflow_k8s.init.facts import Airflow, AuthKind, Registry
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 from kedro_airflow_k8s.sandbox.locks import PREFERRED_PORTS
-from kedro_airflow_k8s.upload import check_output
 
 # The first part of the path of Airflow's pages and APIs, as people copy them from the address bar.
 _PAGES = frozenset({"api", "auth", "dags", "home", "login"})
@@ -56,7 +55,6 @@ def airflow_of(request: InitRequest, project_path: Path) -> Airflow:
 
     Raises:
         ConfigError: The address or the output is wrong.
-        UploadError: The output has an unknown scheme.
         SandboxError: The sandbox's state cannot be read.
     """
     auth = request.airflow_auth
@@ -103,4 +101,3 @@ def _check_output(output: str) -> None:
             " Airflow, the value of --output is missing: a shell variable may be empty. Nothing"
             " was written."
         )
-    check_output(output)

@@ -11,12 +11,24 @@ from typing import Any
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
+from kedro_airflow_k8s.config.own_names import (
+    ALL_SUCCEEDED,
+    CREATE_VOLUME,
+    DELETE_DATA,
+    DELETE_VOLUME,
+    END_MLFLOW,
+    FILL_VOLUME,
+    OWN_TASKS,
+    START_MLFLOW,
+    TAG_COMMIT,
+    TAG_EXPERIMENT,
+    TAG_VERSION,
+)
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.mlflow import (
-    START_MLFLOW,
     MlflowRun,
     mlflow_environment,
     plan_mlflow_run,
@@ -34,27 +46,11 @@ from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 
-TAG_VERSION = "generated_with_kedro_airflow_k8s"
-TAG_COMMIT = "commit_sha"
-TAG_EXPERIMENT = "experiment_name"
-
 DEFAULT_START_DATE = date(2021, 1, 1)
 """A fixed date in the past. Without catch-up, the first run is that of the next interval.
 
 A date that moves with the clock would give a new DAG at every parse.
 """
-
-CREATE_VOLUME = "create_volume"
-FILL_VOLUME = "data_volume_init"
-DELETE_VOLUME = "delete_volume"
-DELETE_DATA = "delete_intermediate_data"
-END_MLFLOW = "end_mlflow_run"
-ALL_SUCCEEDED = "all_succeeded"
-TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
-"""The tasks that run at the end of each run, whether it succeeded or failed."""
-
-OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)
-"""The tasks around those of Kedro nodes."""
 
 
 @dataclass(frozen=True)

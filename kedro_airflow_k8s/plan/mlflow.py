@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from kedro_airflow_k8s.config.mlflow import MLFLOW_CONNECTION, MlflowVariable, server_reason
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.own_names import START_MLFLOW
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.pods import container_argument, untemplated
 from kedro_airflow_k8s.pod.environment import (
@@ -16,9 +17,6 @@ from kedro_airflow_k8s.pod.environment import (
     MLFLOW_RUN_NAME_VARIABLE,
 )
 from kedro_airflow_k8s.project.entities import ProjectPipeline
-
-START_MLFLOW = "start_mlflow_run"
-"""The task whose result is the id of the MLflow run."""
 
 RUN_ID = f"{{{{ ti.xcom_pull(task_ids='{START_MLFLOW}') }}}}"
 """That id, as an Airflow template."""

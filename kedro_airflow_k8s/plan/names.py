@@ -8,10 +8,10 @@ to ASCII and gets a hash of the original, so that it is stable, readable and uni
 
 from __future__ import annotations
 
-import hashlib
 import re
 from itertools import accumulate
 
+from kedro_airflow_k8s.config.own_names import HASH_LENGTH, digest
 from kedro_airflow_k8s.errors import PlanError
 
 TASK_ID_LENGTH = 250
@@ -24,22 +24,15 @@ ENV_SEPARATOR = "--"
 """Separates run name and environment in a DAG id. No part may contain it."""
 
 _PART = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*", re.ASCII)
-_HASH_LENGTH = 6
 _CONSTANT_LENGTH = 40
 _VARIABLE_LENGTH = 60
-
-
-def digest(text: str, length: int = _HASH_LENGTH) -> str:
-    """Return the first hexadecimal digits of a text's SHA-256."""
-    # Kedro allows lone surrogates, which UTF-8 cannot encode.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def shorten(text: str, limit: int) -> str:
     """Return a text of at most `limit` characters: a longer one is cut and gets a hash."""
     if len(text) <= limit:
         return text
-    return f"{text[: limit - _HASH_LENGTH - 1].rstrip('-._')}-{digest(text)}"
+    return f"{text[: limit - HASH_LENGTH - 1].rstrip('-._')}-{digest(text)}"
 
 
 def identifier(text: str, limit: int = 60, dots: bool = False) -> str:
@@ -57,13 +50,13 @@ def identifier(text: str, limit: int = 60, dots: bool = False) -> str:
             text, lowercase=False, regex_pattern=r"[^A-Za-z0-9_.]+" if dots else r"[^A-Za-z0-9_]+"
         )
         spelled = re.sub(r"\.{2,}", ".", spelled).strip("-.")
-        text = f"{spelled[: limit - _HASH_LENGTH - 1].rstrip('-._') or 'x'}-{digest(text)}"
+        text = f"{spelled[: limit - HASH_LENGTH - 1].rstrip('-._') or 'x'}-{digest(text)}"
     return shorten(text, limit)
 
 
 def unique(name: str, original: str, taken: set[str]) -> str:
     """Return a name that is not in `taken`, with a hash if necessary, and add it to `taken`."""
-    candidate, length = name, _HASH_LENGTH
+    candidate, length = name, HASH_LENGTH
     while candidate in taken:
         candidate = f"{name[: TASK_ID_LENGTH - length - 1]}-{digest(original, length)}"
         length += 1

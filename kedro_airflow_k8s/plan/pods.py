@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.own_names import RUN_LABEL, TASK_ANNOTATION
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig
 from kedro_airflow_k8s.plan.params import params_template
 from kedro_airflow_k8s.pod.environment import (
@@ -25,12 +26,6 @@ DATA_VOLUME = "data"
 
 VOLUME_STORE = ".kedro-airflow-k8s"
 """The folder for intermediate data on the volume of a run."""
-
-RUN_LABEL = "kedro-airflow-k8s/run"
-"""Label with the name of the run, on the pods of a run that must all be on one machine."""
-
-TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
-"""Annotation with the id of the Airflow task, on every pod; a label could be too short for it."""
 
 EMPTY: Mapping[str, str] = {}
 

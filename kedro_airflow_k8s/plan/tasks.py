@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
-from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
+from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT, RESOURCES_TAG
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.grouping import NodeGroup, group_nodes
 from kedro_airflow_k8s.plan.resources import merge_resources
 from kedro_airflow_k8s.plan.task_groups import Group, places, tree
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
-
-RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
-"""A node tagged `resources.big` gets the entry `big` of `run_config.resources`.
-
-With Kedro 0.16 and 0.17, the tag had a colon, which Kedro 1 refuses.
-"""
 
 NODES_LENGTH = 120_000
 """Longest argument of node names, in bytes. Linux allows 128 KiB for a whole argument.

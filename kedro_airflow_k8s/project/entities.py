@@ -92,7 +92,6 @@ class ProjectPipeline:
         name: The name under which it is registered.
         nodes: Its nodes in topological order.
         commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
-        pipeline_option: The option that names a pipeline in the project's version of Kedro.
         parameters: The Kedro parameters of the environment, read if the configuration shows some.
         catalog: What the catalog says of the pipeline's datasets, by name; a dataset that is
             missing is not declared. None where the catalog was not read.
@@ -108,7 +107,6 @@ class ProjectPipeline:
     name: str
     nodes: tuple[PipelineNode, ...]
     commit: str
-    pipeline_option: str = "--pipelines"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     catalog: Mapping[str, CatalogEntry] | None = None
     smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)

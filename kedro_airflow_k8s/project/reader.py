@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kedro import __version__ as kedro_version
 from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines, settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
@@ -30,6 +29,7 @@ from kedro_airflow_k8s.dynamic_config.variables import (
     variable_name,
 )
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
+from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
@@ -266,8 +266,12 @@ class KedroProject:
             is_default_env=self.env == self.default_env,
             name=name,
             nodes=pipeline_nodes(registered[name]),
-            commit=describe_commit(self.path, self.dags_path, output or self.dags_path),
-            pipeline_option=pipeline_option(kedro_version),
+            commit=describe_commit(
+                self.path,
+                self.dags_path,
+                output or self.dags_path,
+                generated=("*.py", TEMPORARY_FILES),
+            ),
             smaller=smaller_pipelines(
                 registered,
                 name,
@@ -382,12 +386,6 @@ class KedroProject:
                         f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
                     )
         return found
-
-
-def pipeline_option(version: str) -> str:
-    """Return the option of `kedro run` for a pipeline's name: it was renamed in Kedro 1.2."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return "--pipelines" if (major, minor) >= (1, 2) else "--pipeline"
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.compile import CompiledDag
+from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.plan.pods import TASK_ANNOTATION
 from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder

@@ -30,9 +30,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from pluggy import PluginManager
 
+from kedro_airflow_k8s.config.own_names import digest
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import build_plan
 from kedro_airflow_k8s.plan.grouping import CYCLE_CODE, GROUP_TAG
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE, PASSED_ON_VARIABLE
@@ -93,7 +93,7 @@ class Runs:
 
         def compute(*values: Any) -> Any:
             given = deepcopy(values)
-            key = names.digest(json.dumps([name, given], sort_keys=True), 12)
+            key = digest(json.dumps([name, given], sort_keys=True), 12)
             made = [{"number": f"{key} {number}"} for number in range(outputs)]
             self.calls.append((name, given, deepcopy(made)))
             for value in values:

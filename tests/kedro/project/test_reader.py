@@ -6,7 +6,7 @@ import pytest
 from kedro.framework.startup import bootstrap_project
 
 from kedro_airflow_k8s.project.entities import PipelineNode
-from kedro_airflow_k8s.project.reader import KedroProject, pipeline_option
+from kedro_airflow_k8s.project.reader import KedroProject
 from tests.support.kedro_projects import (
     REGISTRY,
     STOCK,
@@ -305,24 +305,6 @@ def test_nodes_of_a_namespace_keep_their_full_names(project: ProjectFolder) -> N
 
 
 # --- versions of Kedro ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("version", "option"),
-    [
-        ("1.0.0", "--pipeline"),
-        ("1.1.1", "--pipeline"),
-        ("1.2.0", "--pipelines"),
-        ("1.7.0", "--pipelines"),
-        ("1.10.0", "--pipelines"),
-        ("1.2.0rc1", "--pipelines"),
-        ("1.10.0.dev1", "--pipelines"),
-    ],
-)
-def test_the_option_for_the_pipeline_is_that_of_the_projects_kedro(
-    version: str, option: str
-) -> None:
-    assert pipeline_option(version) == option
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*register_new_resolver")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kedro_airflow_k8s.config.own_names import digest
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from tests.support.strategies import filled_texts, node_names, texts
@@ -38,7 +39,7 @@ def test_a_name_that_is_legal_already_stays_as_it_is(name: str) -> None:
 def test_any_other_is_spelled_in_ascii_with_a_hash_of_the_original(
     name: str, readable: str
 ) -> None:
-    assert names.identifier(name) == f"{readable}-{names.digest(name)}"
+    assert names.identifier(name) == f"{readable}-{digest(name)}"
 
 
 @given(texts(surrogates=True), st.integers(20, 250), st.booleans())
@@ -92,8 +93,8 @@ def test_each_shared_text_has_a_constant_of_its_own(functions: list[str]) -> Non
         ("prod", None, "flights--prod"),
         (None, "train", "flights.train"),
         ("prod", "train", "flights--prod.train"),
-        ("a.b--c", None, f"flights--a-b-c-{names.digest('a.b--c')}"),
-        (None, "x.y", f"flights.x-y-{names.digest('x.y')}"),
+        ("a.b--c", None, f"flights--a-b-c-{digest('a.b--c')}"),
+        (None, "x.y", f"flights.x-y-{digest('x.y')}"),
     ],
 )
 def test_a_dag_id_is_readable(env: str | None, pipeline: str | None, dag_id: str) -> None:

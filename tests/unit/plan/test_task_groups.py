@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import example, given
 
+from kedro_airflow_k8s.config.own_names import digest
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.task_groups import (
     GROUPS_DEPTH,
@@ -65,22 +66,22 @@ def test_a_dot_in_a_name_makes_no_group() -> None:
 
 def test_a_node_of_the_name_of_a_group_or_of_a_volumes_task_gets_a_hash() -> None:
     found = place_of(node("a"), node("a.b"), node("create_volume"))
-    assert found["a"].task_id == f"a-{names.digest('a')}"
+    assert found["a"].task_id == f"a-{digest('a')}"
     assert found["a.b"].task_id == "a.b"
-    assert found["create_volume"].task_id == f"create_volume-{names.digest('create_volume')}"
+    assert found["create_volume"].task_id == f"create_volume-{digest('create_volume')}"
 
 
 @pytest.mark.parametrize("end", ["upstream_join_id", "downstream_join_id"])
 def test_a_node_does_not_take_an_id_that_airflow_has_for_its_group(end: str) -> None:
     found = place_of(node(f"a.{end}"))[f"a.{end}"]
-    assert found == Place(("a",), f"{end}-{names.digest(f'a.{end}')}")
+    assert found == Place(("a",), f"{end}-{digest(f'a.{end}')}")
 
 
 def test_names_that_differ_in_case_or_punctuation_only_are_kept_apart() -> None:
     twins = ["Same-Name", "same-name", "same_name", "same.name", "SAME_NAME", "same--name"]
     found = place_of(*(PipelineNode(name) for name in twins))
     assert [found[name].task_id for name in twins[:-1]] == twins[:-1]
-    assert found["same--name"].task_id == f"same-name-{names.digest('same--name')}"
+    assert found["same--name"].task_id == f"same-name-{digest('same--name')}"
 
 
 def test_forty_levels_are_as_many_groups_as_fit_and_nothing_is_lost() -> None:
@@ -114,7 +115,7 @@ def test_ids_are_valid_unique_and_the_same_in_any_order(
         assert all(re.fullmatch(r"[A-Za-z0-9_-]+", label) for label in place.groups)
     assert all(len(group) <= GROUPS_LENGTH + 10 for group in groups)
     assert place_of(*reversed(nodes)) == found
-    shuffled = sorted(nodes, key=lambda n: names.digest(n.name))
+    shuffled = sorted(nodes, key=lambda n: digest(n.name))
     assert place_of(*shuffled) == found
 
 

@@ -1,0 +1,39 @@
+"""The names by which commands recognize what this plugin made: DAGs, tasks and pods."""
+
+from __future__ import annotations
+
+import hashlib
+
+TAG_VERSION = "generated_with_kedro_airflow_k8s"
+TAG_COMMIT = "commit_sha"
+TAG_EXPERIMENT = "experiment_name"
+TAG_FINGERPRINT = "fingerprint"
+"""The tag with a hash of the DAG's text, which shows whether Airflow has parsed this file."""
+
+TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
+"""Annotation with the id of the Airflow task, on every pod; a label could be too short for it."""
+
+RUN_LABEL = "kedro-airflow-k8s/run"
+"""Label with the name of the run, on the pods of a run that must all be on one machine."""
+
+START_MLFLOW = "start_mlflow_run"
+CREATE_VOLUME = "create_volume"
+FILL_VOLUME = "data_volume_init"
+DELETE_VOLUME = "delete_volume"
+DELETE_DATA = "delete_intermediate_data"
+END_MLFLOW = "end_mlflow_run"
+ALL_SUCCEEDED = "all_succeeded"
+TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
+"""The tasks that run at the end of each run, whether it succeeded or failed."""
+
+OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)
+"""The tasks around those of Kedro nodes."""
+
+HASH_LENGTH = 6
+"""Characters of the hash in a name that had to be shortened or spelled in another way."""
+
+
+def digest(text: str, length: int = HASH_LENGTH) -> str:
+    """Return the first hexadecimal digits of a text's SHA-256."""
+    # Kedro allows lone surrogates, which UTF-8 cannot encode.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
