@@ -18,6 +18,8 @@ from benchmarks.errors import BenchmarkError
 
 REPOSITORY = Path(__file__).parents[1]
 LOCK = REPOSITORY / "requirements" / "airflow3.txt"
+EXAMPLE_IMPORTS = ("kedro-datasets[pandas-csvdataset]", "pandas", "scikit-learn")
+"""What examples/spaceflights/requirements.txt adds to Kedro and the plugin."""
 
 _SOURCES = (
     "kedro_airflow_k8s",
@@ -41,12 +43,16 @@ class Environments:
         requirements: Kedro and what this plugin requires, without the plugin.
         plugin: Kedro and this plugin.
         kedro_airflow: Kedro and kedro-airflow.
+        example_plugin: Kedro, this plugin, and what examples/spaceflights imports.
+        example_kedro_airflow: Kedro, kedro-airflow, and the same.
     """
 
     kedro: Path
     requirements: Path
     plugin: Path
     kedro_airflow: Path
+    example_plugin: Path
+    example_kedro_airflow: Path
 
 
 def make_environments(folder: Path) -> Environments:
@@ -66,13 +72,22 @@ def make_environments(folder: Path) -> Environments:
     # setuptools is in this interpreter's environment.
     _uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, str(sources))
     (wheel,) = (sources / "dist").glob("*.whl")
-    names = ("kedro", "requirements", "plugin", "kedro-airflow")
+    names = (
+        "kedro",
+        "requirements",
+        "plugin",
+        "kedro-airflow",
+        "example-plugin",
+        "example-kedro-airflow",
+    )
     made = Environments(*(folder / name for name in names))
     _make(made.kedro, "kedro")
     _make(made.requirements, "kedro", str(wheel))
     _uv("pip", "uninstall", "--python", _python(made.requirements), "kedro-airflow-k8s")
     _make(made.plugin, "kedro", str(wheel))
     _make(made.kedro_airflow, "kedro", "kedro-airflow")
+    _make(made.example_plugin, "kedro", str(wheel), *EXAMPLE_IMPORTS)
+    _make(made.example_kedro_airflow, "kedro", "kedro-airflow", *EXAMPLE_IMPORTS)
     return made
 
 
