@@ -39,6 +39,10 @@ MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 """What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""
 
 
+RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
+"""Set where a failure is to be shown with all frames, as Kedro does."""
+
+
 def passes_data_on() -> bool:
     """Return whether other tasks may read what this one makes."""
     return INTERMEDIATE_DATA_VARIABLE in os.environ and passed_on() != frozenset()

@@ -33,6 +33,11 @@ def run(arguments: Sequence[str]) -> None:
         if not end.code:
             _check_that_hooks_ran()
         raise
+    except Exception:
+        from kedro_airflow_k8s.pod.failures import shorten_tracebacks
+
+        shorten_tracebacks()
+        raise
     _check_that_hooks_ran()
 
 
