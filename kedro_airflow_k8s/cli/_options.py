@@ -178,6 +178,12 @@ checks_option = click.option(
     default=True,
     help="Look first for what would go wrong on the cluster, as validate does.  [default: checks]",
 )
+params_option = click.option(
+    "--params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Kedro parameter for this run, as in `kedro run --params`. May be given several times.",
+)
 output_option = click.option(
     "-o", "--output", help="Write to where Airflow reads DAGs, in place of output in the file."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kedro_airflow_k8s.cli._options import minutes_above_zero, warn
+from kedro_airflow_k8s.cli._options import minutes_above_zero, params_option, warn
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.compile import CompiledDag
@@ -35,13 +35,7 @@ def run_options(command: F) -> F:
             help="Logical date of the run, in the DAG's time zone if it has none."
             "  [default: none; on Airflow 2 the present]",
         ),
-        click.option(
-            "--params",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Kedro parameter for this run, as in `kedro run --params`. May be given several"
-            " times.",
-        ),
+        params_option,
         click.option(
             "-w",
             "--wait-for-completion",

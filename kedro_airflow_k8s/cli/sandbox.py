@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
     interruptible,
+    params_option,
     warn,
     with_project,
 )
@@ -45,49 +46,58 @@ def sandbox_group() -> None:
 
 @sandbox_group.command("run")
 @with_project
+@params_option
 @click.option("--keep", is_flag=True, help="Leave the files of the volume, and say where they are.")
+@click.option("--logs", is_flag=True, help="Show the logs of all tasks, not only of failed ones.")
+@click.option("--raw", is_flag=True, help="Show whole logs, and tracebacks with all frames.")
 @airflow_python_option
 @secrets_option
 @checks_option
 def sandbox_run(
     project: KedroProject,
     pipeline: str,
-    keep: bool,
     airflow_python: Path | None,
     secrets: Path | None,
-    checks: bool,
+    **options: Any,
 ) -> None:
     """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
 
     \b
     Example:
-        kedro airflow-k8s sandbox run --pipeline data_processing --keep
+        kedro airflow-k8s sandbox run --pipeline data_processing --params model.depth=5
     """  # noqa: D301 - \b is for click
     from rich.markup import escape
 
     from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.errors import SandboxError
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
-    from kedro_airflow_k8s.sandbox.run import run_in_sandbox
+    from kedro_airflow_k8s.sandbox.run import SandboxOptions, run_in_sandbox
     from kedro_airflow_k8s.sandbox.spec import SandboxSpec
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.terminal.signals import interrupted_by_signals
+    from kedro_airflow_k8s.terminal.task_log import failures
     from kedro_airflow_k8s.terminal.task_table import TaskTable
 
+    params = parse_params(options["params"])
     config = project.config(default_image=LOCAL_IMAGE)
-    (dag,) = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
+    (dag,) = compile_pipelines(project, config, [pipeline], checks=options["checks"], warn=warn)
     spec = SandboxSpec.of(project, airflow_python, secrets)
+    run = SandboxOptions(
+        conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]
+    )
     console = standard_console()
     console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
     if dag.sensor_ids:
         console.print("Other DAGs are not in the sandbox: nothing waits for them.")
     with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
-        result = run_in_sandbox(dag, spec, keep=keep, say=console.print, watch=table.update)
+        result = run_in_sandbox(dag, spec, run, say=console.print, watch=table.update)
     _summarize(console, result)
+    _show_logs(console, result, of_all=options["logs"], raw=run.raw)
     if not result.succeeded:
-        failed = [task_id for task_id, task in result.tasks.items() if task.state == "failed"]
         raise SandboxError(
-            f"The run failed: {', '.join(failed) or 'Airflow did not say which task'}."
+            failures({task_id: log.cause for task_id, log in result.failed.items()})
+            or "The run failed. Airflow did not say which task."
         )
 
 
@@ -158,15 +168,24 @@ def _describe(found: Sandbox) -> None:
     click.echo(f"Log in as {found.username} with the password {found.password}")
 
 
-def _summarize(console: Console, result: SandboxResult) -> None:
-    """Print the logs of the tasks that failed, and what a run leaves."""
-    from rich.filesize import decimal
+def _show_logs(console: Console, result: SandboxResult, *, of_all: bool, raw: bool) -> None:
+    """Print the logs that are wanted, and where all of them are."""
     from rich.markup import escape
+
+    for task_id, log in (result.logs if of_all else result.failed).items():
+        console.rule(f"Log of {escape(task_id)}", align="left")
+        if not raw and log.above:
+            console.print(f"({log.above} lines more above: see the file of logs)")
+        console.print(log.whole if raw else log.end, markup=False, soft_wrap=True)
+    console.rule(align="left", style="bright_black")
+    console.print(f"Logs of all tasks: {result.log_file}", markup=False, soft_wrap=True)
+
+
+def _summarize(console: Console, result: SandboxResult) -> None:
+    """Print how the run ended, and what it leaves."""
+    from rich.filesize import decimal
     from rich.text import Text
 
-    for task_id, log in result.logs.items():
-        console.rule(f"Log of {escape(task_id)}", align="left")
-        console.print(log, markup=False, soft_wrap=True)
     console.rule(align="left", style="bright_black")
     ended = [task for task in result.tasks.values() if task.state == "success"]
     console.print(

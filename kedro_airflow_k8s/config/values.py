@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
-from kedro_airflow_k8s.pod.environment import OWN_VARIABLES
+from kedro_airflow_k8s.pod.environment import OWN_VARIABLES, RAW_VARIABLE
 
 _T = TypeVar("_T")
 
@@ -65,7 +65,7 @@ def mount_reason(path: str) -> str | None:
 
 def variable_reason(name: str) -> str | None:
     """Return why a pod's environment variable cannot have a name, or None if it can."""
-    if name.startswith(OWN_VARIABLES):
+    if name.startswith(OWN_VARIABLES) and name != RAW_VARIABLE:
         return f"must not begin with {OWN_VARIABLES}: such variables are the DAG's own"
     return k8s.env_name_reason(name)
 

@@ -23,7 +23,7 @@ from kedro_airflow_k8s.errors import (
     Unreachable,
 )
 from kedro_airflow_k8s.terminal.progress import Progress
-from kedro_airflow_k8s.terminal.task_log import log_end
+from kedro_airflow_k8s.terminal.task_log import cause, failures, log_end
 from kedro_airflow_k8s.terminal.task_table import TaskTable
 
 POLL_SECONDS = 1.0
@@ -241,11 +241,11 @@ class Run:
             " tasks succeeded."
         )
         failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
-        for task_id in failed[:LOGS_SHOWN]:
-            self._show_log(task_id)
+        causes = dict.fromkeys(failed, "")
+        causes |= {task_id: self._show_log(task_id) for task_id in failed[:LOGS_SHOWN]}
         if run.state is not RunState.SUCCESS:
-            names = ", ".join(failed) or "Airflow names no failed task"
-            raise RunError(f"The run failed: {names}. See {self._url}")
+            self._progress.say(f"See {self._url}")
+            raise RunError(failures(causes) or "The run failed. Airflow names no failed task.")
         if failed:
             self._progress.warn(
                 f"{', '.join(failed)} failed, after the nodes: Airflow calls the run a success"
@@ -318,7 +318,8 @@ class Run:
             f" See {self._url}"
         )
 
-    def _show_log(self, task_id: str) -> None:
+    def _show_log(self, task_id: str) -> str:
+        """Show the end of a task's log, and return why the task failed."""
         console = self._progress.console
         console.rule(f"Log of {escape(task_id)}", align="left")
         attempt = self._tasks[task_id].attempt
@@ -327,3 +328,4 @@ class Run:
         except AirflowApiError as error:
             log = f"Airflow does not give it: {error}"
         console.print(log_end(log) or "It is empty.", markup=False, soft_wrap=True)
+        return cause(log)

@@ -82,6 +82,7 @@ class SandboxFolder:
         self.kubeconfig = self.path / "kubeconfig"
         self.images = ImageFolder(self.path / "images")
         self.state_file = self.path / "state.json"
+        self.runs = self.path / "runs"
 
     def create(self) -> None:
         """Make it, for this user only, and hidden from git.
@@ -95,11 +96,19 @@ class SandboxFolder:
                 f"The sandbox cannot be in {self.path}: Airflow gives {' '.join(confusing)} in a"
                 " path another meaning. Rename the folder."
             )
+        self.make()
+        for folder in (self.dags, self.path / "logs"):
+            folder.mkdir(exist_ok=True)
+
+    def make(self) -> None:
+        """Make the folder alone, for this user only, and hidden from git.
+
+        Raises:
+            OSError: It cannot be made.
+        """
         self.path.mkdir(mode=0o700, exist_ok=True)
         self.path.chmod(0o700)
         (self.path / ".gitignore").write_text("*\n")
-        for folder in (self.dags, self.path / "logs"):
-            folder.mkdir(exist_ok=True)
 
     def lock(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
         """Keep other commands from starting or stopping the sandbox meanwhile."""

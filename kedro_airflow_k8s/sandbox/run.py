@@ -11,22 +11,38 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
 from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from kedro_airflow_k8s.sandbox.task_logs import TaskLog, keep_logs, read_logs
 
 POLL_SECONDS = 0.5
-LOG_LINES = 40
 
 Watch = Callable[[Mapping[str, TaskState]], None]
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """How to run.
+
+    Attributes:
+        conf: The run's configuration.
+        keep: Whether to leave the files on the volume.
+        raw: Whether a failure in a pod is shown with all frames.
+    """
+
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    keep: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,8 @@ class SandboxResult:
         pods: How many pods ran.
         files: The files on the volume at the end: path to size in bytes.
         volume: The folder of the volume, if it was kept.
-        logs: The end of the log of each task that failed, by task id.
+        logs: The log of each task that has begun, by task id.
+        log_file: The file with all logs.
     """
 
     succeeded: bool
@@ -47,7 +64,13 @@ class SandboxResult:
     pods: int
     files: Mapping[str, int]
     volume: Path | None
-    logs: Mapping[str, str]
+    logs: Mapping[str, TaskLog]
+    log_file: Path
+
+    @property
+    def failed(self) -> Mapping[str, TaskLog]:
+        """The logs of the tasks that failed, by task id."""
+        return {task_id: log for task_id, log in self.logs.items() if log.state == "failed"}
 
 
 @dataclass(frozen=True)
@@ -93,17 +116,24 @@ class SandboxAirflow(AirflowHome):
     def _report(self) -> Path:
         return self.home / "report.json"
 
-    def start(self, dag_id: str, skip: str) -> None:
+    @property
+    def _conf(self) -> Path:
+        return self.home / "conf.json"
+
+    def start(self, dag_id: str, skip: str, conf: Mapping[str, Any] | None = None) -> None:
         """Begin a run of a DAG in the DAG folder.
 
         Args:
             dag_id: Its id.
             skip: A pattern of the tasks to count as successful without running them; may be empty.
+            conf: The run's configuration.
         """
         script = IN_AIRFLOW / "run_dag.py"
+        # In a file, since other users could see it among the arguments.
+        self._conf.write_text(json.dumps(conf or {}))
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [self.python.path, script, dag_id, skip, self._report, self.logs],
+                [self.python.path, script, dag_id, skip, self._report, self.logs, self._conf],
                 env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -149,19 +179,25 @@ class SandboxAirflow(AirflowHome):
 
 
 def run_in_sandbox(
-    dag: CompiledDag, spec: SandboxSpec, *, keep: bool, say: Callable[[str], None], watch: Watch
+    dag: CompiledDag,
+    spec: SandboxSpec,
+    options: SandboxOptions,
+    *,
+    say: Callable[[str], None],
+    watch: Watch,
 ) -> SandboxResult:
     """Run a DAG once, from beginning to end.
 
     Args:
         dag: The DAG.
         spec: What the sandbox is to be like.
-        keep: Whether to leave the files on the volume.
+        options: How to run.
         say: Called with what is done before the run begins, and what keeps pods from running.
         watch: Called about twice a second with how the tasks stand.
 
     Raises:
         SandboxError: If something is missing, or Airflow does not accept the DAG.
+        KeyboardInterrupt: If it was interrupted; `say` was told where the logs are.
     """
     folder = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-"))
     try:
@@ -169,7 +205,8 @@ def run_in_sandbox(
         python = AirflowPython.at(spec.python)
         airflow = SandboxAirflow(python, folder / "airflow", kubeconfig, spec.connection)
         say(f"Airflow {python.version}, Kubernetes provider {python.provider}")
-        image = PodImage(folder / "image", spec.home, (kedro_folder(),))
+        variables = {RAW_VARIABLE: "1"} if options.raw else {}
+        image = PodImage(folder / "image", spec.home, (kedro_folder(),), variables)
         copy_project(spec.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
@@ -177,20 +214,33 @@ def run_in_sandbox(
         with LocalCluster(image, folder / "kubernetes", secrets, keep_volumes=True) as cluster:
             cluster.write_kubeconfig(kubeconfig)
             try:
-                airflow.start(dag.dag_id, skipped_tasks(dag))
-                said: set[str] = set()
-                while not airflow.wait(POLL_SECONDS):
-                    watch(airflow.report().tasks)
-                    for trouble in _troubles(cluster):
-                        if trouble not in said:
-                            said.add(trouble)
-                            say(trouble)
+                airflow.start(dag.dag_id, skipped_tasks(dag), options.conf)
+                _watch(airflow, cluster, say, watch)
+            except KeyboardInterrupt:
+                airflow.stop()
+                logs = read_logs(airflow.report().tasks, cluster.pods(), airflow.logs)
+                say(f"Logs of all tasks: {keep_logs(spec.project, dag.dag_id, logs)}")
+                raise
             finally:
                 airflow.stop()
             watch(airflow.report().tasks)
-            return _result(airflow, cluster, keep)
+            return _result(airflow, cluster, dag, spec.project, options.keep)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _watch(
+    airflow: SandboxAirflow, cluster: LocalCluster, say: Callable[[str], None], watch: Watch
+) -> None:
+    """Show how the tasks stand until the run has ended, and once what keeps pods from running."""
+    said: set[str] = set()
+    while not airflow.wait(POLL_SECONDS):
+        watch(airflow.report().tasks)
+        for event in cluster.events():
+            # The same for each pod, where for instance a Secret is missing.
+            if event.warning and event.message not in said:
+                said.add(event.message)
+                say(f"{event.pod}: {event.message}")
 
 
 def skipped_tasks(dag: CompiledDag) -> str:
@@ -198,28 +248,16 @@ def skipped_tasks(dag: CompiledDag) -> str:
     return "|".join(f"^{re.escape(task_id)}$" for task_id in dag.sensor_ids)
 
 
-def _troubles(cluster: LocalCluster) -> list[str]:
-    """Return what keeps pods from running, such as a Secret that is not there."""
-    return [f"{event.pod}: {event.message}" for event in cluster.events() if event.warning]
-
-
-def _result(airflow: SandboxAirflow, cluster: LocalCluster, keep: bool) -> SandboxResult:
+def _result(
+    airflow: SandboxAirflow, cluster: LocalCluster, dag: CompiledDag, project: Path, keep: bool
+) -> SandboxResult:
     report = airflow.report()
     if report.state is None:
         errors = "\n".join(report.import_errors.values()) or tail(airflow.output)
         raise SandboxError(f"Airflow {airflow.python.version} cannot import the DAG:\n{errors}")
     pods = cluster.pods()
-    logs = {}
-    for task_id, task in report.tasks.items():
-        if task.state == "failed":
-            own = [pod for pod in pods if pod.annotations.get(TASK_ANNOTATION) == task_id]
-            pod_log = own[-1].log() if own else ""
-            # Without a pod, Airflow says why; before the task begins, in its own log.
-            logs[task_id] = (
-                "\n".join(pod_log.splitlines()[-LOG_LINES:])
-                or tail(airflow.logs / f"{task_id}.log", LOG_LINES)
-                or tail(airflow.output, LOG_LINES)
-            )
+    ordered = {name: report.tasks[name] for name in dag.task_ids if name in report.tasks}
+    logs = read_logs({**ordered, **report.tasks}, pods, airflow.logs)
     volumes = cluster.volumes_directory
     files = {
         "/".join(path.relative_to(volumes).parts[2:]): path.stat().st_size
@@ -238,4 +276,5 @@ def _result(airflow: SandboxAirflow, cluster: LocalCluster, keep: bool) -> Sandb
         files=files,
         volume=kept,
         logs=logs,
+        log_file=keep_logs(project, dag.dag_id, logs),
     )

@@ -1,16 +1,26 @@
-"""The end of a task's log: what the pod wrote last, and what Airflow made of it."""
+"""The end of a task's log: what the pod wrote last, what Airflow made of it, and why it failed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-POD_LINES, AIRFLOW_LINES = 80, 10
-"""Enough for Kedro's traceback, which has a frame of its own for each caller, and what is above."""
+POD_LINES, AIRFLOW_LINES = 40, 10
+"""Enough for a traceback, in which the pod counts the frames of libraries, and what is above."""
+
+CAUSE_LENGTH = 200
+"""Characters of an exception's message in one line; the whole message is in the log."""
 
 # How Airflow's Kubernetes provider marks the lines of the container; before it is when and where.
 _FROM_POD = re.compile(r"^.*?\[base\] ?")
 _TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'[ |]*File "([^"]+)", line (\d+)')
+_CHAINED = re.compile(
+    r"\n\n(?:The above exception was the direct cause of the following"
+    r"|During handling of the above) exception.*\n\n"
+)
+_EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*: ")
+_ENDED = re.compile(r"reason='(?P<reason>\w+)', exit_code=(?P<code>\d+)")
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -27,6 +37,78 @@ def log_end(log: str) -> str:
     said = [text for of_pod, text in lines if of_pod][-POD_LINES:]
     after = [text for _, text in lines[last + 1 :] if not _INFORMATION.match(text)]
     return "\n".join([*said, *after[:AIRFLOW_LINES]])
+
+
+def cause(log: str) -> str:
+    """Return why a task failed according to its log in Airflow, in one line; empty if unknown."""
+    lines = list(_own_lines(log))
+    pod = "\n".join(text for of_pod, text in lines if of_pod)
+    if found := exception(pod):
+        return found
+    if pod and (end := _ENDED.search(log)):
+        return pod_end(pod, end["reason"], int(end["code"]))
+    exceptions = [text for of_pod, text in lines if not of_pod and _EXCEPTION.match(text)]
+    return _message(f"\n{exceptions[-1]}") if exceptions else ""
+
+
+def failures(causes: Mapping[str, str]) -> str:
+    """Return a line for each task that failed.
+
+    Args:
+        causes: Why, by task id; empty if unknown.
+    """
+    return "\n".join(f"{task} failed{why and ': '}{why or '.'}" for task, why in causes.items())
+
+
+def pod_end(log: str, reason: str, code: int) -> str:
+    """Return why a pod failed that has shown no exception.
+
+    Args:
+        log: Its output.
+        reason: How Kubernetes calls its end.
+        code: Its exit code.
+    """
+    said = log.strip().rpartition("\n")[2].strip()
+    if code == 1 and said:
+        return _short(said)
+    return f"exit code {code}" if reason == "Error" else f"{reason}, exit code {code}"
+
+
+def exception(log: str) -> str:
+    """Return the exception at the end of a pod's output with its place in the project.
+
+    Args:
+        log: The output; a traceback in it counts the frames that are not the project's.
+
+    Returns:
+        `ValueError: no data (nodes.py:37)`, or nothing.
+    """
+    links = _CHAINED.split(log)
+    if _TRACEBACK not in links[-1]:
+        return ""
+    said = _message(links[-1].rpartition(_TRACEBACK)[2])
+    for link in reversed(links):
+        before, _, end = link.rpartition(_TRACEBACK)
+        if frames := _FRAME.findall(end):
+            path, line = frames[-1]
+            return f"{said} ({path.rpartition('/')[2]}:{line})"
+        # What a library raised from an exception of the project has no line of the project itself.
+        if before.strip():
+            break
+    return said
+
+
+def _message(traceback: str) -> str:
+    """Return the name of the exception without its module, and the first line of its message."""
+    # In a group of exceptions, lines begin with a bar.
+    lines = (re.sub(r"^ *\| ", "", line) for line in traceback.split("\n")[1:])
+    said = next((line for line in lines if line and not line.startswith(" ")), "")
+    name, colon, message = said.partition(": ")
+    return _short(name.rpartition(".")[2] + colon + message)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CAUSE_LENGTH else f"{text[: CAUSE_LENGTH - 1]}…"
 
 
 def _own_lines(log: str) -> Iterator[tuple[bool, str]]:

@@ -118,7 +118,7 @@ def test_a_node_that_fails_makes_the_run_failed_though_another_ends_later_and_we
             lambda: airflow.states("try_failure", run_id)["fail"] == "failed", "the other failed"
         )
         airflow.namespace.run_in(pod, OPEN_GATE)
-        done = running.end().failed("The run failed: fail.", "no coffee today")
+        done = running.end().failed("fail failed: ", "no coffee today")
 
     assert airflow.states("try_failure", done.run_id)["hold"] == "success"
     found = coffee.mlflow_run(done.run_id)

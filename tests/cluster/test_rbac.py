@@ -128,7 +128,7 @@ def test_runs_go_well_and_fail_as_ever_with_the_rights_of_the_manifest(
 
     good = limited.run("data_processing").succeeded()
     bad = limited.run("try_failure").failed(
-        "The run failed: fail.", "ValueError: there are no [bold] plums"
+        "fail failed: ", "ValueError: there are no [bold] plums"
     )
 
     for done in (good, bad):
@@ -161,5 +161,5 @@ def test_a_run_without_one_of_the_rights_fails_and_says_which_is_missing(
     assert not limited.may(verb, resource)
 
     limited.run("data_processing").failed(
-        f"The run failed: {task}", "Forbidden", f"{resource} is forbidden", AIRFLOWS_ACCOUNT
+        f"{task} failed: ", "Forbidden", f"{resource} is forbidden", AIRFLOWS_ACCOUNT
     )

@@ -158,7 +158,7 @@ def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made
     done = coffee.run_once(mlflow=nobody)
 
     assert done.code == 1, done.text
-    assert "The run failed: start_mlflow_run." in done.text
+    assert "Error: start_mlflow_run failed: " in done.text
     assert f"MLflow at {nobody} did not answer: " in done.text
     assert "Check that it is up and that Airflow's workers reach it at this address." in done.text
     states = coffee.states("coffee", done.run_id)

@@ -11,8 +11,8 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kedro_airflow_k8s.sandbox.cluster.discovery import CONFIG_MAPS
@@ -33,11 +33,13 @@ class PodImage:
             container gets a copy of its own. May be a link whose target changes later.
         home: The image's working directory, such as /home/kedro_docker, that `root` stands for.
         bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
+        variables: Environment variables of the image.
     """
 
     root: Path
     home: PurePosixPath
     bin_dirs: tuple[Path, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class CannotMount(Exception):
@@ -49,10 +51,24 @@ class PathMap:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._shown: dict[bytes, bytes] = {}
 
     def add(self, inside: PurePosixPath, outside: Path) -> None:
         """Let a path of the container stand for one of this machine."""
         self._known[str(inside)] = str(outside)
+
+    def show(self, outside: Path, path: PurePosixPath) -> None:
+        """Let a folder of the sandbox have another path in the pod's log."""
+        self._shown[os.fsencode(outside)] = str(path).encode()
+
+    def log_line(self, line: bytes) -> bytes:
+        """Return a line of the pod's log in which no path leads to the sandbox's own folders."""
+        for outside in sorted(self._shown, key=len, reverse=True):
+            if outside in line:
+                path = self._shown[outside]
+                below = b"" if path == b"." else path + b"/"
+                line = line.replace(outside + b"/", below).replace(outside, path)
+        return line
 
     def path(self, text: str) -> str:
         """Translate a text if it is a known path or one below it."""
@@ -191,11 +207,15 @@ class PodFiles:
         else:
             copy_current(self._image.root, root)
         paths.add(home, root)
+        # As the project has them: pods work in the folder that stands for the project's.
+        paths.show(root, PurePosixPath())
         for inside, outside in mounts.items():
             if home in inside.parents:
                 _link(root, inside.relative_to(home), outside)
+                paths.show(outside, inside.relative_to(home))
             else:
                 paths.add(inside, outside)
+                paths.show(outside, inside)
         return paths
 
 

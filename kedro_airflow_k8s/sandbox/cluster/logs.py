@@ -40,6 +40,8 @@ class ContainerLog:
         self._rest = b""
         self._changed = threading.Condition()
         self._closed = False
+        self.shown: Callable[[bytes], bytes] = lambda line: line
+        """What each line becomes."""
 
     def write(self, data: bytes) -> None:
         """Add output of the container; a line is visible once it is complete."""
@@ -50,7 +52,8 @@ class ContainerLog:
         if lines:
             now = _now()
             with self._changed:
-                self._file.write(b"".join(b"%s %s\n" % (now, line) for line in lines))
+                shown = map(self.shown, lines)
+                self._file.write(b"".join(b"%s %s\n" % (now, line) for line in shown))
                 self._changed.notify_all()
 
     def close(self) -> None:

@@ -211,6 +211,7 @@ class PodWorker:
         message = ""
         try:
             paths = self._files.prepare_container(container)
+            log.shown = paths.log_line
             variables = self._variables(container, paths)
             texts = [*container.get("command", []), *container.get("args", [])]
             command = [paths.argument(expand(text, variables)) for text in texts]
@@ -245,6 +246,7 @@ class PodWorker:
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(self._temporary),
+            **image.variables,
             **own,
             "PATH": ":".join([*map(str, image.bin_dirs), own.get("PATH") or _PATH]),
         }

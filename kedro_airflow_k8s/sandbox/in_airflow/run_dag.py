@@ -1,9 +1,10 @@
 """Runs a DAG with `dag.test()` and reports how it goes.
 
-Usage: run_dag.py DAG_ID SKIP REPORT LOGS
+Usage: run_dag.py DAG_ID SKIP REPORT LOGS CONF
     SKIP: a pattern of the tasks to mark as successful without running them, or nothing.
     REPORT: the file that gets the states of the run and its tasks, as JSON, twice a second.
     LOGS: the folder that gets a file for each task with Airflow's output while the task runs.
+    CONF: the file with the run's configuration, as JSON.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def main(dag_id: str, skip: str, report: str, logs: str) -> None:
+def main(dag_id: str, skip: str, report: str, logs: str, conf: str) -> None:
     """Run the DAG and report how it goes."""
     bag = DagBag()
     listener = TaskListener(Path(logs))
@@ -131,7 +132,9 @@ def main(dag_id: str, skip: str, report: str, logs: str) -> None:
         get_listener_manager().add_listener(listener)  # type: ignore[no-untyped-call]
         reporter.start()
         try:
-            run = bag.dags[dag_id].test(mark_success_pattern=skip or None)
+            run = bag.dags[dag_id].test(
+                run_conf=json.loads(Path(conf).read_text()), mark_success_pattern=skip or None
+            )
         finally:
             listener.redirect(listener.outside)
             reporter.ended.set()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support.airflow_environments import EXAMPLES
 
+NODES = "src/every_key/pipelines/letter/nodes.py"
 HOSTILE = 'a,b ${x} {{ ds }} "q" \\ 0123 %'
 
 
@@ -69,10 +70,16 @@ def leftovers(project: Path) -> list[str]:
 
 def replace_node(project: Path, function: str, statement: str) -> None:
     """Let a node's function do something else."""
-    nodes = project / "src/every_key/pipelines/letter/nodes.py"
+    nodes = project / NODES
     assert f"def {function}(" in nodes.read_text()
     with nodes.open("a") as file:
         file.write(f"\n\ndef {function}(*inputs):\n    {statement}\n")
+
+
+def kept_log(output: str) -> Path:
+    """The file of the logs that a run has kept."""
+    (path,) = re.findall(r"^Logs of all tasks: (.*)$", output, re.MULTILINE)
+    return Path(path)
 
 
 def final_states(output: str) -> dict[str, str]:

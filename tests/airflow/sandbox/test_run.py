@@ -14,10 +14,12 @@ import pytest
 
 from tests.airflow.sandbox.sandbox_runs import (
     HOSTILE,
+    NODES,
     command,
     copy_of,
     environment,
     final_states,
+    kept_log,
     leftovers,
     replace_node,
     sandbox_run,
@@ -69,9 +71,21 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert states["statistics.measure"] == "failed"
     assert states["write_report"] == "upstream_failed"
     assert states["delete_volume"] == "success"
-    assert "RuntimeError: no ruler" in ran.stdout
-    assert "Error: The run failed: statistics.measure." in ran.stdout
-    assert "Traceback" not in ran.stdout.rpartition("RuntimeError: no ruler")[2]
+    place = (project / NODES).read_text().splitlines().index(
+        '    raise RuntimeError("no ruler")'
+    ) + 1
+    assert ran.stdout.splitlines()[-1] == (
+        f"Error: statistics.measure failed: RuntimeError: no ruler (nodes.py:{place})"
+    )
+    # Once, and no frame but the project's.
+    assert ran.stdout.count("Traceback") == 1
+    assert re.findall(r'File "([^"]*)"', ran.stdout) == [NODES]
+    assert re.search(r"\(\d+ frames of Python, kedro_airflow_k8s, kedro, click\)", ran.stdout)
+    # What went well is in the file only.
+    assert "Running node: split" not in ran.stdout
+    log = kept_log(ran.stdout).read_text()
+    assert "===== split_words: success =====" in log
+    assert "Running node: split" in log
     assert leftovers(project) == []
 
 

@@ -1,10 +1,14 @@
-"""The end of a failed task's log, as `run-once` shows it."""
+"""The end of a failed task's log, and why the task failed."""
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 import pytest
 
-from kedro_airflow_k8s.terminal.task_log import log_end
+from kedro_airflow_k8s.pod.failures import folded
+from kedro_airflow_k8s.terminal.task_log import cause, exception, log_end, pod_end
 
 AIRFLOW_2 = """\
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] Traceback (most recent call last):
@@ -34,10 +38,78 @@ def test_only_the_end_of_what_the_pod_has_said_is_shown_whatever_airflow_adds() 
     pod = "\n".join(f"[base] line {number}" for number in range(100))
     airflow = "\n".join(f"[2026-01-05T12:00:02Z] ERROR - {number}" for number in range(50))
     lines = log_end(f"{pod}\n{airflow}").splitlines()
-    assert lines[:80] == [f"line {number}" for number in range(20, 100)]
-    assert lines[80:] == [f"[2026-01-05T12:00:02Z] ERROR - {number}" for number in range(10)]
+    assert lines[:40] == [f"line {number}" for number in range(60, 100)]
+    assert lines[40:] == [f"[2026-01-05T12:00:02Z] ERROR - {number}" for number in range(10)]
 
 
 @pytest.mark.parametrize("log", ["", "\n", "one line"])
 def test_a_log_without_a_pod_stays_as_it_is(log: str) -> None:
     assert log_end(log) == log.strip("\n")
+
+
+HEAD = "Traceback (most recent call last):\n"
+OWN = '  File "src/shop/nodes.py", line 37, in train\n    model.fit(x)\n'
+CAUSED = "\nThe above exception was the direct cause of the following exception:\n\n"
+
+
+def test_the_cause_is_the_exception_with_its_place_in_the_project() -> None:
+    log = f"it begins\n{HEAD}  (24 frames of kedro)\n{OWN}  (9 frames of sklearn)\n"
+    assert exception(f"{log}ValueError: Input X contains NaN.\nSee https://example.com\n") == (
+        "ValueError: Input X contains NaN. (nodes.py:37)"
+    )
+
+
+def test_the_cause_has_no_module_and_no_more_than_fits_in_a_line() -> None:
+    assert exception(f"{HEAD}kedro.io.core.DatasetError: a.b: no\n") == "DatasetError: a.b: no"
+    assert exception(f"{HEAD}zlib.error\n") == "error"
+    long = exception(f"{HEAD}ValueError: {'x' * 999}\n")
+    assert (len(long), long[-1]) == (200, "…")
+
+
+def test_the_place_is_found_below_what_a_library_made_of_the_exception() -> None:
+    chain = f"{HEAD}{OWN}KeyError: 'a'\n{CAUSED}{HEAD}  (2 frames of kedro)\nDatasetError: no\n"
+    assert exception(chain) == "DatasetError: no (nodes.py:37)"
+
+
+def test_the_place_of_an_earlier_traceback_is_not_taken() -> None:
+    earlier = f"{HEAD}{OWN}KeyError: 'a'\nIt is tried again.\n"
+    assert exception(f"{earlier}{HEAD}  (2 frames of kedro)\nOSError: no\n") == "OSError: no"
+
+
+def test_the_cause_of_what_another_process_handed_over_has_its_place() -> None:
+    remote = (
+        f'concurrent.futures.process._RemoteTraceback: \n"""\n{HEAD}{OWN}KeyError: 1\n"""\n'
+        f"{CAUSED}{HEAD}  (21 frames of kedro)\nKeyError: 1\n"
+    )
+    assert exception(remote) == "KeyError: 1 (nodes.py:37)"
+
+
+def test_the_cause_of_an_exception_that_python_has_raised(tmp_path: Path) -> None:
+    code = compile("import json\n\njson.loads('{')", str(tmp_path / "nodes.py"), "exec")
+    with pytest.raises(ValueError, match="double quotes") as caught:
+        exec(code, {})
+    said = exception(folded("".join(traceback.format_exception(caught.value)), str(tmp_path)))
+    assert said.startswith("JSONDecodeError: Expecting property name enclosed")
+    assert said.endswith("(nodes.py:3)")
+
+
+def test_a_pod_without_a_traceback_has_its_last_line_or_its_end_as_the_cause() -> None:
+    assert pod_end("a\nError: No such option\n\n", "Error", 1) == "Error: No such option"
+    assert pod_end("loading\n", "OOMKilled", 137) == "OOMKilled, exit code 137"
+    assert pod_end("", "Error", 1) == "exit code 1"
+
+
+def test_the_cause_in_a_log_of_airflow_is_what_the_pod_has_said() -> None:
+    assert cause(AIRFLOW_2) == "ValueError: no data (nodes.py:7)"
+    killed = (
+        "[2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] loading\n"
+        "[2026-01-05T12:00:02.000+0000] {pod.py:1470} ERROR - Container 'base':"
+        " state='TERMINATED', reason='OOMKilled', exit_code=137, message='None'\n"
+    )
+    assert cause(killed) == "OOMKilled, exit code 137"
+
+
+def test_the_cause_without_a_pod_is_airflows_own() -> None:
+    log = f"{HEAD}  File 'x.py', line 1\nairflow.exceptions.AirflowException: no variable 'a'\n"
+    assert cause(log) == "AirflowException: no variable 'a'"
+    assert cause("nothing\n") == ""

@@ -67,7 +67,7 @@ def test_runs_that_succeed_and_fail_need_every_right_of_the_role_and_no_other(
     assert "5 of 5 tasks succeeded, 3 pods ran" in good.output
     assert bad.exit_code == 1, bad.output
     assert "ValueError: no" in bad.output
-    assert "Error: The run failed: twice." in bad.stderr
+    assert "Error: twice failed: ValueError: no (" in bad.stderr
     assert refusals.elsewhere == set()
     assert refusals.needed == read_manifest().rights
     # A pod that has failed is marked; events are asked for then, and of pods that start slowly.
@@ -89,7 +89,7 @@ def test_a_right_that_is_missing_fails_the_task_that_needs_it_and_its_log_names_
         done = run(project, python)
 
     assert done.exit_code == 1, done.output
-    assert f"Error: The run failed: {task}" in done.stderr
+    assert f"Error: {task} failed: " in done.stderr
     assert f"{missing.resource} is forbidden" in done.output
     assert f"cannot {missing.verb} it" in done.output
 
