@@ -178,7 +178,9 @@ def _show_logs(console: Console, result: SandboxResult, *, of_all: bool, raw: bo
             console.print(f"({log.above} lines more above: see the file of logs)")
         console.print(log.whole if raw else log.end, markup=False, soft_wrap=True)
     console.rule(align="left", style="bright_black")
-    console.print(f"Logs of all tasks: {result.log_file}", markup=False, soft_wrap=True)
+    file, here = result.log_file, Path.cwd()
+    shown = file.relative_to(here) if file.is_relative_to(here) else file
+    console.print(f"Logs of all tasks: {shown}", markup=False, soft_wrap=True)
 
 
 def _summarize(console: Console, result: SandboxResult) -> None:

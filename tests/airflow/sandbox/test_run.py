@@ -83,7 +83,7 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert re.search(r"\(\d+ frames of Python, kedro_airflow_k8s, kedro, click\)", ran.stdout)
     # What went well is in the file only.
     assert "Running node: split" not in ran.stdout
-    log = kept_log(ran.stdout).read_text()
+    log = kept_log(project, ran.stdout)
     assert "===== split_words: success =====" in log
     assert "Running node: split" in log
     assert leftovers(project) == []
