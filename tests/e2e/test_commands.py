@@ -236,7 +236,7 @@ def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: Airf
     before = (server.dags / "waits.py").read_bytes()
     arguments = ("trigger", *waits, "-w", "10", "--params", "model.depth=9")
 
-    text = failed(kedro(server, *arguments), "The run failed: show_and_fail")
+    text = failed(kedro(server, *arguments), "Error: show_and_fail failed: ")
 
     assert parameters(server, "waits")["model"]["depth"] == 9
     assert "wait_for_nobody: success" in text

@@ -78,10 +78,11 @@ def replace_node(project: Path, function: str, statement: str) -> None:
 
 def kept_log(project: Path, output: str) -> str:
     """The logs that a run has kept."""
-    (path,) = re.findall(r"^Logs of all tasks: (.*)$", output, re.MULTILINE)
-    assert path.startswith(".airflow-sandbox/runs/")
-    assert (project / path).stat().st_mode & 0o777 == 0o600
-    return (project / path).read_text()
+    found = re.search(r"^Logs of all tasks: (.*)$", output, re.MULTILINE)
+    assert found is not None
+    assert found[1].startswith(".airflow-sandbox/runs/")
+    assert (project / found[1]).stat().st_mode & 0o777 == 0o600
+    return (project / found[1]).read_text()
 
 
 def final_states(output: str) -> dict[str, str]:
