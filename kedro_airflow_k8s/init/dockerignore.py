@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kedro_airflow_k8s.init.facts import Layout
 from kedro_airflow_k8s.init.render import render
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 
 NAME = ".dockerignore"

@@ -21,7 +21,8 @@ from kedro_airflow_k8s.init.facts import (
     with_config,
 )
 from kedro_airflow_k8s.init.files import NewFile, read_text
-from kedro_airflow_k8s.project.reader import CONFIG_FILES, KedroProject
+from kedro_airflow_k8s.project.config_files import CONFIG_FILES
+from kedro_airflow_k8s.project.reader import KedroProject
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata

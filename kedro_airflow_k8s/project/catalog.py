@@ -91,12 +91,13 @@ class Catalog:
         for name in dict.fromkeys(names):
             if is_parameter(name):
                 continue
-            config = self._config(name)
+            config = self.config(name)
             if config is not None:
                 found[name] = _entry(config)
         return found
 
-    def _config(self, name: str) -> Mapping[str, Any] | None:
+    def config(self, name: str) -> Mapping[str, Any] | None:
+        """Return the keys of a dataset; those of a pattern have its placeholders filled."""
         if name in self._entries:
             return self._entries[name]
         for pattern in self._patterns:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf.errors import GrammarParseError, InterpolationKeyError
@@ -75,3 +78,11 @@ def _cause(error: BaseException, project_path: Path) -> str:
     own = [frame for frame in frames if Path(frame[0]).is_relative_to(project_path)]
     place = f" at {own[-1][0]}:{own[-1][1]}" if own else ""
     return f"{type(error).__name__}: {text}{place}"
+
+
+@contextmanager
+def without_kedros_own_warnings() -> Iterator[None]:
+    """Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
+        yield

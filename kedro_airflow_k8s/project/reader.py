@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,10 @@ from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.dynamic_config import resolver
+from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.dynamic_config.git import describe_commit
 from kedro_airflow_k8s.dynamic_config.loader import DynamicConfigLoader, read
-from kedro_airflow_k8s.dynamic_config.usage import Use, used_names
+from kedro_airflow_k8s.dynamic_config.usage import MLFLOW_PATTERNS, Use, used_names
 from kedro_airflow_k8s.dynamic_config.variables import (
     FROM_GIT,
     set_variables,
@@ -32,6 +31,7 @@ from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
+from kedro_airflow_k8s.project.config_files import CONFIG_FILES, CONFIG_NAME, found_config_files
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.nodes import pipeline_nodes
@@ -40,14 +40,9 @@ from kedro_airflow_k8s.project.problems import (
     left_out,
     long_form_instead,
     not_imported,
+    without_kedros_own_warnings,
 )
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
-
-CONFIG_NAME = "airflow-k8s"
-CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
-
-# Names meant for one of these files, which Kedro ignores silently.
-_MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
 
 # The hooks that run before a node's inputs are loaded, and can reach the catalog.
 _DECLARING_HOOKS = (
@@ -69,9 +64,13 @@ class KedroProject:
     Args:
         metadata: What Kedro's CLI knows of the project, which it has bootstrapped.
         env: The environment, or None for Kedro's default.
+        conf_path: The folder of the configuration, or None for that of the project.
     """
 
-    def __init__(self, metadata: ProjectMetadata, env: str | None = None) -> None:
+    def __init__(
+        self, metadata: ProjectMetadata, env: str | None = None, conf_path: Path | None = None
+    ) -> None:
+        self._metadata = metadata
         self.path = Path(metadata.project_path)
         self.dags_path = self.path / "dags"
         self.package_name = str(metadata.package_name)
@@ -80,7 +79,7 @@ class KedroProject:
             validate_settings()
         except Exception as error:
             raise ProjectError(not_imported("settings.py", error, self.path)) from error
-        self.conf_path = self.path / settings.CONF_SOURCE
+        self.conf_path = conf_path or self.path / settings.CONF_SOURCE
         self._loader = self._config_loader(env)
         # Empty where a project has all its configuration in one folder.
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
@@ -132,7 +131,7 @@ class KedroProject:
             ConfigError: If they cannot be read without a run.
         """
         try:
-            with _without_kedros_own_warnings():
+            with without_kedros_own_warnings():
                 found: dict[str, Any] = self._loader["parameters"]
         except (MissingConfigException, KeyError):
             return {}
@@ -150,7 +149,7 @@ class KedroProject:
             ConfigError: If they cannot be read without a run, or Kedro would refuse them.
         """
         try:
-            with _without_kedros_own_warnings():
+            with without_kedros_own_warnings():
                 config = self._loader["catalog"]
         except (MissingConfigException, KeyError):
             config = None
@@ -170,7 +169,7 @@ class KedroProject:
         if not kedro_mlflow_runs(settings.DISABLE_HOOKS_FOR_PLUGINS):
             return None
         try:
-            with _without_kedros_own_warnings():
+            with without_kedros_own_warnings():
                 return read_mlflow_settings(self._loader, self.package_name, self.conf_path)
         except Exception as error:
             raise ConfigError(
@@ -218,6 +217,26 @@ class KedroProject:
         used = {use.name for use in self.variables}
         values = {name: value_of(name, self.path) for name in FROM_GIT if name in used}
         return {variable_name(name): value for name, value in values.items() if value is not None}
+
+    @property
+    def source_path(self) -> Path:
+        """The folder with the project's package."""
+        return Path(self._metadata.source_dir)
+
+    def with_conf(self, conf_path: Path) -> KedroProject:
+        """Return the project with its configuration in another folder."""
+        return KedroProject(self._metadata, self.env or None, conf_path)
+
+    @property
+    def config_patterns(self) -> dict[str, list[str]]:
+        """The patterns of Kedro's loader for each kind of file; none of another loader."""
+        if not isinstance(self._loader, OmegaConfigLoader):
+            return {}
+        return {"mlflow": list(MLFLOW_PATTERNS), **self._loader.config_patterns}
+
+    def config_files(self, kind: str) -> list[Path]:
+        """Return the files of a kind that the loader reads in the environment, base first."""
+        return config_files(self._loader, self.config_patterns.get(kind, ()))
 
     def _used(self, kinds: Iterable[str], *, short: bool) -> tuple[Use, ...]:
         return used_names(self._loader, kinds, long=resolver.is_ours(), short=short)
@@ -317,7 +336,7 @@ class KedroProject:
         """Return the project's loader, made as Kedro's session makes it."""
         resolver.register(settings.CONFIG_LOADER_ARGS)
         try:
-            with _without_kedros_own_warnings():
+            with without_kedros_own_warnings():
                 loader: AbstractConfigLoader = settings.CONFIG_LOADER_CLASS(
                     conf_source=str(self.conf_path),
                     env=env,
@@ -340,7 +359,7 @@ class KedroProject:
     def _config_data(self, source: str) -> Any:
         """Return what the files say, or None where there are none."""
         try:
-            with _without_kedros_own_warnings():
+            with without_kedros_own_warnings():
                 # This file may have the short form with any loader of Kedro's.
                 return read(self._loader, CONFIG_NAME, self._loader.__getitem__)
         except (MissingConfigException, KeyError) as error:
@@ -365,32 +384,4 @@ class KedroProject:
         # A loader of another kind, or an archive, cannot be looked into.
         if not isinstance(self._loader, OmegaConfigLoader) or self.conf_path.is_file():
             return []
-        found = []
-        for env in dict.fromkeys((self.base_env, self.env)):
-            folder = self.conf_path / env
-            # An environment such as `..` or `/` would be a folder, but none of the configuration.
-            inside = "/".join(part for part in env.split("/") if part not in ("", ".", ".."))
-            if inside != env or not folder.is_dir():
-                others = sorted(p.name for p in self.conf_path.glob("*") if p.is_dir())
-                raise ConfigError(
-                    f"There is no configuration environment {env!r}: it would be a folder of that"
-                    f" name in {self.conf_path}. Create it, or name another with --env. There are:"
-                    f" {', '.join(others) or 'none'}."
-                )
-            for file in sorted(folder.rglob("*")):
-                if file.name in CONFIG_FILES:
-                    found.append(file)
-                elif _MISNAMED.fullmatch(file.name) and file.is_file():
-                    raise ConfigError(
-                        f"{file} would not be read: the configuration is in {CONFIG_FILES[0]}"
-                        f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
-                    )
-        return found
-
-
-@contextmanager
-def _without_kedros_own_warnings() -> Iterator[None]:
-    """Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
-        yield
+        return found_config_files(self.conf_path, (self.base_env, self.env))

@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.cluster.files import discard
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.sandbox.dockerignore import copy_included
 from kedro_airflow_k8s.sandbox.locks import locked
 
 SANDBOX_FOLDER = ".airflow-sandbox"
@@ -32,10 +33,8 @@ def copy_project(project: Path, target: Path) -> None:
     Raises:
         SandboxError: If a file cannot be read.
     """
-    rules_file = project / ".dockerignore"
     try:
-        rules = DockerIgnore(rules_file.read_text().splitlines() if rules_file.exists() else ())
-        _copy(project, target, "", rules)
+        copy_included(project, target, DockerIgnore.of(project), _NEVER)
     except OSError as error:
         raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
 
@@ -110,20 +109,3 @@ def _discard_unless_used(folder: Path) -> None:
         pass
     finally:
         os.close(descriptor)
-
-
-def _copy(source: Path, target: Path, prefix: str, rules: DockerIgnore) -> None:
-    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
-        path = prefix + entry.name
-        if entry.name in _NEVER:
-            continue
-        ignored = rules.ignores(path)
-        if entry.is_dir(follow_symlinks=False):
-            if Path(entry.path, "pyvenv.cfg").exists() or (ignored and not rules.takes_back):
-                continue
-            if not ignored:
-                (target / path).mkdir(parents=True, exist_ok=True)
-            _copy(Path(entry.path), target, f"{path}/", rules)
-        elif not ignored and (entry.is_symlink() or entry.is_file()):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(entry.path, target / path, follow_symlinks=False)

@@ -32,7 +32,7 @@ from typing import NoReturn
 
 import yaml
 
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from tests.docs.pip_stand_in import checked, pip, python, requirements_of
 from tests.docs.programs import fail, parser_of, say, write_program

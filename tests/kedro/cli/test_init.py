@@ -14,7 +14,7 @@ import yaml
 from click.testing import Result
 from omegaconf import OmegaConf
 
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from tests.kedro.init.ci_machine import git
 from tests.support.kedro_projects import (
     ProjectFolder,

@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from tests.kedro.init.ci_machine import Machine
 
 # Programs that only root may use, or that would change this machine.

@@ -9,7 +9,7 @@ import pytest
 
 from kedro_airflow_k8s.init.dockerignore import missing_lines, new_dockerignore, too_wide
 from kedro_airflow_k8s.init.facts import Layout
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from tests.kedro.init.ci_variants import LAYOUT
 
 SECRETS = (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.cluster.files import copy_current
-from kedro_airflow_k8s.sandbox.dockerignore import DockerIgnore
 from kedro_airflow_k8s.sandbox.image import ImageFolder, copy_project
 
 

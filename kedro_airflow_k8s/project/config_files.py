@@ -1,0 +1,48 @@
+"""The files of the plugin's own configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from kedro_airflow_k8s.errors import ConfigError
+
+CONFIG_NAME = "airflow-k8s"
+CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
+
+# Names meant for one of these files, which Kedro ignores silently.
+_MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
+
+
+def found_config_files(conf_path: Path, envs: Iterable[str]) -> list[Path]:
+    """Return the files that Kedro's loader will read.
+
+    Args:
+        conf_path: The folder of the configuration.
+        envs: The environments, as folders in it.
+
+    Raises:
+        ConfigError: If the loader would ignore a file silently, or an environment is missing.
+    """
+    found = []
+    for env in dict.fromkeys(envs):
+        folder = conf_path / env
+        # An environment such as `..` or `/` would be a folder, but none of the configuration.
+        inside = "/".join(part for part in env.split("/") if part not in ("", ".", ".."))
+        if inside != env or not folder.is_dir():
+            others = sorted(p.name for p in conf_path.glob("*") if p.is_dir())
+            raise ConfigError(
+                f"There is no configuration environment {env!r}: it would be a folder of that"
+                f" name in {conf_path}. Create it, or name another with --env. There are:"
+                f" {', '.join(others) or 'none'}."
+            )
+        for file in sorted(folder.rglob("*")):
+            if file.name in CONFIG_FILES:
+                found.append(file)
+            elif _MISNAMED.fullmatch(file.name) and file.is_file():
+                raise ConfigError(
+                    f"{file} would not be read: the configuration is in {CONFIG_FILES[0]}"
+                    f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
+                )
+    return found
