@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from kedro_airflow_k8s.checks import data, mlflow, scheduling, storage, tags, types
+from kedro_airflow_k8s.checks import (
+    data,
+    image,
+    image_config,
+    mlflow,
+    scheduling,
+    storage,
+    tags,
+    types,
+)
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 
@@ -30,6 +39,11 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     scheduling.read_write_once_pod,
     scheduling.id_collisions,
     tags.unknown_tags,
+    image_config.left_out_datasets,
+    image_config.left_out_parameters,
+    image_config.left_out_credentials,
+    image.left_out_inputs,
+    image.mount_path,
     mlflow.mlflow_server,
     mlflow.mlflow_experiment,
     mlflow.mlflow_settings,

@@ -12,6 +12,8 @@ from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.tasks import Task
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 from kedro_airflow_k8s.project.entities import CatalogEntry, ProjectPipeline
+from kedro_airflow_k8s.project.image import ProjectImage
+from kedro_airflow_k8s.project.image_config import ImageConfig
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,11 @@ class Subject:
         declared: All names in the catalog, for near-name hints.
         makers: Returns the registered pipelines that make a dataset.
         hooks_declare: Whether the project's own hooks may declare datasets in a run.
+        hooks_start: Whether the project's own hooks may give credentials when a run begins.
         hooks_disabled: Whether the project keeps the plugin's hooks from running in the pods.
+        image: What the image will hold; None if that was not looked for.
+        in_pods: What pods read of the configuration; None if they read what is read here.
+        config_of: Returns the keys of a dataset in the catalog.
     """
 
     pipeline: ProjectPipeline
@@ -38,7 +44,11 @@ class Subject:
     declared: frozenset[str] = frozenset()
     makers: Callable[[str], Sequence[str]] = lambda _: ()
     hooks_declare: bool = False
+    hooks_start: bool = False
     hooks_disabled: bool = False
+    image: ProjectImage | None = None
+    in_pods: ImageConfig | None = None
+    config_of: Callable[[str], Mapping[str, Any] | None] = lambda _: None
 
     @property
     def catalog(self) -> Mapping[str, CatalogEntry]:

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
+from kedro_airflow_k8s.checks.image import check_image
+from kedro_airflow_k8s.checks.image_config import other_files, unreadable_in_pods
 from kedro_airflow_k8s.checks.settings import (
     check_settings,
     config_variables,
@@ -25,6 +27,8 @@ from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import grouping_mode
 from kedro_airflow_k8s.project.entities import ProjectPipeline
+from kedro_airflow_k8s.project.image import ProjectImage
+from kedro_airflow_k8s.project.image_config import read_image_config
 from kedro_airflow_k8s.project.reader import KedroProject
 
 T = TypeVar("T")
@@ -121,6 +125,14 @@ def check_plans(
     catalog = _readable(lambda: project.catalog, "catalog", findings if planned else [])
     if catalog is not None and not catalog.exists:
         findings.append(_no_catalog(project))
+    image = ProjectImage.of(project.path, run, _package(project))
+    # All that is read here has been read by now: OmegaConf's resolvers are those of one loader.
+    in_pods = read_image_config(project, image)
+    findings += check_image(project, image, run)
+    if in_pods is not None:
+        here = {"catalog": catalog, "parameters": parameters, "credentials": credentials}
+        unread = [kind for kind, content in here.items() if content is None]
+        findings += [*unreadable_in_pods(in_pods, unread), *other_files(in_pods)]
     for each in planned:
         pipeline = each.pipeline
         if pipeline.catalog is None and catalog is not None:
@@ -135,10 +147,20 @@ def check_plans(
             declared=catalog.names if catalog is not None else frozenset(),
             makers=project.makers,
             hooks_declare=project.hooks_declare,
+            hooks_start=project.hooks_start,
             hooks_disabled=project.disables_hooks,
+            image=image,
+            in_pods=in_pods,
+            config_of=catalog.config if catalog is not None else lambda _: None,
         )
         findings += check_pipeline(subject)
     return errors_first(findings)
+
+
+def _package(project: KedroProject) -> str:
+    """Return the folder of the project's package, relative to the project."""
+    folder = project.source_path.joinpath(*project.package_name.split("."))
+    return folder.relative_to(project.path).as_posix() if project.path in folder.parents else "src"
 
 
 def _plan(

@@ -38,6 +38,7 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
         namespace=facts.namespace,
         project_name=facts.name,
         run_name=facts.slug,
+        mount_path=facts.layout.mount_path.as_posix(),
         resources=resources,
         first_day=first_day.strftime("%Y%m%d"),
     )

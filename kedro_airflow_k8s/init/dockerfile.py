@@ -38,6 +38,7 @@ def dockerfile(facts: ProjectFacts) -> str:
     folders = [layout.mount_path.name]
     if layout.conf is not None and layout.personal_env:
         folders.append(f"{layout.conf}/{layout.personal_env}")
+    folders += layout.log_folders
     return render(
         "Dockerfile.j2",
         python_version=facts.python_version,

@@ -25,6 +25,9 @@ def new_dockerignore(layout: Layout) -> str:
         data=literal(layout.mount_path.name),
         raw_data=RAW_DATA,
         fills_volume=layout.fills_volume,
+        inputs=[literal(path) for path in _inputs(layout)],
+        references=[literal(file) for file in layout.references],
+        logs=[f"{literal(folder)}/.gitkeep" for folder in layout.log_folders],
     )
 
 
@@ -37,7 +40,7 @@ def missing_lines(present: str, layout: Layout) -> list[str]:
     """
     lines = present.splitlines()
     missing: list[str] = []
-    for line, paths in [*_secrets(layout), *_raw_data(layout)]:
+    for line, paths in [*_secrets(layout), *_needed(layout)]:
         rules = DockerIgnore([*lines, *missing])
         out = [rules.ignores(path) for path in paths]
         lacks = any(out) if line.startswith("!") else not all(out)
@@ -84,12 +87,26 @@ def _secrets(layout: Layout) -> Iterator[tuple[str, list[str]]]:
         yield f"!{literal(folder)}/.gitkeep", [f"{folder}/.gitkeep"]
 
 
-def _raw_data(layout: Layout) -> Iterator[tuple[str, list[str]]]:
-    """Yield the line for the files that the first task of the DAG copies to the volume."""
+def _needed(layout: Layout) -> Iterator[tuple[str, list[str]]]:
+    """Yield lines for what pods read or write, such as the data that is copied to the volume."""
     data = layout.mount_path.name
     if layout.fills_volume:
         paths = [f"{data}/{RAW_DATA}/orders.csv", f"{data}/{RAW_DATA}/2026/orders.parquet"]
         yield f"!{literal(data)}/{RAW_DATA}", paths
+        for path in _inputs(layout):
+            yield f"!{literal(path)}", [path]
+    for file in layout.references:
+        yield f"!{literal(file)}", [file]
+    for folder in layout.log_folders:
+        # The logging configuration writes to the folder, so it must exist.
+        if (layout.path / folder).is_dir():
+            yield f"!{literal(folder)}/.gitkeep", [f"{folder}/.gitkeep"]
+
+
+def _inputs(layout: Layout) -> list[str]:
+    """Return what pipelines read from the data folder besides the raw data."""
+    raw = f"{layout.mount_path.name}/{RAW_DATA}"
+    return [path for path in layout.inputs if not f"{path}/".startswith(f"{raw}/")]
 
 
 def _credentials_line(pattern: str, layout: Layout) -> str:

@@ -19,6 +19,8 @@ from kedro_airflow_k8s.config.tasks import RESOURCES_TAG
 from kedro_airflow_k8s.dynamic_config import git
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError
+from kedro_airflow_k8s.init.needed import input_files, log_folders, reference_files
+from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.reader import KedroProject
 
 if TYPE_CHECKING:
@@ -125,6 +127,9 @@ class Layout:
             relative to the folder of an environment.
         mount_path: Where the volume of a run is mounted in the image.
         fills_volume: Whether the data folder of the image is copied to the volume.
+        inputs: What pipelines read from the data folder and none of them makes.
+        references: Files with credentials that hold only references to the environment.
+        log_folders: The folders that the logging configuration writes to.
     """
 
     path: Path
@@ -135,6 +140,9 @@ class Layout:
     credentials: tuple[str, ...]
     mount_path: PurePosixPath
     fills_volume: bool
+    inputs: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    log_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,7 @@ def read_facts(
     name = str(metadata.project_name)
     short = slug(name, project.package_name)
     repository = find_repository(project.path)
+    mount_path = data_folder(project.path)
     inside = project.conf_path.resolve().is_relative_to(project.path.resolve())
     return ProjectFacts(
         name=name if name.strip() else project.package_name,
@@ -194,8 +203,11 @@ def read_facts(
             base_env=project.base_env,
             personal_env=project.default_env if project.default_env != project.base_env else "",
             credentials=project.credential_patterns,
-            mount_path=PurePosixPath(VolumeConfig().mount_path),
+            mount_path=mount_path,
             fills_volume=True,
+            inputs=input_files(project, mount_path.name),
+            references=reference_files(project) if inside else (),
+            log_folders=log_folders(project),
         ),
     )
 
@@ -220,6 +232,14 @@ def with_config(facts: ProjectFacts, config: PluginConfig) -> ProjectFacts:
             fills_volume=not (run.volume.disabled or run.volume.skip_init),
         ),
     )
+
+
+def data_folder(path: Path) -> PurePosixPath:
+    """Return where the data folder is in the image: below WORKDIR of the project's Dockerfile."""
+    default = PurePosixPath(VolumeConfig().mount_path)
+    dockerfile = ProjectImage.of(path).dockerfile
+    home = dockerfile.workdir if dockerfile is not None else None
+    return default if home in (None, "/") else PurePosixPath(str(home), default.name)
 
 
 def relative(path: Path, folder: Path) -> str:

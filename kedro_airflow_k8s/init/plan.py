@@ -162,6 +162,10 @@ def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]
         kept = layout.path / layout.conf / layout.personal_env / ".gitkeep"
         if not kept.exists():
             yield NewFile(kept, "", "keeps this folder, which Kedro reads, in the image")
+    for folder in layout.log_folders:
+        kept = layout.path / folder / ".gitkeep"
+        if kept.parent.is_dir() and not kept.exists():
+            yield NewFile(kept, "", "keeps this folder, which logging writes to, in the image")
     required = layout.path / requirements.NAME
     present, extras = read_text(required), needed_extras(facts)
     if present is None:

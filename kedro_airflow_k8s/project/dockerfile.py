@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 _INSTRUCTION = re.compile(r"\s*(?P<name>[A-Za-z]+)(?:\s+(?P<rest>.*))?\Z", re.DOTALL)
@@ -29,6 +30,7 @@ _HARMLESS = frozenset(
     )
 )
 _HARMLESS_MODULES = frozenset(("compileall", "ensurepip", "pip", "venv"))
+_GIVES_RIGHTS = re.compile(r"\b(chown|chmod|chgrp)\b")
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -58,6 +60,7 @@ class Dockerfile:
         entrypoint: The words of ENTRYPOINT; None where it has none of its own.
         entrypoint_is_shell: Whether ENTRYPOINT is a shell command, which takes no arguments.
         user: The user of the pods' processes; None where a variable or the base image decides.
+        gives_rights: Whether files get another owner or other permissions than the usual ones.
         runs: The commands of RUN.
         variables: ENV, as far as its values are plain.
     """
@@ -68,6 +71,7 @@ class Dockerfile:
     entrypoint: tuple[str, ...] | None = None
     entrypoint_is_shell: bool = False
     user: str | None = None
+    gives_rights: bool = False
     runs: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -168,7 +172,12 @@ def _with(image: Dockerfile, instruction: str, rest: str, context: Path) -> Dock
     if instruction == "USER":
         return replace(image, user=None if "$" in rest else rest)
     if instruction == "RUN":
-        return replace(image, runs=(*image.runs, rest))
+        gives = (
+            image.gives_rights or re.search(r"\b(chown|chmod|chgrp|install)\b", rest) is not None
+        )
+        # What a command makes belongs to the user at that point.
+        gives = gives or image.user not in (None, "root", "0")
+        return replace(image, runs=(*image.runs, rest), gives_rights=gives)
     if instruction == "ENTRYPOINT":
         words = _json_words(rest)
         return replace(
@@ -179,6 +188,8 @@ def _with(image: Dockerfile, instruction: str, rest: str, context: Path) -> Dock
     if instruction == "ENV":
         return replace(image, variables={**image.variables, **dict(_variables(rest))})
     if instruction in ("COPY", "ADD"):
+        if "--chown" in rest or "--chmod" in rest:
+            image = replace(image, gives_rights=True)
         copied = _copied(image, rest, context)
         return (
             replace(image, opaque=True)
@@ -209,6 +220,7 @@ def _commands(run: str) -> Iterator[list[str]]:
             command = []
 
 
+@cache
 def _is_harmless(run: str) -> bool:
     return not re.search(r"--mount=type=(bind|ssh)", run) and all(
         words[0] in _HARMLESS
@@ -272,7 +284,7 @@ def _copied(image: Dockerfile, rest: str, context: Path) -> tuple[Copied, ...] |
 
 def _is_apart(target: str, home: str | None) -> bool:
     """Return whether a path is neither in the project's folder in the image nor above it."""
-    return home is not None and not f"{home}/".startswith(f"{target}/") and not _below(target, home)
+    return home is not None and not _below(home, target) and not _below(target, home)
 
 
 def _below(path: str, folder: str) -> bool:

@@ -10,13 +10,18 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.project.dockerfile import Dockerfile, read_dockerfile
 from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 
 DOCKERFILE = "Dockerfile"
+
+# To look into a folder of a million files would take seconds.
+_MOST_FILES = 10_000
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,15 @@ class ProjectImage:
             code: The folder of the package, relative to the project.
 
         Raises:
-            OSError: If `.dockerignore` or the Dockerfile cannot be read.
+            ProjectError: If `.dockerignore` or the Dockerfile cannot be read.
         """
-        return cls(root, DockerIgnore.of(root), read_dockerfile(root / DOCKERFILE), run, code)
+        try:
+            return cls(root, DockerIgnore.of(root), read_dockerfile(root / DOCKERFILE), run, code)
+        except OSError as error:
+            raise ProjectError(
+                f"{error.filename or root} cannot be read: {error.strerror or error}. It says what"
+                " the image holds; make it readable, or remove it."
+            ) from error
 
     @property
     def is_known(self) -> bool:
@@ -129,7 +140,8 @@ class ProjectImage:
             return self.lacks(path) is None
         if self.lacks(path) is None and not self.ignore.takes_back:
             return True
-        return any(self.lacks(file) is None for file in files_below(place, self.root))
+        files = islice(files_below(place, self.root), _MOST_FILES)
+        return any(self.lacks(file) is None for file in files)
 
     def may_bring(self, path: str) -> bool:
         """Return whether a command of the Dockerfile may put a file there."""

@@ -182,6 +182,11 @@ class KedroProject:
         return any(hasattr(hook, name) for hook in settings.HOOKS for name in _DECLARING_HOOKS)
 
     @property
+    def hooks_start(self) -> bool:
+        """Whether hooks of the project run before the catalog is made, and may add credentials."""
+        return any(hasattr(hook, "after_context_created") for hook in settings.HOOKS)
+
+    @property
     def disables_hooks(self) -> bool:
         """Whether settings.py keeps the plugin's own hooks from running, in the pods as here."""
         # As Kedro does, which takes no other spelling.
