@@ -1,22 +1,21 @@
-"""The whole way from a Kedro project to the text of its DAGs.
+"""Compiles a Kedro project into the text of its DAGs.
 
     conf/<env>/airflow-k8s.yaml   registered pipelines, catalog, parameters, git
                |                              |
-            config/                       project/          what the project says
+            config/                       project/          reads the project
                |      PluginConfig            |      ProjectPipeline
                +--------------+---------------+
                               |
-                            plan/                           what the DAG says
+                            plan/                           decides what the DAG contains
                               |      Plan
-                              +---------> checks/           what would go wrong
+                              +---------> checks/           finds problems of the run
                               |                      Finding
-                            dag/                            the text of the DAG
+                            dag/                            renders the DAG
                               |      CompiledDag
                       upload/, deploy/                      to Airflow, and to a run
 
-`compile`, `validate`, `diff`, `upload-pipeline`, `run-once`, `schedule` and `sandbox run` go this
-way by the same functions: `plan_pipelines` and `check_plans` return findings, which `validate`
-reports, and of which the errors stop `compile_pipelines`.
+All commands that compile use these functions. `plan_pipelines` and `check_plans` return findings:
+`validate` reports them, and errors among them stop `compile_pipelines`.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ class CompiledDag:
     Attributes:
         dag_id: Its id.
         source: The text of the file.
-        fingerprint: The tag, `fingerprint:0123456789ab`, that only a DAG of exactly this text has.
+        fingerprint: The tag with the hash of its text, such as `fingerprint:0123456789ab`.
         task_ids: All its tasks, in an order in which they can run.
-        sensor_ids: Those of them that wait for other DAGs.
+        sensor_ids: The tasks among them that wait for other DAGs.
         schedule: A cron expression, a preset, or None if each run is started by hand.
         timezone: The IANA name of the time zone of the schedule.
         start_date: The first day of the schedule, from midnight in that time zone.
@@ -81,12 +80,12 @@ def compile_pipelines(
 
     Args:
         project: The Kedro project.
-        config: The configuration, with what a command says in its place. DAG files in its output
+        config: The configuration, with the options of a command applied. DAG files in its output
             do not count as uncommitted changes.
         pipelines: Registered names.
-        overrides: What a command says of the DAGs.
-        checks: Whether to look for what would go wrong on the cluster.
-        warn: Called with each doubt about the configuration or the pipelines.
+        overrides: The options of a command that change the DAGs.
+        checks: Whether to check the run for problems on the cluster.
+        warn: Called with each warning about the configuration or the pipelines.
 
     Raises:
         PlanError: If a pipeline cannot be planned.

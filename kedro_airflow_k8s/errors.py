@@ -23,11 +23,11 @@ AirflowK8sError
 
 
 class AirflowK8sError(Exception):
-    """A failure the user can act on: the text says what is wrong, where, and the way out."""
+    """A failure that the user can fix: the text says what is wrong, where, and how to fix it."""
 
 
 class ConfigError(AirflowK8sError):
-    """`airflow-k8s.yaml` cannot be read, or says something impossible."""
+    """`airflow-k8s.yaml` cannot be read, or has an invalid value."""
 
 
 class ProjectError(AirflowK8sError):
@@ -59,7 +59,7 @@ class UploadError(AirflowK8sError):
 
 
 class ScaffoldError(AirflowK8sError):
-    """`init` cannot write what it was asked for; nothing in the project has changed."""
+    """`init` cannot write the requested files; nothing in the project has changed."""
 
 
 class SandboxError(AirflowK8sError):
@@ -71,9 +71,9 @@ class RunError(AirflowK8sError):
 
 
 class AirflowApiError(AirflowK8sError):
-    """Airflow's server did not do what it was asked; the text repeats its own words.
+    """A request to Airflow's API failed; the text contains the server's message.
 
-    Raised itself for an answer that fits none of the classes below.
+    Raised directly for an answer that fits none of the classes below.
     """
 
 
@@ -82,15 +82,15 @@ class Unreachable(AirflowApiError):
 
 
 class NotAirflow(AirflowApiError):
-    """An answer, but not of Airflow's API: a proxy, a log-in page, another program."""
+    """An answer that is not from Airflow's API: from a proxy, a login page or another server."""
 
 
 class NotAuthenticated(AirflowApiError):
-    """Airflow does not know who is asking: credentials are missing, wrong or expired."""
+    """Airflow did not accept the credentials: they are missing, wrong or expired."""
 
 
 class NotAllowed(AirflowApiError):
-    """Airflow knows who is asking, and denies it."""
+    """The user is logged in to Airflow, but lacks the permission."""
 
 
 class NotFound(AirflowApiError):
@@ -98,7 +98,7 @@ class NotFound(AirflowApiError):
 
 
 class Conflict(AirflowApiError):
-    """It exists already, or is in a state that does not allow this."""
+    """The object exists already, or its state does not allow the request."""
 
 
 class Refused(AirflowApiError):

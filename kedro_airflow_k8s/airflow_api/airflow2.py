@@ -15,7 +15,7 @@ NEVER = "Never, external triggers only"
 
 
 class Airflow2Dag(Dag):
-    """A DAG as Airflow 2 words it."""
+    """A DAG in the format of Airflow 2."""
 
     @model_validator(mode="before")
     @classmethod
@@ -52,10 +52,10 @@ class Airflow2Client(AirflowClient):
         ]
 
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look at the DAG's file now; return False where it cannot be asked.
+        """Request that Airflow parses the DAG's file now; return False if that is not possible.
 
-        Airflow 2 parses only the file that it is asked for. It looks for new files in its folder
-        every [scheduler] dag_dir_list_interval, and nothing makes it look sooner.
+        Airflow 2 parses only the requested file. It looks for new files in its folder every
+        [scheduler] dag_dir_list_interval, and its API cannot trigger this.
         """
         known = self.find_dag(dag_id)
         return known is not None and self._ask_to_parse(known)

@@ -15,7 +15,7 @@ TAGS = 50
 
 
 class Airflow3Dag(Dag):
-    """A DAG as Airflow 3 words it."""
+    """A DAG in the format of Airflow 3."""
 
     schedule: str | None = Field(default=None, validation_alias="timetable_summary")
     bundle: str | None = Field(default=None, validation_alias="bundle_name")
@@ -45,10 +45,10 @@ class Airflow3Client(AirflowClient):
         return [dag for _, dag in sorted(found.items())]
 
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look for the DAG's file now; return False where it cannot be asked.
+        """Request that Airflow parses the DAG's file now; return False if that is not possible.
 
-        Asked for any file, Airflow 3 also looks through the whole bundle that the file is in. So
-        a new file is found by asking for one known file of each bundle.
+        For any requested file, Airflow 3 also scans the bundle that the file is in. So a request
+        for one known file of each bundle also finds new files.
         """
         known = self.find_dag(dag_id)
         if known is not None:
@@ -63,12 +63,12 @@ class Airflow3Client(AirflowClient):
 
     def _tags(self) -> list[str]:
         """Return this plugin's tags of all versions."""
-        # In the pattern, `_` stands for any character.
+        # In the pattern, `_` matches any character.
         found = set(self._items(str, self._path("dagTags"), tag_name_pattern=f"{GENERATED}%"))
         return sorted(tag for tag in found if tag.startswith(GENERATED))
 
     def _some_dags(self, params: Mapping[str, Any]) -> list[Airflow3Dag]:
-        """Return as many active DAGs as one request gives: they show which bundles there are."""
+        """Return the active DAGs of one request, to learn the names of bundles."""
         answer = self._transport.get(self._path("dags"), params={**params, "limit": PAGE})
         return answer.read(Page[Airflow3Dag]).items
 

@@ -1,4 +1,4 @@
-"""Which credentials to use, and those that need no cloud's library."""
+"""Chooses the credentials, and has those that need no cloud library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = Literal["token", "password", "google", "aws", "none"]
 
 
 def auth_kind(auth: AirflowAuth | None, environ: Mapping[str, str]) -> Kind:
-    """Return what the config says, or else what the environment variables are set for.
+    """Return the kind in the config, or else the one that the environment variables are for.
 
     Raises:
         ConfigError: If a variable that is needed is not set.
@@ -37,8 +37,8 @@ def auth_kind(auth: AirflowAuth | None, environ: Mapping[str, str]) -> Kind:
     missing = [name for name in needed if not environ.get(name)]
     if missing:
         raise ConfigError(
-            f"The environment variable {' and '.join(missing)} is empty. Authentication by `{kind}`"
-            f" needs {' and '.join(needed)}."
+            f"The environment variable {' and '.join(missing)} is empty. Authentication with"
+            f" `{kind}` needs {' and '.join(needed)}."
         )
     return kind
 
@@ -46,7 +46,7 @@ def auth_kind(auth: AirflowAuth | None, environ: Mapping[str, str]) -> Kind:
 def credentials(
     kind: Kind, auth: AirflowAuth | None, environ: Mapping[str, str], transport: Transport
 ) -> Credentials:
-    """Return the credentials; for a password those of no one, as a log-in needs the version."""
+    """Return the credentials; none for a password, because the login depends on the version."""
     if kind == "token":
         return Token(environ[TOKEN], transport)
     if kind == "google":
@@ -57,11 +57,11 @@ def credentials(
 
 
 def warn_of_clear_text(host: str, kind: Kind, warn: Callable[[str], None]) -> None:
-    """Warn if credentials would cross a network in clear text."""
+    """Warn if credentials would be sent over a network without encryption."""
     if urlsplit(host).scheme == "http" and kind != "none" and not is_on_this_machine(host):
         warn(
-            f"{host} is not encrypted: your credentials can be read on the way there. Use https://"
-            " if Airflow has it."
+            f"The connection to {host} is not encrypted. Others can read your credentials on the"
+            " network. Use https:// if Airflow supports it."
         )
 
 
@@ -88,7 +88,7 @@ class Token(Credentials):
         transport.secrets.add(token)
         # requests would repeat the token in its error.
         if not (token.isascii() and token.isprintable()) or " " in token:
-            raise ConfigError(f"{TOKEN} holds characters that no token has.")
+            raise ConfigError(f"{TOKEN} contains characters that are not valid in a token.")
         self._token = token
 
     def headers(self) -> Mapping[str, str]:
@@ -97,7 +97,7 @@ class Token(Credentials):
 
 
 class BasicAuth(Credentials):
-    """A user of Airflow 2, whose name and password go with every request."""
+    """A user of Airflow 2, whose name and password are sent with every request."""
 
     advice = (
         f"Are {USERNAME} and {PASSWORD} right, and is basic_auth among the server's"
@@ -115,13 +115,13 @@ class BasicAuth(Credentials):
 
 
 class AccessToken(Record):
-    """What Airflow 3 gives for a user's name and password."""
+    """The token that Airflow 3 returns for a user's name and password."""
 
     access_token: str
 
 
 class PasswordLogin(Credentials):
-    """A user of Airflow 3, whose name and password get a token that lasts for a day or less."""
+    """A user of Airflow 3, whose name and password are exchanged for a token of up to a day."""
 
     advice = f"Are {USERNAME} and {PASSWORD} right?"
 
@@ -132,7 +132,7 @@ class PasswordLogin(Credentials):
         self._token: str | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """Return the token, which is asked for when it is first needed."""
+        """Return the token, which is requested when it is first needed."""
         if self._token is None:
             self._token = self._log_in()
             self._transport.secrets.add(self._token)
@@ -150,6 +150,7 @@ class PasswordLogin(Credentials):
             answer = self._transport.send("POST", "auth/token", json=body, anonymous=True)
         except (NotFound, NotAirflow, Refused) as error:
             raise NotAuthenticated(
-                f"This Airflow gives no token for a user's name and password: use {TOKEN}. {error}"
+                f"This Airflow does not support login with a user and password. Use {TOKEN}."
+                f" {error}"
             ) from None
         return answer.read(AccessToken).access_token

@@ -1,4 +1,4 @@
-"""What the plugin asks of an Airflow server: one interface for Airflow 2.11 and 3."""
+"""The client of an Airflow server: one interface for Airflow 2.11 and 3."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotF
 ItemT = TypeVar("ItemT")
 
 GENERATED = f"{TAG_VERSION}:"
-"""How the tag begins that every DAG of this plugin has."""
+"""The beginning of the tag that every DAG of this plugin has."""
 
 PAGE = 100
-"""The most that a server gives at once with its own settings, [api] maximum_page_limit."""
+"""The most items that a server returns at once by default ([api] maximum_page_limit)."""
 
 LOG_PAGES = 1000
-"""How many pages of a log to read at most. One is a whole file, or hundreds of lines of a store."""
+"""The most pages of a log to read. A page is a whole file, or hundreds of lines from a store."""
 
 
 class AirflowClient(ABC):
-    """A server of Airflow, asked by its REST API.
+    """A client for the REST API of an Airflow server.
 
-    Every method raises an `AirflowApiError` whose class says what kind of trouble it is. What can
-    be repeated safely is repeated inside, so no method has to be called twice.
+    Every method raises an `AirflowApiError` of a class for the kind of problem. Requests that are
+    safe to repeat are retried inside.
 
     Attributes:
         host: Its base address, without a slash at the end.
         version: Its version.
-        memory_seconds: How long its scheduler may still use the version of a DAG before the one
-            that Airflow has stored.
+        memory_seconds: How long its scheduler may still use the previous version of a DAG after
+            Airflow has stored a new one.
     """
 
     host: str
@@ -63,13 +63,13 @@ class AirflowClient(ABC):
     run_page: str
     """Where the pages of a DAG and of a run are, below the base address."""
     dag_record: type[Dag]
-    """What the API gives for a DAG."""
+    """The record of a DAG in the API."""
     filters_import_errors = True
     """Whether the API finds import errors by the name of the file."""
     needs_logical_date = True
-    """Whether a run without a logical date has to say so."""
+    """Whether a request for a run without a logical date must contain null."""
     dry_run_off: Mapping[str, Any] = {}
-    """What makes a request act where the API would only show what it would do."""
+    """The fields that turn off the API's dry run, where it is the default."""
 
     def __init__(self, transport: Transport, version: Version) -> None:
         self.host = transport.host
@@ -82,7 +82,7 @@ class AirflowClient(ABC):
 
     @abstractmethod
     def request_parsing(self, dag_id: str) -> bool:
-        """Ask Airflow to look for the DAG's file now; return False where it cannot be asked."""
+        """Request that Airflow parses the DAG's file now; return False if that is not possible."""
 
     def dag_url(self, dag_id: str) -> str:
         """Return the address of a DAG's page, for a browser."""
@@ -103,12 +103,12 @@ class AirflowClient(ABC):
         return dag if dag.active else None
 
     def would_run(self, dag_id: str, tag: str) -> bool:
-        """Return whether a run triggered now would be of the DAG's version with this tag.
+        """Return whether a run triggered now would use the DAG's version with this tag.
 
-        Tags and source text come from the last file that was parsed. A run is made of the
-        serialized DAG, which is written at most every [core] min_serialized_dag_update_interval
-        (30 s). Of all that the API gives for a DAG, its documentation comes from there; that of our
-        DAGs repeats the tag.
+        Tags and source come from the last file that was parsed. A run uses the serialized DAG,
+        which is written at most every [core] min_serialized_dag_update_interval (30 s). Of the
+        fields in the API, only `doc_md` comes from the serialized DAG, so our DAGs repeat the tag
+        there.
         """
         try:
             details = self.details(dag_id)
@@ -152,17 +152,17 @@ class AirflowClient(ABC):
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
     ) -> DagRun:
-        """Start a run, or return the run of this id if there is one already.
+        """Start a run, or return the run with this id if it exists.
 
         Args:
             dag_id: The DAG.
-            run_id: An id that no one else chooses: it makes the request safe to repeat.
+            run_id: A unique id, which makes the request safe to repeat.
             conf: The run's configuration, JSON.
-            logical_date: With a zone; without one, Airflow 3 gives the run none and Airflow 2 the
-                present moment.
+            logical_date: The logical date, with a time zone. If it is None, the run has none on
+                Airflow 3, and the current time on Airflow 2.
 
         Raises:
-            Conflict: If another run is in the way, such as one of the same logical date.
+            Conflict: If it conflicts with another run, such as one with the same logical date.
         """
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": dict(conf)}
         if logical_date or self.needs_logical_date:
@@ -177,14 +177,14 @@ class AirflowClient(ABC):
             raise conflict from None
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        """Return a run in its present state."""
+        """Return a run in its current state."""
         return self._get("dags", dag_id, "dagRuns", run_id).read(DagRun)
 
     def last_runs(self, dag_ids: Sequence[str]) -> dict[str, DagRun]:
-        """Return the run that began last of each DAG that has one, by DAG id.
+        """Return the last run of each DAG that has one, by DAG id.
 
-        The newest runs of many DAGs are asked for at once. Those of a busy DAG may hide the others'
-        from a page: these are asked for again, in halves.
+        The newest runs of many DAGs are requested at once. Runs of a busy DAG may fill the whole
+        page: the DAGs without a run on it are requested again, in halves.
         """
         found: dict[str, DagRun] = {}
         ids = list(dict.fromkeys(dag_ids))
@@ -199,7 +199,7 @@ class AirflowClient(ABC):
                 continue
             rest = [dag_id for dag_id in chunk if dag_id not in found]
             if len(rest) == len(chunk):
-                raise AirflowApiError(f"{self.host} counts runs and does not list them.")
+                raise AirflowApiError(f"{self.host} counts runs but does not list them.")
             half = (len(rest) + 1) // 2
             waiting += filter(None, (rest[:half], rest[half:]))
         return found
@@ -207,15 +207,15 @@ class AirflowClient(ABC):
     def fail_run(self, dag_id: str, run_id: str) -> None:
         """Mark a run as failed: Airflow kills its tasks, skips the rest and runs the teardown.
 
-        After a teardown Airflow works out the state of the run again, by its last tasks. Where
-        these were skipped, that is a success: fail one of them before.
+        After a teardown, Airflow computes the state of the run again from its last tasks. If they
+        were skipped, the result is a success, so mark one of them as failed first.
         """
         self._send("PATCH", "dags", dag_id, "dagRuns", run_id, json={"state": "failed"})
 
     def mark_task(
         self, dag_id: str, run_id: str, task_id: str, state: Literal["success", "failed"]
     ) -> None:
-        """Mark a task of a run as successful or failed, whether it has begun or not."""
+        """Mark a task of a run as successful or failed, even if it has not started."""
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
         self._send("PATCH", *path, json={"new_state": state, **self.dry_run_off})
 
@@ -247,14 +247,14 @@ class AirflowClient(ABC):
         return self._transport.send(method, self._path(*parts), json=json)
 
     def _items(self, kind: type[ItemT], path: str, **params: Any) -> Iterator[ItemT]:
-        """Yield the items of a list; one that moves while pages are read may come twice."""
+        """Yield the items of a list. If the list changes meanwhile, an item may come twice."""
         offset, before = 0, 0
         while True:
             answer = self._transport.get(path, params={**params, "limit": PAGE, "offset": offset})
             page = answer.read(Page[kind])  # type: ignore[valid-type]
             yield from page.items
-            # What has left the list since the page before has moved the rest forward by as many
-            # places: look again from there. The server may also give fewer than asked for.
+            # Items removed since the last page have moved the rest forward by as many places: read
+            # again from there. The server may also return fewer items than requested.
             gone = before - page.total_entries
             before = page.total_entries
             if gone > 0:
@@ -265,9 +265,9 @@ class AirflowClient(ABC):
                 return
 
     def _ask_to_parse(self, dag: Dag) -> bool:
-        """Ask for a known file to be parsed soon; return False where the server refuses.
+        """Request that a known file is parsed soon; return False if the server refuses.
 
-        Airflow 3 answers 409 if it has been asked already, Airflow 2 does not.
+        Airflow 3 answers 409 if there is such a request already, Airflow 2 does not.
         """
         path = self._path("parseDagFile", dag.file_token)
         try:
@@ -281,7 +281,7 @@ class AirflowClient(ABC):
     def _log_lines(self, path: str) -> Iterator[str]:
         """Yield all lines of a log, which ends with an empty page or one without a token."""
         params: dict[str, str] = {}
-        # Bounded, for a running task may write faster than we read.
+        # Bounded, because a running task may write faster than we read.
         for _ in range(LOG_PAGES):
             answer = self._transport.get(path, params=params, text_too=True)
             if isinstance(answer.data, str):

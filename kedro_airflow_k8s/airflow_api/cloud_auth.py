@@ -1,4 +1,4 @@
-"""Credentials of Google Cloud Composer and Amazon MWAA, by way of their own libraries."""
+"""Credentials for Google Cloud Composer and Amazon MWAA, from their own libraries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kedro_airflow_k8s.errors import ConfigError, NotAirflow, NotAuthenticated, 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # https://docs.aws.amazon.com/mwaa/latest/userguide/access-mwaa-apache-airflow-rest-api.html
 MWAA_LOG_IN = ("pluginsv2/aws_mwaa/login", "aws_mwaa/login")
-"""Where MWAA's web server changes its token for a cookie: on Airflow 3, and on 2."""
+"""Where MWAA's web server exchanges a token for a cookie: on Airflow 3, and on 2."""
 
 
 class GoogleCredentials(Credentials):
@@ -43,13 +43,13 @@ class GoogleCredentials(Credentials):
             problem = "found no credentials. Run `gcloud auth application-default login`"
         except self._exceptions.GoogleAuthError as error:
             problem = f"got no token ({type(error).__name__}). Have its credentials expired?"
-        if problem:  # outside of the handler: the library's error may hold what is secret
-            raise NotAuthenticated(f"airflow_auth is `google`, and Google's library {problem}.")
+        if problem:  # outside of the handler: the library's error may contain a secret
+            raise NotAuthenticated(f"airflow_auth is `google`, but Google's library {problem}.")
         self._secrets.add(self._credentials.token)
         return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def renew(self) -> bool:
-        """Ask for another token, though this one has not expired yet."""
+        """Request another token, although this one has not expired yet."""
         self._credentials = None
         return True
 
@@ -62,7 +62,7 @@ class MwaaCredentials(Credentials):
     """A session with an MWAA environment, begun with AWS credentials."""
 
     advice = (
-        "AWS's credentials are valid, but this Airflow does not accept them: may they do"
+        "AWS's credentials are valid, but this Airflow does not accept them: do they allow"
         " airflow:CreateWebLoginToken, and is `host` that of the environment?"
     )
 
@@ -76,7 +76,7 @@ class MwaaCredentials(Credentials):
         self._headers: dict[str, str] | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """Return what the server gave for AWS's token; on Airflow 2 it is in the cookies."""
+        """Return the server's token for AWS's token; on Airflow 2 it is in the cookies."""
         if self._headers is None:
             self._headers = self._log_in()
         return self._headers
@@ -104,7 +104,7 @@ class MwaaCredentials(Credentials):
         raise NotAuthenticated(f"{self._transport.host} is not a web server of MWAA. {problem}")
 
     def _web_token(self) -> str:
-        """Return a token that the web server takes once, within a minute."""
+        """Return a token that the web server accepts once, within a minute."""
         problem = ""
         try:
             client = self._session.get_session().create_client("mwaa", region_name=self._region)
@@ -112,16 +112,16 @@ class MwaaCredentials(Credentials):
         except self._exceptions.NoCredentialsError:
             problem = "found no credentials. Run `aws configure` or `aws sso login`"
         except self._exceptions.NoRegionError:
-            problem = "knows no region: set airflow_auth.region or AWS_REGION"
+            problem = "has no region. Set airflow_auth.region or AWS_REGION"
         except self._exceptions.ClientError as error:
             said = error.response.get("Error", {})
             problem = f"was refused ({said.get('Code')}: {said.get('Message')})"
         except self._exceptions.BotoCoreError as error:
             problem = f"got no token ({type(error).__name__})"
-        if problem:  # outside of the handler: the library's error may hold what is secret
+        if problem:  # outside of the handler: the library's error may contain a secret
             problem = self._transport.secrets.hide(problem)
             raise NotAuthenticated(
-                f"airflow_auth is `aws` for the MWAA environment {self._environment!r}, and AWS's"
+                f"airflow_auth is `aws` for the MWAA environment {self._environment!r}, but AWS's"
                 f" library {problem}."
             )
         self._transport.secrets.add(token)

@@ -1,4 +1,4 @@
-"""Finds out which Airflow answers, and makes the client for it."""
+"""Finds out the version of Airflow, and creates the client for it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from kedro_airflow_k8s.errors import (
 
 OLDEST = Version(2, 11)
 NEXT_MAJOR = Version(4)
-"""The first version whose API is not known yet."""
+"""The first version that is not supported yet."""
 
 
 class VersionInfo(Record):
-    """What both APIs give to anyone, in most set-ups."""
+    """The version, which both APIs usually return without authentication."""
 
     version: str
 
@@ -49,8 +49,8 @@ def connect(
     """Return a client for the Airflow that answers at an address.
 
     Args:
-        host: The base address, with the path that a proxy may put in front of Airflow's own.
-        auth: The kind of credentials; None for what the environment variables are set for.
+        host: The base address, including the path that a proxy adds.
+        auth: The kind of credentials; None for the one that the environment variables are for.
         tls: Certificates.
         environ: The environment variables.
         warn: Called with each warning, once.
@@ -58,14 +58,13 @@ def connect(
 
     Raises:
         ConfigError: If something needed is missing, before any request.
-        AirflowApiError: If nothing answers, or what answers is not an Airflow that this plugin
-            knows.
+        AirflowApiError: If there is no answer, or not that of a supported Airflow.
     """
     host = host.rstrip("/")
     if "@" in urlsplit(host).netloc:
         raise ConfigError(
-            "The host of Airflow holds a user's name or password: use the environment variables"
-            f" {auth_.USERNAME} and {auth_.PASSWORD}."
+            "The host of Airflow contains a user name or password. Remove it, and use the"
+            f" environment variables {auth_.USERNAME} and {auth_.PASSWORD}."
         )
     kind = auth_.auth_kind(auth, environ)
     settings = tls_settings(tls, environ, warn)
@@ -80,8 +79,8 @@ def connect(
         )
     if version >= NEXT_MAJOR:
         raise AirflowApiError(
-            f"{host} is Airflow {version}, which this kedro-airflow-k8s does not know: install a"
-            " newer one."
+            f"{host} is Airflow {version}, which this version of kedro-airflow-k8s does not"
+            " support. Install a newer version."
         )
     if kind == "password":
         log_in = auth_.BasicAuth if version.major == 2 else auth_.PasswordLogin
@@ -98,13 +97,13 @@ def _version(transport: Transport) -> Version:
         except (NotFound, NotAirflow, NotAllowed, NotAuthenticated) as error:
             errors.append(error)
             continue
-        # Python's own way to write versions, of which semver knows the numbers: 3.1.0rc1, and
-        # 2.10.5+composer on Google Cloud.
+        # A version of Python's format, such as 3.1.0rc1, or 2.10.5+composer on Google Cloud. semver
+        # gets only the numbers.
         numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", found)
         if numbers:
             return Version(*(int(number or 0) for number in numbers.groups()))
-        raise NotAirflow(f"{transport.host} says that its version is {found!r}, which is not one.")
+        raise NotAirflow(f"{transport.host} reports an invalid version, {found!r}.")
     if all(isinstance(error, NotFound) for error in errors):
         raise NotAirflow(f"{errors[0]} Is there no Airflow at {transport.host}?")
-    # An error about the user says more than a path that is not there.
+    # An error about the user says more than a missing path.
     raise next((e for e in errors if isinstance(e, NotAllowed | NotAuthenticated)), errors[0])

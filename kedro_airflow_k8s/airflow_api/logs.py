@@ -1,4 +1,4 @@
-"""The logs of tasks as lines of text, from the forms that Airflow 2.11 and 3 give them."""
+"""Converts the logs of tasks from the formats of Airflow 2.11 and 3 to lines of text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def page_lines(content: Any) -> list[str]:
     """Return the lines of one page.
 
     Args:
-        content: Of Airflow 3 a list of events, or of lines; of Airflow 2 text, which is that of a
-            Python list of pairs of host and text.
+        content: On Airflow 3, a list of events or lines. On Airflow 2, the source of a Python list
+            of pairs of host and text.
     """
     if isinstance(content, str):
         return [line for text in _texts(content) for line in text.splitlines()]
@@ -27,7 +27,7 @@ def page_lines(content: Any) -> list[str]:
 
 
 def clean_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines without what only folds them on Airflow's page, and where they are from."""
+    """Yield the lines without the markers of groups and the sources of the log."""
     in_sources = False
     for line in lines:
         if line.rstrip().endswith(_SOURCES):

@@ -1,4 +1,4 @@
-"""Why no whole answer came, without the words of libraries: they may repeat what is secret."""
+"""Messages for network errors, without the texts of libraries, which may contain secrets."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NETWORK_ERRORS = (
     OSError,
     UnicodeError,
 )
-"""What a session raises where there is no answer."""
+"""The errors of a session if there is no answer."""
 
 
 def network_failure(error: Exception, source: str, *, reached: bool) -> Failure:
-    """Return why no whole answer came.
+    """Return why there is no complete answer.
 
     Args:
         error: One of `NETWORK_ERRORS`.
         source: The request with its address, for the message.
-        reached: Whether this server has answered before. If not, an unknown name or a refused
-            connection is more likely a wrong address than a restart, and final.
+        reached: Whether this server has answered before. If not, an unknown host or a refused
+            connection is probably a wrong address and not a restart, so there is no retry.
     """
     causes = list(_chain(error))
     words, passing = _tls_failure(causes) or _failure(causes, reached)
@@ -38,50 +38,50 @@ def network_failure(error: Exception, source: str, *, reached: bool) -> Failure:
 
 
 def _tls_failure(causes: list[BaseException]) -> tuple[str, bool] | None:
-    """Return what is wrong with TLS, if anything is, and whether it may pass."""
+    """Return what is wrong with TLS, if anything, and whether the error may be temporary."""
     found = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     if found is None:
         return None
     if isinstance(found, ssl.SSLCertVerificationError):
         return (
-            f"the certificate is not trusted ({found.verify_message}). If an authority of your own"
-            " has issued it, give its certificates as airflow_tls.ca_bundle in airflow-k8s.yaml or"
-            " in REQUESTS_CA_BUNDLE. AIRFLOW__CLIENT__SSL_VERIFY=False turns the check off, at"
-            " your own risk."
+            f"the certificate is not trusted ({found.verify_message}). If a private certificate"
+            " authority has issued it, set airflow_tls.ca_bundle in airflow-k8s.yaml or"
+            " REQUESTS_CA_BUNDLE. AIRFLOW__CLIENT__SSL_VERIFY=False turns the check off, at your"
+            " own risk."
         ), False
     if isinstance(found, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the connection broke off.", True
     reason = (found.reason or "refused").replace("_", " ").lower()
     if "alert" in reason:
         hint = (
-            "The server refused: it may want a certificate of yours, which is"
-            " airflow_tls.client_certificate in airflow-k8s.yaml."
+            "The server may require a client certificate: set airflow_tls.client_certificate in"
+            " airflow-k8s.yaml."
         )
     elif "wrong version" in reason or "http request" in reason:
-        hint = "Does this port speak http:// and not https://?"
+        hint = "Does this port use http:// and not https://?"
     else:
-        hint = "Look at host and airflow_tls in airflow-k8s.yaml."
+        hint = "Check host and airflow_tls in airflow-k8s.yaml."
     return f"no TLS connection ({reason}). {hint}", False
 
 
 def _failure(causes: list[BaseException], reached: bool) -> tuple[str, bool]:
-    """Return what else is wrong, and whether it may pass."""
+    """Return what else is wrong, and whether the error may be temporary."""
 
     def among(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
     if among(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
-        return "the proxy of HTTPS_PROXY or HTTP_PROXY does not answer.", reached
+        return "the proxy in HTTPS_PROXY or HTTP_PROXY does not answer.", reached
     if among(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
-        return "this is not an address.", False
+        return "the address is invalid.", False
     if among(UnicodeError, requests.exceptions.InvalidHeader):
-        return "the address or the credentials hold characters that cannot be sent.", False
+        return "the address or the credentials contain characters that cannot be sent.", False
     if among(socket.gaierror):
-        return "DNS does not know this host. Is it spelled right? Is a VPN needed?", reached
+        return "the host is unknown to DNS. Is it spelled correctly? Is a VPN needed?", reached
     if among(ConnectionRefusedError):
-        return "nothing listens there. Is Airflow running, and is the port right?", reached
+        return "the connection was refused. Is Airflow running, and is the port correct?", reached
     if among(requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
-        return "no answer came in time.", True
+        return "the request timed out.", True
     for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             return f"the connection broke off ({cause.strerror.lower()}).", True

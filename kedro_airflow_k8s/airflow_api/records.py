@@ -1,4 +1,4 @@
-"""What Airflow tells of its DAGs, runs and tasks, as records with checked types."""
+"""Records of Airflow's DAGs, runs and tasks, with validated types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pydantic import (
 ItemT = TypeVar("ItemT")
 
 ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
-"""The states in which a task stays."""
+"""The final states of a task."""
 
 WAIT = "ExternalTaskSensor"
 """The operator by which our DAGs wait for others."""
@@ -42,7 +42,7 @@ class Record(BaseModel):
 
 
 class Page(Record, Generic[ItemT]):
-    """A part of a list, and how long the whole list is."""
+    """A part of a list, and the length of the whole list."""
 
     items: list[ItemT] = Field(
         validation_alias=AliasChoices(
@@ -58,12 +58,12 @@ class Dag(Record):
     Attributes:
         dag_id: Its id.
         tags: Its tags, sorted.
-        paused: Whether Airflow starts no runs of it, and queues those that are triggered.
-        schedule: The schedule in Airflow's words; None if it runs only when triggered.
+        paused: Whether it is paused: Airflow starts no runs, and queues triggered ones.
+        schedule: The schedule as Airflow shows it; None if it runs only when triggered.
         file_token: The name of its file in requests.
-        bundle: The bundle that its file is in; None on Airflow 2, which has none.
+        bundle: The bundle that its file is in; None on Airflow 2, which has no bundles.
         file: The path of its file on the server.
-        active: Whether its file still has it.
+        active: Whether its file still contains it.
     """
 
     dag_id: str
@@ -77,11 +77,11 @@ class Dag(Record):
 
 
 class DagDetails(Record):
-    """What Airflow has stored of a DAG. The time zone in the answer is that of the server.
+    """Details from the serialized DAG in Airflow's database. Times are in the server's time zone.
 
     Attributes:
         doc_md: Its documentation.
-        start_date: When its schedule begins; no task runs for a date before.
+        start_date: The start of its schedule; no task runs for an earlier date.
         params: The fields of its trigger form, by name.
     """
 
@@ -110,7 +110,7 @@ class DagTask(Record):
 
 
 class DagImportError(Record):
-    """Why a file is not a DAG: Airflow's own words, and when Airflow noticed."""
+    """An import error of a file: Airflow's message, and its time."""
 
     file: str = Field(validation_alias="filename")
     time: AwareDatetime = Field(validation_alias="timestamp")
@@ -127,7 +127,7 @@ class RunState(str, Enum):
 
     @property
     def ended(self) -> bool:
-        """Whether the run stays as it is."""
+        """Whether the state is final."""
         return self in (RunState.SUCCESS, RunState.FAILED)
 
 
@@ -147,9 +147,9 @@ class TaskState:
     """The state of a task in a DAG run, from Airflow's API or from the sandbox.
 
     Attributes:
-        state: Airflow's word, such as `running` or `up_for_retry`; None before it is scheduled.
-        start: When its last attempt began, in seconds since 1970.
-        end: When its last attempt ended, likewise.
+        state: Airflow's state, such as `running` or `up_for_retry`; None before it is scheduled.
+        start: The start of its last attempt, in seconds since 1970.
+        end: The end of its last attempt, in seconds since 1970.
         attempt: The number of its last attempt, from 1; 0 before the first one.
     """
 
@@ -188,7 +188,7 @@ class TaskInstance(Record):
 
 
 class LogPage(Record):
-    """A part of a log, and what to ask for the next one with."""
+    """A part of a log, with the token for the next part."""
 
     content: Any = None
     continuation_token: str | None = None

@@ -1,4 +1,4 @@
-"""The errors that a server's responses stand for, in the server's own words."""
+"""Converts a server's error responses to exceptions with the server's message."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from kedro_airflow_k8s.errors import (
 )
 
 WORDS = 600
-"""How many characters of a server's words a message repeats at most."""
+"""The most characters of a server's message that an exception repeats."""
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that may be gone a moment later."""
+"""Statuses of errors that may be temporary."""
 
 _ERRORS: dict[int, type[AirflowApiError]] = {
     **dict.fromkeys((400, 405, 406, 413, 415, 422), Refused),
@@ -41,8 +41,8 @@ _ERRORS: dict[int, type[AirflowApiError]] = {
     **dict.fromkeys(PASSING, ServerFailed),
 }
 _MESSAGES: dict[type[AirflowApiError], str] = {
-    NotAuthenticated: "Airflow does not know who is asking ({request}){words} {advice}",
-    NotAllowed: "Airflow does not allow this user to do this ({request}){words}",
+    NotAuthenticated: "Airflow did not accept the credentials ({request}){words} {advice}",
+    NotAllowed: "Airflow denied this user the permission ({request}){words}",
     NotAirflow: "{request}{words} {host_hint}",
 }
 # Airflow 3 also answers 403 to a token that it cannot read or that has expired.
@@ -56,10 +56,10 @@ _TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a request did not get what it asked for.
+    """The failure of a request.
 
     Attributes:
-        error: What to raise if nothing helps.
+        error: The error to raise if there is no other attempt.
         passing: Whether the same request may succeed in a moment.
         unknown_user: Whether other credentials may help.
         response: The response, if there was one.
@@ -77,7 +77,7 @@ class ResponseErrors:
 
     Attributes:
         host: The base address of the server.
-        secrets: What to keep out of messages.
+        secrets: The secrets to hide in messages.
         advice: What to do if the server does not accept the credentials.
     """
 
@@ -121,19 +121,19 @@ class ResponseErrors:
         """Return why a response that is not an error cannot be read."""
         if is_json(response):
             error = (
-                f"{source}: the answer is not JSON, although it says so. It may have broken off."
+                f"{source}: the answer is not valid JSON. The connection may have been interrupted."
             )
             return Failure(Unreachable(error), passing=True)
         title = self.words(response)
         page = f"the page {title!r}" if is_html(response) and title else content_type(response)
         return Failure(
             NotAirflow(
-                f"{source}: came back with {page or 'no type'} instead of JSON. {self._host_hint}"
+                f"{source}: the answer is {page or 'of unknown type'}, not JSON. {self._host_hint}"
             )
         )
 
     def words(self, response: requests.Response) -> str:
-        """Return what the server itself says, as one line without secrets."""
+        """Return the server's own message, as one line without secrets."""
         text = response.text
         if is_json(response):
             with contextlib.suppress(ValueError):
@@ -142,7 +142,7 @@ class ResponseErrors:
             found = _TITLE.search(text)
             text = html.unescape(_TAG.sub(" ", found[2])) if found else ""
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        # Hidden first: a cut would leave the beginning of a secret that nothing recognizes.
+        # Hide secrets first: the beginning of a secret would not be recognized after the cut.
         text = self.secrets.hide(text)
         return text if len(text) <= WORDS else f"{text[:WORDS]}…"
 
@@ -153,21 +153,21 @@ class ResponseErrors:
         if kind is NotFound and not is_json(response):
             return NotAirflow
         if kind is NotAllowed and is_json(response):
-            # Airflow 2.11 answers the same if it does not know the user.
+            # Airflow 2.11 gives the same answer for an unknown user.
             unsaid = content_type(response) == "application/problem+json" and not accepted
             if unsaid or _BAD_TOKEN.search(response.text):
                 return NotAuthenticated
         return kind
 
     def _redirect(self, response: requests.Response, source: str) -> Failure:
-        """Return why a redirect is not followed: where it leads gets no credentials."""
+        """Return the failure of a redirect: another server must not get the credentials."""
         here = urlsplit(response.url)
         there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
-        # Neither the user nor the query: log-in pages get secrets in them.
+        # Neither the user nor the query: those of login pages may contain secrets.
         place = self.secrets.hide(f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}")
         said = f"{source}: {response.status_code}, redirected to {place}"
         if _LOG_IN.search(f"{there.netloc}{there.path}") and there.path != here.path:
-            error = f"{said}, which looks like a log-in page. {self.advice()}"
+            error = f"{said}, which looks like a login page. {self.advice()}"
             return Failure(NotAirflow(error), unknown_user=True)
         if here.hostname == there.hostname and (here.scheme, there.scheme) == ("http", "https"):
             hint = "Write the host with https:// in front."
@@ -178,8 +178,8 @@ class ResponseErrors:
     @property
     def _host_hint(self) -> str:
         return (
-            f"Is {self.host} the base address of Airflow itself, with the path that a proxy may put"
-            " in front of it? What answers there does not look like Airflow's API."
+            f"The server at {self.host} does not look like Airflow's API. Is this the base address"
+            " of Airflow, including the path that a proxy adds?"
         )
 
 
@@ -189,7 +189,7 @@ def content_type(response: requests.Response) -> str:
 
 
 def is_json(response: requests.Response) -> bool:
-    """Return whether the response says that it is JSON."""
+    """Return whether the response has the type of JSON."""
     kind = content_type(response)
     return kind == "application/json" or kind.endswith("+json")
 
@@ -202,7 +202,7 @@ def is_html(response: requests.Response) -> bool:
 
 
 def _json_words(data: Any) -> str:
-    """Return the words in any of the forms that errors of Airflow 2.11 and 3 have.
+    """Return the message in any of the formats of errors from Airflow 2.11 and 3.
 
     Airflow 3: `detail` is a text, a list of {loc, msg}, or an object with `reason` or `message`;
     for unknown addresses `error`. Airflow 2.11: RFC 7807 with `title` and `detail`.

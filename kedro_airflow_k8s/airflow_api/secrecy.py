@@ -1,4 +1,4 @@
-"""Texts without the secrets that are in use."""
+"""Hides secrets in texts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|token)(\s+|=|: ?)[\w.~+/=-]{8,}"
 
 
 class Secrets:
-    """The secrets that are in use, to be hidden in texts that repeat one."""
+    """The secrets in use, which are hidden in texts."""
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
 
     def add(self, *secrets: str) -> None:
-        """Hide these from now on, in all forms in which a server may repeat them."""
+        """Hide these from now on, in all encodings in which a server may repeat them."""
         for secret in filter(None, secrets):
             encoded = base64.b64encode(secret.encode()).decode()
             self._texts |= {

@@ -1,4 +1,4 @@
-"""How the server's certificate is verified, and what we show of our own."""
+"""The TLS settings: how to verify the server's certificate, and the client certificate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tls_settings(tls: AirflowTls, environ: Mapping[str, str], warn: Callable[[st
     """Return the settings of a connection, from the config and the environment.
 
     Raises:
-        ConfigError: If a file is missing, or the environment says something impossible.
+        ConfigError: If a file is missing, or an environment variable is invalid.
     """
     key = _file("airflow_tls.client_key", tls.client_key)
     shown = _file("airflow_tls.client_certificate", tls.client_certificate)
@@ -39,11 +39,11 @@ def tls_settings(tls: AirflowTls, environ: Mapping[str, str], warn: Callable[[st
     if _verified(environ.get(SSL_VERIFY, "")):
         return Tls(bundle or True, certificate)
     warn(
-        f"{SSL_VERIFY} turns off the check of certificates: everything can be read and changed on"
-        " the way to Airflow, credentials included. airflow_tls.ca_bundle in airflow-k8s.yaml is"
-        " the safe way to trust a certificate of your own."
+        f"{SSL_VERIFY} turns off the check of certificates. Others on the network can then read and"
+        " change everything, including credentials. To trust a private certificate safely, set"
+        " airflow_tls.ca_bundle in airflow-k8s.yaml."
     )
-    # Ours says more, and once.
+    # Our warning says more, and is shown once.
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return Tls(verify=False, certificate=certificate)
 
@@ -61,5 +61,5 @@ def _file(name: str, path: str | None) -> str | None:
     found = Path(path).expanduser()
     # requests also takes a folder of certificates, as OpenSSL does.
     if not found.exists():
-        raise ConfigError(f"{name}: there is no file {path}.")
+        raise ConfigError(f"{name}: there is no file {path!r}.")
     return str(found)

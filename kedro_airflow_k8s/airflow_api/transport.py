@@ -1,4 +1,4 @@
-"""How requests travel: a timeout on each, repeats with pauses, and failures as messages."""
+"""Sends requests: with a timeout, retries with pauses, and failures as messages."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ LONGEST_PAUSE = 60.0
 
 
 class _Retries(Retry):
-    """How often a request is repeated, and the pause before it."""
+    """The number of retries of a request, and the pauses between them."""
 
     def get_retry_after(self, response: Any) -> float | None:
-        """Return the seconds that the server asks to wait; None if it does not, or not clearly."""
+        """Return the seconds in the server's Retry-After; None if it is missing or invalid."""
         try:
             asked = super().get_retry_after(response)
         except InvalidHeader:
@@ -40,33 +40,33 @@ class _Retries(Retry):
         return None if asked is None else min(asked, LONGEST_PAUSE)
 
 
-# Pauses of 0, 1, 2 and 4 seconds. An adapter of requests could repeat requests by the same object,
-# but not one whose answer breaks off, and it would log a warning each time.
+# Pauses of 0, 1, 2 and 4 seconds. An adapter of requests could retry with the same object, but not
+# after an incomplete answer, and it would log a warning each time.
 REPEATED = _Retries(4, backoff_factor=0.5)
 ONCE = _Retries(0)
 
 
 class Credentials(ABC):
-    """What makes the plugin known to the server."""
+    """The credentials that the plugin sends to the server."""
 
     advice: str
-    """What to do where the server does not accept them."""
+    """What to do if the server does not accept them."""
 
     forbidden_when_expired = False
-    """Whether the server then answers 403, as if they were not enough."""
+    """Whether the server answers 403 to expired credentials."""
 
     @abstractmethod
     def headers(self) -> Mapping[str, str]:
-        """Return what to add to a request. May ask a server for it."""
+        """Return the headers for a request. May request a token from a server."""
 
     def renew(self) -> bool:
-        """Forget what may have expired. Return False if the next request would send the same."""
+        """Discard a token that may have expired. Return False if there is none to renew."""
         return False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The JSON of a response, or its text where that was allowed, and the cookies it sets."""
+    """The JSON of a response, or its text if that was allowed, and its cookies."""
 
     data: Any
     cookies: Mapping[str, str] = field(repr=False)
@@ -88,7 +88,7 @@ class Answer:
             words = f"`{'.'.join(str(part) for part in problem['loc'])}`: {words}"
         if problem["type"] == "enum":
             words += f", not {self.secrets.hide(repr(problem['input']))}"
-        raise AirflowApiError(f"The answer to {self.source} is not what Airflow gives: {words}.")
+        raise AirflowApiError(f"The answer to {self.source} is not in Airflow's format: {words}.")
 
 
 class Transport:
@@ -96,8 +96,8 @@ class Transport:
 
     Attributes:
         host: The base address, without a slash at the end.
-        credentials: What makes us known; may be replaced.
-        secrets: What never appears in an error.
+        credentials: The credentials; may be replaced.
+        secrets: The secrets to hide in errors.
     """
 
     def __init__(self, host: str, tls: Tls, timeout: tuple[float, float] = TIMEOUT) -> None:
@@ -125,18 +125,18 @@ class Transport:
         once: bool = False,
         **content: Any,
     ) -> Answer:
-        """Return the answer to a request, which is repeated where that may help.
+        """Return the answer to a request, which is retried if that may help.
 
         Args:
-            method: Of HTTP.
-            path: Below the base address.
-            anonymous: Whether it goes without credentials.
-            text_too: Whether the answer need not be JSON.
-            once: Whether it is not safe to repeat. All else that the plugin sends is.
+            method: The HTTP method.
+            path: The path below the base address.
+            anonymous: Whether to send it without credentials.
+            text_too: Whether the answer may be text instead of JSON.
+            once: Whether it is not safe to repeat.
             content: `params`, `json` or `data`, as requests takes them.
 
         Raises:
-            AirflowApiError: If there is none.
+            AirflowApiError: If there is no valid answer.
         """
         retries: Retry = ONCE if once else REPEATED
         renewed = anonymous
@@ -150,7 +150,7 @@ class Transport:
                 retries = retries.increment(method, path)
                 retries.sleep(None if outcome.response is None else outcome.response.raw)
             else:
-                # Not where it was caught: the chain would hold the library's own words.
+                # Not in the handler: the chain would contain the library's own text.
                 raise outcome.error
 
     def _renew(self, failure: Failure) -> bool:
@@ -172,7 +172,7 @@ class Transport:
             response = self._session.request(
                 method,
                 f"{self.host}/{path}",
-                # In place of what a .netrc file says, which requests would prefer to a header.
+                # Overrides a .netrc file, which requests would prefer to a header.
                 auth=_adding(headers),
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -186,7 +186,7 @@ class Transport:
         failure = self._errors.failure(response, source, accepted=self._accepted)
         if failure is not None:
             return failure
-        # Servers give their version to anyone.
+        # Servers return their version without authentication.
         self._accepted = self._accepted or not (anonymous or path.endswith("/version"))
         data: Any
         if is_json(response) and response.content.strip():

@@ -33,5 +33,5 @@ __all__ = [
     "validate_command",
 ]
 
-# Some commands of Kedro's own read the configuration without a session, so without hooks.
+# Some of Kedro's commands read the configuration without a session, and so without hooks.
 resolver.register()

@@ -1,4 +1,4 @@
-"""What commands share: the group they are in, options, the project, and how errors are shown."""
+"""The group of all commands, their common options, and how they show errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PluginGroup(click.Group):
 
 
 def project_options(command: F) -> F:
-    """Add the options that the group has as well: people type them after a command, too."""
+    """Add the options of the group to a command, so that they are accepted in both places."""
     for option in (
         click.option(
             "-p", "--pipeline", help="Use this registered pipeline.  [default: __default__]"
@@ -120,7 +120,7 @@ def _project(ctx: click.Context, env: str | None) -> KedroProject:
 
 
 def project_metadata(ctx: click.Context) -> ProjectMetadata:
-    """Return what Kedro's CLI knows of the project.
+    """Return the project that Kedro's CLI has found.
 
     Raises:
         ProjectError: If Kedro was not called in a project.
@@ -131,9 +131,9 @@ def project_metadata(ctx: click.Context) -> ProjectMetadata:
         from kedro_airflow_k8s.errors import ProjectError
 
         raise ProjectError(
-            f"There is no Kedro project in {Path.cwd()} or a folder above it: that is a folder"
-            " whose pyproject.toml has a section [tool.kedro]. Go to your project's folder, or"
-            " make a project with `kedro new`."
+            f"There is no Kedro project in {Path.cwd()} or a folder above it. A project's"
+            " pyproject.toml has a section [tool.kedro]. Change to the project's folder, or create"
+            " a project with `kedro new`."
         )
     metadata: ProjectMetadata = ctx.obj
     return metadata
@@ -166,7 +166,7 @@ def named_pipelines(project: KedroProject, pipeline: str, all_pipelines: bool) -
     if not all_pipelines:
         return [pipeline]
     if pipeline != DEFAULT_PIPELINE:
-        raise click.UsageError("Give --all or --pipeline, not both.")
+        raise click.UsageError("Use --all or --pipeline, not both.")
     return project.pipeline_names()
 
 
@@ -176,24 +176,24 @@ image_option = click.option(
 checks_option = click.option(
     "--checks/--no-checks",
     default=True,
-    help="Look first for what would go wrong on the cluster, as validate does.  [default: checks]",
+    help="Check the pipeline first, as `validate` does.  [default: checks]",
 )
 params_option = click.option(
     "--params",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Kedro parameter for this run, as in `kedro run --params`. May be given several times.",
+    help="Set a Kedro parameter for this run, as in `kedro run --params`. Repeatable.",
 )
 output_option = click.option(
-    "-o", "--output", help="Write to where Airflow reads DAGs, in place of output in the file."
+    "-o", "--output", help="Write DAGs to this folder or bucket, in place of `output` in the file."
 )
 dag_name_option = click.option(
-    "-d", "--dag-name", help="Use this DAG id, in place of the one made of run_config.run_name."
+    "-d", "--dag-name", help="Use this DAG id, in place of the one from run_config.run_name."
 )
 
 
 def interruptible(call: Callable[[], R]) -> R:
-    """Run something that reports an interruption itself, and ends what it began.
+    """Run a function that reports an interruption itself, and stops what it started.
 
     Raises:
         click.exceptions.Exit: When it was interrupted.

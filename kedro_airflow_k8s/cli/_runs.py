@@ -26,14 +26,14 @@ def run_options(command: F) -> F:
         click.option(
             "--cancel-on-interrupt",
             is_flag=True,
-            help="Fail the run on Ctrl-C. Without it, the run goes on.",
+            help="Cancel the run on Ctrl-C. Without it, the run continues.",
         ),
         click.option(
             "--logical-date",
             type=_date,
             metavar="DATE",
-            help="Logical date of the run, in the DAG's time zone if it has none."
-            "  [default: none; on Airflow 2 the present]",
+            help="Set the logical date of the run, in the DAG's time zone unless it has one."
+            "  [default: none; the current time on Airflow 2]",
         ),
         params_option,
         click.option(

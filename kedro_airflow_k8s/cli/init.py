@@ -17,11 +17,9 @@ from kedro_airflow_k8s.cli._options import (
 @airflow_k8s.command("init")
 @click.argument("airflow_url", required=False)
 @click.option(
-    "-o", "--output", help="Where Airflow reads DAGs: a folder, or gs://, s3:// or abfs://."
+    "-o", "--output", help="Set where Airflow reads DAGs: a folder, gs://, s3:// or abfs://."
 )
-@click.option(
-    "-e", "--env", help="Environment whose folder gets the configuration.  [default: base]"
-)
+@click.option("-e", "--env", help="Write the configuration for this environment.  [default: base]")
 @click.option(
     "--force",
     is_flag=True,
@@ -43,14 +41,14 @@ from kedro_airflow_k8s.cli._options import (
 @click.option(
     "--registry",
     type=click.Choice(["ghcr", "gar", "ecr"]),
-    help="Registry of the images, for run_config.image and the CI service. ghcr is the service's"
-    " own registry, GitHub's or GitLab's; gar is Google's Artifact Registry, ecr is Amazon's ECR."
+    help="Set the registry of the images, for run_config.image and the CI service. ghcr is the"
+    " registry of GitHub or GitLab, gar is Google's Artifact Registry, ecr is Amazon's ECR."
     "  [default with a CI service: ghcr]",
 )
 @click.option(
     "--airflow-auth",
     type=click.Choice(["token", "password", "google", "aws", "none"]),
-    help="How to log in to Airflow's API: airflow_auth in the configuration.",
+    help="Set how to log in to Airflow's API: airflow_auth in the configuration.",
 )
 @click.pass_context
 def init_command(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="How to print the list.",
+    help="Print the list in this format.",
 )
 def list_pipelines_command(target: Target, form: str, **_: Any) -> None:
     """List the DAGs in Airflow that this plugin has made.

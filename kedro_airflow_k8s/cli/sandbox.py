@@ -47,7 +47,7 @@ def sandbox_group() -> None:
 @sandbox_group.command("run")
 @with_project
 @params_option
-@click.option("--keep", is_flag=True, help="Leave the files of the volume, and say where they are.")
+@click.option("--keep", is_flag=True, help="Keep the files of the volume, and print their folder.")
 @click.option("--logs", is_flag=True, help="Show the logs of all tasks, not only of failed ones.")
 @click.option("--raw", is_flag=True, help="Show whole logs, and tracebacks with all frames.")
 @airflow_python_option
@@ -60,7 +60,7 @@ def sandbox_run(
     secrets: Path | None,
     **options: Any,
 ) -> None:
-    """Compile a pipeline and run the DAG here, each task in a copy of the project of its own.
+    """Compile a pipeline and run the DAG here, each task in its own copy of the project.
 
     \b
     Example:
@@ -89,7 +89,7 @@ def sandbox_run(
     console = standard_console()
     console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
     if dag.sensor_ids:
-        console.print("Other DAGs are not in the sandbox: nothing waits for them.")
+        console.print("The run does not wait for other DAGs, which are not in the sandbox.")
     with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
         result = run_in_sandbox(dag, spec, run, say=console.print, watch=table.update)
     _summarize(console, result)
@@ -128,7 +128,7 @@ def sandbox_up(
 @sandbox_group.command("status")
 @with_project
 def sandbox_status(project: KedroProject, **_: object) -> None:
-    """Show the services; fail unless all of them run.
+    """Show the services; exit with 1 unless all of them are running.
 
     \b
     Example:
@@ -150,7 +150,7 @@ def sandbox_status(project: KedroProject, **_: object) -> None:
 @sandbox_group.command("down")
 @with_project
 def sandbox_down(project: KedroProject, **_: object) -> None:
-    """Stop what `sandbox up` has started, and nothing else.
+    """Stop the processes that `sandbox up` has started.
 
     \b
     Example:
@@ -159,7 +159,7 @@ def sandbox_down(project: KedroProject, **_: object) -> None:
     from kedro_airflow_k8s.sandbox.up import stop_sandbox
 
     if not stop_sandbox(project.path, click.echo):
-        click.echo("The sandbox does not run: there is nothing to stop.")
+        click.echo("The sandbox is not running.")
 
 
 def _describe(found: Sandbox) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "-c",
     "--cron-expression",
-    help="When it runs: five fields or a preset, in place of run_config.cron_expression.",
+    help="Use this schedule, five fields or a preset, in place of run_config.cron_expression.",
 )
 @dag_name_option
 @image_option
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "minutes",
     metavar="MINUTES",
     type=minutes_above_zero,
-    help="Wait until Airflow has the DAG, at most so long.",
+    help="Wait up to MINUTES until Airflow has the DAG.",
 )
 @checks_option
 def schedule_command(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @airflow_k8s.command("trigger")
 @with_airflow
-@click.option("-d", "--dag-name", help="Id of the DAG to run.  [default: that of the pipeline]")
+@click.option(
+    "-d", "--dag-name", help="Start the DAG with this id.  [default: that of the pipeline]"
+)
 @run_options
 @click.option("--unpause", is_flag=True, help="Unpause the DAG before the run.")
 def trigger_command(

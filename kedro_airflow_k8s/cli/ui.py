@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "-d",
     "--dag-name",
-    help="Id of the DAG to show.  [default: that of --pipeline, else Airflow's home page]",
+    help="Show the DAG with this id.  [default: that of --pipeline, else Airflow's home page]",
 )
 @click.option(
     "--run", "last_run", is_flag=True, help="Show the last run of that DAG, or of the pipeline's."

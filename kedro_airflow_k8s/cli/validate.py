@@ -1,4 +1,4 @@
-"""`validate`: what would go wrong on the cluster, without a cluster."""
+"""`validate`: finds problems of a run on the cluster, without a cluster."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def validate_command(
     strict: bool,
     form: str,
 ) -> None:
-    """Look for what would go wrong on the cluster, before the deploy; fail if something would.
+    """Check pipelines for problems on the cluster; exit with 1 if a run would fail.
 
     \b
     Example:

@@ -57,7 +57,7 @@ def refusal(
 
 
 def shown_path(path: Sequence[Any]) -> str:
-    """Return the path of a key as a person would write it: `run_config.secrets[0].key`."""
+    """Return the path of a key for a message, such as `run_config.secrets[0].key`."""
     text = ""
     for step in path:
         if isinstance(step, str) and re.fullmatch(r"[\w-]+", step) and step.isprintable():
@@ -111,7 +111,7 @@ def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         return f"must be {words} {context[bound]}"
     if kind == "string_type":
         plain = isinstance(value, bool | int | float) or hasattr(value, "isoformat")
-        return "must be a text" + (": put it in quotes" if plain else "")
+        return "must be a string" + (": put it in quotes" if plain else "")
     if kind == "bool_type":
         return "must be true or false"
     if kind == "int_type":
@@ -167,7 +167,7 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
 def _bad_key(error: ErrorDetails) -> str:
     steps, key = [step for step in error["loc"] if step != _KEY_MARK], error["input"]
     if not isinstance(key, str):
-        return f"{shown_path(steps)}: the key is {_shown(key)}, not a text: put it in quotes"
+        return f"{shown_path(steps)}: the key is {_shown(key)}, not a string: put it in quotes"
     return f"{shown_path(steps)}: the key {_reason(error, (), BaseModel)}"
 
 
@@ -225,7 +225,7 @@ def _at(path: Path, data: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as the author of the file would recognize it, in few characters."""
+    """Return a short description of a value for a message."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -250,7 +250,7 @@ def _with_names(text: str, taken: Mapping[str, str]) -> str:
     if whole is not None:
         return f"${{kedro_config:{whole}}}"
     for name, value in sorted(taken.items(), key=lambda item: -len(item[1])):
-        # Short ones are in many a word.
+        # Short values are parts of ordinary words.
         if len(value) >= _SHORTEST_HIDDEN:
             text = text.replace(value, f"${{kedro_config:{name}}}")
     return text

@@ -51,7 +51,7 @@ def _server(uri: str) -> str:
 
 
 def _today(kind: Any) -> Any:
-    """Return today's name of a strategy, which kedro-airflow-k8s 0.8 knew under another."""
+    """Return the current name of a strategy that kedro-airflow-k8s 0.8 named differently."""
     return _OLD_TYPES.get(kind.lower(), kind) if isinstance(kind, str) else kind
 
 

@@ -126,7 +126,7 @@ class RunConfig(Section):
     )
     image_pull_secrets: values.Names = Field(
         default=(),
-        description="Secrets used to pull the image: a list of names, or a text with commas.",
+        description="Secrets used to pull the image: a list of names, or a string with commas.",
     )
     service_account_name: values.DnsName | None = Field(
         default=None,
@@ -274,7 +274,7 @@ class AirflowTls(Section):
     @model_validator(mode="after")
     def _key_of_a_certificate(self) -> Self:
         if self.client_key is not None and self.client_certificate is None:
-            reason = "must not stand alone: `client_certificate` names the file of its certificate"
+            reason = "needs `client_certificate`, the file with its certificate"
             raise problems_error({("client_key",): reason})
         return self
 

@@ -25,7 +25,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_value_means_default(cls, data: Any) -> Any:
-        """YAML says null where everything below a key is commented out."""
+        """Treat null as absent: YAML has it where everything below a key is commented out."""
         if data is None:
             return {}
         if cls.shorthand and isinstance(data, str):
@@ -41,7 +41,7 @@ class Section(BaseModel):
 
     @classmethod
     def _read(cls, key: Any, text: str) -> Any:
-        """Convert the text of a key to its type: values from the environment are texts."""
+        """Convert the string of a key to its type: values from the environment are strings."""
         name = cls.also_named.get(key, key)
         wanted = _kind(cls.model_fields[name].annotation) if name in cls.model_fields else None
         if wanted is int:

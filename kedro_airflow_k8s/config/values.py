@@ -18,7 +18,7 @@ from kedro_airflow_k8s.pod.environment import OWN_VARIABLES, RAW_VARIABLE
 
 _T = TypeVar("_T")
 
-# Airflow's own presets and those that its cron library adds. `@continuous` and `@once` are no cron.
+# Airflow's own presets and those of its cron library. `@continuous` and `@once` are not cron.
 CRON_PRESETS = (
     "@once",
     "@continuous",
@@ -33,8 +33,8 @@ CRON_PRESETS = (
 )
 _DAY = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _MACRO = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-# What Kedro's command line takes for the key of a parameter; dots make it a nested one. Kubernetes
-# would put an environment variable for `$(NAME)`.
+# The key of a parameter on Kedro's command line, with dots if it is nested. Kubernetes would
+# replace `$(NAME)` by an environment variable.
 _VARIABLE = re.compile(r"[^,=$\[\].\s]+(\.[^,=$\[\].\s]+)*")
 _VARIABLE_ALLOWED = (
     "must be a name that can be a Kedro parameter: without spaces, `,`, `=`, `$`, `[`, `]`, and"
@@ -53,20 +53,20 @@ _CONNECTION_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 
 
 FILL_PATH = "/mnt/kedro-data"
-"""Where the task that fills a fresh volume mounts it, beside the data folder of the image."""
+"""Where the task that fills a new volume mounts it, next to the data folder of the image."""
 
 
 def mount_reason(path: str) -> str | None:
     """Return why nothing can be mounted at a path in a pod, or None if something can."""
     if f"{path}/".startswith(f"{FILL_PATH}/") or f"{FILL_PATH}/".startswith(f"{path}/"):
-        return f"must be apart from {FILL_PATH}, where a fresh volume is filled"
+        return f"must not overlap with {FILL_PATH}, where a new volume is filled"
     return k8s.mount_path_reason(path)
 
 
 def variable_reason(name: str) -> str | None:
     """Return why a pod's environment variable cannot have a name, or None if it can."""
     if name.startswith(OWN_VARIABLES) and name != RAW_VARIABLE:
-        return f"must not begin with {OWN_VARIABLES}: such variables are the DAG's own"
+        return f"must not begin with {OWN_VARIABLES}: the DAG sets these variables itself"
     return k8s.env_name_reason(name)
 
 
@@ -143,7 +143,7 @@ def cron_reason(text: str) -> str | None:
     if len(fields) != 5:
         return (
             f"must be {presets} or a cron expression of five fields (minute, hour, day of month, "
-            f"month, day of week): these are {len(fields)}, and Airflow has no seconds or years"
+            f"month, day of week): this one has {len(fields)}, and Airflow has no seconds or years"
         )
     if any(re.fullmatch(r"(?i)[rh](\(.*)?(/.*)?", field) for field in fields):
         return "must not have the random fields `R` and `H`: each parse would give another schedule"
@@ -168,12 +168,12 @@ def timezone_reason(name: str) -> str | None:
         return None
     from zoneinfo import available_timezones  # looks through hundreds of files
 
-    # Some systems list their own setting and a stand-in for none among the zones.
+    # Some systems list these two among the zones, although they are not zones.
     known = available_timezones() - {"Factory", "localtime"}
     if not known:
         return (
             "cannot be checked: this machine has no list of time zones."
-            " `pip install tzdata` brings one"
+            " `pip install tzdata` installs one"
         )
     if name in known:
         return None
@@ -188,7 +188,7 @@ def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None
 
     Args:
         names: The names, with dots where they are nested.
-        earlier: Other names, to the key of the configuration that they stand under.
+        earlier: Other names, each with the key of the configuration that has it.
     """
     both = [name for name in names if name in earlier]
     if both:
@@ -208,7 +208,7 @@ def twice_reason(names: Sequence[str], earlier: Mapping[str, str]) -> str | None
 
 def _parameter_reason(name: str) -> str | None:
     if name == "kedro_params":
-        return "must not be kedro_params: under that name, runs hold the parameters without a field"
+        return "must not be kedro_params: runs use this name for parameters without a form field"
     return None if _VARIABLE.fullmatch(name) else _VARIABLE_ALLOWED
 
 
@@ -237,7 +237,7 @@ def _digits(number: int) -> str:
 
 
 def _number_as_text(value: Any) -> Any:
-    """YAML reads `cpu: 1` as a number; Kubernetes wants a text."""
+    """Convert a number to a string: YAML reads `cpu: 1` as a number, Kubernetes needs a string."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, int):
@@ -268,7 +268,7 @@ def _access_modes(modes: tuple[str, ...]) -> tuple[str, ...]:
 def _size_reason(text: str) -> str | None:
     reason = k8s.quantity_reason(text)
     if reason is None and k8s.parse_quantity(text) == Decimal(0):
-        return "must be more than nothing, such as 1Gi"
+        return "must be greater than 0, such as 1Gi"
     return reason
 
 

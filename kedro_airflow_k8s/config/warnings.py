@@ -14,20 +14,20 @@ from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.wording import Nearest
 
 _IN_BYTES = ("memory", "ephemeral-storage")
-# `default` may well be the name of an entry of its own.
+# `default` may be the name of another entry.
 _LIKE_DEFAULT = 0.8
 _NO_EFFECT = "This setting has no effect."
 
 
 @dataclass(frozen=True)
 class ConfigWarning:
-    """A setting that probably does not do what its author wants.
+    """A setting that probably does not do what its author intended.
 
     Attributes:
         path: The key, such as `run_config.volume.size`.
-        reason: What is doubtful about it, as a sentence.
-        consequence: What follows from it, as a sentence.
-        fix: The way out, as a sentence.
+        reason: What is wrong with it, as a sentence.
+        consequence: The consequence, as a sentence.
+        fix: The fix, as a sentence.
     """
 
     path: str
@@ -68,7 +68,7 @@ def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[Config
             path=shown_path(at),
             reason=f"The name looks like {RESOURCES_DEFAULT!r}, but is not the same.",
             consequence="Nodes without a resources tag do not use this entry.",
-            fix=f"Rename it to {RESOURCES_DEFAULT!r}, or to something less like it.",
+            fix=f"Rename it to {RESOURCES_DEFAULT!r}, or choose a name that is less similar.",
         )
     if not re.fullmatch(r"[\w.-]+", name):
         yield ConfigWarning(

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 CUTOFF = 0.7
-"""Least likeness of a suggested name, as difflib measures it from 0 to 1."""
+"""Least similarity of a suggested name, as difflib measures it from 0 to 1."""
 
-# To compare one name with thousands takes a tenth of a second, and a hundred unknown names have one
-# cause.
+# To compare one name with thousands takes a tenth of a second, and a hundred unknown names usually
+# have the same cause.
 _MOST_SEARCHES = 20
 _MOST_LISTED = 5
 
@@ -19,7 +19,7 @@ class Nearest:
 
     Args:
         names: All known names.
-        cutoff: Least likeness of a suggested name.
+        cutoff: Least similarity of a suggested name.
     """
 
     def __init__(self, names: Iterable[str], cutoff: float = CUTOFF) -> None:
@@ -28,7 +28,7 @@ class Nearest:
         self._left = _MOST_SEARCHES
 
     def find(self, name: str) -> str | None:
-        """Return the known name most like `name`, whatever the case and the dashes, or None."""
+        """Return the known name most similar to `name`, ignoring case and dashes, or None."""
         self._left -= 1
         if self._left < 0:
             return None

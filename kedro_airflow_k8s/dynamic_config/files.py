@@ -16,8 +16,8 @@ def config_files(
     """Return the files that match patterns of a loader, sorted within each environment.
 
     Args:
-        loader: The project's loader. One that is not Kedro's, or that reads from an archive or from
-            elsewhere than this machine, has no files to look into.
+        loader: The project's loader. A loader that is not Kedro's, or that reads from an archive or
+            a remote place, has no files here.
         patterns: As in the loader's `config_patterns`.
         envs: The environments, as folders; the loader's own two if not given.
     """
@@ -41,7 +41,7 @@ def config_files(
 
 
 def _without_bare_stars(pattern: str) -> str:
-    """Kedro's pattern for `Path.glob`, to which `x/**` has folders only."""
+    """Convert a pattern of Kedro for `Path.glob`, where `x/**` matches only folders."""
     return f"{pattern}/*" if pattern.endswith("**") else pattern
 
 

@@ -1,4 +1,4 @@
-"""What git says of a project: the commit, the branch, and whether there are changes."""
+"""The git state of a project: the commit, the branch, and whether there are changes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_REPOSITORY = "none"
-"""Of a project that is in no git repository, or where git is not installed."""
+"""For a project that is not in a git repository, or if git is not installed."""
 
 NO_COMMIT = "no-commit"
-"""Of a repository that has no commit yet."""
+"""For a repository without a commit."""
 
 UNREADABLE = "unreadable"
-"""Of a repository that is broken, or that git refuses to read."""
+"""For a repository that is broken, or that git refuses to read."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What is checked out.
+    """The commit and branch that are checked out.
 
     Attributes:
         commit: The full hash; None without a repository, or before its first commit.
-        branch: The name of the branch; None where none is checked out.
+        branch: The name of the branch; None if no branch is checked out.
     """
 
     commit: str | None = None
@@ -38,10 +38,10 @@ class Head:
 
 
 def head_of(folder: Path) -> Head:
-    """Return what is checked out in the repository that a folder is in.
+    """Return the commit and branch that are checked out.
 
     Args:
-        folder: A folder; a repository of which it is a part counts.
+        folder: The repository, or a folder in it.
     """
 
     def answer(repo: Repo) -> Head:
@@ -53,16 +53,15 @@ def head_of(folder: Path) -> Head:
 def describe_commit(
     project_path: Path, *dag_folders: Path, generated: Sequence[str] = ("*.py",)
 ) -> str:
-    """Return the commit's full hash, with what keeps it from being the whole truth.
+    """Return the full hash of the commit, with suffixes for the state of the project.
 
-    `-dirty`: the project has changes, or files that git neither knows nor ignores.
-    `-unchecked`: git does not say whether it has. `-detached`: no branch is checked out.
-    `-shallow`: the clone has no history.
+    `-dirty`: the project has uncommitted changes or untracked files. `-unchecked`: git cannot
+    check this. `-detached`: no branch is checked out. `-shallow`: the clone has no history.
 
     Args:
         project_path: The Kedro project, which may be a folder of a larger repository.
-        dag_folders: Where DAGs are written.
-        generated: Patterns of files in there that do not make the project dirty.
+        dag_folders: The folders for DAGs.
+        generated: Patterns of files in them that do not make the project dirty.
     """
 
     def answer(repo: Repo) -> str:
@@ -106,7 +105,7 @@ def _commit(repo: Repo) -> str:
     """Return the hash of the commit that is checked out, empty if there is none yet.
 
     Raises:
-        GitError: If git does not say.
+        GitError: If git fails.
     """
     from git.exc import GitCommandError
     from git.refs import SymbolicReference
@@ -127,7 +126,7 @@ def _branch(repo: Repo) -> str | None:
     """Return the branch that is checked out, which may have no commit yet."""
     try:
         name = repo.active_branch.name
-    except (TypeError, ValueError):  # None is, or a hash that GitPython does not know as one.
+    except (TypeError, ValueError):  # No branch, or a hash in a format unknown to GitPython.
         return None
     # Git's newer store of references has this in the file that named the branch.
     return str(repo.git.symbolic_ref("--short", "HEAD")) if name == ".invalid" else name
@@ -151,7 +150,7 @@ def _reservations(repo: Repo, project_path: Path, excluded: Sequence[str]) -> It
 
 
 def _in(repo: Repo, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
-    """Yield git's patterns that leave out some files of a folder."""
+    """Yield git's patterns that exclude some files of a folder."""
     root = Path(repo.working_dir).resolve()
     if not folder.resolve().is_relative_to(root):
         return
@@ -163,5 +162,5 @@ def _in(repo: Repo, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
 def _is_detached(repo: Repo) -> bool:
     try:
         return repo.head.is_detached
-    except ValueError:  # A hash that GitPython does not know as one.
+    except ValueError:  # A hash in a format unknown to GitPython.
         return True

@@ -1,7 +1,7 @@
-"""The entry point by which every session of Kedro knows `${kedro_config:...}`.
+"""The entry point that registers `${kedro_config:...}` in every Kedro session.
 
-Kedro imports the hooks of plugins when a session begins, after settings.py and before it makes the
-config loader, which reads globals.yml at once. So the import registers the resolver.
+Kedro imports the hooks of plugins when a session begins, after settings.py and before it creates
+the config loader, which reads globals.yml at once. So the import registers the resolver.
 """
 
 from kedro.framework.project import settings
@@ -10,7 +10,7 @@ from kedro_airflow_k8s.dynamic_config import resolver
 
 
 class DynamicConfigHooks:
-    """No hooks: the import is enough."""
+    """An object without hooks: the import is enough."""
 
 
 hooks = DynamicConfigHooks()

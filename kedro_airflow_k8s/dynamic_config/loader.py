@@ -1,7 +1,7 @@
 """The short form `${name}` and `${name|default}`, as kedro-airflow-k8s 0.8 had it.
 
-To OmegaConf these are keys at the top of the configuration, the second one a key that is called
-`name|default`. Where the files have no such key, it is read as `${kedro_config:name,default}`.
+OmegaConf reads these as top-level keys of the configuration, named `name` and `name|default`. If
+the files have no such key, it is read as `${kedro_config:name,default}`.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from kedro_airflow_k8s.dynamic_config import resolver
 from kedro_airflow_k8s.dynamic_config.files import config_files
 
 UNESCAPED = r"(?<!\\)((?:\\\\)*)"
-"""In front of a dollar sign: an even number of backslashes. With an odd one nothing is resolved."""
+"""An even number of backslashes before a dollar sign. With an odd number, nothing is resolved."""
 
 SHORT_FORM = re.compile(
-    # No dots, which lead to keys of keys, no colon, which makes a resolver, no underscore at the
-    # beginning, which is for the file's own use.
+    # No dots, which select nested keys; no colon, which calls a resolver; no leading underscore,
+    # which is for the file's internal use.
     UNESCAPED + r"\$\{\s*((?!_)[^\s${}()\[\]:.,|\\'\"]+)(\|[^\s{}()\[\]:.\\'\"]*)?\s*\}"
 )
-"""What OmegaConf reads as one key at the top: backslashes, the name, and `|` with the default."""
+"""What OmegaConf reads as a top-level key: backslashes, the name, and `|` with the default."""
 
 _OC_ENV = "oc.env"
 
 
 class DynamicConfigLoader(OmegaConfigLoader):
-    """Kedro's OmegaConfigLoader, for which `${name|default}` is `KEDRO_CONFIG_<NAME>` in all files.
+    """Kedro's OmegaConfigLoader, with `${name|default}` for `KEDRO_CONFIG_<NAME>` in all files.
 
     One line of settings.py sets it:
 
     `from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS`
 
-    Keys of the files and runtime parameters go above variables, as they do for OmegaConf.
+    Keys of the files and runtime parameters take precedence over variables.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return what the files of a kind say, as Kedro's loader does.
+        """Return the merged content of the files of a kind, as Kedro's loader does.
 
         Args:
             key: The kind of file, such as `catalog`.
@@ -58,12 +58,12 @@ class DynamicConfigLoader(OmegaConfigLoader):
 def read(
     loader: AbstractConfigLoader, kind: str, as_kedro: Callable[[str], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the files of a kind say, in which the short form counts.
+    """Return the merged content of the files of a kind, with the short form resolved.
 
     Args:
         loader: The loader. Archives, and loaders that are not Kedro's, have no short form.
         kind: The kind of file, a key of the loader's `config_patterns`.
-        as_kedro: Reads them without the short form. Only where that fails they are read here.
+        as_kedro: Reads them without the short form. They are read here only if that fails.
 
     Raises:
         InterpolationResolutionError: If a name has no value and no default.
@@ -77,17 +77,17 @@ def read(
         resolver.register()
         return _read(loader, kind)
     finally:
-        # Credentials alone may have it, and Kedro leaves it behind where it fails.
+        # Only credentials may use it, and Kedro does not remove it after an error.
         if kind == "credentials" and not had_oc_env:
             OmegaConf.clear_resolver(_OC_ENV)
 
 
 def long_form(value: Any, own: Collection[str]) -> Any:
-    """Return what a file says with the resolver in place of the short form.
+    """Return the content of a file with the resolver in place of the short form.
 
     Args:
         value: A value of the file, or all of it.
-        own: The keys at the top of the files: nothing takes their place.
+        own: The top-level keys of the files, which are not replaced.
     """
     if isinstance(value, dict):
         return {key: long_form(part, own) for key, part in value.items()}
@@ -119,7 +119,7 @@ def _read(loader: OmegaConfigLoader, kind: str) -> dict[str, Any]:
         return base
     patterns = loader.config_patterns[kind]
     try:
-        # Kedro has not come to these files yet, and checks more.
+        # Kedro has not read these files yet, and its own method checks more.
         above = loader.load_and_merge_dir_config(
             str(Path(loader.conf_source) / env), patterns, kind, set(), kind == "credentials"
         )
@@ -134,7 +134,7 @@ def _read_env(loader: OmegaConfigLoader, kind: str, env: str) -> dict[str, Any]:
     files = config_files(loader, loader.config_patterns[kind], [env])
     contents = [_plain(OmegaConf.load(file), resolve=False) for file in files]
     if kind == "credentials":
-        # Kedro checks this in files of other kinds before it fails.
+        # In files of other kinds, Kedro has checked this before it failed.
         counted = Counter(key for content in contents for key in content)
         twice = [key for key, count in counted.items() if count > 1]
         if twice:
@@ -144,7 +144,7 @@ def _read_env(loader: OmegaConfigLoader, kind: str, env: str) -> dict[str, Any]:
     if kind == "parameters":
         contents.append(loader.runtime_params)
     own = {key for content in contents for key in content}
-    # To a key that refers to itself, as in `commit_id: ${commit_id}`, the name is the variable.
+    # A key that refers to itself, as in `commit_id: ${commit_id}`, refers to the variable.
     translated = (
         {key: long_form(value, own - {key}) for key, value in content.items()}
         for content in contents

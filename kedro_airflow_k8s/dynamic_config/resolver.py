@@ -36,7 +36,7 @@ def register(loader_args: Mapping[str, Any] | None = None) -> None:
 def is_ours() -> bool:
     """Return whether `${kedro_config:...}` is the resolver of this file, in this process."""
     try:
-        # Without a name: the project's own resolver is not to do anything.
+        # Without a name, so that the project's own resolver does nothing.
         OmegaConf.to_container(OmegaConf.create({"x": f"${{{NAME}:}}"}), resolve=True)
     except InterpolationResolutionError as error:
         return _USAGE in str(error)
@@ -46,7 +46,7 @@ def is_ours() -> bool:
 def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
     """Register a resolver in place of the one that has the name, with any version of OmegaConf."""
     major, minor = (int(part) for part in __version__.split(".")[:2])
-    # In older versions `register_resolver` is something else; newer ones warn of the other name.
+    # In older versions, `register_resolver` does something else. Newer ones warn of the other name.
     if (major, minor) >= (2, 4):
         OmegaConf.register_resolver(name, resolver, replace=True)
     else:
@@ -64,15 +64,15 @@ def kedro_config(*arguments: Any) -> Any:
     """
     if not 1 <= len(arguments) <= 2:
         raise InterpolationResolutionError(
-            f"{_USAGE}, and got {len(arguments)} values. Put a default with a comma in quotes:"
+            f"{_USAGE}, but got {len(arguments)} values. Put a default with a comma in quotes:"
             f" ${{{NAME}:name,'a, b'}}."
         )
     name = arguments[0]
-    # OmegaConf makes a number of 2021, and something else than its text of 1e5, true or null.
+    # OmegaConf converts 2021 to a number, and 1e5, true or null to other values.
     if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
         raise InterpolationResolutionError(
             f"{name!r} is not a name for ${{{NAME}:...}}, which takes letters, digits and"
-            " underscores. Put a name that reads as something else in quotes."
+            " underscores. Put names such as 1e5, true or null in quotes."
         )
     value = value_of(str(name))
     if value is not None:

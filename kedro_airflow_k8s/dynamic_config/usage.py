@@ -1,4 +1,4 @@
-"""Which names the files of a project's configuration take from the environment."""
+"""Finds the names that a project's configuration files take from the environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kedro_airflow_k8s.dynamic_config.resolver import NAME
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 
 MLFLOW_PATTERNS = ("mlflow*", "mlflow*/**", "**/mlflow*")
-"""The files that kedro-mlflow makes the loader read in a run."""
+"""The patterns that kedro-mlflow adds to the loader in a run."""
 
 _LONG_FORM = re.compile(UNESCAPED + rf"\$\{{\s*{NAME}\s*:\s*['\"]?([^\s,'\"{{}}]+)['\"]?\s*(,)?")
 
@@ -29,7 +29,7 @@ class Use:
     Attributes:
         name: The name, in lower case.
         file: The file, in the folder of the configuration.
-        has_default: Whether the file says what to take where there is no value.
+        has_default: Whether the file has a default for it.
     """
 
     name: str
@@ -47,8 +47,8 @@ def used_names(
 ) -> tuple[Use, ...]:
     """Return the names that kinds of file use, each once per file.
 
-    Values that Python code puts together are not seen, nor is anything of loaders that are not
-    Kedro's. A file that is not YAML has no names: to read it fails with Kedro's own message.
+    Names in strings that Python code builds are not found, and none of loaders that are not
+    Kedro's. A file that is not valid YAML has no names: Kedro reports it when it reads the file.
 
     Args:
         loader: The project's loader.
@@ -82,7 +82,7 @@ def used_names(
 
 
 def _content(file: Path, *, everything: bool) -> dict[Any, Any]:
-    """Return the keys and values of a file; none where it is sure to have no name."""
+    """Return the keys and values of a file; none if it cannot contain a name."""
     text = file.read_text(encoding="utf-8", errors="replace")
     if not everything and NAME not in text:
         return {}

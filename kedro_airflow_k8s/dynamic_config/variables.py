@@ -1,4 +1,4 @@
-"""What `KEDRO_CONFIG_<NAME>` says, and git for the two names that need no variable."""
+"""The values of names: from `KEDRO_CONFIG_<NAME>` or, for two names, from git."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def value_of(name: str, folder: Path | None = None) -> str | None:
     value = os.environ.get(variable_name(name))
     if value is not None or name.lower() not in FROM_GIT:
         return value
-    # Git is read where it is used only, and each time: there may be a new commit.
+    # Git is read only if needed, and each time: there may be a new commit.
     from kedro_airflow_k8s.dynamic_config.git import head_of
 
     head = head_of(folder or _project_folder())
@@ -66,7 +66,7 @@ def advice(name: str) -> str:
     near = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if near != name:
         return (
-            "names are letters, digits and `_`, as shells have it for variables. Write"
+            "a name may contain only letters, digits and `_`, like a shell variable. Write"
             f" ${{kedro_config:{near}}} and set the environment variable {variable_name(near)}, or"
             f" give a default: ${{kedro_config:{near},default}}."
         )

@@ -16,7 +16,7 @@ from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 from kedro_airflow_k8s.sandbox.locks import PREFERRED_PORTS
 
-# The first part of the path of Airflow's pages and APIs, as people copy them from the address bar.
+# The first part of the path of Airflow's pages and APIs, as copied from the address bar.
 _PAGES = frozenset({"api", "auth", "dags", "home", "login"})
 
 
@@ -87,8 +87,8 @@ def base_address(url: str) -> str:
     base = urlunsplit((parts.scheme, parts.netloc, "/".join(steps[:page]), "", ""))
     if page is not None:
         raise ConfigError(
-            f"AIRFLOW_URL:{shown} must be the base address of Airflow, not one of its pages. Leave"
-            f" out the path: {base}. Nothing was written."
+            f"AIRFLOW_URL:{shown} must be the base address of Airflow, not one of its pages. Omit"
+            f" the path: {base}. Nothing was written."
         )
     return base
 
@@ -96,8 +96,7 @@ def base_address(url: str) -> str:
 def _check_output(output: str) -> None:
     if re.match(r"https?://", output, re.IGNORECASE):
         raise ConfigError(
-            f"--output: found {output!r}; must be where Airflow reads DAG files: a folder, or"
-            " gs://, s3:// or abfs:// with a bucket and a folder. If this is the address of"
-            " Airflow, the value of --output is missing: a shell variable may be empty. Nothing"
-            " was written."
+            f"--output: found {output!r}; must be the place of the DAG files: a folder, or gs://,"
+            " s3:// or abfs:// with a bucket and a folder. If this is the address of Airflow, the"
+            " value of --output is missing: a shell variable may be empty. Nothing was written."
         )

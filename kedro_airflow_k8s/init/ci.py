@@ -13,7 +13,7 @@ from kedro_airflow_k8s.pod.stores import store_of
 DEFAULT_REGISTRY: Registry = "ghcr"
 
 WAIT_MINUTES = 60
-"""How long a job waits for the run of a branch."""
+"""How long a job waits for the run of a branch, in minutes."""
 
 PARSE_MINUTES = 15
 """How long a job waits until Airflow has a scheduled DAG: a copied bucket can take minutes."""

@@ -45,7 +45,7 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
 
 
 def config_variables(text: str) -> set[str]:
-    """Return the variables `KEDRO_CONFIG_<NAME>` that a file cannot do without."""
+    """Return the variables `KEDRO_CONFIG_<NAME>` that a file requires."""
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     names = set(re.findall(r"\$\{(?:kedro_config:)?\s*([A-Za-z]\w*)\s*\}", lines))
     # The other names are keys of the file itself, or git has their values.

@@ -50,7 +50,7 @@ def dockerfile(facts: ProjectFacts) -> str:
 
 
 def _check_home(mount_path: PurePosixPath) -> None:
-    """Refuse a folder for the project that belongs to the system: the pods' user will own it."""
+    """Raise an error for a folder that belongs to the system: the pods' user will own it."""
     found = f"run_config.volume.mount_path: found {str(mount_path)!r};"
     way_out = (
         "Mount the volume elsewhere, such as at /home/kedro_docker/data, or omit --dockerfile and"

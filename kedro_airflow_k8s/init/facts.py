@@ -1,4 +1,4 @@
-"""What `init` knows about a project, and how it finds that out."""
+"""Facts about a project that `init` needs, and how they are found."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def read_facts(
         project: The project.
         metadata: What Kedro's CLI knows about it.
         env: The environment whose folder gets the file.
-        airflow: Where it is to run.
+        airflow: The Airflow that it will run on.
         registry: Where its images go; None if that is unknown.
     """
     name = str(metadata.project_name)
@@ -250,7 +250,7 @@ def relative(path: Path, folder: Path) -> str:
 def slug(name: str, package_name: str) -> str:
     """Return a name for image, namespace and DAG, as `ProjectFacts.slug` describes it.
 
-    Names that have no such spelling get a hash, so that two of them differ.
+    A name that cannot be transliterated becomes a hash, so that two such names differ.
     """
     from slugify import slugify
 

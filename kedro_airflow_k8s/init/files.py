@@ -1,4 +1,4 @@
-"""Reads and writes files of a project: whole files, and nothing if something is in the way."""
+"""Reads and writes files of a project: whole files, and none if one of them fails."""
 
 from __future__ import annotations
 

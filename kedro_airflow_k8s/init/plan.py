@@ -110,7 +110,7 @@ def _env_folder(project: KedroProject, env: str) -> Path:
 def _check_replaced(
     replaced: Sequence[Path], config: Path, request: InitRequest, project_path: Path
 ) -> None:
-    """Refuse to replace files of the user without --force, or to add a second configuration.
+    """Raise an error for files that would be replaced without --force, or a second configuration.
 
     Raises:
         ScaffoldError: There are some.
@@ -118,8 +118,8 @@ def _check_replaced(
     others = [path for path in replaced if path.name in CONFIG_FILES and path != config]
     if others and request.force:
         raise ScaffoldError(
-            f"{relative(others[0], project_path)} already exists, and Kedro refuses two files of"
-            f" this kind. Rename it to {config.name}, or delete it. Nothing was written."
+            f"{relative(others[0], project_path)} already exists, and Kedro accepts only one such"
+            f" file. Rename it to {config.name}, or delete it. Nothing was written."
         )
     # A line is added to the requirements, and users do not edit the schema.
     ours = (requirements.NAME, config_file.SCHEMA_FILE)
@@ -129,8 +129,8 @@ def _check_replaced(
         if request.adds_files and (others or config in replaced):
             more = " To keep it and only add files, omit AIRFLOW_URL, --output and --airflow-auth."
         raise ScaffoldError(
-            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. Edit what is"
-            " there, see what init would write with --dry-run --force, or replace it with --force."
+            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. To replace it,"
+            " add --force. To only print what init would write, add --dry-run --force."
             f"{more} Nothing was written."
         )
 

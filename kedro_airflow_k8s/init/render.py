@@ -1,4 +1,4 @@
-"""Fills the templates of `init`, and writes any text so that it means itself in them."""
+"""Renders the templates of `init`, and escapes texts for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kedro_airflow_k8s.dag.jinja import jinja_environment
 def render(template: str, **values: Any) -> str:
     """Return the text of a template. The functions below are its filters.
 
-    Its delimiters occur neither in a workflow's expressions nor in a shell.
+    The delimiters do not conflict with the expressions of workflows or with shells.
     """
     environment = jinja_environment(
         "init",

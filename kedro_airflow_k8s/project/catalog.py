@@ -26,8 +26,8 @@ MEMORY_TYPES = frozenset(
 _CACHED_TYPES = frozenset(
     ("CachedDataset", "kedro.io.CachedDataset", "kedro.io.cached_dataset.CachedDataset")
 )
-# The first two are those that Kedro's own context knows to be paths; partitions of older versions
-# and datasets of other packages have the third.
+# Kedro's own context converts the first two. Partitioned datasets of older versions and datasets of
+# other packages have the third.
 _PATH_KEYS = ("filepath", "path", "folderpath")
 _CREDENTIALS = "credentials"
 
@@ -42,7 +42,7 @@ class _Pattern:
 
     def match(self, name: str) -> dict[str, Any] | None:
         """Return the values of the placeholders, or None if a name does not match."""
-        # Kedro's patterns take no notice of case. Nearly all names fail here, quickly.
+        # Kedro's patterns ignore case. Nearly all names fail here, quickly.
         if name.isascii() and not name.lower().startswith(self.beginning):
             return None
         found = self.parser.parse(name)
@@ -67,8 +67,8 @@ class Catalog:
         for name, entry in (config or {}).items():
             if not isinstance(entry, Mapping):
                 raise ConfigError(
-                    f"The catalog's entry {name!r} must be keys such as `type`. If it is only a"
-                    " value for others to refer to, begin its name with an underscore."
+                    f"The catalog's entry {name!r} must be a mapping with keys such as `type`. If"
+                    " other entries only refer to its value, begin its name with an underscore."
                 )
             if CatalogConfigResolver.is_pattern(name):
                 patterns[name] = entry
@@ -78,14 +78,14 @@ class Catalog:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the datasets that have an entry of their own."""
+        """The names of the datasets that are entries, not matches of a pattern."""
         return frozenset(self._entries)
 
     def entries(self, names: Iterable[str]) -> dict[str, CatalogEntry]:
-        """Return what the catalog says of datasets; one that it does not declare is missing.
+        """Return the entries of datasets by name, without datasets that are not in the catalog.
 
         Args:
-            names: Names of datasets, and of parameters, which are passed over.
+            names: Names of datasets, and of parameters, which are ignored.
         """
         found = {}
         for name in dict.fromkeys(names):
@@ -116,7 +116,7 @@ def credential_names(
     Their values are not kept, and nothing in them is resolved.
 
     Args:
-        loader: The project's config loader, which knows how the files are named.
+        loader: The project's config loader, which has the patterns of the files' names.
         conf_path: The folder of the configuration.
         envs: The environments, as folders in it.
 
@@ -128,14 +128,14 @@ def credential_names(
             return frozenset(_keys_of_files(loader, envs))
         return frozenset(map(str, loader[_CREDENTIALS]))
     except Exception as error:  # noqa: BLE001
-        # Each loader has errors of its own, and their texts may hold secrets.
+        # Each loader has its own errors, and their texts may contain secrets.
         raise ConfigError(
-            f"The credentials files cannot be read ({type(error).__name__})."
+            f"The credentials files cannot be read ({type(error).__name__}). Check their syntax."
         ) from None
 
 
 def credential_patterns(loader: AbstractConfigLoader) -> tuple[str, ...]:
-    """Return the patterns by which a loader finds the credentials files, if it has any."""
+    """Return the loader's patterns for the names of credentials files, if it has any."""
     known = getattr(loader, "config_patterns", None)
     found = known.get(_CREDENTIALS) if isinstance(known, dict) else None
     listed = [found] if isinstance(found, str) else list(found or ())
@@ -169,7 +169,7 @@ def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
             if name in patterns
         ]
     except Exception as error:
-        # Kedro's own, and those of the library that reads its patterns.
+        # Errors of Kedro, and of the library that parses its patterns.
         raise ConfigError(f"The catalog's patterns are wrong: {error}") from error
 
 
@@ -197,11 +197,11 @@ def _filled(config: Any, values: Mapping[str, Any]) -> Any:
 
 def _entry(config: Mapping[str, Any]) -> CatalogEntry:
     types = list(_types(config))
-    # What is only kept for the time of the process is stored by what it wraps.
+    # A CachedDataset stores its data by the dataset that it wraps.
     cached = types[0] in _CACHED_TYPES and len(types) > 1
     return CatalogEntry(
         type=types[1] if cached else types[0],
-        # What the catalog itself gives it is there in every process.
+        # With `data`, the catalog itself has the value, in every process.
         in_memory=types[1 if cached else 0] in MEMORY_TYPES and "data" not in config,
         path=_path(config),
         credentials=tuple(dict.fromkeys(_credentials(config))),

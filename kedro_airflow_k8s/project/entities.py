@@ -1,4 +1,4 @@
-"""What the plan needs to know of a Kedro project, free of Kedro's own classes."""
+"""A Kedro project as plain data, without Kedro's classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_PIPELINE = "__default__"
-"""Kedro's name of the pipeline that `kedro run` takes when none is named."""
+"""The name of the pipeline that `kedro run` runs by default."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class PipelineNode:
         inputs: Names of the datasets and parameters it takes, in the order of its definition.
         outputs: Names of the datasets it makes, in the order of its definition.
         tags: The node's tags, sorted.
-        function: The name of its function, for a person to read.
+        function: The name of its function, for display.
         doc: The docstring of its function, without indentation; empty if it has none.
     """
 
@@ -35,12 +35,12 @@ class PipelineNode:
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """What the catalog says of a dataset; patterns (dataset factories) count for what they match.
+    """The catalog entry of a dataset, also if it matches a pattern (a dataset factory).
 
     Attributes:
         type: The class as the catalog names it, such as `pandas.CSVDataset`.
         in_memory: Whether it is a MemoryDataset, which ends with its process.
-        path: Where it is stored, as the catalog writes it; None if it does not say.
+        path: Its path, as written in the catalog; None if it has none.
         credentials: The names of the entries of credentials.yml that it refers to.
         inner_types: The classes of the datasets inside it, such as that of a partition.
     """
@@ -54,19 +54,20 @@ class CatalogEntry:
 
 @dataclass(frozen=True)
 class KedroMlflow:
-    """What kedro-mlflow will do in the pods, by the project's mlflow.yml.
+    """The settings of kedro-mlflow in the pods, from the project's mlflow.yml.
 
     Attributes:
         experiment: The name of the experiment that it logs to.
         tracking_uri: The address of the server; None where mlflow.yml leaves it to the environment.
         restore_experiment: Whether a deleted experiment may be restored.
-        experiment_settings: What a new experiment gets besides: artifact location and tags.
-        run_name: What it calls runs; None where it takes the pipeline's name.
+        experiment_settings: Other settings of a new experiment: artifact location and tags.
+        run_name: The name of runs; None if it uses the pipeline's name.
         without: The pipelines for which tracking is switched off.
         flatten: How parameters that are dictionaries are logged: `flatten`, `recursive`, `sep`.
-        long_params: What becomes of parameters that are too long: fail, truncate or tag.
-        source: The file that says so, as a person would name it.
-        in_default_env: Whether it is in the default environment only, which images often lack.
+        long_params: What happens to parameters that are too long: fail, truncate or tag.
+        source: The path of the file, for messages.
+        in_default_env: Whether the file is only in the default environment, which images often
+            lack.
     """
 
     experiment: str
@@ -83,21 +84,21 @@ class KedroMlflow:
 
 @dataclass(frozen=True)
 class ProjectPipeline:
-    """One pipeline of a Kedro project: what its plan needs to know.
+    """A pipeline of a Kedro project, with the data that its plan needs.
 
     Attributes:
         package_name: The project's Python package.
         env: The configuration environment its pods run with.
-        is_default_env: Whether that is the one `kedro run` takes when none is named.
-        name: The name under which it is registered.
+        is_default_env: Whether `kedro run` uses that environment by default.
+        name: Its registered name.
         nodes: Its nodes in topological order.
-        commit: The git commit and what keeps it from being the whole truth, such as `0a1b2c-dirty`.
+        commit: The git commit, with suffixes for changes that it lacks, such as `0a1b2c-dirty`.
         parameters: The Kedro parameters of the environment, read if the configuration shows some.
-        catalog: What the catalog says of the pipeline's datasets, by name; a dataset that is
-            missing is not declared. None where the catalog was not read.
+        catalog: The catalog entries of the pipeline's datasets, by name. None if the catalog was
+            not read.
         smaller: Other registered pipelines whose nodes are among this one's, by name, each with
             the names of its nodes.
-        mlflow: What kedro-mlflow will do; None where it is not installed or not configured.
+        mlflow: The settings of kedro-mlflow; None if it is not installed or not configured.
         variables: Environment variables that every pod has, for the project's configuration.
     """
 
@@ -114,6 +115,6 @@ class ProjectPipeline:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def in_memory(self, dataset: str) -> bool:
-        """Whether a dataset ends with the process that made it: undeclared, or declared so."""
+        """Return whether a dataset ends with its process: undeclared, or a MemoryDataset."""
         entry = (self.catalog or {}).get(dataset)
         return entry is None or entry.in_memory

@@ -18,13 +18,13 @@ from kedro_airflow_k8s.project.entities import KedroMlflow
 
 CONFIG_NAME = "mlflow"
 PLUGIN = "kedro_mlflow"
-"""The name under which it is installed, by which settings disable its hooks."""
+"""The name of the plugin in DISABLE_HOOKS_FOR_PLUGINS."""
 
 _RANDOM_NAME = "km.random_name"
 
 
 def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
-    """Return whether kedro-mlflow is installed, and its hooks are called.
+    """Return whether kedro-mlflow is installed and its hooks are enabled.
 
     Args:
         disabled: DISABLE_HOOKS_FOR_PLUGINS of the project's settings.
@@ -35,15 +35,15 @@ def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
 def read_mlflow_settings(
     loader: AbstractConfigLoader, package_name: str, conf_path: Path
 ) -> KedroMlflow | None:
-    """Return what mlflow.yml says; None if the project has none.
+    """Return the settings in mlflow.yml; None if the project has no such file.
 
     Args:
         loader: The project's config loader.
-        package_name: The project's package, after which kedro-mlflow calls the experiment.
+        package_name: The project's package, which is the default name of the experiment.
         conf_path: The folder of the configuration.
 
     Raises:
-        Exception: Whatever the loader raises of a file that it cannot read.
+        Exception: Any error of the loader about a file that it cannot read.
     """
     if isinstance(loader, OmegaConfigLoader):
         loader.config_patterns.setdefault(CONFIG_NAME, list(MLFLOW_PATTERNS))
@@ -86,7 +86,7 @@ def _text(value: Any) -> str | None:
 
 
 def _creation(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what MLflow's REST API takes for a new experiment."""
+    """Return the settings of a new experiment in the form of MLflow's REST API."""
     found: dict[str, Any] = {}
     if settings.get("artifact_location"):
         found["artifact_location"] = str(settings["artifact_location"])
@@ -98,7 +98,7 @@ def _creation(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _random_names() -> Iterator[None]:
-    """Register kedro-mlflow's resolver of random run names, which only its hooks do."""
+    """Register kedro-mlflow's resolver of random run names, which only its hooks register."""
     if OmegaConf.has_resolver(_RANDOM_NAME):
         yield
         return

@@ -22,11 +22,11 @@ _SET_LOADER = (
 
 
 def config_problem(error: Exception) -> str:
-    """Return what is wrong with a file, in more words than those of Kedro and OmegaConf."""
+    """Return what is wrong with a file, with more detail than Kedro and OmegaConf give."""
     if isinstance(error, GrammarParseError):
         return (
-            f"{error}\nThe ${{...}} there cannot be read. A default after | must be free of spaces,"
-            " quotes, brackets and . : \\, so write ${kedro_config:name,'default'}."
+            f"{error}\nThis ${{...}} cannot be parsed. A default after | must not contain spaces,"
+            " quotes, brackets or . : \\, so write ${kedro_config:name,'default'}."
         )
     missing = _NO_KEY.search(str(error)) if isinstance(error, InterpolationKeyError) else None
     if missing:
@@ -35,7 +35,7 @@ def config_problem(error: Exception) -> str:
         # Kedro names the file, but counts its lines from 0.
         return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
-        return f"its top must be keys such as run_config ({str(error).splitlines()[0]})"
+        return f"the file must be a mapping of keys ({str(error).splitlines()[0]})"
     return str(error) or type(error).__name__
 
 
@@ -51,7 +51,7 @@ def long_form_instead(name: str, default: str | None = None) -> str:
 
 
 def left_out(warning: UserWarning, project_path: Path) -> str:
-    """Return Kedro's warning, which holds a whole traceback, in one line with its cause."""
+    """Return Kedro's warning, which contains a whole traceback, in one line with its cause."""
     said = str(warning).partition("\n")[0]
     if warning.__context__ is not None:
         said += f" {_cause(warning.__context__, project_path)}"
@@ -67,7 +67,7 @@ def not_imported(what: str, error: BaseException, project_path: Path) -> str:
 
 
 def _cause(error: BaseException, project_path: Path) -> str:
-    """Return the first cause of an error, and the last line of the project's own that led to it."""
+    """Return the first cause of an error, and the last line of the project's code before it."""
     while error.__cause__ is not None:
         error = error.__cause__
     frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]

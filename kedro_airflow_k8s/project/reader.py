@@ -1,4 +1,4 @@
-"""A Kedro project, read without a session, user hooks, credentials or the network."""
+"""Reads a Kedro project without a session, user hooks, credentials or the network."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ _DECLARING_HOOKS = (
 )
 _PLUGIN = "kedro-airflow-k8s"
 
-# How Kedro's find_pipelines begins its warning of a pipeline that it leaves out. One of a module
-# without `create_pipeline` stays a warning: folders of helpers stand there, too.
+# The beginning of Kedro's warning about a pipeline that find_pipelines leaves out. That about a
+# module without `create_pipeline` stays a warning: the folder may also contain helpers.
 _MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
 
 
@@ -62,7 +62,7 @@ class KedroProject:
     """A Kedro project in one configuration environment.
 
     Args:
-        metadata: What Kedro's CLI knows of the project, which it has bootstrapped.
+        metadata: The project that Kedro's CLI has bootstrapped.
         env: The environment, or None for Kedro's default.
         conf_path: The folder of the configuration, or None for that of the project.
     """
@@ -75,7 +75,7 @@ class KedroProject:
         self.dags_path = self.path / "dags"
         self.package_name = str(metadata.package_name)
         try:
-            # Kedro takes the defaults in silence if an import in settings.py fails.
+            # Kedro silently uses defaults if an import in settings.py fails.
             validate_settings()
         except Exception as error:
             raise ProjectError(not_imported("settings.py", error, self.path)) from error
@@ -96,12 +96,12 @@ class KedroProject:
         """Return the plugin's configuration: base and environment merged key by key.
 
         Args:
-            image: In place of the image in the files, which need not exist then.
-            default_image: The same, but only where the files name none.
-            output: Where DAGs are written, in place of the output in the files.
+            image: The image that overrides the one in the files, which then need not exist.
+            default_image: The image to use if the files name none.
+            output: The folder for DAGs that overrides the output in the files.
 
         Raises:
-            ConfigError: If a file cannot be read or says something impossible.
+            ConfigError: If a file cannot be read or has an invalid value.
         """
         files = ", ".join(str(file.relative_to(self.conf_path)) for file in self._config_files())
         source = files or f"{CONFIG_NAME}.yaml"
@@ -117,15 +117,15 @@ class KedroProject:
                 data = {**(data or {}), "run_config": {**run, "image": chosen}}
         if data is None:
             raise ConfigError(
-                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Make it"
-                " by `kedro airflow-k8s init`, or give --image."
+                f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it"
+                " with `kedro airflow-k8s init`, or pass --image."
             )
         config = load_config(data, source, self._values_not_shown())
         return config if output is None else config.model_copy(update={"output": output})
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The Kedro parameters of the environment; empty where the project has none.
+        """The Kedro parameters of the environment; empty if the project has none.
 
         Raises:
             ConfigError: If they cannot be read without a run.
@@ -143,7 +143,7 @@ class KedroProject:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What the catalog's files say in the environment, without credentials.
+        """The catalog of the environment, without credentials.
 
         Raises:
             ConfigError: If they cannot be read without a run, or Kedro would refuse them.
@@ -161,7 +161,7 @@ class KedroProject:
 
     @cached_property
     def mlflow(self) -> KedroMlflow | None:
-        """What kedro-mlflow will do; None where it is not installed or has no mlflow.yml.
+        """The settings of kedro-mlflow; None if it is not installed or there is no mlflow.yml.
 
         Raises:
             ConfigError: If mlflow.yml cannot be read.
@@ -178,7 +178,7 @@ class KedroProject:
 
     @property
     def hooks_declare(self) -> bool:
-        """Whether hooks of the project see the catalog before data is loaded, and may add to it."""
+        """Whether hooks of the project may add to the catalog before data is loaded."""
         return any(hasattr(hook, name) for hook in settings.HOOKS for name in _DECLARING_HOOKS)
 
     @property
@@ -188,13 +188,13 @@ class KedroProject:
 
     @property
     def disables_hooks(self) -> bool:
-        """Whether settings.py keeps the plugin's own hooks from running, in the pods as here."""
-        # As Kedro does, which takes no other spelling.
+        """Whether settings.py disables the plugin's hooks."""
+        # Kedro accepts only this spelling.
         return _PLUGIN in settings.DISABLE_HOOKS_FOR_PLUGINS
 
     @cached_property
     def credentials(self) -> frozenset[str]:
-        """The names of the entries in the credentials files of the environment, and no more.
+        """The names of the entries in the credentials files of the environment, without values.
 
         Raises:
             ConfigError: If they cannot be read.
@@ -207,7 +207,7 @@ class KedroProject:
 
     @property
     def credential_patterns(self) -> tuple[str, ...]:
-        """The patterns by which the loader finds files with passwords; none if it has no such."""
+        """The loader's patterns for the names of credentials files; empty if it has none."""
         return credential_patterns(self._loader)
 
     @cached_property
@@ -247,7 +247,7 @@ class KedroProject:
         return used_names(self._loader, kinds, long=resolver.is_ours(), short=short)
 
     def _values_not_shown(self) -> dict[str, str]:
-        """Return the values that the configuration takes from variables: they may be secret."""
+        """Return the values that the configuration takes from variables, which may be secret."""
         values = set_variables()
         if not isinstance(self._loader, OmegaConfigLoader):
             return values
@@ -263,12 +263,12 @@ class KedroProject:
         return sorted(self._pipelines)
 
     def read_pipeline(self, name: str, output: Path | None = None) -> ProjectPipeline:
-        """Return what the plan of a pipeline needs to know.
+        """Return a pipeline with the data that its plan needs.
 
         Args:
             name: The registered name of the pipeline.
-            output: Where DAGs are written besides `dags_path`. In neither place do they count as
-                uncommitted changes.
+            output: Another folder for DAGs besides `dags_path`. DAGs in either of them do not
+                count as uncommitted changes.
 
         Raises:
             ProjectError: If the pipeline is unknown, or a pipeline module does not import.
@@ -277,12 +277,12 @@ class KedroProject:
         if name not in registered:
             others = ", ".join(sorted(registered)) or "none"
             hint = Nearest(registered).hint(name)
-            raise ProjectError(f"There is no pipeline {name!r}.{hint} Registered: {others}.")
-        # Kedro splits the option's value at commas, and takes no value for its default.
+            raise ProjectError(f"There is no pipeline {name!r}.{hint} Pipelines: {others}.")
+        # Kedro splits the option's value at commas, and reads an empty value as the default.
         if [part.strip() for part in name.split(",")] != [name] or not name:
             raise ProjectError(
-                f"Pipeline {name!r} cannot be named on the command line of `kedro run`: it has"
-                " a comma, spaces at its ends, or is empty. Rename it."
+                f"Pipeline {name!r} has a name that `kedro run --pipelines` does not accept. The"
+                " name must not be empty, contain a comma, or begin or end with a space. Rename it."
             )
         return ProjectPipeline(
             package_name=self.package_name,
@@ -306,7 +306,7 @@ class KedroProject:
         )
 
     def makers(self, dataset: str) -> list[str]:
-        """Return the registered pipelines that make a dataset, in any form, smallest first.
+        """Return the registered pipelines that make a dataset, smallest first.
 
         Raises:
             ProjectError: If a pipeline module does not import.
@@ -320,7 +320,7 @@ class KedroProject:
 
     @cached_property
     def _pipelines(self) -> dict[str, Pipeline]:
-        """The registered pipelines; one that Kedro would leave out with a warning is an error."""
+        """The registered pipelines. A pipeline that Kedro leaves out with a warning is an error."""
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
@@ -332,7 +332,7 @@ class KedroProject:
         for name, pipeline in registered.items():
             if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
                 raise ProjectError(
-                    f"register_pipelines returns {type(pipeline).__name__} for {name!r}: it must"
+                    f"register_pipelines returns a {type(pipeline).__name__} for {name!r}. It must"
                     " return a dictionary of names to Pipeline objects."
                 )
         return registered
@@ -349,9 +349,9 @@ class KedroProject:
                     **settings.CONFIG_LOADER_ARGS,
                 )
         except Exception as error:
-            # It reads files of its own, and CONFIG_LOADER_ARGS may be anything.
+            # Its constructor reads files, and CONFIG_LOADER_ARGS may be anything.
             raise ConfigError(
-                f"The project's config loader does not start: {config_problem(error)}"
+                f"The project's config loader cannot be created: {config_problem(error)}"
             ) from error
         if isinstance(loader, OmegaConfigLoader):
             loader.config_patterns.setdefault(
@@ -362,22 +362,22 @@ class KedroProject:
         return loader
 
     def _config_data(self, source: str) -> Any:
-        """Return what the files say, or None where there are none."""
+        """Return the merged content of the files, or None if there are none."""
         try:
             with without_kedros_own_warnings():
                 # This file may have the short form with any loader of Kedro's.
                 return read(self._loader, CONFIG_NAME, self._loader.__getitem__)
         except (MissingConfigException, KeyError) as error:
-            # Loaders of other kinds know what they know; Kedro's own has the pattern from us.
+            # Kedro's own loader has the pattern from us; other loaders may not read these files.
             unread = sorted(self.conf_path.rglob(f"{CONFIG_NAME}.*"))
             if unread and not isinstance(self._loader, OmegaConfigLoader):
                 raise ConfigError(
-                    f"The project's config loader, {type(self._loader).__name__}, has nothing under"
-                    f" {CONFIG_NAME!r}, so {unread[0]} would not be read. Make it read that name."
+                    f"The project's config loader, {type(self._loader).__name__}, does not read"
+                    f" {unread[0]}. Make it return that file for the key {CONFIG_NAME!r}."
                 ) from error
             return None
         except Exception as error:
-            # YAML, OmegaConf and each loader have errors of their own.
+            # YAML, OmegaConf and each loader have their own errors.
             raise ConfigError(f"{source} cannot be read: {config_problem(error)}") from error
 
     def _config_files(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Which registered pipelines a pod can run in place of a bigger one, so that Kedro imports less."""
+"""Finds smaller pipelines that a pod can run in place of a bigger one, so that it imports less."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kedro.pipeline import Node, Pipeline
 def smaller_pipelines(
     registered: Mapping[str, Pipeline], pipeline: str, without: Collection[str] = ()
 ) -> dict[str, frozenset[str]]:
-    """Return the pipelines whose nodes are among those of a bigger one, and the names of these.
+    """Return the pipelines whose nodes are all in a bigger one, each with the names of its nodes.
 
     Since Kedro 1.5 `kedro run --pipelines=x` imports only the module `x` of the project's
-    pipelines. Not every way to register pipelines works then. So each is registered here as it
-    will be in the pod, and counts only if that gives the same nodes.
+    pipelines. This does not work for every way to register pipelines. So each pipeline is
+    registered here as it will be in the pod, and counts only if the nodes are the same.
 
     Args:
         registered: All pipelines.
         pipeline: The name of the bigger one.
-        without: Pipelines to leave out, such as those that kedro-mlflow logs nothing of.
+        without: Pipelines to leave out, such as those that kedro-mlflow does not log.
     """
     if not hasattr(kedro_pipelines, "set_requested"):
         return {}  # All modules are imported anyway.
@@ -38,7 +38,7 @@ def smaller_pipelines(
             continue
         alone = _registered_for(name)
         if alone.keys() == registered.keys():
-            return {}  # The project imports everything, whatever is asked for.
+            return {}  # The project always imports everything.
         made = {node.name: node for node in alone[name].nodes} if name in alone else {}
         if made.keys() == nodes.keys() and all(_is_same(made[key], nodes[key]) for key in nodes):
             found[name] = frozenset(nodes)
@@ -46,16 +46,16 @@ def smaller_pipelines(
 
 
 def _is_same(node: Node, other: Node | None) -> bool:
-    """Return whether two nodes do the same. Kedro calls them equal whatever function they call."""
+    """Return whether two nodes do the same. Kedro's own comparison ignores the function."""
     if other is None or node != other or node.confirms != other.confirms:
         return False
     return _is_same_function(node.func, other.func)
 
 
 def _is_same_function(function: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Return whether two functions are one, or partials of it with the same plain arguments.
+    """Return whether two functions are identical, or equal partials with plain arguments.
 
-    Others that are made at each call, such as lambdas, count as different: in doubt, the pod runs
+    Functions that are created at each call, such as lambdas, count as different. Then the pod runs
     the bigger pipeline.
     """
     if not isinstance(function, partial) or not isinstance(other, partial):
@@ -69,10 +69,10 @@ def _is_same_function(function: Callable[..., Any], other: Callable[..., Any]) -
 
 
 def _registered_for(name: str) -> dict[str, Pipeline]:
-    """Return what the project registers when one pipeline is asked for; nothing if that fails."""
+    """Return the pipelines that the project registers if one is requested; none on an error."""
     kedro_pipelines.set_requested([name])
     registered: dict[str, Pipeline] = {}
-    # Whatever goes wrong in the project's code: this pipeline will not be used.
+    # After any error in the project's code, this pipeline is not used.
     with contextlib.suppress(Exception, SystemExit), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         registered = dict(kedro_pipelines)

@@ -29,7 +29,7 @@ from kedro_airflow_k8s.sandbox.supervisor import KUBERNETES, Startup, start_supe
 
 Say = Callable[[str], None]
 
-NOT_RUNNING = "The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`."
+NOT_RUNNING = "The sandbox is not running. Start it with `kedro airflow-k8s sandbox up`."
 LOG_LINES = 20
 _READY_SECONDS = 180.0
 _CHECK_SECONDS = 0.2
@@ -199,7 +199,7 @@ def _start(folder: SandboxFolder, spec: SandboxSpec, say: Say) -> SandboxState:
         spec = state.spec
         missing = [s.name for s in _services(folder, state) if not s.running]
         if not missing:
-            say("The sandbox runs already.")
+            say("The sandbox is already running.")
             python = AirflowPython(spec.python, state.version)
             server = AirflowServer(python, folder, spec, state.port)
             return _wait(folder, server, datetime.min.replace(tzinfo=timezone.utc))

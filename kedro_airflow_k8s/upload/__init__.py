@@ -53,7 +53,7 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
         The full location of the file without credentials, for printing.
 
     Raises:
-        UploadError: If the file could not be written, with the cause and the way out.
+        UploadError: If the file could not be written, with the cause and the fix.
     """
     place = _place(file_name, output)
     data = source.encode()
@@ -72,7 +72,7 @@ def read_dag(file_name: str, output: str) -> StoredFile:
 
     Raises:
         UploadError: If the place cannot be read or cannot be uploaded to, with the cause and the
-            way out.
+            fix.
     """
     place = _place(file_name, output)
     address = place.shown if isinstance(place, Target) else str(place / file_name)
@@ -87,13 +87,13 @@ def read_dag(file_name: str, output: str) -> StoredFile:
 
 
 def check_output(output: str) -> None:
-    """Refuse an output that no DAG can be written to, without a look at the place itself.
+    """Check the address of an output, without access to the place itself.
 
     Args:
         output: As for `upload_dag`.
 
     Raises:
-        UploadError: If it is one, with the cause and the way out.
+        UploadError: If no DAG can be written there, with the cause and the fix.
     """
     _place("dag.py", output)
 
@@ -123,7 +123,7 @@ def _split_output(output: str) -> tuple[str, str]:
     if not output.strip() or "\0" in output:
         raise UploadError(
             "Cannot upload: the output location is empty or not a path. Set `output` in "
-            f"airflow-k8s.yaml or give -o; it may be {KNOWN}."
+            f"airflow-k8s.yaml or pass --output. It can be {KNOWN}."
         )
     protocol, separator, rest = output.partition("://")
     # One letter is a Windows drive. A colon chains protocols, which is refused later.

@@ -1,4 +1,4 @@
-"""Messages for failures of a remote place: the cause, what is stored there now, and the way out."""
+"""Messages for failures of a remote place: the cause, what is stored there now, and the fix."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
     again = "try" if reading else "upload"
     # One put stores all or nothing, so these hold however the request ended.
     one_put = bool(store) and not reading
-    untouched = " What was there is untouched." if one_put else ""
+    untouched = " An existing file was not changed." if one_put else ""
     whole = " Airflow sees the old file or the whole new one, never a part." if one_put else ""
     if isinstance(error, NoAnswerError):
         return UploadError(
@@ -51,7 +51,7 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
         return UploadError(f"{where}: a package is missing. {install}({words}).{untouched}")
     if isinstance(error, NotImplementedError) or re.search("(?i)read.only", words):
         cannot = "read" if reading else "written to"
-        return UploadError(f"{where}: {name} cannot be {cannot}. `output` may be {KNOWN}.")
+        return UploadError(f"{where}: {name} cannot be {cannot}. `output` can be {KNOWN}.")
     causes = list(_causes(error))
     names = {base.__name__ for cause in causes for base in type(cause).__mro__}
     status = next((code for code in map(_status, causes) if code), 0)
@@ -68,7 +68,7 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
         )
     if status in (401, 403) or isinstance(error, PermissionError) or any(map(_is_login, causes)):
         return UploadError(
-            f"{where}: {name} gives no access ({words}). To get it: "
+            f"{where}: {name} denied access ({words}). To fix this, "
             f"{_advice(target, reading)}.{untouched}"
         )
     if status >= 500:
@@ -83,8 +83,8 @@ def _advice(target: Target, reading: bool) -> str:
     if target.store is None:
         return "check the user and the permissions"
     access = ACCESS[target.store]
-    action = "read what is" if reading else access.writing
-    return f"{access.login}, and let {access.identity} {action} there"
+    action = "read objects" if reading else access.writing
+    return f"{access.login}, and allow {access.identity} to {action} there"
 
 
 def _is_login(cause: BaseException) -> bool:

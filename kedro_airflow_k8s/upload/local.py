@@ -19,7 +19,9 @@ def local_folder(path: str) -> Path:
     try:
         folder = Path(path).expanduser()
     except RuntimeError as error:
-        raise UploadError(f"Cannot write to {path}: there is no such user here.") from error
+        raise UploadError(
+            f"Cannot write to {path}: this machine has no such user. Correct `output`."
+        ) from error
     # Not resolve(): the user recognises the path that was given, symbolic links included.
     return Path.cwd() / folder
 
@@ -71,15 +73,13 @@ def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | N
 
 
 def _check_place(folder: Path, target: Path) -> None:
-    """Refuse a folder that is a file, and a file that is a folder."""
+    """Raise an error for a folder that is a file, and for a file that is a folder."""
     if folder.exists() and not folder.is_dir():
-        raise UploadError(
-            f"Cannot write to {folder}: it is a file. Give the folder that the DAG goes to."
-        )
+        raise UploadError(f"Cannot write to {folder}: it is a file. Set `output` to a folder.")
     if target.is_dir():
         raise UploadError(
-            f"Cannot write to {target}: there is a folder of that name. Remove it, or "
-            "choose another `output`."
+            f"Cannot write to {target}: a folder has this name. Remove it, or choose another "
+            "`output`."
         )
 
 
@@ -107,5 +107,5 @@ def _local_failure(error: OSError, target: Path) -> UploadError:
     else:
         advice = "Correct `output`, or fix the cause"
     return UploadError(
-        f"Cannot write to {target}: {reason}. {advice}. What was there is untouched."
+        f"Cannot write to {target}: {reason}. {advice}. An existing file was not changed."
     )

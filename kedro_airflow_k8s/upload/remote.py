@@ -36,10 +36,10 @@ def remote_target(protocol: str, rest: str, file_name: str) -> Target:
         near = Nearest(known).find(protocol)
         hint = did_you_mean(f"{near}://" if near else None)
         raise UploadError(
-            f"Cannot upload: the protocol {protocol}:// is unknown.{hint} `output` may be "
+            f"Cannot upload: the protocol {protocol}:// is unknown.{hint} `output` can be "
             f"{KNOWN}, or another protocol of fsspec."
         )
-    # Of such an address only the protocol is shown: the rest may be a signature or a password.
+    # Show only the protocol of such an address: the rest may be a signature or a password.
     secret_free = "Remove it: credentials come from the environment."
     if re.search(r"[?#]|::", rest):  # "::" chains two filesystems in fsspec
         raise UploadError(
@@ -51,8 +51,8 @@ def remote_target(protocol: str, rest: str, file_name: str) -> Target:
     if store:
         if not authority:
             raise UploadError(
-                f"Cannot upload: the output location {protocol}://{rest} names no "
-                f"{store.bucket}. Write {protocol}://{store.bucket.upper()}/folder."
+                f"Cannot upload: the output location {protocol}://{rest} has no {store.bucket}."
+                f" Write {protocol}://{store.bucket.upper()}/folder."
             )
         # abfs://container@account.dfs.core.windows.net is Azure's own form, not a user name.
         # An S3 access point has colons in its name (arn:aws:s3:...).
@@ -83,7 +83,7 @@ def write_remote(data: bytes, target: Target) -> None:
         filesystem.pipe_file(path, data, **options)
         # Some implementations in fsspec accept a write and ignore it.
         if target.store is None and filesystem.cat_file(path) != data:
-            raise OSError("what is there now is not what was written")
+            raise OSError("the stored file differs from the uploaded one")
 
     try:
         with _quiet("gcsfs"):
@@ -163,7 +163,7 @@ def _filesystem(target: Target) -> tuple[Any, str]:
 
 
 def _within_deadline(call: Callable[[], T]) -> T:
-    """Run a call for at most DEADLINE_SECONDS, whatever the client library waits for.
+    """Run a call for at most DEADLINE_SECONDS, even if the client library waits longer.
 
     It runs in a thread because the search for credentials blocks before any time-out of fsspec
     applies, and in a daemon so that a call that hangs does not keep the command from ending.

@@ -37,7 +37,7 @@ class Access:
 
     Attributes:
         login: How to give credentials.
-        identity: Whom the credentials stand for.
+        identity: The account of the credentials.
         writing: What the identity must be allowed to do for an upload.
     """
 
@@ -56,7 +56,7 @@ ACCESS = {
         "log in with `aws configure` or `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID "
         "and AWS_SECRET_ACCESS_KEY",
         "that identity",
-        "s3:PutObject",
+        "call s3:PutObject",
     ),
     AZURE: Access(
         "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and either "

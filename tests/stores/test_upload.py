@@ -136,7 +136,7 @@ def test_who_may_not_read_is_told_how_to_get_the_right(store: Store) -> None:
     assert isinstance(store.server, S3)
     with store.server.checking_identities(), pytest.raises(UploadError) as caught:
         read_dag("d.py", output)
-    assert "S3 gives no access" in str(caught.value)
+    assert "S3 denied access" in str(caught.value)
     assert "let that identity read what is there." in str(caught.value)
 
 
@@ -212,7 +212,7 @@ def test_a_refusal_by_google_gives_its_words_and_how_to_log_in(
     assert "gs://closed/dags/d.py" in text
     assert "does not have storage.objects.create access" in text
     assert "gcloud auth application-default login" in text
-    assert "What was there is untouched" in text
+    assert "An existing file was not changed" in text
 
 
 @pytest.mark.parametrize("store", ["s3"], indirect=True)
@@ -225,9 +225,9 @@ def test_an_access_key_that_s3_does_not_know_is_refused(store: Store) -> None:
         upload_dag(NEW, "d.py", output)
 
     text = str(caught.value)
-    assert "S3 gives no access" in text
+    assert "S3 denied access" in text
     assert "AWS_ACCESS_KEY_ID" in text
-    assert "What was there is untouched" in text
+    assert "An existing file was not changed" in text
     assert "AKIAEXAMPLEEXAMPLE00" not in text
     assert "an-example-secret" not in text
     assert store.server.read(store.bucket, "dags/d.py") == OLD

@@ -202,7 +202,7 @@ def test_a_server_that_refuses_also_fresh_credentials_is_asked_no_third_time(
             "'Corporate & proxy'",
         ),
         (TRIGGER, html("<title>Corporate proxy</title>"), "'Corporate proxy'"),
-        (TRIGGER, html("", 302, Location="/login?next=/api"), "looks like a log-in page"),
+        (TRIGGER, html("", 302, Location="/login?next=/api"), "looks like a login page"),
         (TRIGGER, html("", 302, Location="//evil.example.com/x"), "to http://evil.example.com/x"),
     ],
 )

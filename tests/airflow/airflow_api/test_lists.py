@@ -118,7 +118,7 @@ def test_a_server_that_counts_runs_and_gives_none_is_an_error() -> None:
 
     with WebServer(answer) as server:
         client = Connector().connect(server.url)
-        with pytest.raises(AirflowApiError, match="counts runs and does not list them"):
+        with pytest.raises(AirflowApiError, match="counts runs but does not list them"):
             client.last_runs(["shop"])
 
 

@@ -159,7 +159,7 @@ def test_a_server_that_wants_a_client_certificate_is_said_so(
     context.load_verify_locations(ours.certificate)
     # Before TLS 1.3, the server refuses while the connection is made.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    wanted = pytest.raises(Unreachable, match="it may want a certificate of yours")
+    wanted = pytest.raises(Unreachable, match="may require a client certificate")
     with WebServer(SmallAirflow().answer, context) as server, wanted:
         Connector(tls=AirflowTls(ca_bundle=str(ours.certificate))).connect(server.url)
 

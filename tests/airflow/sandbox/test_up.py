@@ -90,13 +90,13 @@ def test_the_web_page_takes_the_password(started: Started) -> None:
 
 def test_two_ups_at_once_and_one_more_start_everything_once(started: Started) -> None:
     # Whichever came first has started it, and the other has waited.
-    assert sum("The sandbox runs already." in said for said in started.said) == 1
+    assert sum("The sandbox is already running." in said for said in started.said) == 1
     before = started.services()
 
     again = call(started.project, "sandbox", "up")
 
     assert again.returncode == 0, again.stdout
-    assert "The sandbox runs already." in again.stdout
+    assert "The sandbox is already running." in again.stdout
     assert started.services() == before
 
 
@@ -220,7 +220,7 @@ def test_two_projects_have_a_sandbox_each_and_down_stops_one_of_them(
     assert {psutil.Process(service.pid) for service in started.services().values()} <= alive(first)
     again = call(project, "sandbox", "down")
     assert again.returncode == 0
-    assert "nothing to stop" in again.stdout
+    assert "is not running" in again.stdout
 
 
 def test_what_has_run_is_still_there_after_down_and_up_and_what_had_not_ended_has_failed(

@@ -48,7 +48,7 @@ def test_a_sandbox_that_does_not_run_is_said(
         monkeypatch.setenv("KEDRO_ENV", "sandbox")
     refused(
         project.kedro("airflow-k8s", *command, *arguments),
-        "The sandbox does not run. Start it with `kedro airflow-k8s sandbox up`.",
+        "The sandbox is not running. Start it with `kedro airflow-k8s sandbox up`.",
     )
 
 
@@ -60,17 +60,17 @@ def test_an_environment_sandbox_of_the_project_is_read(project: ProjectFolder) -
 def test_where_no_sandbox_runs_status_fails_and_down_has_nothing_to_do(
     project: ProjectFolder,
 ) -> None:
-    refused(project.kedro("airflow-k8s", "sandbox", "status"), "The sandbox does not run.")
+    refused(project.kedro("airflow-k8s", "sandbox", "status"), "The sandbox is not running.")
     result = project.kedro("airflow-k8s", "sandbox", "down")
     assert result.exit_code == 0
-    assert "The sandbox does not run" in result.stdout
+    assert "The sandbox is not running" in result.stdout
 
 
 def test_a_cron_expression_of_six_fields_is_refused_with_the_reason(
     project: ProjectFolder,
 ) -> None:
     result = project.kedro("airflow-k8s", "schedule", "-o", "out", "-c", "0 0 6 * * *")
-    refused(result, "these are 6, and Airflow has no seconds")
+    refused(result, "this one has 6, and Airflow has no seconds")
     assert not (project.path / "out").exists()
 
 

@@ -160,7 +160,7 @@ def test_a_file_that_somebody_else_put_there_is_compared_as_text(
         (CONFIG, ["-o", "out", "-e", "nowhere"], "no configuration environment 'nowhere'"),
         (CONFIG, ["-o", "s3:bucket"], "Write s3://"),
         (CONFIG, ["-o", "pyproject.toml"], "it is a file"),
-        (CONFIG, ["--sandbox"], "The sandbox does not run"),
+        (CONFIG, ["--sandbox"], "The sandbox is not running"),
         (CONFIG, ["--no-such-option"], "No such option"),
     ],
 )

@@ -611,9 +611,9 @@ def test_a_dry_run_prints_every_file_with_its_path_and_writes_none(project: Proj
         ("https://air flow.example.com", "must be the base address"),
         ("https://airflow.example.com:port", "must be the base address"),
         ("https://airflow.example.com/?a=b", "without `?` and `#`"),
-        ("https://airflow.example.com/home", f"Leave out the path: {URL}."),
-        ("https://airflow.example.com/dags/x/grid", f"Leave out the path: {URL}."),
-        ("https://airflow.example.com/x/api/v2", f"Leave out the path: {URL}/x."),
+        ("https://airflow.example.com/home", f"Omit the path: {URL}."),
+        ("https://airflow.example.com/dags/x/grid", f"Omit the path: {URL}."),
+        ("https://airflow.example.com/x/api/v2", f"Omit the path: {URL}/x."),
         ("", "must be the base address"),
     ],
 )

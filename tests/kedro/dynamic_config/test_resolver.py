@@ -85,9 +85,9 @@ def test_a_name_that_no_shell_can_set_is_told_what_names_are(name: str) -> None:
     with pytest.raises(InterpolationResolutionError) as caught:
         resolved(f"${{kedro_config:{name}}}")
     assert str(caught.value).splitlines()[0] == (
-        f"There is no value for '{name}': names are letters, digits and `_`, as shells have it for"
-        " variables. Write ${kedro_config:a_b} and set the environment variable KEDRO_CONFIG_A_B,"
-        " or give a default: ${kedro_config:a_b,default}."
+        f"There is no value for '{name}': a name may contain only letters, digits and `_`, like a"
+        " shell variable. Write ${kedro_config:a_b} and set the environment variable"
+        " KEDRO_CONFIG_A_B, or give a default: ${kedro_config:a_b,default}."
     )
 
 

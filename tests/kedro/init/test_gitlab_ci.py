@@ -179,7 +179,7 @@ def test_ghcr_is_gitlabs_own_registry_and_the_option_says_so() -> None:
     assert "ghcr" not in text_of(own)
     (option,) = [parameter for parameter in init_command.params if parameter.name == "registry"]
     assert isinstance(option, click.Option)
-    assert "ghcr is the service's own registry, GitHub's or GitLab's" in str(option.help)
+    assert "registry of GitHub or GitLab" in str(option.help)
 
 
 def test_no_password_is_named_but_in_the_comment() -> None:

@@ -154,8 +154,8 @@ def test_a_missing_base_is_an_error_too(project: ProjectFolder) -> None:
         ("run_config:\n\timage: x\n", "line 2"),
         ("run_config: *nowhere\n", "undefined alias"),
         ("run_config:\n    image: a\n    image: b\n", "duplicate key image"),
-        ("- run_config\n", "its top must be keys"),
-        ("3\n", "its top must be keys"),
+        ("- run_config\n", "the file must be a mapping of keys"),
+        ("3\n", "the file must be a mapping of keys"),
         ("a: !!python/object/apply:os.system [echo]\n", "python/object"),
     ],
 )

@@ -111,14 +111,14 @@ def test_an_unknown_pipeline_names_the_nearest_and_all_there_are(project: Projec
         project.compile("-p", "sale"),
         "no pipeline 'sale'",
         "Did you mean 'sales'?",
-        "Registered: __default__, sales, stock",
+        "Pipelines: __default__, sales, stock",
     )
     assert "mean" not in refused(project.compile("-p", "quite different"), "no pipeline 'quite")
 
 
 def test_a_project_without_pipelines_says_so(project: ProjectFolder) -> None:
     project.registry("def register_pipelines(): return {}")
-    refused(project.compile(), "no pipeline '__default__'", "Registered: none")
+    refused(project.compile(), "no pipeline '__default__'", "Pipelines: none")
 
 
 def test_a_pipeline_without_nodes_is_an_error(project: ProjectFolder) -> None:

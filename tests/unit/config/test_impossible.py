@@ -81,10 +81,10 @@ def test_an_impossible_value_is_refused_with_its_path_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("cron", "reason"),
     [
-        ("0 0 0 * * *", "these are 6, and Airflow has no seconds"),
-        ("0 0 * *", "these are 4"),
-        ("daily", "these are 1"),
-        ("", "these are 0"),
+        ("0 0 0 * * *", "this one has 6, and Airflow has no seconds"),
+        ("0 0 * *", "this one has 4"),
+        ("daily", "this one has 1"),
+        ("", "this one has 0"),
         ("@Daily", "a preset (@once"),
         ("@reboot", "a preset (@once"),
         ("61 * * * *", "that Airflow can follow"),
@@ -262,7 +262,7 @@ def test_variables_may_have_any_other_name() -> None:
         ("cpu", "-1", "must not be negative"),
         ("cpu", -0.5, "must not be negative"),
         ("cpu", "one", "must be a Kubernetes quantity"),
-        ("cpu", True, "must be a text"),
+        ("cpu", True, "must be a string"),
         ("cpu", float("inf"), "must be a Kubernetes quantity"),
         ("memory", "1gb", "must be a Kubernetes quantity"),
         ("memroy", "1Gi", "Did you mean 'memory'?"),

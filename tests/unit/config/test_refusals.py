@@ -220,7 +220,7 @@ def test_a_file_that_is_no_mapping_is_refused_by_what_it_is(data: Any, found: st
         ({"image": 1.5}, "image", "the number 1.5", "put it in quotes"),
         ({"run_name": True}, "run_name", "true", "put it in quotes"),
         ({"description": date(2021, 1, 1)}, "description", "date", "put it in quotes"),
-        ({"description": ["a"]}, "description", "a list of 1", "must be a text"),
+        ({"description": ["a"]}, "description", "a list of 1", "must be a string"),
         ({"startup_time": "600s"}, "startup_time", "the text '600s'", "must be a whole number"),
         ({"startup_time": "0600"}, "startup_time", "the text '0600'", "must be a whole number"),
         ({"startup_time": "-5"}, "startup_time", "the number -5", "must be greater than 0"),
@@ -238,7 +238,7 @@ def test_a_file_that_is_no_mapping_is_refused_by_what_it_is(data: Any, found: st
         ({"resources": ["a"]}, "resources", "a list of 1", "must be keys with values"),
         ({"resources": {"a": 1}}, "resources.a", "the number 1", "node_selectors, labels"),
         ({"env_vars": {"A": 1}}, "env_vars.A", "the number 1", "put it in quotes"),
-        ({"env_vars": {"A": None}}, "env_vars.A", "nothing", "must be a text"),
+        ({"env_vars": {"A": None}}, "env_vars.A", "nothing", "must be a string"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_with_what_to_write(
@@ -303,10 +303,10 @@ def test_values_of_variables_are_shown_by_the_name_of_the_variable() -> None:
 
 def test_a_key_that_is_no_text_is_refused_with_its_place() -> None:
     assert mistake({"run_config": {}, 1: 2}) == (
-        "[1]: the key is the number 1, not a text: put it in quotes"
+        "[1]: the key is the number 1, not a string: put it in quotes"
     )
     assert in_resources(labels={1: "a"}) == (
-        "run_config.resources.a.labels[1]: the key is the number 1, not a text: put it in quotes"
+        "run_config.resources.a.labels[1]: the key is the number 1, not a string: put it in quotes"
     )
     assert in_run(env_vars={True: "a"}).startswith("run_config.env_vars")
 

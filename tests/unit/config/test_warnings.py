@@ -25,7 +25,7 @@ def test_the_sample_of_the_document_has_two_doubtful_settings() -> None:
         path="run_config.resources.___default___",
         reason="The name looks like '__default__', but is not the same.",
         consequence="Nodes without a resources tag do not use this entry.",
-        fix="Rename it to '__default__', or to something less like it.",
+        fix="Rename it to '__default__', or choose a name that is less similar.",
     )
     assert key == ConfigWarning(
         path="run_config.resources.___default___.node_selectors['node_pool_label/k8s.io']",

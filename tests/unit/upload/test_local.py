@@ -198,7 +198,7 @@ def test_a_read_only_folder_gives_one_message_and_keeps_the_old_file(below: str)
     message = str(caught.value)
     assert message.startswith(f"Cannot write to {folder / below / 'd.py'}: Permission denied.")
     assert "read-only" in message
-    assert "What was there is untouched" in message
+    assert "An existing file was not changed" in message
 
 
 def test_a_full_disk_gives_one_message_and_keeps_the_old_file(
@@ -234,7 +234,7 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_with_the_name_of_the_dag_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d.py").mkdir()
-    with pytest.raises(UploadError, match="there is a folder of that name"):
+    with pytest.raises(UploadError, match="a folder has this name"):
         upload_dag(NEW, "d.py", str(tmp_path))
     assert names(tmp_path) == ["d.py"]
 
@@ -251,7 +251,7 @@ def test_an_empty_location_says_where_to_set_it(output: str) -> None:
 
 @pytest.mark.parametrize("output", ["gs://", "gcs:///dags", "s3://", "s3:///", "abfs:///dags"])
 def test_a_location_without_a_bucket_is_refused(output: str) -> None:
-    with pytest.raises(UploadError, match=r"names no (bucket|container)"):
+    with pytest.raises(UploadError, match=r"has no (bucket|container)"):
         upload_dag(NEW, "d.py", output)
 
 
@@ -364,7 +364,7 @@ class AzureError(Exception):
     ("error", "message"),
     [
         (AzureError(404, "The specified container does not exist."), "the container 'dags' does"),
-        (AzureError(403, "Not authorized."), r"gives no access \(Not authorized\)\. .*az login"),
+        (AzureError(403, "Not authorized."), r"denied access \(Not authorized\)\. .*az login"),
         (AzureError(503, "Busy."), r"status 503 \(Busy\)"),
         (ValueError("unable to connect to account for ..."), "AZURE_STORAGE_ACCOUNT_NAME"),
     ],

@@ -49,7 +49,7 @@ def test_where_nothing_could_be_uploaded_nothing_is_read(tmp_path: Path) -> None
     for file_name, output, words in (
         ("d.py", str(tmp_path / "file"), "it is a file"),
         ("d.py", str(tmp_path / "file" / "sub"), "Cannot read .*: Not a directory"),
-        ("d.py", str(tmp_path), "there is a folder of that name"),
+        ("d.py", str(tmp_path), "a folder has this name"),
         ("pipe.py", str(tmp_path), "it is not a regular file"),
         ("x/y.py", str(tmp_path), "is not a file name"),
         ("d.py", "s3:bucket", "Write s3://, then the bucket"),
