@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kedro_airflow_k8s.pod.stores import AZURE, GCS, S3, STORES, Store
 
-KNOWN = "a local folder, gs://, gcs://, s3:// and abfs://"
+KNOWN = "a local folder, gs://, gcs://, s3:// or abfs://"
 
 
 @dataclass(frozen=True)

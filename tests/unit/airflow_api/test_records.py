@@ -55,8 +55,8 @@ def test_times_of_any_precision_are_read(text: str, microsecond: int) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (["a", "list"], "gives: Not a JSON object."),
-        (None, "gives: Not a JSON object."),
+        (["a", "list"], "format: Not a JSON object."),
+        (None, "format: Not a JSON object."),
         ({}, "`dag_id`: Field required"),
         ({**RUN, "dag_run_id": 7}, "`dag_run_id`: Input should be a valid string"),
         ({**RUN, "state": "token-7"}, "'success' or 'failed', not '***'"),
@@ -70,7 +70,9 @@ def test_what_airflow_does_not_give_is_one_message_without_secrets(data: Any, wo
         answer(data, "token-7").read(DagRun)
 
     text = str(caught.value)
-    assert text.startswith("The answer to GET http://airflow.example.com/x is not what Airflow")
+    assert text.startswith(
+        "The answer to GET http://airflow.example.com/x is not in Airflow's format"
+    )
     assert words in text
     assert "hunter2" not in text
     assert "\n" not in text

@@ -195,7 +195,7 @@ def test_the_variables_that_the_dag_sets_itself_are_refused(keys: dict[str, Any]
 def test_a_mount_where_the_volume_is_filled_is_refused(path: str) -> None:
     secret = {"secret": "a", "deploy_type": "volume", "deploy_target": path}
     for keys in ({"volume": {"mount_path": path}}, {"secrets": [secret]}):
-        assert "must be apart from /mnt/kedro-data" in in_run(**keys)
+        assert "must not overlap with /mnt/kedro-data" in in_run(**keys)
 
 
 def test_one_name_for_a_macro_and_a_variable_is_refused() -> None:

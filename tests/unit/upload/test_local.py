@@ -245,7 +245,7 @@ def test_a_folder_with_the_name_of_the_dag_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["", "  ", "dags\0"])
 def test_an_empty_location_says_where_to_set_it(output: str) -> None:
     # What `-o $AIRFLOW_DAG_HOME` gives when the variable is not set.
-    with pytest.raises(UploadError, match=r"Set `output` in airflow-k8s\.yaml or give -o"):
+    with pytest.raises(UploadError, match=r"Set `output` in airflow-k8s\.yaml or pass --output"):
         upload_dag(NEW, "d.py", output)
 
 
