@@ -273,7 +273,7 @@ def test_an_unknown_protocol_names_the_known_ones(output: str, hint: str) -> Non
     with pytest.raises(UploadError) as caught:
         upload_dag(NEW, "d.py", output)
     assert f"Did you mean {hint!r}?" in str(caught.value)
-    assert "a local folder, gs://, gcs://, s3:// and abfs://" in str(caught.value)
+    assert "a local folder, gs://, gcs://, s3:// or abfs://" in str(caught.value)
 
 
 def test_a_home_of_nobody_is_refused() -> None:
