@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kedro_airflow_k8s.sandbox.up import Sandbox, find_sandbox
 from tests.airflow.airflow_api.web_server import Reply, Request, WebServer, html
+from tests.support.waiting import WAIT_SECONDS
 
 GOOGLE_TOKEN = "ya29.token-of-the-test"
 MWAA_SESSION = "session-of-the-test"
@@ -55,7 +56,7 @@ class Airflow:
         answer = requests.post(
             f"{self.sandbox.host}/auth/token",
             json={"username": self.sandbox.username, "password": self.sandbox.password},
-            timeout=30,
+            timeout=WAIT_SECONDS,
         )
         answer.raise_for_status()
         token: str = answer.json()["access_token"]
@@ -138,7 +139,7 @@ class Airflow:
             f"{self.sandbox.host}{request.target}",
             headers={name: value for name, value in headers.items() if name.lower() in kept},
             data=request.body,
-            timeout=60,
+            timeout=WAIT_SECONDS,
             allow_redirects=False,
         )
         kind = {"Content-Type": got.headers.get("Content-Type", "text/plain")}

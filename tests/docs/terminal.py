@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.waiting import WAIT_SECONDS
+
 # What somebody's environment may hold and a new reader's does not.
 _OF_OTHERS = (
     "AIRFLOW",
@@ -27,7 +29,6 @@ _OF_OTHERS = (
     "UV_",
     "VIRTUAL_ENV",
 )
-_SECONDS = 300
 
 
 class CommandError(AssertionError):
@@ -97,7 +98,7 @@ class Terminal:
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
-                timeout=_SECONDS,
+                timeout=WAIT_SECONDS,
             )
             if done.returncode != exit_code:
                 raise CommandError(

@@ -24,7 +24,7 @@ from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.support.airflow_environments import EXAMPLES
 from tests.support.airflow_servers import SETTINGS, START, airflow_version
 from tests.support.mlflow_servers import ADMIN, MLFLOW_PYTHON, PASSWORD, MlflowRecord, MlflowServer
-from tests.support.waiting import wait_until
+from tests.support.waiting import WAIT_SECONDS, wait_until
 
 EXPERIMENT = "Coffee"
 
@@ -357,7 +357,7 @@ def coffee_in(python: Path, folder: Path, mlflow: MlflowServer) -> Iterator[Coff
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=WAIT_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         found = find_sandbox(project)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import WAIT_SECONDS
+
 
 def test_the_check_imports_none_of_the_datasets() -> None:
     script = (
@@ -20,7 +22,7 @@ def test_the_check_imports_none_of_the_datasets() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
     assert run.stdout.splitlines()[-1] == "1 set()"
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tests.support.find_browser import find_browser
+from tests.support.waiting import WAIT_SECONDS
 
 # `make test` too says aloud when there is no browser.
 needs_browser = pytest.mark.skipif(find_browser() is None, reason="there is no Chrome or Chromium")
@@ -26,7 +27,6 @@ ARGUMENTS = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-PATIENCE_SECONDS = 60
 SCREENSHOT_BYTES = 150_000
 
 NODE = ".react-flow__node"
@@ -48,8 +48,8 @@ def open_page(width: int = 1280, height: int = 800) -> Iterator[Page]:
             timezone_id="UTC",
             reduced_motion="reduce",
         )
-        page.set_default_timeout(PATIENCE_SECONDS * 1000)
-        expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+        page.set_default_timeout(WAIT_SECONDS * 1000)
+        expect.set_options(timeout=WAIT_SECONDS * 1000)
         yield page
         browser.close()
 

@@ -18,6 +18,8 @@ import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.cli.hooks import manager as cli_hooks
 
+from tests.support.waiting import WAIT_SECONDS
+
 PACKAGE = "shop"
 
 IMAGE = "registry.example.com/shop:1.0"
@@ -133,7 +135,7 @@ class ProjectFolder:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=WAIT_SECONDS,
         )
 
     def dags(self, folder: str = "dags") -> dict[str, str]:

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from tests.support.storage_servers import free_port
+from tests.support.waiting import WAIT_SECONDS
 
 _MLFLOW = os.environ.get("MLFLOW_PYTHON")
 
@@ -33,9 +34,8 @@ ADMIN, PASSWORD = "admin", "pässword of: an admin"
 NAME_IN_CLUSTER = "mlflow.team.svc.cluster.local:5000"
 """By which the server of all tests is also known."""
 
-# The deadlines are there to end a failing test only.
-START_SECONDS = 180
 STOP_SECONDS = 30
+"""Until a server that does not end by itself is killed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ class MlflowServer:
             # Not by a proxy of the machine, and with no password of its .netrc.
             session.trust_env = False
             answer = session.request(
-                method, f"{self.url}/api/2.0/mlflow/{path}", auth=self.auth, timeout=60, **place
+                method,
+                f"{self.url}/api/2.0/mlflow/{path}",
+                auth=self.auth,
+                timeout=WAIT_SECONDS,
+                **place,
             )
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
@@ -232,7 +236,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     with requests.Session() as session:
         session.trust_env = False
         while True:

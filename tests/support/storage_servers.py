@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-START_SECONDS = 60
+from tests.support.waiting import WAIT_SECONDS
 
 
 def free_port() -> int:
@@ -38,7 +38,7 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while True:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[0]} did not start (status {process.returncode})")
@@ -58,17 +58,19 @@ class Gcs:
         self.url = url
 
     def make_bucket(self, bucket: str) -> None:
-        answer = requests.post(f"{self.url}/storage/v1/b", json={"name": bucket}, timeout=30)
+        answer = requests.post(
+            f"{self.url}/storage/v1/b", json={"name": bucket}, timeout=WAIT_SECONDS
+        )
         answer.raise_for_status()
 
     def names(self, bucket: str) -> list[str]:
-        answer = requests.get(f"{self.url}/storage/v1/b/{bucket}/o", timeout=30)
+        answer = requests.get(f"{self.url}/storage/v1/b/{bucket}/o", timeout=WAIT_SECONDS)
         answer.raise_for_status()
         return [item["name"] for item in answer.json().get("items", [])]
 
     def read(self, bucket: str, name: str) -> str:
         address = f"{self.url}/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media"
-        answer = requests.get(address, timeout=30)
+        answer = requests.get(address, timeout=WAIT_SECONDS)
         answer.raise_for_status()
         return answer.content.decode()
 
@@ -84,15 +86,17 @@ class S3:
         self.signed = {"Authorization": signature}
 
     def make_bucket(self, bucket: str) -> None:
-        requests.put(f"{self.url}/{bucket}", timeout=30).raise_for_status()
+        requests.put(f"{self.url}/{bucket}", timeout=WAIT_SECONDS).raise_for_status()
 
     def names(self, bucket: str) -> list[str]:
-        answer = requests.get(f"{self.url}/{bucket}", headers=self.signed, timeout=30)
+        answer = requests.get(f"{self.url}/{bucket}", headers=self.signed, timeout=WAIT_SECONDS)
         answer.raise_for_status()
         return re.findall(r"<Key>(.*?)</Key>", answer.text)
 
     def read(self, bucket: str, name: str) -> str:
-        answer = requests.get(f"{self.url}/{bucket}/{name}", headers=self.signed, timeout=30)
+        answer = requests.get(
+            f"{self.url}/{bucket}/{name}", headers=self.signed, timeout=WAIT_SECONDS
+        )
         answer.raise_for_status()
         return answer.content.decode()
 
@@ -100,11 +104,11 @@ class S3:
     def checking_identities(self) -> Iterator[None]:
         """moto verifies access keys and policies like AWS while the block runs."""
         address = f"{self.url}/moto-api/reset-auth"
-        requests.post(address, data="0", timeout=30).raise_for_status()
+        requests.post(address, data="0", timeout=WAIT_SECONDS).raise_for_status()
         try:
             yield
         finally:
-            requests.post(address, data="inf", timeout=30).raise_for_status()
+            requests.post(address, data="inf", timeout=WAIT_SECONDS).raise_for_status()
 
 
 @pytest.fixture(scope="session")

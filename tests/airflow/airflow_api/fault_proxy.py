@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from tests.airflow.airflow_api.web_server import Reply, Request, WebServer
+from tests.support.waiting import WAIT_SECONDS
 
 
 @dataclass
@@ -102,7 +103,7 @@ class FaultProxy(WebServer):
 
     def _pass_on(self, request: Request) -> Reply:
         name, port = self._target.hostname or "", self._target.port
-        connection = http.client.HTTPConnection(name, port, timeout=60)
+        connection = http.client.HTTPConnection(name, port, timeout=WAIT_SECONDS)
         try:
             headers = {
                 key: value

@@ -298,14 +298,6 @@ def test_no_secret_is_told_whatever_the_server_repeats(
     assert error.__context__ is None
 
 
-def test_a_proxy_of_faults_passes_on_what_concerns_no_fault(
-    proxy: FaultProxy, client: AirflowClient
-) -> None:
-    assert client.find_dag("nowhere") is None
-    assert proxy.statuses[-1] == 404
-    assert str(proxy.requests[-1]).endswith("/dags/nowhere")
-
-
 def test_half_an_answer_for_ever_is_unreachable(proxy: FaultProxy, client: AirflowClient) -> None:
     proxy.faults.append(Fault("half", "dags/shop", 99))
 

@@ -17,8 +17,8 @@ from tests.airflow.airflow_api.clients import Connector
 from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
 from tests.airflow.airflow_api.web_server import Reply
 from tests.support.airflow_servers import AirflowServer
+from tests.support.waiting import WAIT_SECONDS
 
-SECONDS = 120
 VERSION = "generated_with_kedro_airflow_k8s:1.0.0"
 _T = TypeVar("_T")
 
@@ -76,7 +76,7 @@ def write(
 
 def until(look: Callable[[], _T], wanted: Callable[[_T], object]) -> _T:
     """What is seen when it is as wanted."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         seen = look()
         if wanted(seen):

@@ -11,6 +11,7 @@ import pytest
 
 from kedro_airflow_k8s.checks import settings
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
+from tests.support.waiting import WAIT_SECONDS
 
 CONTEXT_KEYS = """
 import json, airflow
@@ -30,7 +31,7 @@ def test_the_macros_are_those_of_airflow_itself(python: Path, tmp_path: Path) ->
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=WAIT_SECONDS,
     )
     version, *found = json.loads(run.stdout.splitlines()[-1])
     own = {

@@ -16,6 +16,7 @@ import requests
 
 from kedro_airflow_k8s.sandbox.up import Sandbox, find_sandbox
 from tests.support.kedro_projects import ProjectFolder, make_project
+from tests.support.waiting import WAIT_SECONDS
 
 CONFIG = """
 run_config:
@@ -117,25 +118,31 @@ class Rest:
         """Ask with the user's name and password."""
         user = self.sandbox.username, password or self.sandbox.password
         if self.sandbox.state.version.startswith("2."):
-            return requests.get(f"{self.sandbox.host}/api/v1/{path}", auth=user, timeout=30)
+            return requests.get(
+                f"{self.sandbox.host}/api/v1/{path}", auth=user, timeout=WAIT_SECONDS
+            )
         log_in = dict(zip(("username", "password"), user, strict=True))
-        answer = requests.post(f"{self.sandbox.host}/auth/token", json=log_in, timeout=30)
+        answer = requests.post(f"{self.sandbox.host}/auth/token", json=log_in, timeout=WAIT_SECONDS)
         if not answer.ok:
             return answer
         token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return requests.get(f"{self.sandbox.host}/api/v2/{path}", headers=token, timeout=30)
+        return requests.get(
+            f"{self.sandbox.host}/api/v2/{path}", headers=token, timeout=WAIT_SECONDS
+        )
 
     def signs_in(self, password: str) -> bool:
         """Try to log in as the web page does."""
         user = {"username": self.sandbox.username, "password": password}
         with requests.Session() as session:
             if not self.sandbox.state.version.startswith("2."):
-                return session.post(f"{self.sandbox.host}/auth/token", json=user, timeout=30).ok
+                return session.post(
+                    f"{self.sandbox.host}/auth/token", json=user, timeout=WAIT_SECONDS
+                ).ok
             url = f"{self.sandbox.host}/login/"
-            form = session.get(url, timeout=30).text
+            form = session.get(url, timeout=WAIT_SECONDS).text
             found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
             assert found, form
-            answer = session.post(url, data={**user, "csrf_token": found[1]}, timeout=30)
+            answer = session.post(url, data={**user, "csrf_token": found[1]}, timeout=WAIT_SECONDS)
             return answer.url == f"{self.sandbox.host}/home"
 
     def states(self, dag_id: str) -> dict[str, str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from kedro import __version__
 
+from tests.support.waiting import WAIT_SECONDS
+
 
 @dataclass(frozen=True)
 class KedroEnvironment:
@@ -47,7 +49,7 @@ class KedroEnvironment:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=WAIT_SECONDS,
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.repository.test_repository import ROOT, tracked_files
+from tests.support.waiting import WAIT_SECONDS
 
 VERSION = "99.1"
 """Of the wheel that the jobs install: no other installation of the plugin has it."""
@@ -90,7 +91,7 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=900,
+            timeout=WAIT_SECONDS,
         )
         self.said.append(done.stdout)
         return done.returncode

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kedro_airflow_k8s.pod.environment import CONTRACT, CONTRACT_VARIABLE
-
-# The deadline is there to end a failing test only.
-SECONDS = 60
+from tests.support.waiting import WAIT_SECONDS
 
 
 @dataclass
@@ -42,7 +40,7 @@ class Running:
 
     def exit_code(self) -> int:
         """Wait for the end."""
-        rest, _ = self.process.communicate(timeout=SECONDS)
+        rest, _ = self.process.communicate(timeout=WAIT_SECONDS)
         self.said.append(rest)
         return self.process.returncode
 
@@ -98,7 +96,7 @@ def run_task(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=WAIT_SECONDS,
     )
 
 

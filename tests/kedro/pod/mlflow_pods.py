@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kedro_airflow_k8s.pod.environment import CONTRACT, CONTRACT_VARIABLE
-from tests.kedro.pod.kedro_processes import SECONDS, pod_environment
+from tests.kedro.pod.kedro_processes import pod_environment
 from tests.support.kedro_projects import ProjectFolder, make_project
 from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowRecord, MlflowServer
+from tests.support.waiting import WAIT_SECONDS
 
 NAME = "letters it's run-1 ż"
 
@@ -163,7 +164,7 @@ class Pods:
 def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     """Wait for the end of a pod, and give what it prints."""
     try:
-        output, _ = process.communicate(timeout=3 * SECONDS)
+        output, _ = process.communicate(timeout=WAIT_SECONDS)
     finally:
         process.kill()
     assert process.returncode == code, output

@@ -23,6 +23,7 @@ from tests.support.kedro_projects import (
     as_in_a_new_process,
     project_fixture,  # noqa: F401 - fixture
 )
+from tests.support.waiting import WAIT_SECONDS
 
 
 def entry(config: dict[str, Any]) -> CatalogEntry:
@@ -341,7 +342,7 @@ def test_reading_imports_no_dataset_and_no_pandas(project: ProjectFolder) -> Non
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
     assert run.stdout.splitlines()[-1] == "2 set()"
 

@@ -157,8 +157,9 @@ def test_the_file_is_valid_as_it_is(facts: ProjectFacts, auth: AuthKind | None) 
     assert config.run_config.image == "registry.example.com/shop:1.0"
 
 
-@pytest.mark.parametrize("facts", [FACTS, NOWHERE], ids=["named", "nowhere"])
-@pytest.mark.parametrize("auth", AUTHS)
+@pytest.mark.parametrize(
+    ("facts", "auth"), [*((FACTS, auth) for auth in AUTHS), (NOWHERE, None), (NOWHERE, "aws")]
+)
 def test_each_setting_that_is_switched_off_can_be_switched_on_alone(
     facts: ProjectFacts, auth: AuthKind | None
 ) -> None:

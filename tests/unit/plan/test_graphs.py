@@ -72,8 +72,8 @@ def test_the_shortest_cycle_is_a_cycle_and_none_is_shorter(graph: Graph) -> None
         assert 0 not in at
 
 
-def test_a_path_through_a_hundred_thousand_vertices_does_not_recurse() -> None:
-    size = 100_000
+def test_a_path_through_twenty_thousand_vertices_does_not_recurse() -> None:
+    size = 20_000
     line = [[vertex + 1] for vertex in range(size - 1)] + [[]]
     ring = [[(vertex + 1) % size] for vertex in range(size)]
     assert len(set(components(line))) == size

@@ -150,7 +150,7 @@ def test_containers_that_start_while_the_image_changes_get_one_version_whole(
     tmp_path: Path,
 ) -> None:
     images = ImageFolder(tmp_path / "images")
-    names = [f"{folder}/{number}" for folder in "abcd" for number in range(25)]
+    names = [f"{folder}/{number}" for folder in "abcd" for number in range(5)]
     versions = [tmp_path / "old", tmp_path / "new"]
     for version in versions:
         write(version, *names)
@@ -159,7 +159,7 @@ def test_containers_that_start_while_the_image_changes_get_one_version_whole(
     images.refresh(versions[0])
 
     def refresh(version: Path) -> None:
-        for _ in range(30):
+        for _ in range(10):
             images.refresh(version)
 
     threads = [threading.Thread(target=refresh, args=[version]) for version in versions]

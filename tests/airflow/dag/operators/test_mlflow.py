@@ -20,6 +20,7 @@ from tests.airflow.dag.operators.mlflow_operators import (
     new_experiment,
 )
 from tests.support.mlflow_servers import MlflowServer, needs_mlflow
+from tests.support.waiting import WAIT_SECONDS
 
 pytestmark = needs_mlflow
 
@@ -103,7 +104,7 @@ class Meeting(FaultProxy):
         self._path = path
         self._left = parties
         self._lock = threading.Lock()
-        self._barrier = threading.Barrier(parties, timeout=60)
+        self._barrier = threading.Barrier(parties, timeout=WAIT_SECONDS)
 
     def handle(self, request: Request, handler: BaseHTTPRequestHandler) -> None:
         with self._lock:

@@ -13,13 +13,14 @@ import kubernetes
 import pytest
 
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodRecord
+from tests.support.waiting import WAIT_SECONDS
 
 T = TypeVar("T")
 HOME = PurePosixPath("/home/kedro_docker")
 NAMESPACE = "team"
 
 
-def wait_for(what: Callable[[], T | None], seconds: float = 20.0) -> T:
+def wait_for(what: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
     """The first true value of `what`; the deadline is there to end a failing test only."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

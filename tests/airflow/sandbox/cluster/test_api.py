@@ -25,6 +25,7 @@ from tests.airflow.sandbox.cluster.cluster_client import (
     wait_for,
     with_claim,
 )
+from tests.support.waiting import WAIT_SECONDS
 
 
 def _pending(name: str, **labels: str) -> dict[str, Any]:
@@ -270,7 +271,9 @@ def test_what_the_sandbox_does_not_do_is_refused_and_not_ignored(quiet: Client) 
 
 
 def _request(client: Client, method: str, path: str, **options: Any) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(urlsplit(client.cluster.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(
+        urlsplit(client.cluster.url).netloc, timeout=WAIT_SECONDS
+    )
     connection.request(method, path, **options)
     answer = connection.getresponse()
     result = answer.status, json.loads(answer.read())

@@ -11,6 +11,7 @@ import pytest
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodRecord
 from tests.airflow.sandbox.cluster.cluster_client import exit_code
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
+from tests.support.waiting import WAIT_SECONDS
 
 PROGRAM = Path(__file__).with_name("run_operators.py")
 
@@ -31,7 +32,7 @@ def _run(python: str, cluster: LocalCluster, folder: Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=WAIT_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
