@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,11 @@ def run(arguments: Sequence[str]) -> None:
     """
     from kedro_airflow_k8s.pod.params import params_option
 
+    # When it is imported, Kedro logs which logging configuration it uses. That configuration resets
+    # the levels of Kedro's loggers, but not their filters.
+    logging.getLogger("kedro.framework.project").addFilter(
+        lambda record: record.levelno >= logging.WARNING
+    )
     options = [_option(argument) for argument in arguments]
     params = params_option(os.environ.get(PARAMS_VARIABLE, ""))
     sys.argv = ["kedro", "run", *options, *([f"--params={params}"] if params else [])]

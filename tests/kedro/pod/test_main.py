@@ -98,6 +98,8 @@ def test_an_error_of_a_node_is_shown_and_has_exit_code_1(project: ProjectFolder)
     done = run_task(project.path)
 
     assert done.returncode == 1
+    assert "as logging configuration" not in done.stdout
+    assert "Running node: fetch" in done.stdout
     assert done.stdout.rstrip().splitlines()[-4:] == [
         "  (26 frames of Python, kedro_airflow_k8s, kedro, click)".replace("26", frames_in(done)),
         '  File "src/shop/pipeline_registry.py", line 5, in fetch',
