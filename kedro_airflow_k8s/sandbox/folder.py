@@ -17,7 +17,7 @@ from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER, ImageFolder
 from kedro_airflow_k8s.sandbox.locks import locked
 from kedro_airflow_k8s.sandbox.processes import runs
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, SecretKey
 
 # Airflow, or its database's address, gives these characters of a path another meaning.
 _CONFUSING = "?$%"
@@ -32,6 +32,7 @@ class SandboxState(BaseModel, frozen=True, extra="forbid"):
         port: Where the web page and the API are.
         temporary: The folder of the pods' temporary files.
         services: The process ids by the services' names.
+        secrets: What its pods can refer to of Secrets; None if an older version started it.
         ended: The exit codes of services that have ended, 128 + n after signal n.
     """
 
@@ -40,6 +41,7 @@ class SandboxState(BaseModel, frozen=True, extra="forbid"):
     port: int
     temporary: Path
     services: Mapping[str, int] = {}
+    secrets: tuple[SecretKey, ...] | None = None
     ended: Mapping[str, int] = {}
 
     @property

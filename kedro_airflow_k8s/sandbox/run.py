@@ -22,7 +22,7 @@ from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
 from kedro_airflow_k8s.sandbox.task_logs import TaskLog, keep_logs, read_logs
 
 POLL_SECONDS = 0.5
@@ -204,13 +204,14 @@ def run_in_sandbox(
         kubeconfig = folder / "kubeconfig"
         python = AirflowPython.at(spec.python)
         airflow = SandboxAirflow(python, folder / "airflow", kubeconfig, spec.connection)
+        secrets = spec.secrets()
+        spec.check_secrets(secret_keys(secrets), "kedro airflow-k8s sandbox run --secrets FILE")
         say(f"Airflow {python.version}, Kubernetes provider {python.provider}")
         variables = {RAW_VARIABLE: "1"} if options.raw else {}
         image = PodImage(folder / "image", spec.home, (kedro_folder(),), variables)
         copy_project(spec.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
-        secrets = spec.secrets()
         with LocalCluster(image, folder / "kubernetes", secrets, keep_volumes=True) as cluster:
             cluster.write_kubeconfig(kubeconfig)
             try:

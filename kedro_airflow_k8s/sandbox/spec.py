@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from kedro_airflow_k8s.project.reader import KedroProject
 
 
+SecretKey = tuple[str, str, str]
+"""Namespace and name of a Secret with one of its keys, or with no key for the whole Secret."""
+
+
+def secret_keys(secrets: Secrets) -> list[SecretKey]:
+    """Return what can be referred to of Secrets."""
+    return [
+        (namespace, name, key)
+        for (namespace, name), values in secrets.items()
+        for key in ("", *values)
+    ]
+
+
 class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
     """What a sandbox is to be like.
 
@@ -29,6 +42,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         airflow_python: The Python that has Airflow, if it is not this one.
         secrets_file: A file of Secrets for the pods.
         settings: Settings of Airflow in place of the sandbox's.
+        wanted_secrets: The Secrets that every pod needs: name and key, which is empty for all keys.
     """
 
     project: Path
@@ -38,6 +52,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
     airflow_python: Path | None = None
     secrets_file: Path | None = None
     settings: Mapping[str, str] = Field(default={}, repr=False)
+    wanted_secrets: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
@@ -62,6 +77,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             airflow_python=None if airflow_python is None else airflow_python.absolute(),
             secrets_file=None if secrets_file is None else secrets_file.absolute(),
             settings=settings or {},
+            wanted_secrets=tuple((secret.secret, secret.key or "") for secret in run.secrets),
         )
         spec.secrets()
         return spec
@@ -78,6 +94,28 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             SandboxError: The file holds something else.
         """
         return {} if self.secrets_file is None else read_secrets(self.secrets_file, self.namespace)
+
+    def check_secrets(self, there: Collection[SecretKey], fix: str) -> None:
+        """Compare the Secrets that the pods need with those of the sandbox.
+
+        Args:
+            there: Those of the sandbox, as `secret_keys` returns them.
+            fix: How to bring more of them into the sandbox.
+
+        Raises:
+            SandboxError: One is missing: no pod would start.
+        """
+        missing = [
+            f"{name} (key {key})" if key else name
+            for name, key in self.wanted_secrets
+            if (self.namespace, name, key) not in there
+        ]
+        if missing:
+            raise SandboxError(
+                f"Secrets of run_config.secrets are not in the sandbox: {', '.join(missing)}.\n"
+                "Every pod needs them and would wait until run_config.startup_time is over. Write"
+                f" them into a file, as Kubernetes manifests, and pass it: {fix}"
+            )
 
     def check(self, running: SandboxSpec) -> None:
         """Compare this with the sandbox that runs.

@@ -24,7 +24,7 @@ from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
 from kedro_airflow_k8s.sandbox.image import kedro_folder
 from kedro_airflow_k8s.sandbox.locks import reserved_port
 from kedro_airflow_k8s.sandbox.processes import kill_all, runs
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
 from kedro_airflow_k8s.sandbox.supervisor import KUBERNETES, Startup, start_supervisor
 
 Say = Callable[[str], None]
@@ -111,9 +111,14 @@ class Sandbox:
         """Let pods that start from now on have the project's present files.
 
         Raises:
-            SandboxError: They cannot be copied, or the configuration does not fit this sandbox.
+            SandboxError: They cannot be copied, the configuration does not fit this sandbox, or the
+            sandbox lacks a Secret.
         """
-        SandboxSpec.of(project).check(self.state.spec)
+        spec = SandboxSpec.of(project)
+        spec.check(self.state.spec)
+        if self.state.secrets is not None:
+            fix = "kedro airflow-k8s sandbox down, then sandbox up --secrets FILE"
+            spec.check_secrets(self.state.secrets, fix)
         self.folder.images.refresh(project.path)
 
 
@@ -226,6 +231,7 @@ def _start_all(folder: SandboxFolder, spec: SandboxSpec, port: int, say: Say) ->
         version=python.version,
         port=port,
         temporary=Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-")),
+        secrets=tuple(secret_keys(spec.secrets())),
     )
     folder.write_state(state)
     since = datetime.now(timezone.utc)

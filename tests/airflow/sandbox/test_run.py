@@ -136,18 +136,21 @@ def test_a_broken_copy_of_the_database_is_made_anew(
     assert cached.stat().st_size > 0
 
 
-def test_a_secret_that_does_not_exist_fails_the_run_and_is_named(project: Path) -> None:
-    config = project / "conf/base/airflow-k8s.yaml"
-    # Seconds instead of ten minutes until Airflow gives the waiting pod up.
-    config.write_text(config.read_text().replace("startup_time: 600", "startup_time: 1"))
+def test_secrets_that_do_not_exist_are_named_before_anything_runs(project: Path) -> None:
+    (project / "some.yaml").write_text(
+        "kind: Secret\nmetadata: {name: airflow-secrets, namespace: airflow}\n"
+        "stringData: {other: x}\n"
+    )
 
-    ran = sandbox_run(project)
+    ran = sandbox_run(project, "--secrets", "some.yaml")
 
     assert ran.returncode == 1, ran.stdout
-    # Said at once, not only when Airflow gives the pod up.
-    waits = ran.stdout.index('secret "airflow-secrets" not found')
-    assert waits < ran.stdout.index("data_volume_init: failed")
-    assert final_states(ran.stdout)["delete_volume"] == "success"
+    missing = "airflow-secrets (key sql_alchemy_conn)"
+    assert (
+        f"Error: Secrets of run_config.secrets are not in the sandbox: {missing}.\n" in ran.stdout
+    )
+    assert "kedro airflow-k8s sandbox run --secrets FILE" in ran.stdout
+    assert final_states(ran.stdout) == {}
 
 
 def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
