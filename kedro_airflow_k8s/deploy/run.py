@@ -14,6 +14,7 @@ from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
 from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
 from kedro_airflow_k8s.deploy.run_times import zone
+from kedro_airflow_k8s.deploy.waits import Waits
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
     Conflict,
@@ -97,6 +98,7 @@ class Run:
         self._url = client.run_url(dag.dag_id, self._id)
         self._tasks: Mapping[str, TaskState] = {}
         self._silent = False
+        self._waits = Waits.of_run(client, dag.dag_id, run_id, progress)
 
     def logical_date(self, date: datetime | None) -> datetime | None:
         """Return the logical date with a zone.
@@ -223,6 +225,8 @@ class Run:
                 run = self._look(table)
                 if run and run.state.ended:
                     return run
+                if run:
+                    self._waits.look(self._tasks)
                 if clock.now() >= end:
                     raise RunError(self._unfinished(run, minutes, paused))
                 # A run of thousands of tasks takes many requests: no more than half of the time.
@@ -313,6 +317,8 @@ class Run:
                 f" {self._id}: {self._url}"
             )
         hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
+        for task_id, reason in self._waits.reasons.items():
+            hint += f" {task_id} waits for its pod: {reason.rstrip('.')}."
         return (
             f"Run {self._id} is {run.state.value} after {minutes:g} minutes, and goes on.{hint}"
             f" See {self._url}"

@@ -21,6 +21,8 @@ _CHAINED = re.compile(
 )
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*: ")
 _ENDED = re.compile(r"reason='(?P<reason>\w+)', exit_code=(?P<code>\d+)")
+_POD_EVENT = re.compile(r"The Pod has an Event: (.*?) from (?:None|spec\.\S*)")
+_STARTED = re.compile(r"Pod has reached Running phase|\[base\] ")
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -49,6 +51,17 @@ def cause(log: str) -> str:
         return pod_end(pod, end["reason"], int(end["code"]))
     exceptions = [text for of_pod, text in lines if not of_pod and _EXCEPTION.match(text)]
     return _message(f"\n{exceptions[-1]}") if exceptions else ""
+
+
+def has_started(log: str) -> bool:
+    """Return whether the pod of a task runs or has run, according to the task's log in Airflow."""
+    return _STARTED.search(log) is not None
+
+
+def pod_event(log: str) -> str:
+    """Return the last event of the pod in a task's log; empty if there is none."""
+    events = _POD_EVENT.findall(log)
+    return str(events[-1]) if events else ""
 
 
 def failures(causes: Mapping[str, str]) -> str:

@@ -106,6 +106,31 @@ def test_a_queued_run_has_not_ended(airflow: ScriptedAirflow, tmp_path: Path) ->
     assert airflow.seconds >= 200
 
 
+def test_a_pod_that_does_not_start_shows_why_once_and_at_the_end_of_the_wait(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    missing = 'secret "database" not found'
+    event = f"[2026-01-05T12:00:01Z] INFO - The Pod has an Event: {missing} from spec.containers"
+    airflow.logs["load"] = f"[2026-01-05T12:00:00Z] INFO - Building pod\n{event}"
+    airflow.tasks["load"] = TaskState("running", 100.0, None, 1)
+
+    with pytest.raises(RunError, match=f"goes on. load waits for its pod: {missing}. See") as error:
+        run(airflow, tmp_path, RunOptions(minutes=1))
+
+    assert written(error).count(f"load waits for its pod: {missing}") == 1
+
+
+def test_the_events_of_a_pod_that_has_started_are_not_shown(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    event = "INFO - The Pod has an Event: Pulling image from spec.containers{base}"
+    airflow.logs["load"] = f"{event}\nINFO - Pod has reached Running phase before launch timeout"
+    airflow.tasks["load"] = TaskState("running", 100.0, None, 1)
+    end_at(airflow, 60, RunState.SUCCESS, load=DONE, train=DONE)
+
+    assert "waits" not in run(airflow, tmp_path, RunOptions(minutes=5))
+
+
 def test_a_run_that_fails_shows_the_end_of_the_logs_of_the_failed_tasks(
     airflow: ScriptedAirflow, tmp_path: Path
 ) -> None:
