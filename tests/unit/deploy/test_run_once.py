@@ -110,7 +110,7 @@ def test_a_pod_that_does_not_start_shows_why_once_and_at_the_end_of_the_wait(
     airflow: ScriptedAirflow, tmp_path: Path
 ) -> None:
     missing = 'secret "database" not found'
-    event = f"[2026-01-05T12:00:01Z] INFO - The Pod has an Event: {missing} from spec.containers"
+    event = f"[2026-01-05T12:00:01Z] INFO - The Pod has an Event: {missing} from None"
     airflow.logs["load"] = f"[2026-01-05T12:00:00Z] INFO - Building pod\n{event}"
     airflow.tasks["load"] = TaskState("running", 100.0, None, 1)
 
