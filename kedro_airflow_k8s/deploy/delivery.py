@@ -19,7 +19,7 @@ way of a copy that comes later."""
 
 STALE_ERROR_SECONDS = 120.0
 """An import error in the words of one from before the upload counts after this time: until then
-Airflow may have read the old file once more, as copies of a bucket come late."""
+Airflow may have read the old file again, because copies of a bucket are delayed."""
 
 HINT_SECONDS = 60.0
 """After this time, a hint says what may be wrong."""

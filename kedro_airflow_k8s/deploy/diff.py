@@ -86,7 +86,7 @@ def compare(dag: CompiledDag, stored: StoredFile) -> DagDiff:
 
     Args:
         dag: The DAG as it would be uploaded.
-        stored: What is there.
+        stored: The file at the destination.
     """
     title = Line("title", f"DAG {dag.dag_id} would change in {stored.address}.")
     if stored.size is None:
@@ -185,7 +185,7 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Line]:
 
 
 def _change(key: str, old: str | None, new: str | None) -> str:
-    """Return what has become of a value; empty if nothing has."""
+    """Return how a value has changed; empty if it has not."""
     if old == new:
         return ""
     if old is None or new is None:

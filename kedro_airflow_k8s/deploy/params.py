@@ -78,7 +78,7 @@ def _checked(item: str) -> str:
         ) from error
     if any(_INTERPOLATION.search(text) for text in _texts(plain)):
         raise ParameterError(
-            f"--params {item!r}: what ${{...}} stands for is known only where Kedro runs. Give"
+            f"--params {item!r}: the value of ${{...}} is known only where Kedro runs. Pass"
             r" the value itself, or write \${ for a text that holds ${, and \\${ in double quotes."
         )
     return f"{name}={value}"
@@ -99,7 +99,7 @@ def _texts(value: Any) -> Iterator[str]:
 def conf_of(params: Mapping[str, Any], trigger_params: Sequence[str]) -> dict[str, Any]:
     """Return the conf of a DAG run that passes parameters to Kedro.
 
-    Those that the DAG's trigger form shows stand under their own names, so that Airflow checks
+    Those that the DAG's trigger form shows have their own names, so that Airflow checks
     them; the others, nested, under `kedro_params`. So do empty ones (null): to a field of the form,
     that is the project's own value.
 

@@ -55,12 +55,12 @@ def next_runs(
     """Return the next moments at which Airflow starts a run, in the DAG's time zone.
 
     They are those of Airflow 3 (`CronTriggerTimetable`). Airflow 2 starts a run at the end of the
-    interval that it stands for: at the same moments, but not at the first after a start date that
+    interval that it is for: at the same moments, but not at the first after a start date that
     is still to come, and sometimes otherwise in the hours in which clocks change. A DAG that is new
     in Airflow, or was paused, has one run more, at once, for the last moment that has passed.
 
     Args:
-        cron: Five fields, or a preset that stands for such.
+        cron: Five fields, or a preset for five fields.
         timezone: IANA name.
         start_date: The first day of the schedule.
         now: With a time zone; all results are later.

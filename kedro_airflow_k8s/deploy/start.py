@@ -149,7 +149,7 @@ def dag_in_airflow(client: AirflowClient, dag_id: str, timezone: str) -> DagInAi
     if client.find_dag(dag_id) is None:
         raise RunError(
             f"Airflow at {client.host} has no DAG {dag_id}. `kedro airflow-k8s run-once` uploads"
-            " and runs it; `kedro airflow-k8s list-pipelines` shows the DAGs that are there."
+            " and runs it; `kedro airflow-k8s list-pipelines` shows the DAGs in Airflow."
         )
     details, tasks = client.details(dag_id), client.dag_tasks(dag_id)
     start = details.start_date

@@ -20,7 +20,7 @@ from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.reader import KedroProject
 
 _WILDCARD = re.compile(r"[*?\[{]")
-# A value that holds nothing of its own, with a default that is no secret or without one.
+# A value that only refers to another place, without a default or with one that is not a secret.
 _REFERENCE = re.compile(r"\$\{[\w.]+:[\w.]+(\s*,\s*(null|none|''|\"\"|)\s*)?\}", re.IGNORECASE)
 
 

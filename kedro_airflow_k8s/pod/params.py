@@ -81,8 +81,8 @@ def kedro_literal(value: Any, name: str = "value", indent: str = "") -> str:
         indent: What the lines of a list or mapping begin with.
 
     Raises:
-        ValueError: If Kedro cannot take the value: to OmegaConf `???` is no value, and YAML has no
-            lone surrogates.
+        ValueError: If Kedro cannot take the value: OmegaConf reads `???` as a missing value, and
+            YAML has no lone surrogates.
     """
     if isinstance(value, str):
         if value == "???":

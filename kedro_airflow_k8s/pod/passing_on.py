@@ -61,7 +61,7 @@ def _is_ours(
     name: str, catalog: CatalogProtocol[Any, Any], made: bool, ours: IntermediateDataset
 ) -> bool:
     """Return whether nothing else keeps a dataset from task to task."""
-    # Patterns count as known here, but for Kedro's own that turns the rest into MemoryDatasets.
+    # Patterns count as known here, except Kedro's own that makes the rest MemoryDatasets.
     if name not in catalog:
         return True
     declared: Any = catalog.get(name)

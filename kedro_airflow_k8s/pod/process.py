@@ -30,8 +30,8 @@ class TaskTerminated(Exception):
 def run_until_stopped(command: Callable[[], object]) -> None:
     """Run a command in the main thread; SIGTERM ends it and the process, with exit code 1.
 
-    It arrives in the command as TaskTerminated, wherever it is, and once more when the command
-    catches that and goes on. `except`, `finally` and Kedro's hooks may clean up meanwhile.
+    It arrives in the command as TaskTerminated, wherever it is, and again when the command catches
+    that and continues. `except`, `finally` and Kedro's hooks may clean up meanwhile.
     """
     stop = _Stop()
     stop.listen()
@@ -101,7 +101,7 @@ class _Stop:
         self._answers += 1
         if self.over:
             if not self.asked:
-                # All is done, but for threads that Python waits for.
+                # Only threads that Python waits for are left.
                 _leave()
             return
         if self.asked and not self._is_in_the_way(frame):
@@ -114,14 +114,14 @@ class _Stop:
     def _is_in_the_way(self, frame: FrameType | None) -> bool:
         """Whether the main thread, once told, is at something else than cleaning up."""
         if not _is_terminated(sys.exc_info()[1]):
-            return True  # Somebody caught the exception and went on.
+            return True  # Other code has caught the exception and continued.
         if _in_hook(frame):
             return False
         waited = time.monotonic() - self._raised_at
         return waited > PATIENCE_SECONDS or _waits_for_others(frame)
 
     def _watch(self, readable: int) -> None:
-        """Ask again until the command has ended, and end the process where nobody answers."""
+        """Ask again until the command has ended, and end the process if it does not answer."""
         while signal.SIGTERM not in os.read(readable, 512):
             pass
         main = threading.main_thread().ident or 0
@@ -185,7 +185,7 @@ def _waits_for_others(frame: FrameType | None) -> bool:
 
 def _kill_children() -> None:
     """End the processes in which ParallelRunner runs nodes: it would wait for them."""
-    # Where nobody has imported it there are none, and it costs to import.
+    # Without the module there are none, and the import is slow.
     multiprocessing = sys.modules.get("multiprocessing")
     if multiprocessing is not None:
         for child in multiprocessing.active_children():
@@ -206,7 +206,7 @@ def _end_without_answer() -> None:
 def _leave() -> None:
     """End the process with what was printed, and without waiting for any thread."""
     _kill_children()
-    # In a thread: somebody may hold the lock of a stream while the reader at its end is gone.
+    # In a thread: another thread may hold the lock of a stream whose reader is gone.
     flushing = threading.Thread(target=_flush, daemon=True)
     flushing.start()
     flushing.join(timeout=1)

@@ -11,7 +11,7 @@ from kedro_airflow_k8s.errors import ConfigError
 CONFIG_NAME = "airflow-k8s"
 CONFIG_FILES = tuple(f"{CONFIG_NAME}{suffix}" for suffix in (".yaml", ".yml", ".json"))
 
-# Names meant for one of these files, which Kedro ignores silently.
+# Misspelled names of these files, which Kedro ignores silently.
 _MISNAMED = re.compile(r"airflow[-_. ]?k8s(\.(ya?ml|json|toml))?", re.IGNORECASE)
 
 
@@ -33,8 +33,8 @@ def found_config_files(conf_path: Path, envs: Iterable[str]) -> list[Path]:
         if inside != env or not folder.is_dir():
             others = sorted(p.name for p in conf_path.glob("*") if p.is_dir())
             raise ConfigError(
-                f"There is no configuration environment {env!r}: it would be a folder of that"
-                f" name in {conf_path}. Create it, or name another with --env. There are:"
+                f"There is no configuration environment {env!r}. Create its folder in {conf_path},"
+                " or choose another environment with --env. Environments:"
                 f" {', '.join(others) or 'none'}."
             )
         for file in sorted(folder.rglob("*")):
@@ -42,7 +42,7 @@ def found_config_files(conf_path: Path, envs: Iterable[str]) -> list[Path]:
                 found.append(file)
             elif _MISNAMED.fullmatch(file.name) and file.is_file():
                 raise ConfigError(
-                    f"{file} would not be read: the configuration is in {CONFIG_FILES[0]}"
-                    f" ({' or '.join(CONFIG_FILES[1:])}), in lower case. Rename it."
+                    f"{file} would not be read. Rename it to {CONFIG_FILES[0]}, in lower case"
+                    f" ({' and '.join(CONFIG_FILES[1:])} are also read)."
                 )
     return found

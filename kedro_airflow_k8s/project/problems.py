@@ -35,7 +35,8 @@ def config_problem(error: Exception) -> str:
         # Kedro names the file, but counts its lines from 0.
         return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
-        return f"the file must be a mapping of keys ({str(error).splitlines()[0]})"
+        first = str(error).splitlines()[0]
+        return f"the file must be a mapping with keys such as run_config ({first})"
     return str(error) or type(error).__name__
 
 

@@ -112,7 +112,7 @@ class AirflowHome:
         """Make the database unless there is one; the user's cache keeps a copy of an empty one.
 
         Raises:
-            SandboxError: Airflow cannot make it, or the database that is there cannot be read.
+            SandboxError: Airflow cannot create it, or an existing database cannot be read.
         """
         if _is_database(self._database):
             return

@@ -1,4 +1,4 @@
-"""What stands for the container image: a copy of the project, as `docker build` would make it."""
+"""The container image in the sandbox: a copy of the project, like that of `docker build`."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def run_in_sandbox(
 
     Raises:
         SandboxError: If something is missing, or Airflow does not accept the DAG.
-        KeyboardInterrupt: If it was interrupted; `say` was told where the logs are.
+        KeyboardInterrupt: If it was interrupted; `say` has printed where the logs are.
     """
     folder = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-"))
     try:

@@ -142,7 +142,7 @@ def start_sandbox(
     Raises:
         AirflowK8sError: Something is missing, a service ended, or Airflow does not get ready.
             Nothing runs then that did not run before.
-        KeyboardInterrupt: It was interrupted; the same holds then, and `say` was told.
+        KeyboardInterrupt: It was interrupted; the same holds then, and `say` has printed it.
     """
     spec = SandboxSpec.of(project, airflow_python, secrets, extra_environment)
     folder = SandboxFolder(project.path)

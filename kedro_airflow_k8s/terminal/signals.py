@@ -11,7 +11,7 @@ from types import FrameType
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does, so that a command ends in order."""
-    # What is ignored stays ignored, as `nohup` wants it.
+    # Ignored signals stay ignored, as `nohup` requires.
     heard = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
     before = {s: signal.signal(s, _interrupt) for s in heard}
     try:

@@ -23,7 +23,7 @@ class ConfigMissing(Exception):
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` of known variables; `$$` stands for a dollar sign.
+    """Replace `$(NAME)` of known variables; `$$` is a dollar sign.
 
     See https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
     """

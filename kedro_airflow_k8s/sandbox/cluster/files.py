@@ -31,7 +31,7 @@ class PodImage:
     Attributes:
         root: A prepared copy of the project: the content of the image's home directory. Each
             container gets a copy of its own. May be a link whose target changes later.
-        home: The image's working directory, such as /home/kedro_docker, that `root` stands for.
+        home: The image's working directory, such as /home/kedro_docker, which `root` replaces.
         bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
         variables: Environment variables of the image.
     """
@@ -54,7 +54,7 @@ class PathMap:
         self._shown: dict[bytes, bytes] = {}
 
     def add(self, inside: PurePosixPath, outside: Path) -> None:
-        """Let a path of the container stand for one of this machine."""
+        """Map a path of the container to one of this machine."""
         self._known[str(inside)] = str(outside)
 
     def show(self, outside: Path, path: PurePosixPath) -> None:
@@ -207,7 +207,7 @@ class PodFiles:
         else:
             copy_current(self._image.root, root)
         paths.add(home, root)
-        # As the project has them: pods work in the folder that stands for the project's.
+        # As the project has them: pods work in the folder that replaces the project's.
         paths.show(root, PurePosixPath())
         for inside, outside in mounts.items():
             if home in inside.parents:

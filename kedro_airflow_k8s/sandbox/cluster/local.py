@@ -81,12 +81,12 @@ class ClaimRecord:
 class LocalCluster:
     """A small Kubernetes API on 127.0.0.1 that runs each pod as processes of this machine.
 
-    A context manager. Pods share nothing but their claims, but they are not isolated: they are
+    A context manager. Pods share only their claims, but they are not isolated: they are
     processes of this user, with the user's rights. When the process that owns the cluster ends, in
     whatever way, its pods are killed.
 
     Args:
-        image: What stands for the container image.
+        image: The files that replace the container image.
         directory: A folder for the files of pods and volumes, which the cluster creates. At the
             end, everything in it is deleted but logs, and volumes when they are kept.
         secrets: The Secrets. A pod that needs another one does not start.

@@ -15,7 +15,7 @@ from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CONFIG_MAPS, KIN
 from kedro_airflow_k8s.sandbox.cluster.status import Object, invalid
 
 # What a field holds: a type, [what each item holds] or {name: what that field holds}. `!` marks a
-# required field, `*` stands for any name.
+# required field, `*` matches any name.
 _ANYTHING = object
 _REFERENCE = {"name!": str}
 _KEY = {"name!": str, "key!": str}

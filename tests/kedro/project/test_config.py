@@ -88,7 +88,7 @@ def test_without_any_file_an_image_is_enough(project: ProjectFolder) -> None:
     assert image(compiled(project, "--image", OTHER)) == OTHER
 
 
-def test_an_image_mends_no_mistake_in_the_file(project: ProjectFolder) -> None:
+def test_an_image_option_does_not_hide_a_mistake_in_the_file(project: ProjectFolder) -> None:
     project.config("run_config: 3\n")
     refused(project.compile("--image", OTHER), "run_config")
     project.config("run_config: {imagee: x}\n")
@@ -154,8 +154,8 @@ def test_a_missing_base_is_an_error_too(project: ProjectFolder) -> None:
         ("run_config:\n\timage: x\n", "line 2"),
         ("run_config: *nowhere\n", "undefined alias"),
         ("run_config:\n    image: a\n    image: b\n", "duplicate key image"),
-        ("- run_config\n", "the file must be a mapping of keys"),
-        ("3\n", "the file must be a mapping of keys"),
+        ("- run_config\n", "the file must be a mapping"),
+        ("3\n", "the file must be a mapping"),
         ("a: !!python/object/apply:os.system [echo]\n", "python/object"),
     ],
 )
@@ -205,7 +205,7 @@ def test_interpolations_are_resolved_as_kedro_does(project: ProjectFolder, value
         ("${runtime_params:nothing}", "'nothing' not found"),
         ("${nothing}", "Set the environment variable KEDRO_CONFIG_NOTHING"),
         ("${nothing|a.b}", "write ${kedro_config:nothing,'a.b'}"),
-        ("${nothing|a b}", "A default after | must be free of spaces"),
+        ("${nothing|a b}", "A default after | must not contain spaces"),
         ("${nothing:1}", "Unsupported interpolation type nothing"),
         ("${nothing", "run_config.image"),
     ],
