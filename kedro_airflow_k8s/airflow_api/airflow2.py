@@ -34,6 +34,7 @@ class Airflow2Client(AirflowClient):
     dag_record = Airflow2Dag
     filters_import_errors = False
     needs_logical_date = False
+    newest_first = "-execution_date"
     dry_run_off: Mapping[str, Any] = {"dry_run": False}
     # [scheduler] min_serialized_dag_fetch_interval
     memory_seconds = 10.0

@@ -14,6 +14,7 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api.logs import clean_lines, page_lines
 from kedro_airflow_k8s.airflow_api.records import (
+    SCHEDULED,
     Dag,
     DagDetails,
     DagImportError,
@@ -51,11 +52,13 @@ class AirflowClient(ABC):
         version: Its version.
         memory_seconds: How long its scheduler may still use the previous version of a DAG after
             Airflow has stored a new one.
+        look_seconds: How often it looks for new files, in seconds; None if unknown.
     """
 
     host: str
     version: Version
     memory_seconds = 0.0
+    look_seconds: int | None = None
 
     api: str
     """Where the API is, below the base address."""
@@ -68,6 +71,8 @@ class AirflowClient(ABC):
     """Whether the API finds import errors by the name of the file."""
     needs_logical_date = True
     """Whether a request for a run without a logical date must contain null."""
+    newest_first = "-run_after"
+    """How a list of runs is sorted to have the latest one first."""
     dry_run_off: Mapping[str, Any] = {}
     """The fields that turn off the API's dry run, where it is the default."""
 
@@ -203,6 +208,15 @@ class AirflowClient(ABC):
             half = (len(rest) + 1) // 2
             waiting += filter(None, (rest[:half], rest[half:]))
         return found
+
+    def last_scheduled_run(self, dag_id: str) -> DagRun | None:
+        """Return the last run that Airflow has started by the schedule; None if none."""
+        path = self._path("dags", dag_id, "dagRuns")
+        try:
+            runs = self._items(DagRun, path, order_by=self.newest_first)
+            return next((run for run in runs if run.run_type in SCHEDULED), None)
+        except NotFound:
+            return None
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
         """Mark a run as failed: Airflow kills its tasks, skips the rest and runs the teardown.

@@ -23,6 +23,9 @@ ItemT = TypeVar("ItemT")
 ENDS = ("success", "failed", "upstream_failed", "skipped", "removed")
 """The final states of a task."""
 
+SCHEDULED = ("scheduled", "backfill")
+"""The types of runs that Airflow counts as those of the schedule."""
+
 WAIT = "ExternalTaskSensor"
 """The operator by which our DAGs wait for others."""
 
@@ -137,6 +140,7 @@ class DagRun(Record):
     dag_id: str
     run_id: str = Field(validation_alias="dag_run_id")
     state: RunState
+    run_type: str | None = None
     logical_date: AwareDatetime | None = None
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")

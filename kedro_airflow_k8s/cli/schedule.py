@@ -40,27 +40,31 @@ if TYPE_CHECKING:
     "minutes",
     metavar="MINUTES",
     type=minutes_above_zero,
-    help="Wait up to MINUTES until Airflow has the DAG.",
+    help="Wait up to MINUTES until Airflow has the DAG.  [default: only for a new DAG]",
+)
+@click.option(
+    "--unpause/--paused",
+    default=None,
+    help="Unpause the DAG, or leave it as it is.  [default: unpause it if it is new in Airflow]",
 )
 @checks_option
 def schedule_command(
     project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
 ) -> None:
-    """Upload the DAG of a pipeline with its schedule.
+    """Upload the DAG of a pipeline with its schedule, and say when it runs next.
 
     \b
     Example:
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES
-    from kedro_airflow_k8s.deploy.schedule import schedule
+    from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
     from kedro_airflow_k8s.plan.build import Overrides
 
     config = target.dag_config(options["image"], output)
     overrides = Overrides(dag_name=options["dag_name"], cron=options["cron_expression"])
     dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
-    minutes = options["minutes"]
-    client = target.client if minutes else None
+    how = ScheduleOptions(minutes=options["minutes"], unpause=options["unpause"])
+    connect = (lambda: target.client) if how.needs_airflow or target.has_host else None
     target.refresh_image(output)
     destination = target.output(output)
-    interruptible(lambda: schedule(client, dag, destination, progress(), minutes or PARSE_MINUTES))
+    interruptible(lambda: schedule(connect, dag, destination, progress(), how))

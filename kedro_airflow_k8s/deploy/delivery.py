@@ -160,12 +160,9 @@ class _Arrival:
         return error
 
     def _reason(self, asked: bool) -> str:
-        why = (
-            "it was asked to do so now"
-            if asked
-            else "it cannot be asked to, and looks for new files by itself, by default every five"
-            " minutes"
-        )
+        seconds = self._client.look_seconds
+        every = "every five minutes by default" if seconds is None else f"every {seconds} s"
+        why = "it was asked to do so now" if asked else f"it looks for new files {every}"
         return f"Waiting for Airflow to parse {self._dag.file_name}: {why}"
 
 

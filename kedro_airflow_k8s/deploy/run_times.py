@@ -46,7 +46,12 @@ def run_times(
         words = WITHOUT_TIMES[schedule]
         return [words if start <= now else f"{words}, from {start_date} on"]
     times = next_runs(schedule, timezone, start_date, now, count)
-    return [f"{moment:%Y-%m-%d %H:%M} {moment.tzname()}" for moment in times]
+    return [shown(moment) for moment in times]
+
+
+def shown(moment: datetime) -> str:
+    """Return a moment as text, with the zone's own abbreviation."""
+    return f"{moment:%Y-%m-%d %H:%M} {moment.tzname()}"
 
 
 def next_runs(
@@ -72,6 +77,29 @@ def next_runs(
     ticks = _Ticks(cron, where)
     start = datetime.combine(start_date, time(), where)
     return list(islice(ticks.following(_utc(start), _utc(now)), count))
+
+
+def passed_run(
+    cron: str, timezone: str, start_date: date, now: datetime, *, intervals: bool
+) -> datetime | None:
+    """Return the logical date of the run that Airflow starts at once for a DAG without any yet.
+
+    Args:
+        cron: As in `next_runs`.
+        timezone: As in `next_runs`.
+        start_date: As in `next_runs`.
+        now: As in `next_runs`.
+        intervals: Whether a run stands for the interval that ends when it starts, as on Airflow 2.
+
+    Returns:
+        The last time that has passed, or with intervals the one before it; None if that is before
+        the start date, or the schedule has no times.
+    """
+    if cron in WITHOUT_TIMES:
+        return None
+    where = zone(timezone)
+    found = _Ticks(cron, where).passed(_utc(now), before=1 if intervals else 0)
+    return found if found >= datetime.combine(start_date, time(), where) else None
 
 
 def as_airflow_tells(schedule: str) -> str:
@@ -111,6 +139,13 @@ class _Ticks:
             if tick > now:
                 yield tick.astimezone(self._where)
             tick = self._step(tick, 1)
+
+    def passed(self, now: datetime, before: int) -> datetime:
+        """Return the last one that is not after now, or one that is so many before it."""
+        tick = self._aligned_back(now)
+        for _ in range(before):
+            tick = self._step(tick, -1)
+        return tick.astimezone(self._where)
 
     def _aligned(self, moment: datetime) -> datetime:
         after = self._step(moment, 1)

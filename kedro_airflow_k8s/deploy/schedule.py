@@ -2,57 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
-from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, run_times
-from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.deploy.run_times import passed_run, run_times, shown
+from kedro_airflow_k8s.errors import AirflowApiError, ConfigError, PlanError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag
 
 
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """How to schedule.
+
+    Attributes:
+        minutes: How long to wait for Airflow to have the DAG; None: only if that is needed.
+        unpause: Whether to unpause the DAG; None: if it is new in Airflow.
+    """
+
+    minutes: float | None = None
+    unpause: bool | None = None
+
+    @property
+    def needs_airflow(self) -> bool:
+        """Whether the user asked for something that only Airflow can do."""
+        return bool(self.minutes or self.unpause)
+
+
 def schedule(
-    client: AirflowClient | None,
+    connect: Callable[[], AirflowClient] | None,
     dag: CompiledDag,
     output: str,
     progress: Progress,
-    minutes: float = PARSE_MINUTES,
+    options: ScheduleOptions,
 ) -> None:
-    """Upload a DAG that has a schedule, and show when it will run.
+    """Upload a DAG that has a schedule, and say when it runs next, or that it is paused.
 
     Args:
-        client: Airflow; None not to wait for it.
+        connect: Returns Airflow; None if nothing says where it is.
         dag: The DAG.
         output: Where Airflow reads DAGs.
         progress: Shows what is done and waited for.
-        minutes: The longest wait for Airflow to have the DAG.
+        options: How to schedule.
 
     Raises:
         PlanError: If the DAG has no schedule.
-        AirflowK8sError: As `deliver`.
+        AirflowK8sError: As `deliver`. If Airflow cannot be asked and the user did not ask for
+            what needs it, that is a warning.
     """
     if dag.schedule is None:
         raise PlanError(
             f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
             " run_config.cron_expression in airflow-k8s.yaml."
         )
+    try:
+        client = connect() if connect else None
+        before = client.find_dag(dag.dag_id) if client else None
+        passed = _passed_run(client, dag) if client else None
+    except (AirflowApiError, ConfigError) as error:
+        if options.needs_airflow:
+            raise
+        progress.warn(f"Airflow could not be asked. {error}")
+        client = None
+    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}")
     if client is None:
-        where = upload_dag(dag.source, dag.file_name, output)
-        progress.say(f"Uploaded DAG {dag.dag_id} to {where}")
-    else:
-        deliver(client, dag, output, progress, minutes)
-        found = client.find_dag(dag.dag_id)
+        progress.say(f"Uploaded DAG {dag.dag_id} to {_upload(dag, output)}")
+        progress.say(f"Next run, unless the DAG is new or paused in Airflow: {_next_runs(dag)}")
+        return
+    paused = before is None or before.paused
+    unpause = before is None if options.unpause is None else options.unpause
+    if passed and (unpause or not paused):
+        progress.say(f"Airflow starts one run at once, for {shown(passed)}, which has passed.")
+    if options.minutes or (unpause and paused):
+        deliver(client, dag, output, progress, options.minutes or PARSE_MINUTES)
         progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
-        if found and found.paused:
-            progress.warn(f"DAG {dag.dag_id} is paused in Airflow: unpause it there to let it run.")
+        paused = _paused_after(client, dag.dag_id, unpause=unpause)
+    else:
+        progress.say(f"Uploaded DAG {dag.dag_id} to {_upload(dag, output)}")
+    if paused:
+        progress.say(f"DAG {dag.dag_id} is paused in Airflow: no run starts until you unpause it.")
+    else:
+        progress.say(f"Next run: {_next_runs(dag)}")
+
+
+def _passed_run(client: AirflowClient, dag: CompiledDag) -> datetime | None:
+    """Return the time, which has passed, for which Airflow starts a run at once; None if none."""
+    found = passed_run(
+        dag.schedule or "",
+        dag.timezone,
+        dag.start_date,
+        datetime.now(timezone.utc),
+        intervals=client.version.major < 3,
+    )
+    last = client.last_scheduled_run(dag.dag_id) if found else None
+    if last and last.logical_date and found and last.logical_date >= found:
+        return None
+    return found
+
+
+def _paused_after(client: AirflowClient, dag_id: str, *, unpause: bool) -> bool:
+    """Unpause a DAG if that is wanted, and return whether it is paused then."""
+    found = client.find_dag(dag_id)
+    if found is None or not found.paused:
+        return False
+    if unpause:
+        client.set_paused(dag_id, False)
+    return not unpause
+
+
+def _upload(dag: CompiledDag, output: str) -> str:
+    return upload_dag(dag.source, dag.file_name, output)
+
+
+def _next_runs(dag: CompiledDag) -> str:
     now = datetime.now(timezone.utc)
-    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}. Next runs:")
-    for moment in run_times(dag.schedule, dag.timezone, dag.start_date, now):
-        progress.say(f"  {moment}")
-    if dag.schedule not in WITHOUT_TIMES:
-        progress.say(
-            "A DAG that is new or was paused also has one run at once, for the last time that has"
-            " passed."
-        )
+    first, *others = run_times(dag.schedule, dag.timezone, dag.start_date, now)
+    return f"{first}, then {' and '.join(others)}" if others else first

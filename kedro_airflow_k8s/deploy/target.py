@@ -45,6 +45,7 @@ class Target:
             AirflowApiError: If Airflow cannot be reached or is too old.
         """
         from kedro_airflow_k8s.airflow_api import connect
+        from kedro_airflow_k8s.sandbox.spec import LOOK_SECONDS
 
         if self._is_sandbox:
             credentials = {
@@ -55,6 +56,7 @@ class Target:
             client = connect(self.host, auth, AirflowTls(), environ=credentials, warn=self._warn)
             # The sandbox's scheduler is set to remember nothing.
             client.memory_seconds = 0.0
+            client.look_seconds = LOOK_SECONDS
             return client
         config = self.config
         return connect(self.host, config.airflow_auth, config.airflow_tls, warn=self._warn)
@@ -76,6 +78,11 @@ class Target:
                 " things out on this machine: `kedro airflow-k8s sandbox up`, then --sandbox."
             )
         return self.config.host
+
+    @property
+    def has_host(self) -> bool:
+        """Whether something says where Airflow is."""
+        return self._is_sandbox or self.config.host is not None
 
     @cached_property
     def config(self) -> PluginConfig:

@@ -12,6 +12,9 @@ from kedro_airflow_k8s.init.files import read_text
 from kedro_airflow_k8s.init.plan import InitPlan
 from kedro_airflow_k8s.init.requirements import plugin_line
 
+_DAG_PATTERNS = ("dags", "dags/*", "dags/**", "dags/*.py")
+"""Lines of .gitignore, without slashes at their ends, that keep the folder of compiled DAGs out."""
+
 
 def next_steps(plan: InitPlan, request: InitRequest) -> str:
     """Return the files that were written, and numbered steps."""
@@ -47,6 +50,11 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
             f" narrower. It also matches the catalog, so {dockerignore.NAME} does not keep its"
             " files out of the image."
         )
+    if _git_would_add_dags(plan):
+        yield (
+            "Keep compiled DAGs out of git, unless Airflow reads them there: echo /dags/ >>"
+            " .gitignore"
+        )
     if include := next((f.path for f in plan.files if f.path.parent.name == ".gitlab"), None):
         yield (
             "Include the jobs in .gitlab-ci.yml:\n       include:\n         - local: "
@@ -69,6 +77,15 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
         tag = "$(git rev-parse HEAD)" if facts.image.tag == COMMIT_TAG else facts.image.tag
         image = f"{facts.image.shell_name}:{tag}"
         yield f"Build and push the image{made}: docker build -t {image} . && docker push {image}"
+
+
+def _git_would_add_dags(plan: InitPlan) -> bool:
+    """Return whether the project is in a git repository that would take its DAG files."""
+    root = plan.facts.repository.root
+    if not (root / ".git").exists():
+        return False
+    ignored = read_text(plan.facts.layout.path / ".gitignore") or ""
+    return not any(line.strip().strip("/") in _DAG_PATTERNS for line in ignored.splitlines())
 
 
 def _settings(plan: InitPlan, request: InitRequest) -> Iterator[str]:

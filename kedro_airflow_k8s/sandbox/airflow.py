@@ -21,7 +21,7 @@ from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.atomic import atomic_write
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.locks import cache_folder
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from kedro_airflow_k8s.sandbox.spec import LOOK_SECONDS, SandboxSpec
 
 KUBERNETES_PROVIDER = "apache-airflow-providers-cncf-kubernetes"
 IN_AIRFLOW = Path(__file__).parent / "in_airflow"
@@ -331,7 +331,7 @@ class AirflowServer(AirflowHome):
                 "AIRFLOW__API__BASE_URL": self.host,
                 "AIRFLOW__API__SECRET_KEY": self.keys.web,
                 "AIRFLOW__API_AUTH__JWT_SECRET": self.keys.token,
-                "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+                "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": str(LOOK_SECONDS),
                 "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             }
         return {
@@ -341,7 +341,7 @@ class AirflowServer(AirflowHome):
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend"
             ".basic_auth,airflow.api.auth.backend.session",
             "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False",
-            "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": str(LOOK_SECONDS),
             "AIRFLOW__WEBSERVER__BASE_URL": self.host,
             "AIRFLOW__WEBSERVER__CONFIG_FILE": str(IN_AIRFLOW / "webserver_config.py"),
             "AIRFLOW__WEBSERVER__SECRET_KEY": self.keys.web,

@@ -85,6 +85,7 @@ class SandboxFolder:
         self.images = ImageFolder(self.path / "images")
         self.state_file = self.path / "state.json"
         self.runs = self.path / "runs"
+        self.port_file = self.path / "port"
 
     def create(self) -> None:
         """Make it, for this user only, and hidden from git.
@@ -184,6 +185,14 @@ class SandboxFolder:
     def write_state(self, state: SandboxState) -> None:
         """Record what was started."""
         write_private(self.state_file, state)
+        self.port_file.write_text(f"{state.port}\n")
+
+    def last_port(self) -> int | None:
+        """Return the port of the last start, so that the address stays the same; None if none."""
+        try:
+            return int(self.port_file.read_text())
+        except (OSError, ValueError):
+            return None
 
     def is_running(self, state: SandboxState) -> bool:
         """Return whether any of the services runs."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     # The supervisor of a sandbox needs no Kedro, which takes a second to import.
     from kedro_airflow_k8s.project.reader import KedroProject
 
+LOOK_SECONDS = 2
+"""How often the sandbox's Airflow looks for new DAG files."""
 
 SecretKey = tuple[str, str, str]
 """Namespace and name of a Secret with one of its keys, or with no key for the whole Secret."""

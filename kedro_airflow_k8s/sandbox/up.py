@@ -211,7 +211,7 @@ def _start(folder: SandboxFolder, spec: SandboxSpec, say: Say) -> SandboxState:
         say(f"The sandbox runs without {', '.join(missing)}: starting all of it again.")
     kill_all(folder.path)
     folder.clear(state)
-    with reserved_port(None if state is None else state.port) as port:
+    with reserved_port(folder.last_port()) as port:
         try:
             return _start_all(folder, spec, port, say)
         except BaseException:

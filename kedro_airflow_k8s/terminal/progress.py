@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 LOG_WIDTH = 120
 """Columns where there is no terminal."""
@@ -40,6 +41,16 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+class _Wait:
+    """A wait that shows how long it lasts whenever the terminal draws it."""
+
+    def __init__(self, text: str, since: float, clock: Clock) -> None:
+        self._text, self._since, self._clock = text, since, clock
+
+    def __rich__(self) -> Text:
+        return Text(f"{self._text} ({int(self._clock.now() - self._since)} s)")
+
+
 class Progress:
     """Lines that stay, and one that shows the present wait: moving in a terminal, else repeated.
 
@@ -66,11 +77,11 @@ class Progress:
         """Show what is waited for; `since` is the clock's time at which that began."""
         seconds = int(self.clock.now() - since)
         if self.console.is_terminal:
-            line = f"{escape(text)} ({seconds} s)"
+            wait = _Wait(text, since, self.clock)
             if self._status is None:
-                self._status = self.console.status(line)
+                self._status = self.console.status(wait)
                 self._status.start()
-            self._status.update(line)
+            self._status.update(wait)
             return
         shown, when = self._wait or ("", 0.0)
         if text != shown or self.clock.now() - when >= REPEAT_SECONDS:

@@ -206,7 +206,10 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
 
     client = server.client()
     assert f"Airflow has it: {client.dag_url('nightly')}" in text
-    assert text.count(" 03:00 UTC") == 3
+    # It was new, so it is unpaused, and Airflow starts the run of last night.
+    assert "Airflow starts one run at once, for " in text
+    next_run = text.splitlines()[-1]
+    assert re.fullmatch(r"Next run: .* 03:00 UTC, then .* 03:00 UTC and .* 03:00 UTC", next_run)
     listed = json.loads(last_line(kedro(server, "list-pipelines", "--format", "json")))
     (row,) = [dag for dag in listed if dag["dag_id"] == "nightly"]
     assert row["schedule"]
@@ -215,6 +218,14 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
     assert row["outdated"] is False
     found = client.find_dag("nightly")
     assert found is not None
+    assert not found.paused
+    wait_until(lambda: client.last_scheduled_run("nightly") is not None, "last night's run")
+    last = client.last_scheduled_run("nightly")
+    assert last is not None
+    assert last.logical_date is not None
+    assert f"for {last.logical_date:%Y-%m-%d} 03:00 UTC, which has passed." in text
+    text = succeeded(kedro(server, *arguments))
+    assert "at once" not in text
     assert found.schedule == "0 3 * * *"
     # A run in between leaves it, and takes it away only if asked to.
     once = ("run-once", "-p", "quick", "-d", "nightly", "--no-unpause")
@@ -230,9 +241,9 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
 
 def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: AirflowServer) -> None:
     waits = ("-e", "waits", "-d", "waits", "-p", "broken")
-    succeeded(kedro(server, "schedule", *waits, "-c", "0 3 * * *", "-w", "5"))
+    # It is new, and so unpaused after a wait that nobody has to ask for.
+    succeeded(kedro(server, "schedule", *waits, "-c", "0 3 * * *"))
     client = server.client()
-    client.set_paused("waits", False)
     before = (server.dags / "waits.py").read_bytes()
     arguments = ("trigger", *waits, "-w", "10", "--params", "model.depth=9")
 
@@ -243,6 +254,11 @@ def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: Airf
     assert (server.dags / "waits.py").read_bytes() == before
     assert client.find_dag("waits").schedule == "0 3 * * *"  # type: ignore[union-attr]
     failed(kedro(server, "trigger", "-d", "nowhere"), "has no DAG nowhere")
+    client.set_paused("waits", True)
+    text = succeeded(kedro(server, "schedule", *waits, "-c", "0 3 * * *"))
+    assert text.splitlines()[-1] == (
+        "DAG waits is paused in Airflow: no run starts until you unpause it."
+    )
 
 
 @pytest.mark.parametrize("cancel", [False, True], ids=["goes on", "cancelled"])

@@ -43,6 +43,7 @@ class ScriptedAirflow(AirflowClient):
     host: str = "https://airflow.example.com"
     version: Version = field(default_factory=lambda: Version(3, 3, 2))
     memory_seconds: float = 0.0
+    look_seconds: int | None = None
     seconds: float = 0.0
     dags: dict[str, Dag] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class ScriptedAirflow(AirflowClient):
     stored_tasks: dict[str, list[DagTask]] = field(default_factory=dict)
     errors: dict[str, DagImportError] = field(default_factory=dict)
     runs: dict[str, DagRun] = field(default_factory=dict)
+    scheduled: dict[str, DagRun] = field(default_factory=dict)
     tasks: dict[str, TaskState] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     confs: list[Mapping[str, Any]] = field(default_factory=list)
@@ -143,6 +145,9 @@ class ScriptedAirflow(AirflowClient):
 
     def last_runs(self, dag_ids: Sequence[str]) -> dict[str, DagRun]:
         return {run.dag_id: run for run in self.runs.values() if run.dag_id in dag_ids}
+
+    def last_scheduled_run(self, dag_id: str) -> DagRun | None:
+        return self.scheduled.get(dag_id)
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
         self._set_state(run_id, RunState.FAILED)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from kedro_airflow_k8s.config.values import CRON_PRESETS, cron_reason
-from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, next_runs, run_times
+from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, next_runs, passed_run, run_times
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
 SCRIPT = Path(__file__).parents[2] / "support/airflow_scripts" / "next_runs.py"
@@ -150,6 +150,20 @@ def test_before_its_start_date_the_first_run_is_that_of_airflow_3_and_the_second
         assert in_utc(found)[1:] == answer["interval"][:3]
 
 
+@pytest.mark.parametrize("start", [date(1980, 1, 1), date(2026, 7, 20), date(2026, 7, 22)], ids=str)
+@pytest.mark.parametrize("cron", ["0 6 * * *", "@daily", "30 2 * * 1", "*/20 * * * *"])
+def test_the_run_for_a_time_that_has_passed_is_the_one_that_airflow_starts_at_once(
+    airflow: Ask, cron: str, start: date
+) -> None:
+    now = datetime(2026, 7, 21, 12, tzinfo=timezone.utc)
+    answer = airflow(
+        cron=cron, timezone="Asia/Kolkata", start=start.isoformat(), now=now.isoformat(), count=1
+    )
+    for name, intervals in (("trigger", False), ("interval", True)):
+        found = passed_run(cron, "Asia/Kolkata", start, now, intervals=intervals)
+        assert in_utc([found] if found else []) == answer[f"{name} at once"], name
+
+
 def test_times_are_shown_on_the_clocks_of_the_zone() -> None:
     now = datetime(2026, 10, 23, 12, tzinfo=timezone.utc)
     assert run_times("0 6 * * *", "Europe/Paris", date(2021, 1, 1), now) == [
@@ -165,6 +179,7 @@ def test_times_are_shown_on_the_clocks_of_the_zone() -> None:
 def test_what_has_no_times_is_told_in_words(schedule: str) -> None:
     now = datetime(2026, 10, 23, tzinfo=timezone.utc)
     assert next_runs(schedule, "UTC", date(2021, 1, 1), now) == []
+    assert passed_run(schedule, "UTC", date(2021, 1, 1), now, intervals=False) is None
     (words,) = run_times(schedule, "UTC", date(2021, 1, 1), now)
     assert words == WITHOUT_TIMES[schedule]
     (later,) = run_times(schedule, "Europe/Paris", date(2027, 1, 1), now)

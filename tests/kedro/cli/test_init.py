@@ -247,6 +247,18 @@ def test_where_the_image_gets_the_plugin_from_is_said_until_its_wheel_is_there(
     assert "wheels/" not in done(init(project, "--dockerfile", "--force")).partition("Next:")[2]
 
 
+@pytest.mark.parametrize("ignored", [None, "/dags/", "dags"])
+def test_in_a_git_repository_the_compiled_dags_are_offered_for_its_gitignore(
+    project: ProjectFolder, ignored: str | None
+) -> None:
+    assert "/dags/" not in done(init(project, URL))
+    git(project.path, "init", "--quiet")
+    if ignored:
+        project.write(".gitignore", f"__pycache__/\n{ignored}\n")
+    text = done(init(project, URL, "--force"))
+    assert ("echo /dags/ >> .gitignore" in text) is (ignored is None)
+
+
 def test_gitlab_gets_its_pipeline(project: ProjectFolder) -> None:
     text = done(init(project, URL, "-o", "s3://b/d", "--with-gitlab-ci", "--registry", "ecr"))
     assert "Wrote .gitlab-ci.yml: " in text

@@ -76,8 +76,18 @@ def test_where_airflow_cannot_be_asked_the_user_reads_why_it_takes_long(tmp_path
 
     deliver(airflow, DAG, str(tmp_path), progress)
 
-    waits = [line for line in written.getvalue().splitlines() if "by default every five" in line]
+    waits = [line for line in written.getvalue().splitlines() if "every five minutes" in line]
     assert [line.rpartition(" (")[2] for line in waits[1:]] == ["30 s)", "60 s)"]
+
+
+def test_an_airflow_that_says_how_often_it_looks_is_believed(tmp_path: Path) -> None:
+    airflow = ScriptedAirflow(can_be_asked=False, look_seconds=2)
+    airflow.at(3, lambda: airflow.parse(PARSED))
+    progress, written = airflow.progress()
+
+    deliver(airflow, DAG, str(tmp_path), progress)
+
+    assert "parse sales.py: it looks for new files every 2 s\n" in written.getvalue()
 
 
 def test_in_a_terminal_the_wait_is_one_line_that_moves(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def record_of(project: ProjectFolder) -> SandboxFolder:
     return folder
 
 
+def test_the_port_of_a_sandbox_is_known_when_it_is_stopped(project: ProjectFolder) -> None:
+    folder = record_of(project)
+    folder.clear(folder.read_state())
+    assert folder.read_state() is None
+    assert folder.last_port() == PORT
+    folder.port_file.write_text("no number")
+    assert folder.last_port() is None
+
+
 Pretend = Callable[[ProjectFolder], SandboxFolder]
 
 
