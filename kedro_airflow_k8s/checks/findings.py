@@ -16,6 +16,7 @@ Code = Literal[
     "differs-in-image",
     "dockerfile",
     "empty-volume",
+    "environment-variable",
     "group-cycle",
     "hooks-disabled",
     "id-collision",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerfile import Dockerfile
+from kedro_airflow_k8s.project.environment import imported_files
 from kedro_airflow_k8s.project.image import DOCKERFILE, ProjectImage, first_reason
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -167,7 +167,7 @@ def _environments(project: KedroProject, image: ProjectImage) -> Iterator[Findin
 
 def _code(project: KedroProject, image: ProjectImage) -> Iterator[Finding]:
     missing: dict[str, list[str]] = {}
-    for path in _imported(project):
+    for path in imported_files(project):
         if reason := image.lacks(path):
             missing.setdefault(reason, []).append(path)
     for reason, paths in missing.items():
@@ -184,19 +184,6 @@ def _code(project: KedroProject, image: ProjectImage) -> Iterator[Finding]:
             if image.ignore.name and image.ignore.ignores(paths[0])
             else f"Copy it in the {DOCKERFILE}.",
         )
-
-
-def _imported(project: KedroProject) -> Iterable[str]:
-    """Return the project's own files that have been imported to read its pipelines."""
-    source = project.source_path
-    found = set()
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if isinstance(name, str) and name.startswith(f"{source}/"):
-            path = Path(name)
-            if "site-packages" not in path.parts and path.is_relative_to(project.path):
-                found.add(path.relative_to(project.path).as_posix())
-    return sorted(found)
 
 
 def _log_folders(image: ProjectImage, folders: Iterable[tuple[str, str]]) -> Iterator[Finding]:

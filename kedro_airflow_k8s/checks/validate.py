@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
 from kedro_airflow_k8s.checks.image_config import other_files, unreadable_in_pods
@@ -129,6 +130,8 @@ def check_plans(
     # All that is read here has been read by now: OmegaConf's resolvers are those of one loader.
     in_pods = read_image_config(project, image)
     findings += check_image(project, image, run)
+    given = {name for each in planned for name in each.plan.pods.environment}
+    findings += environment(project, image, run, given)
     if in_pods is not None:
         here = {"catalog": catalog, "parameters": parameters, "credentials": credentials}
         unread = [kind for kind, content in here.items() if content is None]

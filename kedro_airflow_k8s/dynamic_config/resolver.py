@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import OmegaConf, __version__
 from omegaconf.errors import InterpolationResolutionError
+from omegaconf.resolvers import oc
 
 from kedro_airflow_k8s.dynamic_config.variables import advice, value_of
 
@@ -31,6 +33,17 @@ def register(loader_args: Mapping[str, Any] | None = None) -> None:
     elif not OmegaConf.has_resolver(NAME):
         register_resolver(NAME, kedro_config)
     register_resolver(SHORT_FORM_NAME, kedro_config)
+
+
+def environment_resolvers(loader_args: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of those resolvers of a project that give environment variables.
+
+    Args:
+        loader_args: CONFIG_LOADER_ARGS of the project.
+    """
+    functions = (oc.env, os.getenv, os.environ.get)
+    own = loader_args.get("custom_resolvers") or {}
+    return frozenset(name for name, function in own.items() if function in functions)
 
 
 def is_ours() -> bool:

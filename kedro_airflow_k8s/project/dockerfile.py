@@ -62,7 +62,7 @@ class Dockerfile:
         user: The user of the pods' processes; None where a variable or the base image decides.
         gives_rights: Whether files get another owner or other permissions than the usual ones.
         runs: The commands of RUN.
-        variables: ENV, as far as its values are plain.
+        variables: ENV, its values as they are written.
     """
 
     workdir: str | None = None
@@ -242,8 +242,7 @@ def _variables(rest: str) -> Iterator[tuple[str, str]]:
         words = [f"{words[0]}={' '.join(words[1:])}"]
     for word in words:
         name, _, value = word.partition("=")
-        if "$" not in value:
-            yield name, value
+        yield name, value
 
 
 def _copied(image: Dockerfile, rest: str, context: Path) -> tuple[Copied, ...] | None:
