@@ -23,8 +23,12 @@ _SYSTEM = re.compile(
 )
 
 
-def dockerfile(facts: ProjectFacts) -> str:
+def dockerfile(facts: ProjectFacts, requirements_text: str | None = None) -> str:
     """Return the Dockerfile.
+
+    Args:
+        facts: The project.
+        requirements_text: What requirements.txt will say; None for what it says now.
 
     Raises:
         ScaffoldError: The data folder cannot be where the configuration mounts the volume.
@@ -32,7 +36,7 @@ def dockerfile(facts: ProjectFacts) -> str:
     layout = facts.layout
     _check_home(layout.mount_path)
     by_folder: dict[str, list[str]] = {}
-    for name in requirements.files_of(layout.path / requirements.NAME):
+    for name in requirements.files_of(layout.path / requirements.NAME, requirements_text):
         folder, slash, _ = name.rpartition("/")
         by_folder.setdefault(folder + slash, []).append(name)
     folders = [layout.mount_path.name]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from kedro_airflow_k8s.init import dockerignore
+from kedro_airflow_k8s.init import dockerignore, requirements
 from kedro_airflow_k8s.init.arguments import InitRequest
 from kedro_airflow_k8s.init.facts import COMMIT_TAG, GOOGLE_PROJECT
 from kedro_airflow_k8s.init.files import read_text
+from kedro_airflow_k8s.init.packages import project_packages
 from kedro_airflow_k8s.init.plan import InitPlan
 from kedro_airflow_k8s.init.requirements import plugin_line
 
@@ -43,6 +44,12 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
         yield (
             f"Add these lines at the end of {dockerignore.NAME}. They keep secrets out of the image"
             f" and let the raw data in:{lines}"
+        )
+    is_written = any(file.path.name == requirements.NAME for file in plan.files)
+    if is_written and (unread := project_packages(layout.path).unread):
+        yield (
+            f"Add the project's packages to {requirements.NAME}, from which the image is built:"
+            f" init cannot read those of {', '.join(unread)}."
         )
     for pattern in dockerignore.too_wide(layout):
         yield (

@@ -21,6 +21,7 @@ from kedro_airflow_k8s.init.facts import (
     with_config,
 )
 from kedro_airflow_k8s.init.files import NewFile, read_text
+from kedro_airflow_k8s.init.packages import project_packages
 from kedro_airflow_k8s.project.config_files import CONFIG_FILES
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -168,14 +169,21 @@ def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]
             yield NewFile(kept, "", "keeps this folder, which logging writes to, in the image")
     required = layout.path / requirements.NAME
     present, extras = read_text(required), needed_extras(facts)
+    why = f"adds {requirements.PLUGIN} to the image"
     if present is None:
-        text = requirements.new_requirements(layout.path / "pyproject.toml", extras)
+        packages = project_packages(layout.path)
+        text = requirements.new_requirements(packages, extras)
+        why += (
+            f", with the packages of {packages.source}"
+            if packages.source
+            else "; add the packages that the project needs"
+        )
     else:
         text = requirements.with_plugin(present, extras)
-    yield NewFile(required, text, f"adds {requirements.PLUGIN} to the image")
+    yield NewFile(required, text, why)
     if request.dockerfile:
         path = layout.path / dockerfile.NAME
-        yield NewFile(path, dockerfile.dockerfile(facts), "builds the image of the pods")
+        yield NewFile(path, dockerfile.dockerfile(facts, text), "builds the image of the pods")
 
 
 def _ci_files(setup: CiSetup, request: InitRequest) -> Iterator[NewFile]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from kedro import __version__ as kedro_version
@@ -15,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.init.files import read_text
+from kedro_airflow_k8s.init.packages import ProjectPackages
 
 NAME = "requirements.txt"
 PLUGIN = "kedro-airflow-k8s"
@@ -41,12 +40,14 @@ def with_plugin(present: str, extras: Iterable[str] = ()) -> str:
     return f"{present}{end}{plugin_line(extras)}{newline}"
 
 
-def new_requirements(pyproject: Path, extras: Iterable[str] = ()) -> str:
-    """Return a requirements file for a project that has none, from its `pyproject.toml`."""
-    lines = _dependencies(pyproject)
-    if not names_package(lines, "kedro"):
+def new_requirements(packages: ProjectPackages, extras: Iterable[str] = ()) -> str:
+    """Return a requirements file for a project that has none, from what it names elsewhere."""
+    lines = list(packages.lines)
+    if not names_package(packages.all_lines, "kedro"):
         lines.append(f"kedro~={kedro_version}")
-    return with_plugin("".join(f"{line}\n" for line in lines), extras)
+    if not names_package(packages.all_lines, PLUGIN):
+        lines.append(plugin_line(extras))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def names_package(lines: Iterable[str], package: str) -> bool:
@@ -62,13 +63,19 @@ def names_package(lines: Iterable[str], package: str) -> bool:
     return False
 
 
-def files_of(requirements: Path) -> list[str]:
-    """Return the files that pip reads for a requirements file, relative to its folder."""
+def files_of(requirements: Path, text: str | None = None) -> list[str]:
+    """Return the files that pip reads for a requirements file, relative to its folder.
+
+    Args:
+        requirements: The file.
+        text: What it will say; None for what it says now.
+    """
     found = {requirements.name: requirements}
     waiting = [requirements]
     while waiting:
         file = waiting.pop()
-        for line in (read_text(file) or "").splitlines():
+        new = text if file == requirements else None
+        for line in ((read_text(file) if new is None else new) or "").splitlines():
             included = _INCLUDED.match(_COMMENT.sub("", line).strip())
             other = file.parent / included["file"] if included else file
             name = Path(os.path.relpath(other, requirements.parent)).as_posix()
@@ -76,12 +83,3 @@ def files_of(requirements: Path) -> list[str]:
                 found[name] = other
                 waiting.append(other)
     return list(found)
-
-
-def _dependencies(pyproject: Path) -> list[str]:
-    for name in ("tomllib", "tomli", "toml"):  # Python 3.11 has the first, Kedro brings the others.
-        with suppress(ModuleNotFoundError):
-            toml = importlib.import_module(name)
-            project = toml.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
-            return list(project.get("dependencies", []))
-    return []

@@ -9,6 +9,7 @@ from kedro import __version__ as kedro_version
 from packaging.requirements import Requirement
 
 from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.init.packages import project_packages
 from kedro_airflow_k8s.init.requirements import (
     files_of,
     new_requirements,
@@ -80,12 +81,14 @@ def test_the_line_takes_this_version() -> None:
 
 def test_a_project_without_a_file_gets_what_pyproject_names(tmp_path: Path) -> None:
     pyproject = write(tmp_path, "", "pyproject.toml")
-    assert new_requirements(pyproject) == f"kedro~={kedro_version}\n{plugin_line()}\n"
+    assert (
+        new_requirements(project_packages(tmp_path)) == f"kedro~={kedro_version}\n{plugin_line()}\n"
+    )
     pyproject.write_text('[project]\ndependencies = ["pandas", "kedro~=1.5"]\n')
-    text = new_requirements(pyproject, ["gcp"])
+    text = new_requirements(project_packages(tmp_path), ["gcp"])
     assert text == f"pandas\nkedro~=1.5\n{plugin_line(['gcp'])}\n"
     pyproject.write_text('[project]\ndependencies = ["kedro", "kedro_airflow_k8s"]\n')
-    assert new_requirements(pyproject) == "kedro\nkedro_airflow_k8s\n"
+    assert new_requirements(project_packages(tmp_path)) == "kedro\nkedro_airflow_k8s\n"
 
 
 def test_the_files_that_pip_reads_are_named_with_their_folders(tmp_path: Path) -> None:
@@ -99,3 +102,73 @@ def test_the_files_that_pip_reads_are_named_with_their_folders(tmp_path: Path) -
         "reqs/pins/deep.txt",
         "requirements.txt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "line"),
+    [
+        ('"^1.5"', "x>=1.5,<2"),
+        ('"^1.5.2"', "x>=1.5.2,<2"),
+        ('"^0.2.3"', "x>=0.2.3,<0.3"),
+        ('"^0.0.3"', "x>=0.0.3,<0.0.4"),
+        ('"^0"', "x>=0,<1"),
+        ('"~1.5.2"', "x>=1.5.2,<1.6"),
+        ('"~1"', "x>=1,<2"),
+        ('"*"', "x"),
+        ('"1.2.3"', "x==1.2.3"),
+        ('">=1.2,<3"', "x>=1.2,<3"),
+        ('"~=1.2"', "x~=1.2"),
+        ('{version = "^2", extras = ["a", "b"]}', "x[a,b]>=2,<3"),
+        ('{version = "*", markers = "sys_platform == \'linux\'"}', "x ; sys_platform == 'linux'"),
+        ('{version = "1", python = ">=3.9"}', "x==1 ; python_version >= '3.9'"),
+        ('{git = "https://example.com/x.git", tag = "v1"}', "x @ git+https://example.com/x.git@v1"),
+        ('{url = "https://example.com/x.whl"}', "x @ https://example.com/x.whl"),
+    ],
+)
+def test_dependencies_of_poetry_are_written_as_pip_has_them(
+    tmp_path: Path, requirement: str, line: str
+) -> None:
+    text = f'[tool.poetry.dependencies]\npython = "^3.11"\nkedro = "*"\nx = {requirement}\n'
+    write(tmp_path, text, "pyproject.toml")
+    found = project_packages(tmp_path)
+    assert found.unread == ()
+    assert new_requirements(found) == f"kedro\n{line}\n{plugin_line()}\n"
+    for each in new_requirements(found).splitlines():
+        Requirement(each)
+
+
+@pytest.mark.parametrize("requirement", ['{path = "../x"}', '"^1.0 || ^2.0"', '"^1.0b1"'])
+def test_what_pip_has_no_word_for_is_told(tmp_path: Path, requirement: str) -> None:
+    write(tmp_path, f"[tool.poetry.dependencies]\nx = {requirement}\ny = '*'\n", "pyproject.toml")
+    found = project_packages(tmp_path)
+    assert found.lines == ("y",)
+    assert found.unread == ("x in [tool.poetry.dependencies]",)
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "file"),
+    [
+        ("", "src/requirements.txt"),
+        ('[tool.setuptools.dynamic]\ndependencies = {file = ["a.txt"]}\n', "a.txt"),
+        ('[tool.setuptools.dynamic]\ndependencies = {file = "a.txt"}\n', "a.txt"),
+        ('[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["a.txt"]\n', "a.txt"),
+    ],
+)
+def test_a_file_with_the_packages_is_included(tmp_path: Path, pyproject: str, file: str) -> None:
+    write(tmp_path, pyproject, "pyproject.toml")
+    write(tmp_path, "kedro~=1.0\nscikit-learn\n", file)
+    text = new_requirements(project_packages(tmp_path))
+    assert text == f"-r {file}\n{plugin_line()}\n"
+    # The image gets the file before requirements.txt is there.
+    assert sorted(files_of(tmp_path / "requirements.txt", text)) == sorted(
+        [file, "requirements.txt"]
+    )
+
+
+@pytest.mark.parametrize("name", ["environment.yml", "Pipfile", "setup.py"])
+def test_packages_in_the_file_of_another_tool_are_told(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "x", name)
+    assert project_packages(tmp_path).unread == (name,)
+    # What pyproject.toml has is enough.
+    write(tmp_path, '[project]\ndependencies = ["pandas"]\n', "pyproject.toml")
+    assert project_packages(tmp_path).unread == ()
