@@ -103,10 +103,15 @@ def sandbox_run(
 
 @sandbox_group.command("up")
 @with_project
+@click.option("--keep", is_flag=True, help="Keep the volumes of the last three runs.")
 @airflow_python_option
 @secrets_option
 def sandbox_up(
-    project: KedroProject, airflow_python: Path | None, secrets: Path | None, **_: object
+    project: KedroProject,
+    keep: bool,
+    airflow_python: Path | None,
+    secrets: Path | None,
+    **_: object,
 ) -> None:
     """Start Airflow with its web page here, for the other commands with --sandbox.
 
@@ -118,7 +123,7 @@ def sandbox_up(
 
     started = interruptible(
         lambda: start_sandbox(
-            project, airflow_python=airflow_python, secrets=secrets, say=click.echo
+            project, airflow_python=airflow_python, secrets=secrets, keep=keep, say=click.echo
         )
     )
     _describe(started)
@@ -165,6 +170,8 @@ def sandbox_down(project: KedroProject, **_: object) -> None:
 def _describe(found: Sandbox) -> None:
     click.echo(f"Airflow {found.state.version}: {found.host}")
     click.echo(f"DAG folder: {found.output}")
+    if found.state.spec.keep:
+        click.echo(f"Volumes of the last runs: {found.folder.volumes}")
     click.echo(f"Log in as {found.username} with the password {found.password}")
 
 

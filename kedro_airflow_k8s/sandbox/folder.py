@@ -85,6 +85,7 @@ class SandboxFolder:
         self.images = ImageFolder(self.path / "images")
         self.state_file = self.path / "state.json"
         self.runs = self.path / "runs"
+        self.volumes = self.path / "volumes"
         self.port_file = self.path / "port"
 
     def create(self) -> None:

@@ -44,6 +44,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         airflow_python: The Python that has Airflow, if it is not this one.
         secrets_file: A file of Secrets for the pods.
         settings: Settings of Airflow in place of the sandbox's.
+        keep: Whether the volumes of the last runs are kept.
         wanted_secrets: The Secrets that every pod needs: name and key, which is empty for all keys.
     """
 
@@ -54,6 +55,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
     airflow_python: Path | None = None
     secrets_file: Path | None = None
     settings: Mapping[str, str] = Field(default={}, repr=False)
+    keep: bool = False
     wanted_secrets: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -133,6 +135,8 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             wanted["the Python with Airflow"] = (self.airflow_python, running.airflow_python)
         if self.secrets_file is not None:
             wanted["the file of Secrets"] = (self.secrets_file, running.secrets_file)
+        if self.keep:
+            wanted["--keep"] = (self.keep, running.keep)
         for what, (now, then) in wanted.items():
             if now != then:
                 raise SandboxError(

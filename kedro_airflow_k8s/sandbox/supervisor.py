@@ -108,6 +108,7 @@ def _cluster(folder: SandboxFolder, state: SandboxState, startup: Startup) -> Lo
         folder.cluster,
         state.spec.secrets(),
         temporary=state.temporary,
+        keep_volumes=folder.volumes if state.spec.keep else False,
     )
 
 

@@ -127,6 +127,7 @@ def start_sandbox(
     *,
     airflow_python: Path | None = None,
     secrets: Path | None = None,
+    keep: bool = False,
     extra_environment: Mapping[str, str] | None = None,
     say: Say,
 ) -> Sandbox:
@@ -136,6 +137,7 @@ def start_sandbox(
         project: The Kedro project.
         airflow_python: The Python that has Airflow; None: this one, or that of the running sandbox.
         secrets: A file of Kubernetes Secrets for the pods; None: none, or as the running sandbox.
+        keep: Whether to keep the volumes of the last runs.
         extra_environment: Settings of Airflow (AIRFLOW__SECTION__KEY) in place of the sandbox's.
         say: Called with what is done.
 
@@ -145,6 +147,7 @@ def start_sandbox(
         KeyboardInterrupt: It was interrupted; the same holds then, and `say` has printed it.
     """
     spec = SandboxSpec.of(project, airflow_python, secrets, extra_environment)
+    spec = spec.model_copy(update={"keep": keep})
     folder = SandboxFolder(project.path)
     try:
         with _files_of(folder):

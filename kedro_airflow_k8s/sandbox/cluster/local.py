@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from kedro_airflow_k8s.sandbox.cluster.node import Node
 from kedro_airflow_k8s.sandbox.cluster.server import ApiServer
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
-from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes
+from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes, keep_some
 from kedro_airflow_k8s.sandbox.cluster.worker import Machine
 
 Secrets = Mapping[tuple[str, str], Mapping[str, str | bytes]]
@@ -92,7 +92,8 @@ class LocalCluster:
         secrets: The Secrets. A pod that needs another one does not start.
         temporary: A folder with a short path for the pods' temporary files, by default one in
             `directory`. Its content is deleted at start and end.
-        keep_volumes: Keep the folders of claims when they are deleted and when the cluster stops.
+        keep_volumes: Keep the folders of claims when they are deleted and when the cluster stops;
+            or the folder to which those of the last deleted claims are moved.
     """
 
     def __init__(
@@ -102,14 +103,19 @@ class LocalCluster:
         secrets: Secrets | None = None,
         *,
         temporary: Path | None = None,
-        keep_volumes: bool = False,
+        keep_volumes: bool | Path = False,
     ) -> None:
         self._directory = directory.absolute()
         self._temporary = (temporary or directory).absolute() / "tmp"
-        self._keep_volumes = keep_volumes
+        self._keep_volumes = keep_volumes is True
         self._store = Store()
         self._token = random.token_urlsafe(32)
-        self._volumes = Volumes(self._store, self.volumes_directory, keep=keep_volumes)
+        release: Callable[[Path], None] = discard
+        if isinstance(keep_volumes, Path):
+            release = keep_some(keep_volumes)
+        elif keep_volumes:
+            release = _leave
+        self._volumes = Volumes(self._store, self.volumes_directory, release)
         machine = Machine(self._store, self._volumes, image, self._directory, self._temporary)
         self._node = Node(machine)
         self._api = Api(machine, self._node)
@@ -221,3 +227,7 @@ class LocalCluster:
             )
             for metadata in (claim["metadata"] for claim in self._store.all(CLAIMS))
         ]
+
+
+def _leave(_folder: Path) -> None:
+    """Keep the folder of a deleted claim where it is."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, PODS
@@ -10,6 +13,10 @@ from kedro_airflow_k8s.sandbox.cluster.files import discard, remove_tree
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store, timestamp
 
+VOLUMES_KEPT = 3
+"""Of how many runs `sandbox up --keep` keeps the volume."""
+
+_LOG = logging.getLogger(__name__)
 _PROTECTION = "kubernetes.io/pvc-protection"
 _ENDED = ("Succeeded", "Failed")
 
@@ -21,13 +28,39 @@ def claims_of(pod: Object) -> list[str]:
     return [source["claimName"] for source in sources if source]
 
 
-class Volumes:
-    """Gives each claim a folder at once, and deletes it when no pod uses the claim any more."""
+def keep_some(folder: Path) -> Callable[[Path], None]:
+    """Return what moves the folders of deleted claims to another one, which holds the newest."""
 
-    def __init__(self, store: Store, folder: Path, *, keep: bool) -> None:
+    def move(claim: Path) -> None:
+        now = datetime.now(timezone.utc).astimezone()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            claim.rename(folder / f"{now:%Y%m%d-%H%M%S-%f}-{claim.name}")
+        except OSError as error:
+            _LOG.warning("The volume %s could not be kept: %s", claim.name, error)
+            discard(claim)
+            return
+        for old in sorted(folder.iterdir())[:-VOLUMES_KEPT]:
+            discard(old)
+
+    return move
+
+
+class Volumes:
+    """Gives each claim a folder at once, and lets go of it when no pod uses the claim any more.
+
+    Args:
+        store: The objects of the cluster.
+        folder: For the folders of claims.
+        release_folder: What becomes of the folder of a claim that is deleted.
+    """
+
+    def __init__(
+        self, store: Store, folder: Path, release_folder: Callable[[Path], None] = discard
+    ) -> None:
         self._store = store
         self._folder = folder
-        self._keep = keep
+        self._release_folder = release_folder
 
     def folder_of(self, namespace: str, claim: str) -> Path:
         """Return the folder with the files of a claim."""
@@ -90,5 +123,4 @@ class Volumes:
                 others = [f for f in metadata.get("finalizers", []) if f != _PROTECTION]
                 if "deletionTimestamp" in metadata and place not in used and not others:
                     self._store.remove(CLAIMS, *place)
-                    if not self._keep:
-                        discard(self.folder_of(*place))
+                    self._release_folder(self.folder_of(*place))

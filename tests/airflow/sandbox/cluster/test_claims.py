@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,24 @@ def test_kept_volumes_outlive_claims_and_a_new_claim_is_empty_all_the_same(
 
     found = {path.relative_to(kept / NAMESPACE).as_posix() for path in kept.rglob("*/*/*")}
     assert found == {"data/two"}
+
+
+def test_the_volumes_of_the_last_three_claims_are_kept_in_a_folder_of_their_own(
+    image: PodImage, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    with LocalCluster(image, tmp_path / "cluster", keep_volumes=kept) as cluster:
+        client = Client(cluster, connect(cluster, tmp_path))
+        for name in ("one", "two", "three", "four"):
+            client.claim(name)
+            (claim,) = cluster.claims()
+            (claim.folder / name).touch()
+            _delete(client, name)
+
+    assert {path.name for path in kept.glob("*/*")} == {"two", "three", "four"}
+    assert not cluster.volumes_directory.exists()
+    # They say when, and of which run.
+    assert all(re.fullmatch(r"\d{8}-\d{6}-\d{6}-\w+", path.name) for path in kept.iterdir())
 
 
 def test_a_claim_of_a_name_that_is_taken_is_refused(client: Client) -> None:
