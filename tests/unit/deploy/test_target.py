@@ -90,9 +90,9 @@ def test_a_dag_that_goes_elsewhere_needs_no_sandbox(project: ProjectFolder) -> N
     target.refresh_image("elsewhere")
     target.refresh_image("gs://bucket/dags")
     for output in (None, str(SandboxFolder(project.path).dags)):
-        with pytest.raises(SandboxError, match="does not run"):
+        with pytest.raises(SandboxError, match="is not running"):
             target.refresh_image(output)
-    with pytest.raises(SandboxError, match="does not run"):
+    with pytest.raises(SandboxError, match="is not running"):
         target_of(project, "", sandbox=True).refresh_image("elsewhere")
 
 
