@@ -1,7 +1,7 @@
 """The exceptions of the plugin. The CLI shows each as one message, with exit code 1.
 
 AirflowK8sError
- |-- ConfigError            airflow-k8s.yaml
+ |-- ConfigError            the configuration
  |-- ProjectError           the Kedro project
  |-- PlanError              pipeline and configuration
  |-- CheckError             a run that would fail
@@ -27,7 +27,15 @@ class AirflowK8sError(Exception):
 
 
 class ConfigError(AirflowK8sError):
-    """`airflow-k8s.yaml` cannot be read, or has an invalid value."""
+    """A file of the configuration cannot be read, or has an invalid value.
+
+    Attributes:
+        outside: Whether the cause may be outside the file, such as a variable of this machine.
+    """
+
+    def __init__(self, message: str, *, outside: bool = False) -> None:
+        super().__init__(message)
+        self.outside = outside
 
 
 class ProjectError(AirflowK8sError):

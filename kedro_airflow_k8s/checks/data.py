@@ -1,4 +1,4 @@
-"""Checks of what nodes read: intermediate data, datasets, parameters and credentials."""
+"""Checks of what nodes read: intermediate data, datasets and credentials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import Nearest, listed
-from kedro_airflow_k8s.pod.names import parameter_name, stored_name
-from kedro_airflow_k8s.project.parameters import parameter_names
+from kedro_airflow_k8s.pod.names import stored_name
 
 
 def lost_data(subject: Subject) -> Iterator[Finding]:
@@ -26,7 +25,7 @@ def lost_data(subject: Subject) -> Iterator[Finding]:
             declared = output in subject.catalog
             yield Finding(
                 code="lost-data",
-                # A hook of the project may declare it when the run begins.
+                # Code of the project may declare it when the run begins.
                 severity="warning" if subject.hooks_declare and not declared else "error",
                 where=f"dataset {output!r}",
                 problem=f"Node {maker!r} makes it for {listed(lost)}, which"
@@ -62,7 +61,11 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
         return
     env = f"the environment {subject.pipeline.env!r}"
     nearest = Nearest(subject.declared.union(output for output, _ in subject.made.values()))
-    hooked = " A hook of the project may declare it in a run." if subject.hooks_declare else ""
+    hooked = (
+        " A hook, the context or the catalog class of the project may declare it in a run."
+        if subject.hooks_declare
+        else ""
+    )
     for name, node in subject.free_inputs.items():
         if name in subject.catalog:
             continue
@@ -97,39 +100,6 @@ def memory_inputs(subject: Subject) -> Iterator[Finding]:
                 consequence="The task fails when the node loads it.",
                 fix="Give it a type in the catalog that is stored, or add the node that makes it.",
             )
-
-
-def unknown_parameters(subject: Subject) -> Iterator[Finding]:
-    """Find parameters that nodes read and neither the project nor Airflow gives."""
-    if subject.parameters is None:
-        return
-    given = [*subject.run.macro_params, *subject.run.variables_params]
-    known = {*parameter_names(subject.parameters), *given}
-    # Also what is above or below a parameter whose value only a run knows.
-    known.update(name[:end] for name in given for end, sign in enumerate(name) if sign == ".")
-    below = tuple(f"{name}." for name in given)
-    nearest = Nearest(known)
-    scheduled = subject.plan.schedule.cron is not None
-    readers = {
-        name: node.name
-        for node in reversed(subject.pipeline.nodes)
-        for item in node.inputs
-        if (name := parameter_name(item)) is not None
-    }
-    for name, node in reversed(readers.items()):
-        if name in known or name.startswith(below):
-            continue
-        yield Finding(
-            code="unknown-parameter",
-            severity="error" if scheduled else "warning",
-            where=f"parameter {name!r}",
-            problem=f"Node {node!r} reads it, and the parameters of the environment"
-            f" {subject.pipeline.env!r} do not have it.{nearest.hint(name)}",
-            consequence="Kedro refuses to run the node, and the pod fails at its start"
-            + ("." if scheduled else ", unless the run is started with a value for it."),
-            fix="Add it to the project's parameters, to run_config.variables_params or to"
-            " run_config.macro_params, or correct the name.",
-        )
 
 
 def unknown_credentials(subject: Subject) -> Iterator[Finding]:

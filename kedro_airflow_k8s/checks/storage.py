@@ -96,7 +96,7 @@ def outside_volume(subject: Subject) -> Iterator[Finding]:
             continue
         yield Finding(
             code="outside-volume",
-            severity="error" if others else "warning",
+            severity="error" if others and entry.sure_of_path else "warning",
             where=f"dataset {output!r}",
             problem=f"Node {maker!r} writes it to {entry.path}, a place on the disk of its pod:"
             + (
@@ -151,7 +151,7 @@ def empty_volume(subject: Subject) -> Iterator[Finding]:
         if is_on_volume(path, volume.mount_path):
             yield Finding(
                 code="empty-volume",
-                severity="error",
+                severity="error" if subject.catalog[name].sure_of_path else "warning",
                 where=f"dataset {stored_name(name)!r}",
                 problem=f"Node {node!r} reads it from {subject.catalog[name].path}, where the"
                 " volume is mounted, and run_config.volume.skip_init leaves that empty.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,12 @@ class Subject:
         credentials: The names of its credentials; None where they could not be read.
         declared: All names in the catalog, for near-name hints.
         makers: Returns the registered pipelines that make a dataset.
-        hooks_declare: Whether the project's own hooks may declare datasets in a run.
+        hooks_declare: Whether the project's own hooks or classes may declare datasets in a run.
         hooks_start: Whether the project's own hooks may give credentials when a run begins.
+        runtime_params: The runtime parameters without a default that files of the project take,
+            each with the kind of file.
+        run_params: The parameters that the run to come is given.
+        sets_parameters_in_run: Whether it may give nodes parameters in a run.
         hooks_disabled: Whether the project keeps the plugin's hooks from running in the pods.
         image: What the image will hold; None if that was not looked for.
         in_pods: What pods read of the configuration; None if they read what is read here.
@@ -45,6 +49,9 @@ class Subject:
     makers: Callable[[str], Sequence[str]] = lambda _: ()
     hooks_declare: bool = False
     hooks_start: bool = False
+    runtime_params: Mapping[str, str] = field(default_factory=dict)
+    run_params: tuple[str, ...] = ()
+    sets_parameters_in_run: bool = False
     hooks_disabled: bool = False
     image: ProjectImage | None = None
     in_pods: ImageConfig | None = None

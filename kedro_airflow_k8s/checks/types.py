@@ -10,14 +10,17 @@ import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from kedro_airflow_k8s.checks.classes import Found, find, is_dataset, module_exists
 from kedro_airflow_k8s.checks.findings import Finding, Severity
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, listed
 from kedro_airflow_k8s.pod.stores import STORES, protocol_of, store_of
+from kedro_airflow_k8s.project.parameters import has_stand_in
 
 # What Kedro puts before a type, in this order.
 _PREFIXES = ("kedro.io.", "kedro_datasets.", "")
@@ -38,19 +41,36 @@ _MANY_STORES = ("spark.", "ibis.", "kedro_datasets.spark.")
 
 def types_not_installed(subject: Subject) -> Iterator[Finding]:
     """Find types that do not exist, and types whose packages are not installed here."""
-    users: dict[str, list[str]] = {}
-    stores: dict[str, list[str]] = {}
+    types: dict[str, list[str]] = {}
+    foreign: dict[str, list[str]] = {}
     for name, entry in subject.catalog.items():
         for kind in (entry.type, *entry.inner_types):
-            users.setdefault(kind, []).append(name)
-        protocol = protocol_of(entry.path or "")
-        if protocol in STORES and not entry.type.startswith(_MANY_STORES):
-            stores.setdefault(protocol, []).append(name)
-    for kind, names in users.items():
-        found = _problem(kind)
+            types.setdefault(kind, []).append(name)
+        for kind in entry.foreign_types:
+            foreign.setdefault(kind, []).append(name)
+    for kind, names in types.items():
+        found = None if has_stand_in(kind) else _problem(kind)
         if found:
             severity, problem, fix = found
             yield _finding(kind, names, severity, problem, fix)
+    for kind, names in foreign.items():
+        found = None if kind in types or has_stand_in(kind) else _problem(kind)
+        if found:
+            severity, problem, fix = found
+            unsure = f"{problem} The class around it is not Kedro's: it may mean something else."
+            finding = _finding(kind, names, "warning", unsure, fix)
+            fails = "If it is meant as a dataset, every pod that uses it fails."
+            doubt = replace(finding, code="unknown-type", consequence=fails)
+            yield doubt if severity == "error" else finding
+
+
+def stores_not_installed(subject: Subject) -> Iterator[Finding]:
+    """Find object storage of the catalog whose package is not installed here."""
+    stores: dict[str, list[str]] = {}
+    for name, entry in subject.catalog.items():
+        protocol = protocol_of(entry.path or "")
+        if protocol in STORES and not entry.type.startswith(_MANY_STORES):
+            stores.setdefault(protocol, []).append(name)
     for scheme, names in stores.items():
         package = STORES[scheme].package
         if importlib.util.find_spec(package) is None:
@@ -102,24 +122,22 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
             "it is not the name of a class.",
             "Give the entry a `type`, such as pandas.CSVDataset.",
         )
-    for prefix in _PREFIXES:
-        files = _files_of(f"{prefix}{module}".rstrip("."))
-        if files is not None and (not files or any(_has(file, name) for file in files)):
-            of_collection = f"{prefix}{module}.".startswith(f"{_COLLECTION}.")
-            return _missing_packages(kind) if of_collection else None
+    found, of_collection = _class_of(kind)
+    if found is not None:
+        return _missing_packages(kind) if of_collection else None
     if not _is_installed(_COLLECTION):
         return (
             "warning",
             "kedro-datasets is not installed here, and no other package has such a class.",
             f"Add kedro-datasets[{_extra(kind)}] to the project's requirements.",
         )
-    in_collection = _files_of(f"{_COLLECTION}.{module}") is not None or not module
+    in_collection = not module or module_exists(f"{_COLLECTION}.{module}")
     own = _is_installed(module.partition(".")[0])
     hint = _hint(kind, name if in_collection else None)
     if hint or in_collection or own:
         return (
             "error",
-            f"there is no such class, neither in Kedro and kedro-datasets nor elsewhere.{hint}",
+            f"no such class of datasets is in Kedro, kedro-datasets or elsewhere.{hint}",
             "Correct the type in the catalog.",
         )
     return (
@@ -127,6 +145,18 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
         f"the module {module} is not installed here.",
         "Add its package to the project's requirements, or correct the type in the catalog.",
     )
+
+
+@cache
+def _class_of(kind: str) -> tuple[Found | None, bool]:
+    """Return the class that Kedro takes for a type, and whether it is one of kedro-datasets."""
+    module, _, name = kind.rpartition(".")
+    for prefix in _PREFIXES:
+        place = f"{prefix}{module}".rstrip(".")
+        found = find(place, name) if place else None
+        if found is not None and is_dataset(found) is not False:
+            return found, f"{place}.".startswith(f"{_COLLECTION}.")
+    return None, False
 
 
 def _hint(kind: str, name: str | None) -> str:
@@ -143,39 +173,6 @@ def _is_installed(package: str) -> bool:
         return bool(package) and importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
         return False
-
-
-@cache
-def _files_of(module: str) -> tuple[Path, ...] | None:
-    """Return the Python files of a module or a package; None if it does not exist.
-
-    Python itself finds only the top package: for a module below, it would import those above.
-    Empty for a module that is not made of Python files.
-    """
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top) if top else None
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    if not rest and spec.submodule_search_locations is None:
-        return (Path(spec.origin),) if spec.origin and spec.origin.endswith(".py") else ()
-    for location in spec.submodule_search_locations or ():
-        folder = Path(location, *rest)
-        if folder.is_dir():
-            return tuple(sorted(folder.glob("*.py")))
-        if folder.with_suffix(".py").is_file():
-            return (folder.with_suffix(".py"),)
-        if list(folder.parent.glob(f"{folder.name}.*.so")):
-            return ()
-    return None
-
-
-def _has(file: Path, name: str) -> bool:
-    """Return whether a file mentions a name, or imports names that it does not mention."""
-    text = file.read_text("utf-8", "replace")
-    return re.search(rf"\b{re.escape(name)}\b|\bimport \*", text) is not None
 
 
 @cache

@@ -30,6 +30,7 @@ from kedro_airflow_k8s.plan.tasks import grouping_mode
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.image_config import read_image_config
+from kedro_airflow_k8s.project.parameters import has_stand_in
 from kedro_airflow_k8s.project.reader import KedroProject
 
 T = TypeVar("T")
@@ -37,10 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Planned:
-    """A pipeline with the plan of its DAG."""
+    """A pipeline with the plan of its DAG, and the parameters that a command gives its run."""
 
     pipeline: ProjectPipeline
     plan: Plan
+    run_params: tuple[str, ...] = ()
 
 
 def validate(
@@ -151,6 +153,9 @@ def check_plans(
             makers=project.makers,
             hooks_declare=project.hooks_declare,
             hooks_start=project.hooks_start,
+            runtime_params=project.runtime_params,
+            run_params=each.run_params,
+            sets_parameters_in_run=project.sets_parameters_in_run,
             hooks_disabled=project.disables_hooks,
             image=image,
             in_pods=in_pods,
@@ -180,7 +185,13 @@ def _plan(
     if grouping_mode(pipeline, config.run_config) == "memory":
         # For anything else the catalog need not be readable.
         pipeline = _with_catalog(project, pipeline)
-    return Planned(pipeline, build_plan(pipeline, config, overrides))
+        for name, entry in (pipeline.catalog or {}).items():
+            if has_stand_in(entry.type):
+                raise ConfigError(
+                    f"run_config.grouping: memory needs the type of dataset {name!r}, and that is a"
+                    f" runtime parameter ({entry.type}). Use another grouping, or write the type."
+                )
+    return Planned(pipeline, build_plan(pipeline, config, overrides), overrides.params)
 
 
 def _with_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
@@ -248,14 +259,19 @@ def _readable(read: Callable[[], T], what: str, findings: list[Finding]) -> T | 
         return read()
     except ConfigError as error:
         reason = " ".join(str(error).split()).rstrip(".")
+        they, them = ("it", "it") if what == "catalog" else ("they", "them")
         findings.append(
             Finding(
                 code="not-checked",
-                severity="warning",
+                severity="warning" if error.outside else "error",
                 where=f"the project's {what}",
-                problem=f"The checks that need them were skipped: {reason}.",
-                consequence="If they cannot be read in the pods either, no task can run.",
-                fix="Make sure that they can be read without a run, on this machine.",
+                problem=f"The checks that need {them} were skipped: {reason}.",
+                consequence=f"If {they} cannot be read in the pods either, no task can run."
+                if error.outside
+                else f"Kedro cannot read {them} in the pods either, and no task can run.",
+                fix=f"Make sure that {they} can be read without a run, on this machine."
+                if error.outside
+                else "Correct the file.",
             )
         )
         return None

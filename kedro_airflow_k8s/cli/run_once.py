@@ -57,11 +57,13 @@ def run_once_command(
     from kedro_airflow_k8s.deploy.run import RunOptions
     from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
     from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
+    from kedro_airflow_k8s.project.parameters import leaf_names
 
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output)
     shown = progress()
-    overrides = Overrides(dag_name=options["dag_name"], once=True)
+    names = tuple(leaf_names(params))
+    overrides = Overrides(dag_name=options["dag_name"], once=True, params=names)
     if not options["no_schedule"]:
         dag_id = plan_dag_id(project.read_pipeline(pipeline), config.run_config, overrides)
         kept = kept_schedule(target.client, dag_id, config.run_config, shown)

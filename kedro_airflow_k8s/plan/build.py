@@ -61,11 +61,13 @@ class Overrides:
         dag_name: The whole DAG id; None for the one made of project, environment and pipeline.
         cron: The schedule; None for that of the configuration.
         once: Whether to omit the schedule and the waits for other DAGs.
+        params: The names of the Kedro parameters that its run is given.
     """
 
     dag_name: str | None = None
     cron: str | None = None
     once: bool = False
+    params: tuple[str, ...] = ()
 
 
 AS_CONFIGURED = Overrides()

@@ -10,7 +10,7 @@ from typing import Any
 from kedro_airflow_k8s.config.model import TriggerParam
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.project.parameters import parameter, parameter_names
+from kedro_airflow_k8s.project.parameters import has_stand_in, parameter, parameter_names
 
 LARGEST_INTEGER = 2**53 - 1
 """JavaScript's `Number.MAX_SAFE_INTEGER`."""
@@ -83,6 +83,8 @@ def _refusal(value: Any) -> str | None:
         return f"{value}, which JSON does not have"
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         return "an integer so large that a browser would round it"
+    if has_stand_in(value):
+        return "the value of a runtime parameter, which only a run has"
     if value is None or isinstance(value, str | int | float):
         return None
     return f"a {type(value).__name__}, which JSON does not have"

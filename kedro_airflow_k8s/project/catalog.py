@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 from kedro.io import CatalogConfigResolver, DataCatalog
+from omegaconf import DictConfig, OmegaConf
 from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
@@ -17,14 +18,18 @@ from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.errors import ConfigError
 from kedro_airflow_k8s.pod.names import is_parameter
 from kedro_airflow_k8s.project.entities import CatalogEntry
+from kedro_airflow_k8s.project.parameters import begins_with_stand_in
 
 MEMORY_TYPES = frozenset(
     ("MemoryDataset", "kedro.io.MemoryDataset", "kedro.io.memory_dataset.MemoryDataset")
 )
 """All names of Kedro's own class. A subclass of it may keep its data elsewhere."""
 
-_CACHED_TYPES = frozenset(
-    ("CachedDataset", "kedro.io.CachedDataset", "kedro.io.cached_dataset.CachedDataset")
+_CACHED = re.compile(r"(kedro\.io\.)?(cached_dataset\.)?CachedDataset")
+# The classes of which it is known that the key `dataset` is a dataset.
+_WRAPPERS = re.compile(
+    rf"(?:{_CACHED.pattern}|(kedro_datasets\.)?partitions\.(\w+\.)?"
+    r"(Partitioned|Incremental)Dataset)$|kedro_mlflow\."
 )
 # Kedro's own context converts the first two. Partitioned datasets of older versions and datasets of
 # other packages have the third.
@@ -123,14 +128,15 @@ def credential_names(
     Raises:
         ConfigError: If they cannot be read. The message holds nothing of their content.
     """
+    if isinstance(loader, OmegaConfigLoader) and conf_path.is_dir():
+        return frozenset(_keys_of_files(loader, conf_path, envs))
     try:
-        if isinstance(loader, OmegaConfigLoader) and conf_path.is_dir():
-            return frozenset(_keys_of_files(loader, envs))
         return frozenset(map(str, loader[_CREDENTIALS]))
     except Exception as error:  # noqa: BLE001
         # Each loader has its own errors, and their texts may contain secrets.
         raise ConfigError(
-            f"The credentials files cannot be read ({type(error).__name__}). Check their syntax."
+            f"The credentials files cannot be read ({type(error).__name__}). Check their syntax.",
+            outside=True,
         ) from None
 
 
@@ -142,11 +148,22 @@ def credential_patterns(loader: AbstractConfigLoader) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pattern for pattern in listed if isinstance(pattern, str)))
 
 
-def _keys_of_files(loader: OmegaConfigLoader, envs: Iterable[str]) -> Iterator[str]:
+def _keys_of_files(
+    loader: OmegaConfigLoader, conf_path: Path, envs: Iterable[str]
+) -> Iterator[str]:
     for file in config_files(loader, loader.config_patterns.get(_CREDENTIALS, ()), envs):
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        if isinstance(node, yaml.MappingNode):
-            yield from (str(key.value) for key, _ in node.value)
+        try:
+            # Nothing in it is resolved.
+            content = OmegaConf.load(file)
+            problem = "" if isinstance(content, DictConfig) else "it must be names with keys below"
+        except Exception as error:  # noqa: BLE001
+            # Their texts may hold secrets.
+            line = getattr(getattr(error, "problem_mark", None), "line", None)
+            problem = type(error).__name__ + (f" in line {line + 1}" if line is not None else "")
+        if problem:
+            place = file.relative_to(conf_path.parent).as_posix()
+            raise ConfigError(f"{place} cannot be read ({problem}).") from None
+        yield from map(str, content)
 
 
 def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
@@ -196,37 +213,65 @@ def _filled(config: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _entry(config: Mapping[str, Any]) -> CatalogEntry:
-    types = list(_types(config))
-    # A CachedDataset stores its data by the dataset that it wraps.
-    cached = types[0] in _CACHED_TYPES and len(types) > 1
+    kind, inner = _type(config), _inner(config)
+    if inner and _CACHED.fullmatch(kind):
+        # A CachedDataset stores its data by the dataset that it wraps.
+        kind, config, inner = _type(inner), inner, _inner(inner)
+    known = bool(_WRAPPERS.match(kind))
+    types = tuple(_types(inner)) if inner else ()
+    own_path = _own_path(config)
     return CatalogEntry(
-        type=types[1] if cached else types[0],
+        type=kind,
         # With `data`, the catalog itself has the value, in every process.
-        in_memory=types[1 if cached else 0] in MEMORY_TYPES and "data" not in config,
-        path=_path(config),
+        in_memory=kind in MEMORY_TYPES and "data" not in config,
+        path=own_path or (_path(inner) if inner else None),
         credentials=tuple(dict.fromkeys(_credentials(config))),
-        inner_types=tuple(types[2:] if cached else types[1:]),
+        inner_types=types if known else (),
+        foreign_types=() if known else types,
+        sure_of_path=known or own_path is not None or inner is None,
     )
+
+
+def _type(config: Mapping[str, Any]) -> str:
+    kind = config.get("type", "")
+    # A loader written in Python may give the class itself.
+    return f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind or "")
+
+
+def _inner(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the dataset inside a dataset, or None if there is none.
+
+    The key `dataset` may be something else, such as BigQuery's name for a group of tables.
+    """
+    inner = config.get("dataset")
+    if isinstance(inner, Mapping):
+        return inner if "type" in inner else None
+    # A class alone is a shorthand of Kedro's own wrappers.
+    if isinstance(inner, str | type) and _WRAPPERS.match(_type(config)):
+        return {"type": inner}
+    return None
 
 
 def _types(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the type of a dataset, then those of the datasets inside it, outermost first."""
-    kind = config.get("type", "")
-    # A loader written in Python may give the class itself.
-    yield f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind or "")
-    inner = config.get("dataset")
-    if isinstance(inner, Mapping):
+    yield _type(config)
+    inner = _inner(config)
+    if inner:
         yield from _types(inner)
-    elif isinstance(inner, str | type):
-        yield from _types({"type": inner})
+
+
+def _own_path(config: Mapping[str, Any]) -> str | None:
+    for key in _PATH_KEYS:
+        if config.get(key):
+            path = str(config[key])
+            # Without its beginning, it may be anywhere.
+            return None if begins_with_stand_in(path) else path
+    return None
 
 
 def _path(config: Mapping[str, Any]) -> str | None:
-    for key in _PATH_KEYS:
-        if config.get(key):
-            return str(config[key])
-    inner = config.get("dataset")
-    return _path(inner) if isinstance(inner, Mapping) else None
+    inner = _inner(config)
+    return _own_path(config) or (_path(inner) if inner else None)
 
 
 def _credentials(config: Mapping[str, Any]) -> Iterator[str]:

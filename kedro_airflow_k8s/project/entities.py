@@ -43,6 +43,9 @@ class CatalogEntry:
         path: Its path, as written in the catalog; None if it has none.
         credentials: The names of the entries of credentials.yml that it refers to.
         inner_types: The classes of the datasets inside it, such as that of a partition.
+        foreign_types: What seem to be classes of datasets inside a class that is not Kedro's, to
+            which they may mean something else.
+        sure_of_path: Whether `path` is certainly the place: not where it is inside such a class.
     """
 
     type: str
@@ -50,6 +53,8 @@ class CatalogEntry:
     path: str | None = None
     credentials: tuple[str, ...] = ()
     inner_types: tuple[str, ...] = ()
+    foreign_types: tuple[str, ...] = ()
+    sure_of_path: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,35 +9,107 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from omegaconf.errors import GrammarParseError, InterpolationKeyError
-from yaml import MarkedYAMLError
+from kedro.config import AbstractConfigLoader, OmegaConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationKeyError,
+    InterpolationResolutionError,
+)
+from yaml import MarkedYAMLError, YAMLError
 
+from kedro_airflow_k8s.dynamic_config.files import config_files
+from kedro_airflow_k8s.dynamic_config.loader import DynamicConfigLoader
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
+from kedro_airflow_k8s.errors import ConfigError
 
 # A key at the top that OmegaConf does not find: a name, and its default in the short form.
 _NO_KEY = re.compile(r"Interpolation key '([^'.|_][^'.|]*)(?:\|([^']*))?' not found")
+_INTERNALS = re.compile(r"\s+(?:full_key:|object_type=)")
+# How errors of Kedro's own resolvers begin: all they need is in the files.
+_KEDROS_OWN = ("Globals key", "Keys starting with", "Recursive interpolation")
 _SET_LOADER = (
     "from kedro_airflow_k8s.dynamic_config import DynamicConfigLoader as CONFIG_LOADER_CLASS"
 )
 
 
-def config_problem(error: Exception) -> str:
-    """Return what is wrong with a file, with more detail than Kedro and OmegaConf give."""
+def config_problem(error: Exception, keys: str = "keys such as run_config") -> str:
+    """Return what is wrong with a file, with more detail than Kedro and OmegaConf give.
+
+    Args:
+        error: What the loader raised.
+        keys: What the file must have, if it is not airflow-k8s.yaml.
+    """
+    said = _without_internals(error)
     if isinstance(error, GrammarParseError):
         return (
-            f"{error}\nThis ${{...}} cannot be parsed. A default after | must not contain spaces,"
+            f"{said}\nThis ${{...}} cannot be parsed. A default after | must not contain spaces,"
             " quotes, brackets or . : \\, so write ${kedro_config:name,'default'}."
         )
     missing = _NO_KEY.search(str(error)) if isinstance(error, InterpolationKeyError) else None
     if missing:
-        return f"{error}\n{long_form_instead(*missing.groups())}"
+        return f"{said}\n{long_form_instead(*missing.groups())}"
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
-        first = str(error).splitlines()[0]
-        return f"the file must be a mapping with keys such as run_config ({first})"
-    return str(error) or type(error).__name__
+        return f"the file must be a mapping with {keys} ({said.splitlines()[0]})"
+    return said or type(error).__name__
+
+
+def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> ConfigError:
+    """Return why the project's catalog or parameters cannot be read.
+
+    Args:
+        kind: The kind of file, as the loader knows it.
+        error: What the loader raised.
+        loader: The project's config loader.
+    """
+    broken = _broken_file(loader, kind)
+    what = f"{kind} cannot be read" + (" without a run" if kind == "parameters" else "")
+    problem = config_problem(error, "keys")
+    if broken is not None:
+        place = broken.relative_to(Path(str(loader.conf_source)).parent).as_posix()
+        # Where Kedro names the file, it does so with its whole path.
+        problem = f"{place}: {problem.partition(f'{broken.as_posix()}: ')[2] or problem}"
+    return ConfigError(
+        f"The project's {what}: {problem}",
+        outside=broken is None and not _is_in_the_files(error, loader),
+    )
+
+
+def _without_internals(error: Exception) -> str:
+    """Return what an error says, without the lines that are for OmegaConf's own developers."""
+    lines = [line for line in str(error).splitlines() if not _INTERNALS.match(line)]
+    key = getattr(error, "full_key", None)
+    if key and lines and len(lines) < len(str(error).splitlines()):
+        lines[0] += f" (at {key})"
+    return "\n".join(lines)
+
+
+def _broken_file(loader: AbstractConfigLoader, kind: str) -> Path | None:
+    """Return the first file of a kind that is not keys with values in YAML, or None."""
+    patterns = getattr(loader, "config_patterns", {}).get(kind, ())
+    for file in config_files(loader, patterns):
+        try:
+            sound = isinstance(OmegaConf.load(file), DictConfig)
+        except Exception:  # noqa: BLE001
+            # YAML and OmegaConf have errors of their own; Kedro's loader has said which.
+            sound = False
+        if not sound:
+            return file
+    return None
+
+
+def _is_in_the_files(error: Exception, loader: AbstractConfigLoader) -> bool:
+    """Return whether Kedro refuses the files on every machine, whatever the resolvers do."""
+    if type(loader) not in (OmegaConfigLoader, DynamicConfigLoader):
+        return False
+    if isinstance(error, InterpolationKeyError | GrammarParseError):
+        return True
+    if isinstance(error, InterpolationResolutionError):
+        return str(error).startswith(_KEDROS_OWN)
+    return isinstance(error, ValueError | AttributeError | YAMLError)
 
 
 def long_form_instead(name: str, default: str | None = None) -> str:

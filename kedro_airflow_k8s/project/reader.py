@@ -35,22 +35,18 @@ from kedro_airflow_k8s.project.config_files import CONFIG_FILES, CONFIG_NAME, fo
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.nodes import pipeline_nodes
+from kedro_airflow_k8s.project.own_code import declares_datasets, sets_parameters
 from kedro_airflow_k8s.project.problems import (
     config_problem,
     left_out,
     long_form_instead,
     not_imported,
+    unreadable,
     without_kedros_own_warnings,
 )
+from kedro_airflow_k8s.project.runtime_params import stand_ins
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
 
-# The hooks that run before a node's inputs are loaded, and can reach the catalog.
-_DECLARING_HOOKS = (
-    "after_catalog_created",
-    "before_pipeline_run",
-    "before_node_run",
-    "before_dataset_loaded",
-)
 _PLUGIN = "kedro-airflow-k8s"
 
 # The beginning of Kedro's warning about a pipeline that find_pipelines leaves out. That about a
@@ -85,6 +81,8 @@ class KedroProject:
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
         self.base_env = str(getattr(self._loader, "base_env", "base") or "")
         self.env = env or self.default_env
+        # Of the files that were read: the runtime parameters without a default, and where they are.
+        self.runtime_params: dict[str, str] = {}
 
     def config(
         self,
@@ -130,16 +128,7 @@ class KedroProject:
         Raises:
             ConfigError: If they cannot be read without a run.
         """
-        try:
-            with without_kedros_own_warnings():
-                found: dict[str, Any] = self._loader["parameters"]
-        except (MissingConfigException, KeyError):
-            return {}
-        except Exception as error:
-            raise ConfigError(
-                f"The project's parameters cannot be read without a run: {config_problem(error)}"
-            ) from error
-        return found
+        return self._read("parameters") or {}
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -148,16 +137,19 @@ class KedroProject:
         Raises:
             ConfigError: If they cannot be read without a run, or Kedro would refuse them.
         """
+        return Catalog(self._read("catalog"))
+
+    def _read(self, kind: str) -> dict[str, Any] | None:
+        """Return what the files of a kind say, with stand-ins for what only a run has."""
         try:
-            with without_kedros_own_warnings():
-                config = self._loader["catalog"]
+            with without_kedros_own_warnings(), stand_ins(self._loader) as names:
+                found: dict[str, Any] = self._loader[kind]
         except (MissingConfigException, KeyError):
-            config = None
+            return None
         except Exception as error:
-            raise ConfigError(
-                f"The project's catalog cannot be read: {config_problem(error)}"
-            ) from error
-        return Catalog(config)
+            raise unreadable(kind, error, self._loader) from error
+        self.runtime_params |= dict.fromkeys(sorted(names), kind)
+        return found
 
     @cached_property
     def mlflow(self) -> KedroMlflow | None:
@@ -173,13 +165,18 @@ class KedroProject:
                 return read_mlflow_settings(self._loader, self.package_name, self.conf_path)
         except Exception as error:
             raise ConfigError(
-                f"The project's mlflow.yml cannot be read: {config_problem(error)}"
+                f"The project's mlflow.yml cannot be read: {config_problem(error, 'keys')}"
             ) from error
 
     @property
     def hooks_declare(self) -> bool:
-        """Whether hooks of the project may add to the catalog before data is loaded."""
-        return any(hasattr(hook, name) for hook in settings.HOOKS for name in _DECLARING_HOOKS)
+        """Whether code of the project may add to the catalog before data is loaded."""
+        return declares_datasets(settings)
+
+    @property
+    def sets_parameters_in_run(self) -> bool:
+        """Whether code of the project may give nodes parameters that no file has."""
+        return sets_parameters(settings)
 
     @property
     def hooks_start(self) -> bool:

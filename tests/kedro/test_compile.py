@@ -122,13 +122,18 @@ def test_a_parameter_that_does_not_exist_is_one_message_with_the_nearest(
 
 
 @pytest.mark.parametrize(
-    "text", ["seed: ${missing}\n", "seed: [1\n", "seed: ${runtime_params:x}\n"]
+    ("text", "words"),
+    [
+        ("seed: ${missing}\n", "parameters cannot be read without a run"),
+        ("seed: [1\n", "parameters cannot be read without a run"),
+        ("model: {depth: 1}\nseed: ${runtime_params:x}\n", "'seed', which holds the value of a"),
+    ],
 )
 def test_parameters_that_cannot_be_read_are_one_message(
-    configured: ProjectFolder, text: str
+    configured: ProjectFolder, text: str, words: str
 ) -> None:
     configured.write("conf/base/parameters.yml", text)
-    refused(configured.compile(), "parameters cannot be read without a run")
+    refused(configured.compile(), words)
     with pytest.raises(PlanError):
         dags(configured)
 

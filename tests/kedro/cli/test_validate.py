@@ -238,16 +238,55 @@ def test_a_grouping_for_a_pipeline_that_does_not_exist_is_a_finding(sound: Proje
     assert "Did you mean 'sales'?" in found["problem"]
 
 
-def test_a_catalog_that_needs_a_run_is_one_warning_and_all_else_is_checked(
-    sound: ProjectFolder,
-) -> None:
-    sound.write("conf/base/catalog.yml", "orders: {type: '${runtime_params:kind}'}\n")
-    sound.config("run_config: {image: shop, volume: {disabled: true}}\n")
-    assert codes(sound, "--all") == [
-        ("warning", "image-tag", ""),
-        ("warning", "not-checked", ""),
+def test_a_catalog_that_needs_a_run_is_checked_with_a_stand_in(sound: ProjectFolder) -> None:
+    sound.write(
+        "conf/base/catalog.yml",
+        "orders: {type: '${runtime_params:run_id}', filepath: '${runtime_params:where}/x'}\n"
+        "goods: {type: pickle.PickleDataset, filepath: 's3://b/goods'}\n",
+    )
+    assert codes(sound) == [
+        ("warning", "unknown-parameter", "__default__"),
+        ("warning", "unknown-parameter", "__default__"),
     ]
-    assert "kind" in validate(sound).stdout
+    sound.config(CONFIG + "    macro_params: [run_id]\n    variables_params: [where]\n")
+    assert codes(sound) == []
+    sound.config(CONFIG + "    cron_expression: '@daily'\n    macro_params: [run_id]\n")
+    assert codes(sound) == [("error", "unknown-parameter", "__default__")]
+    assert "'where'" in validate(sound).stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "severity"),
+    [
+        ("catalog.yml", "orders:\n  type: a.B\n filepath: x\n", "error"),
+        ("catalog.yml", "orders: {type: a.B}\norders: {type: a.B}\n", "error"),
+        ("catalog.yml", "- orders\n", "error"),
+        ("catalog.yml", "orders:\n", "error"),
+        ("catalog.yml", "orders: {type: a.B, filepath: '${missing}'}\n", "error"),
+        ("catalog.yml", "orders: {type: a.B, filepath: '${globals:missing}'}\n", "error"),
+        ("catalog.yml", "orders: {type: a.B, filepath: '${of_a_hook:x}'}\n", "warning"),
+        ("catalog.yml", "orders: {type: a.B, filepath: '${kedro_config:x}'}\n", "warning"),
+        ("parameters.yml", "a: [1\n", "error"),
+        ("parameters.yml", "a: ${of_a_hook:x}\n", "warning"),
+        ("credentials.yml", "a: {b: secret-text\n", "error"),
+        ("credentials.yml", "- secret-text\n", "error"),
+    ],
+)
+def test_a_file_that_no_kedro_reads_is_an_error_and_one_that_a_resolver_needs_a_warning(
+    sound: ProjectFolder, file: str, text: str, severity: str
+) -> None:
+    sound.write(f"conf/base/{file}", text)
+    found = [
+        entry
+        for entry in findings(validate(sound, "--format", "json"))
+        if entry["code"] == "not-checked"
+    ]
+    assert [entry["severity"] for entry in found] == [severity]
+    assert "secret-text" not in str(found)
+    if severity == "error":
+        assert f"conf/base/{file}" in found[0]["problem"] or "orders" in found[0]["problem"]
+    assert "full_key" not in str(found)
+    assert validate(sound).stdout.splitlines()[-1] != "0 errors, 0 warnings"
 
 
 def test_where_the_grouping_needs_the_catalog_there_is_no_plan_without(
@@ -364,7 +403,7 @@ def test_what_hooks_of_the_project_may_declare_in_a_run_is_only_a_doubt(
 
     severity = "warning" if is_doubt else "error"
     assert [code[:2] for code in codes(project)] == [(severity, kind) for kind in kinds]
-    said = "A hook of the project may declare it" in validate(project).stdout
+    said = "of the project may declare it in a run" in validate(project).stdout
     assert said == is_doubt
 
 

@@ -174,13 +174,17 @@ def test_patterns_fill_whatever_is_nested() -> None:
         {
             "{kind}_{name}": {
                 "type": "{kind}.Dataset",
-                "dataset": {"filepath": "{name}/x", "list": ["{name}"]},
+                "dataset": {"type": "{kind}.Inner", "filepath": "{name}/x"},
                 "credentials": "{name}_login",
             }
         }
     )
     assert catalog.entries(["json_orders"])["json_orders"] == CatalogEntry(
-        "json.Dataset", path="orders/x", credentials=("orders_login",), inner_types=("",)
+        "json.Dataset",
+        path="orders/x",
+        credentials=("orders_login",),
+        foreign_types=("json.Inner",),
+        sure_of_path=False,
     )
 
 
@@ -237,11 +241,10 @@ def test_a_project_without_a_catalog_declares_nothing(project: ProjectFolder) ->
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("x: {type: a.B, filepath: '${runtime_params:folder}'}\n", "folder"),
         ("x: {type: a.B, filepath: '${unknown_resolver:folder}'}\n", "unknown_resolver"),
         ("x: {type: a.B, filepath: '${oc.env:HOME}'}\n", "oc.env"),
         ("x: {type: [}\n", "catalog.yml"),
-        ("- x\n", "keys"),
+        ("- x\n", "a mapping with keys"),
         ("x: just a text\n", "underscore"),
     ],
 )
@@ -253,6 +256,42 @@ def test_a_catalog_that_cannot_be_read_without_a_run_is_a_config_error(
         _ = kedro_project(project).catalog
     assert "catalog" in str(refused.value)
     assert word in str(refused.value)
+
+
+def test_a_value_that_only_a_run_has_is_read_with_a_stand_in(project: ProjectFolder) -> None:
+    project.write(
+        "conf/base/catalog.yml",
+        """
+        x: {type: a.B, filepath: "data/${runtime_params:day}/x"}
+        y: {type: a.B, filepath: "${runtime_params:store.folder}/y"}
+        z: {type: "${runtime_params:kind}"}
+        "{any}_x": {type: a.B, filepath: "data/${runtime_params:day}/{any}"}
+        """,
+    )
+    read = kedro_project(project)
+    found = read.catalog.entries(["x", "y", "z", "other_x"])
+    assert found["x"].path == "data/<runtime_params:day>/x"
+    assert found["other_x"].path == "data/<runtime_params:day>/other"
+    assert found["y"].path is None
+    assert found["z"].type == "<runtime_params:kind>"
+    assert read.runtime_params == dict.fromkeys(["day", "kind", "store.folder"], "catalog")
+
+
+@pytest.mark.parametrize("kind", ["pandas.GBQTableDataset", "shop.io.Table", "a.B"])
+@pytest.mark.parametrize("value", ["sales", {"name": "sales"}, 3])
+def test_a_key_called_dataset_may_be_something_else(kind: str, value: Any) -> None:
+    assert entry({"type": kind, "dataset": value}) == CatalogEntry(kind)
+
+
+def test_what_is_inside_a_class_that_is_not_kedros_is_only_a_guess() -> None:
+    inner = {"type": "pandas.CSVDataset", "filepath": "/tmp/x"}
+    found = entry({"type": "shop.io.Table", "dataset": inner})
+    assert (found.inner_types, found.foreign_types) == ((), ("pandas.CSVDataset",))
+    assert (found.path, found.sure_of_path) == ("/tmp/x", False)
+    own = entry({"type": "shop.io.Table", "filepath": "/tmp/y", "dataset": inner})
+    assert (own.path, own.sure_of_path) == ("/tmp/y", True)
+    known = entry({"type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset", "dataset": inner})
+    assert (known.inner_types, known.sure_of_path) == (("pandas.CSVDataset",), True)
 
 
 def test_a_value_for_runs_that_has_a_default_is_read(project: ProjectFolder) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks import types
+from kedro_airflow_k8s.checks import classes, types
 from kedro_airflow_k8s.checks.findings import Finding
 from tests.support.checked import check, check_config, node
 
@@ -18,7 +18,12 @@ from tests.support.checked import check, check_config, node
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """What is installed is looked up once per process; here it changes."""
-    caches: list[Any] = [entry for entry in vars(types).values() if hasattr(entry, "cache_clear")]
+    caches: list[Any] = [
+        entry
+        for module in (types, classes)
+        for entry in vars(module).values()
+        if hasattr(entry, "cache_clear")
+    ]
     for entry in caches:
         entry.cache_clear()
     yield
@@ -91,7 +96,9 @@ def test_types_of_the_project_are_found_as_files_and_not_imported(
     package.mkdir(parents=True)
     (tmp_path / "own_shop/__init__.py").write_text("raise RuntimeError('imported')")
     (package / "__init__.py").write_text("from .table import Table\n")
-    (package / "table.py").write_text("class Table: ...\n")
+    (package / "table.py").write_text(
+        "from kedro.io import AbstractDataset\nclass Table(AbstractDataset): ...\n"
+    )
     (package / "stars.py").write_text("from somewhere import *\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     for kind in ("datasets.Table", "datasets.table.Table", "datasets.stars.Any"):
@@ -222,3 +229,80 @@ def test_a_place_for_data_between_tasks_needs_the_package_of_its_provider(
     missing.clear()
     assert check_config(intermediate_data=place) == []
     assert check_config() == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        # Renamed; mentioned in docstrings only; a class of pandas; modules of Python.
+        "matplotlib.MatplotlibWriter",
+        "CSVDataset",
+        "ParquetDataset",
+        "pandas.csv",
+        "json.json",
+        "collections.OrderedDict",
+    ],
+)
+def test_a_name_that_is_only_mentioned_or_is_not_a_dataset_is_not_a_type(kind: str) -> None:
+    assert [(f.code, f.severity) for f in check_type(kind)] == [("unknown-type", "error")]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Table", True),
+        ("Child", True),
+        ("Renamed", True),
+        ("Lazy", True),
+        ("FromStar", True),
+        ("Made", True),
+        ("Guarded", True),
+        ("Mentioned", False),
+        ("Exported", False),
+        ("Plain", False),
+        ("helper", False),
+    ],
+)
+def test_a_package_is_read_by_its_syntax(
+    name: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "own_store"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        '"""Has Mentioned."""\n'
+        "import lazy_loader as lazy\n"
+        "from .table import Child, Table\n"
+        "from .table import Table as Renamed\n"
+        "from .more import *\n"
+        "__all__ = ['Exported']\n"
+        "Made = make()\n"
+        "try:\n    from not_here import Guarded\nexcept ImportError:\n    Guarded: Any\n"
+        "class Plain(dict): ...\n"
+        "__getattr__, __dir__, __all__ = lazy.attach(\n"
+        "    __name__, submod_attrs={'table': ['Lazy']}\n)\n"
+    )
+    (package / "table.py").write_text(
+        "from kedro import io\n"
+        "from kedro.io import AbstractVersionedDataset\n"
+        "class Table(AbstractVersionedDataset[str, str]): ...\n"
+        "class Child(Table): ...\n"
+        "class Lazy(io.AbstractDataset): ...\n"
+    )
+    (package / "more.py").write_text("from .table import Table as FromStar\n")
+    (package / "helper.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert (check_type(f"own_store.{name}") == []) is found
+
+
+def test_a_type_inside_a_class_that_is_not_kedros_is_at_most_a_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_wrapper.py").write_text(
+        "from kedro.io import AbstractDataset\nclass Around(AbstractDataset): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (found,) = check_type("own_wrapper.Around", dataset={"type": "pandas.CsvDataset"})
+    assert found.severity == "warning"
+    assert "pandas.CSVDataset" in found.problem
+    assert check_type("own_wrapper.Around", dataset={"type": "pandas.CSVDataset"}) == []
+    assert check_type("own_wrapper.Around", dataset="sales") == []
