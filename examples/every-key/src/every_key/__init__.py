@@ -1,3 +1,3 @@
-"""Counts the words of a letter, to have something to run."""
+"""Counts the words of a letter."""
 
 __version__ = "1.0"

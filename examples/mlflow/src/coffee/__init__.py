@@ -1,3 +1,3 @@
-"""Foretells how much coffee is sold, and logs to MLflow."""
+"""Predicts how much coffee is sold, and logs to MLflow."""
 
 __version__ = "1.0"

@@ -1,3 +1,3 @@
-"""From companies, shuttles and reviews to a model of what a flight costs."""
+"""Predicts the price of a flight from companies, shuttles and reviews."""
 
 __version__ = "1.0"

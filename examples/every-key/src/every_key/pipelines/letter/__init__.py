@@ -1,4 +1,4 @@
-"""Reads a letter and tells how often it says what."""
+"""Counts the words of a letter."""
 
 from .pipeline import create_pipeline
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def split_words(letter: str, reading: dict[str, Any]) -> list[str]:
-    """Take the words of the letter one by one, in lower case.
+    """Split the letter into words, in lower case.
 
     Args:
         letter: The letter.
@@ -23,7 +23,7 @@ def split_words(letter: str, reading: dict[str, Any]) -> list[str]:
 
 
 def count_words(words: list[str]) -> dict[str, int]:
-    """Count how often each word comes."""
+    """Count how often each word occurs."""
     return dict(Counter(words))
 
 
@@ -36,14 +36,14 @@ def measure_words(words: list[str]) -> dict[str, int]:
 def write_report(
     counts: dict[str, int], lengths: dict[str, int], env: str, ds: str, prev_ds: str
 ) -> str:
-    """Tell the most frequent word, and what Airflow said about the run.
+    """Report the most frequent word, and the parameters from Airflow.
 
     Args:
-        counts: How often each word comes.
+        counts: How often each word occurs.
         lengths: The lengths of the shortest and the longest word.
-        env: The Airflow variable of that name.
-        ds: The day the run stands for.
-        prev_ds: The day the run before stood for.
+        env: The Airflow variable with this name.
+        ds: The date of the run.
+        prev_ds: The date of the previous run.
     """
     word = max(sorted(counts), key=counts.__getitem__)
     return (

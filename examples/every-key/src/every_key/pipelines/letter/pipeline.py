@@ -6,7 +6,7 @@ from .nodes import count_words, measure_words, split_words, write_report
 
 
 def create_pipeline() -> Pipeline:
-    """Two nodes look at the words, in a namespace of their own; one needs a huge machine."""
+    """Create four nodes. Two of them are in a namespace, and one needs a huge machine."""
     statistics = Pipeline(
         [
             Node(count_words, "words", "counts", name="count", tags=["resources.huge_machines"]),

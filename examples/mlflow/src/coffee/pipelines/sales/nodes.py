@@ -1,4 +1,4 @@
-"""Two ways to foretell how many cups of coffee are sold, and how far each is off."""
+"""Two models of how many cups of coffee are sold, and the error of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Model = tuple[float, float]
 
 
 def observe(days: int, seed: int) -> tuple[list[Day], list[Day]]:
-    """Make up sales: fewer cups on warm days, and chance. The last fifth is to be foretold."""
+    """Generate sales: fewer cups on warm days, with noise. The last fifth is for the evaluation."""
     chance = random.Random(seed)
     found = []
     for _ in range(days):
@@ -25,19 +25,19 @@ def observe(days: int, seed: int) -> tuple[list[Day], list[Day]]:
 
 
 def fit_line(known: Sequence[Day], options: dict[str, Any]) -> Model:
-    """Fit a straight line; with `proportional` it goes through 0 cups at 0 degrees."""
+    """Fit a straight line. With `proportional`, it goes through 0 cups at 0 degrees."""
     temperatures, cups = zip(*known, strict=True)
     fitted = linear_regression(temperatures, cups, proportional=options["proportional"])
     return fitted.slope, fitted.intercept
 
 
 def fit_average(known: Sequence[Day], options: dict[str, Any]) -> Model:
-    """Take the average of the last `days`, whatever the temperature."""
+    """Compute the average of the last `days`, regardless of the temperature."""
     return 0.0, fmean(cups for _, cups in known[-options["days"] :])
 
 
 def judge(model: Model, unknown: Sequence[Day]) -> float:
-    """By how many cups a model is off, on average."""
+    """Compute the mean absolute error of a model, in cups."""
     slope, start = model
     return fmean(abs(start + slope * temperature - cups) for temperature, cups in unknown)
 
@@ -45,6 +45,6 @@ def judge(model: Model, unknown: Sequence[Day]) -> float:
 def choose(
     line: Model, line_error: float, average: Model, average_error: float
 ) -> dict[str, float | str]:
-    """Keep the model that is off by less."""
+    """Keep the model with the smaller error."""
     name, model = ("line", line) if line_error < average_error else ("average", average)
     return {"model": name, "slope": model[0], "start": model[1]}

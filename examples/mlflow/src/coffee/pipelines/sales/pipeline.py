@@ -8,7 +8,7 @@ from .nodes import choose, fit_average, fit_line, judge, observe
 
 
 def create_pipeline() -> Pipeline:
-    """Observe, fit and judge two models side by side, choose."""
+    """Generate data, fit and judge two models in parallel, and choose one."""
     return Pipeline(
         [
             Node(observe, ["params:days", "params:seed"], ["known", "unknown"], name="observe"),

@@ -1,4 +1,4 @@
-"""Nodes that turn what people typed into numbers."""
+"""Nodes that convert the raw text to numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _flag(text: pd.Series) -> pd.Series:
 
 
 def clean_companies(companies: pd.DataFrame) -> pd.DataFrame:
-    """Turn ratings into fractions and the IATA flag into 0 or 1.
+    """Convert ratings to fractions and the IATA flag to 0 or 1.
 
     A company that does not say whether it is approved counts as not approved.
     """
@@ -29,7 +29,7 @@ def clean_companies(companies: pd.DataFrame) -> pd.DataFrame:
 
 
 def clean_shuttles(shuttles: pd.DataFrame) -> pd.DataFrame:
-    """Turn prices into numbers and flags into 0 or 1, and leave out shuttles without a price."""
+    """Convert prices to numbers and flags to 0 or 1, and drop shuttles without a price."""
     cleaned = shuttles.assign(
         price=_money(shuttles["price"]),
         d_check_complete=_flag(shuttles["d_check_complete"]),
@@ -39,7 +39,7 @@ def clean_shuttles(shuttles: pd.DataFrame) -> pd.DataFrame:
 
 
 def clean_reviews(reviews: pd.DataFrame, min_scores: int) -> pd.DataFrame:
-    """Keep each review once, and give it one score: the mean of the scores it has.
+    """Drop duplicate reviews, and give each review one score: the mean of its scores.
 
     Args:
         reviews: One line a review, each score from 1 to 10.
@@ -53,9 +53,9 @@ def clean_reviews(reviews: pd.DataFrame, min_scores: int) -> pd.DataFrame:
 def join_tables(
     shuttles: pd.DataFrame, companies: pd.DataFrame, reviews: pd.DataFrame
 ) -> pd.DataFrame:
-    """Put each shuttle in one line with its company and the sum of its reviews.
+    """Join each shuttle with its company and its reviews.
 
-    A shuttle that nobody has reviewed stays, with a review count of 0 and no score.
+    A shuttle without reviews is kept, with a review count of 0 and no score.
     """
     by_shuttle = reviews.groupby("shuttle_id")["score"].agg(
         review_score="mean", review_count="count"

@@ -6,7 +6,7 @@ from .nodes import clean_companies, clean_reviews, clean_shuttles, join_tables
 
 
 def create_pipeline() -> Pipeline:
-    """Three tables are cleaned side by side, then joined."""
+    """Clean three tables in parallel, then join them."""
     return Pipeline(
         [
             Node(clean_companies, "companies", "clean_companies", name="clean_companies"),

@@ -22,7 +22,7 @@ Metrics = dict[str, float]
 def split_data(
     table: pd.DataFrame, options: dict[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series, pd.Series]:
-    """Set a part of the shuttles aside, to judge the models by.
+    """Split the shuttles into training and test data.
 
     Args:
         table: One line a shuttle.
@@ -42,7 +42,7 @@ def split_data(
 
 
 def _model(regressor: RegressorMixin) -> Model:
-    """Fill gaps, scale numbers and spread out categories before the regressor sees them."""
+    """Create a pipeline that fills gaps, scales numbers and encodes categories."""
     prepare = make_column_transformer(
         (
             make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
@@ -57,17 +57,17 @@ def _model(regressor: RegressorMixin) -> Model:
 
 
 def train_linear(x_train: pd.DataFrame, y_train: pd.Series, options: dict[str, Any]) -> Model:
-    """Train a straight line through the prices; `options` go to scikit-learn's `Ridge`."""
+    """Train a linear model of the prices; `options` are for scikit-learn's `Ridge`."""
     return _model(Ridge(**options)).fit(x_train, y_train)
 
 
 def train_forest(x_train: pd.DataFrame, y_train: pd.Series, options: dict[str, Any]) -> Model:
-    """Train many decision trees; `options` go to scikit-learn's `RandomForestRegressor`."""
+    """Train a random forest; `options` are for scikit-learn's `RandomForestRegressor`."""
     return _model(RandomForestRegressor(**options)).fit(x_train, y_train)
 
 
 def evaluate(model: Model, x_test: pd.DataFrame, y_test: pd.Series) -> Metrics:
-    """Compare the prices the model gives with the real ones, in the currency of the prices."""
+    """Compare predicted and real prices, in the currency of the prices."""
     predicted = model.predict(x_test)
     return {
         "r2": float(r2_score(y_test, predicted)),
@@ -79,7 +79,7 @@ def evaluate(model: Model, x_test: pd.DataFrame, y_test: pd.Series) -> Metrics:
 def choose_model(
     linear: Model, linear_metrics: Metrics, forest: Model, forest_metrics: Metrics
 ) -> tuple[Model, dict[str, Any]]:
-    """Keep the model that is wrong by the least on average.
+    """Keep the model with the smallest mean absolute error.
 
     Returns:
         The model, and the metrics of both with the name of the one that was chosen.

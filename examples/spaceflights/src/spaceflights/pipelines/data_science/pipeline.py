@@ -24,10 +24,10 @@ def _candidate(name: str, train: Callable[..., Any], tags: Iterable[str] = ()) -
 
 
 def create_pipeline() -> Pipeline:
-    """Split, train and judge two candidates side by side, choose.
+    """Split the data, train and judge two candidates in parallel, and choose one.
 
-    The tag names the entry of `resources` in conf/base/airflow-k8s.yaml that the task gets: a dot
-    stands between the two words, because Kedro takes no colon in a tag.
+    The tag selects the entry of `resources` in conf/base/airflow-k8s.yaml. It has a dot, because
+    Kedro does not allow a colon in a tag.
     """
     return Pipeline(
         [

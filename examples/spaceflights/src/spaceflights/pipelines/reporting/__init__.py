@@ -1,4 +1,4 @@
-"""Tells people what the data and the model say."""
+"""Reports on the data and the model."""
 
 from .pipeline import create_pipeline
 

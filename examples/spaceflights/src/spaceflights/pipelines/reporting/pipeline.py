@@ -6,7 +6,7 @@ from .nodes import error_by_type, price_by_type, summarise
 
 
 def create_pipeline() -> Pipeline:
-    """Two tables, and one page that sums them up; small tasks get small pods."""
+    """Create two tables and one page with a summary. Small tasks get small pods."""
     return Pipeline(
         [
             Node(price_by_type, "model_input_table", "price_by_type", name="price_by_type"),
