@@ -11,7 +11,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 ARGS ?=
-# `make test REQUIRE_AIRFLOW2=1` fails where Airflow 2.11 cannot be had, instead of saying so.
+# `make test REQUIRE_AIRFLOW2=1` fails if Airflow 2.11 cannot be installed, instead of a note.
 REQUIRE_AIRFLOW2 ?=
 # The same for the browser; tests/support/find_browser.py reads it, and BROWSER_BINARY.
 REQUIRE_BROWSER ?=
@@ -47,7 +47,7 @@ RUN2 := .venv-airflow2/bin/python
 # The version is in the stamp's name, so another PYTHON remakes the environment.
 TOOLS := .venv-tools/.ready
 READY := .venv/.ready-$(VERSION)
-# `make demo` makes do with the part of .venv that it needs, and `make test` completes it.
+# `make demo` installs only the part of .venv that it needs, and `make test` completes it.
 READY_DEMO := $(if $(or $(wildcard $(READY)),$(filter-out demo,$(MAKECMDGOALS))),$(READY),.venv/.ready-demo-$(VERSION))
 READY2 := $(if $(PYTHON2),.venv-airflow2/.ready-$(VERSION2))
 # Older versions of Kedro, and kedro-mlflow with the newest, for the tests that run on several.
@@ -112,7 +112,7 @@ lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zi
 	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
 	.venv/bin/zizmor --offline --pedantic --quiet .github
 
-fmt: $(READY) ## format the code and mend what ruff can mend
+fmt: $(READY) ## format the code and fix what ruff can fix
 	.venv/bin/ruff check --fix-only $(CODE)
 	.venv/bin/ruff format $(CODE)
 
@@ -123,18 +123,18 @@ docs: $(READY) ## build the documentation into docs/_build/html; a warning is an
 bench: $(READY) $(READY_MLFLOW) ## measure against the budgets, into benchmarks/RESULTS.md
 	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m benchmarks $(ARGS)
 
-golden: $(READY) ## write the golden DAGs in examples/ anew
+golden: $(READY) ## regenerate the golden DAGs in examples/
 	$(RUN) scripts/regenerate_golden.py $(ARGS)
 
-reference: $(READY) ## write the pages of docs/reference that follow from the code anew
+reference: $(READY) ## regenerate the pages of docs/reference that are made from the code
 	$(RUN) scripts/write_reference.py
 	$(RUN) scripts/draw_machines.py
 
-schema: $(READY) ## write the JSON Schema of airflow-k8s.yaml anew
+schema: $(READY) ## regenerate the JSON Schema of airflow-k8s.yaml
 	$(RUN) -m kedro_airflow_k8s.config.schema > kedro_airflow_k8s/config/airflow-k8s.schema.json.new
 	mv kedro_airflow_k8s/config/airflow-k8s.schema.json.new kedro_airflow_k8s/config/airflow-k8s.schema.json
 
-screenshots: $(READY) $(READY_MLFLOW) ## make the pictures of Airflow's and MLflow's pages in docs/images anew
+screenshots: $(READY) $(READY_MLFLOW) ## regenerate the screenshots of Airflow and MLflow in docs/images
 	@REQUIRE_BROWSER=1 $(RUN) -m tests.support.find_browser --install
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
 	DOCS_SCREENSHOTS=docs/images MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest $(ARGS) \

@@ -31,7 +31,7 @@ PHRASES = {
     r"rightly|alike": "intentionally, equally",
     r"mend(?:s|ed|ing)?": "fix, correct",
     r"blanks": "spaces",
-    r"circles?": "cycle",
+    r"(?<!<)circles?": "cycle",
     r"far and wide|once more|ever so|ere": "simpler words",
     r"see(?:s|n)? to it|slip of the pen|second broom": "make sure, typo, backup",
     r"tak(?:es?|ing|en) (?:no )?notice": "ignore, consider",

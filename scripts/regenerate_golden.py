@@ -34,7 +34,7 @@ from kedro_airflow_k8s.project.nodes import pipeline_nodes
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FEATURES = EXAMPLES / "features"
 PIPELINES = {"mlflow": ("__default__",), "spaceflights": ("__default__", "data_processing")}
-"""The pipelines to compile, for projects whose others are alike or cannot run alone."""
+"""The pipelines to compile, for projects whose others are similar or cannot run alone."""
 
 
 def compiled(project: Path) -> dict[str, str]:

@@ -39,28 +39,28 @@ Exit codes are on [a page of their own](exit-codes.md), variables that commands 
 themselves.
 """
 GROUP_INTRO = """\
-These options stand after the group's name and before the command's. Every command takes them too;
-what stands after the command counts.
+Write these options after the name of the group and before that of the command. Every command
+accepts them, too. There, they take precedence.
 """
 CONFIGURATION_INTRO = """\
 # Configuration
 
-`conf/base/airflow-k8s.yaml` holds what is common. A file of that name in `conf/<env>` holds only
-what differs there; the two are merged key by key. A list or a single value of `conf/<env>` takes
-the place of the one in base. `.yml` and `.json` do as well.
+`conf/base/airflow-k8s.yaml` has the common settings. A file of that name in `conf/<env>` needs only
+the keys that differ there. The two are merged key by key. A list or a single value of `conf/<env>`
+replaces the one in base. The suffixes `.yml` and `.json` also work.
 
-A key that does not exist, a wrong type or an impossible value is refused with its full path and
-what would be right. All mistakes of a file are reported at once. A key without a value stands for
-its default. [every-key](../../examples/every-key/conf/base/airflow-k8s.yaml) has nearly all keys in
-one file; where a key has an example below, it is from there. Editors complete and check the file by
-its [JSON Schema](#the-schema-for-editors).
+An unknown key, a wrong type or an invalid value is an error, with the full path of the key and the
+allowed values. All mistakes of a file are reported at once. A key without a value has its default.
+The examples below are from [every-key](../../examples/every-key/conf/base/airflow-k8s.yaml), which
+has nearly all keys. Editors complete and check the file with its
+[JSON Schema](#the-schema-for-editors).
 
-`scripts/write_reference.py` made this page of the model that reads the file.
+`scripts/write_reference.py` generates this page from the model that reads the file.
 """
 SCHEMA = """\
 ## The schema for editors
 
-Editors that know the YAML language server complete and check the file by
+Editors with the YAML language server complete and check the file with
 [airflow-k8s.schema.json](../../kedro_airflow_k8s/config/airflow-k8s.schema.json). Put the schema
 into your project,
 
@@ -76,8 +76,9 @@ and this line at the top of `conf/base/airflow-k8s.yaml`:
 """
 
 KINDS = {
-    "Text": "a text that is not blank",
-    "RunName": "a text that is not blank",
+    "Text": "a string that is not empty",
+    "RunName": "a string that is not empty",
+    "FindingCode": "the code of a finding, such as `not-kept`",
     "Host": "an address with `http://` or `https://` in front, without user, password, `?` and `#`",
     "Image": "an image as `docker pull` takes it",
     "Cron": "a cron expression of five fields (minute, hour, day of month, month, day of week), or"
@@ -89,48 +90,48 @@ KINDS = {
     "EnvName": "letters, digits, `-`, `_` and `.`, not with a digit in front",
     "MountPath": "an absolute path without `:`",
     "Quantity": "a Kubernetes quantity, such as `500m` or `1Gi`",
-    "Macro": "the name of a macro, with dots where it is nested",
-    "Variable": "a name without blanks, `,`, `=`, `$`, `[` and `]`",
+    "Macro": "the name of a macro, with dots if it is nested",
+    "Variable": "a name without spaces, `,`, `=`, `$`, `[` and `]`",
     "TimeZone": "the IANA name of a time zone",
     "AirflowId": "letters, digits, `_`, `-` and `.`, at most 250 characters",
     "ConnectionId": "the id of an Airflow connection",
-    "Names": "a list of names, or one text with commas between them",
+    "Names": "a list of names, or one string with commas between them",
     "Server": "an address with `http://` or `https://` in front, without user and password",
     "IntermediateData": "a place on object storage, with a bucket: "
     + ", ".join(f"`{store}://`" for store in STORES)
-    + "; without keys, passwords, blanks and the signs `?`, `*`, `#`, `$`, brackets and braces",
+    + "; without keys, passwords, spaces and the signs `?`, `*`, `#`, `$`, brackets and braces",
 }
-"""The kinds of text that only a pattern tells apart, in words."""
+"""The descriptions of strings that have a pattern."""
 
 NOTES = {
-    "run_config.run_name": "Two dashes in a row are refused: in the id of the DAG they stand"
-    " before the environment. [How the id is made](dag.md#its-id).",
-    "run_config.env_vars": "Names that begin with `KEDRO_AIRFLOW_K8S_` are the DAG's own.",
-    "run_config.grouping": "[Groupings](../explanation/groupings.md) compares the four.",
+    "run_config.run_name": "Two dashes in a row are not allowed: in the DAG id, they separate the"
+    " environment. [How the id is made](dag.md#its-id).",
+    "run_config.env_vars": "Names that begin with `KEDRO_AIRFLOW_K8S_` are set by the DAG.",
+    "run_config.grouping": "[Groupings](../explanation/groupings.md) compares the four modes.",
+    "checks.accept": "[Accept a finding](checks.md#accept-a-finding) has an example.",
     "run_config.intermediate_data": "[What happens to data between pods]"
     "(../explanation/data-between-pods.md).",
     "run_config.keep_intermediate_data": "It has no effect without `intermediate_data`.",
-    "run_config.macro_params": "A parameter has one source: a name may stand in only one of"
-    " `macro_params`, `variables_params` and `trigger_params`. [What Airflow 3 makes of each"
-    " macro](dag.md#parameters-from-airflow).",
-    "run_config.volume": "`disabled: true` is a run without a volume.",
-    "run_config.volume.mount_path": "It must be apart from `/mnt/kedro-data`, where a fresh volume"
+    "run_config.macro_params": "A parameter has one source: a name can be in only one of"
+    " `macro_params`, `variables_params` and `trigger_params`. [Macros on Airflow 3]"
+    "(dag.md#parameters-from-airflow).",
+    "run_config.volume": "With `disabled: true`, runs have no volume.",
+    "run_config.volume.mount_path": "It must not overlap with `/mnt/kedro-data`, where a new volume"
     " is filled.",
-    "run_config.volume.access_modes": "`ReadWriteOncePod` stands alone.",
-    "run_config.secrets[].deploy_target": "Every target is there once, and differs from the names"
-    " in `env_vars` and from `volume.mount_path`.",
+    "run_config.volume.access_modes": "`ReadWriteOncePod` cannot be combined with other modes.",
+    "run_config.secrets[].deploy_target": "Targets must be unique, and differ from the names in"
+    " `env_vars` and from `volume.mount_path`.",
     "run_config.resources": "The name of an entry is part of a tag: letters, digits, `-`, `_` and"
     " `.`. [How nodes choose](dag.md#tags-of-nodes).",
-    "run_config.timezone": "`start_date` and `cron_expression` are read in it.",
-    "airflow_auth": "One of the words of `type` may stand for the whole section."
-    " [Airflow's API](airflow-api.md) tells what each needs.",
-    "run_config.trigger_params[].name": "`kedro_params` is refused: runs hold the parameters"
-    " without a field under it.",
-    "run_config.external_dependencies[].execution_delta": "A negative number stands for a later"
-    " run.",
+    "run_config.timezone": "It applies to `start_date` and `cron_expression`.",
+    "airflow_auth": "The section can be replaced by one of the words of `type`."
+    " [Airflow's API](airflow-api.md) describes them.",
+    "run_config.trigger_params[].name": "`kedro_params` is not allowed: runs use this name for"
+    " parameters without a form field.",
+    "run_config.external_dependencies[].execution_delta": "A negative number means a later run.",
     "run_config.startup_time": "`startup_timeout` is another name of it.",
 }
-"""What the model's descriptions leave to this page, mostly how keys go together."""
+"""Additions to the model's descriptions, mostly about combinations of keys."""
 
 
 def commands_page() -> str:
@@ -337,7 +338,7 @@ def _list(schema: Mapping[str, Any]) -> str:
 def _text(schema: Mapping[str, Any]) -> str:
     if schema.keys() - {"type"}:
         raise SystemExit(f"KINDS needs words for {dict(schema)}")
-    return "a text"
+    return "a string"
 
 
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "accepted"]
 
 Code = Literal[
     "config",
@@ -51,6 +52,7 @@ Code = Literal[
     "unknown-resources",
     "unknown-tag",
     "unknown-type",
+    "unused-accept",
 ]
 """All kinds of finding; docs/reference/checks.md has a paragraph on each."""
 
@@ -66,12 +68,14 @@ class Finding:
 
     Attributes:
         code: The kind, by which docs/reference/checks.md explains it.
-        severity: `error` if the run would fail, `warning` if it may.
+        severity: `error` if the run would fail, `warning` if it may, `accepted` if it is in
+            `checks.accept`.
         where: The node, dataset, task or key of the configuration that it is about.
         problem: What is wrong, in a sentence or two.
         consequence: What would happen on the cluster, as a sentence.
-        fix: The way out, as a sentence.
+        fix: The fix, as a sentence.
         pipeline: The registered pipeline; empty if it is about all of them.
+        names: All datasets, if it is about several; `where` may show only the first.
     """
 
     code: Code
@@ -81,11 +85,22 @@ class Finding:
     consequence: str
     fix: str
     pipeline: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def is_error(self) -> bool:
         """Whether the run would fail."""
         return self.severity == "error"
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the configuration accepts it."""
+        return self.severity == "accepted"
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The names that it is about: those in quotes in `where`, else `where` itself."""
+        return self.names or tuple(re.findall(r"'([^']*)'", self.where)) or (self.where,)
 
 
 def errors_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -94,7 +109,7 @@ def errors_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def paragraphs(findings: Iterable[Finding]) -> list[str]:
-    """Return the findings as paragraphs for people, each with its severity in front.
+    """Return the findings as paragraphs for people, each with its severity, without accepted ones.
 
     One paragraph serves all pipelines with the same finding, and of many of a kind there are only
     the first few.
@@ -110,6 +125,8 @@ def messages(findings: Iterable[Finding]) -> list[str]:
 def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
     pipelines: dict[Finding, list[str]] = {}
     for finding in findings:
+        if finding.is_accepted:
+            continue
         common = replace(finding, pipeline="")
         pipelines.setdefault(common, []).extend([finding.pipeline] if finding.pipeline else [])
     kinds: dict[tuple[Severity, Code], list[str]] = {}
@@ -125,12 +142,15 @@ def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
 def counts(findings: Sequence[Finding]) -> str:
     """Return how many there are of each severity, in words."""
     errors = sum(finding.is_error for finding in findings)
-    return f"{_count(errors, 'error')}, {_count(len(findings) - errors, 'warning')}"
+    accepted = sum(finding.is_accepted for finding in findings)
+    warnings = len(findings) - errors - accepted
+    text = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    return f"{text}, {accepted} accepted" if accepted else text
 
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return the findings for other programs, on one line: Kedro may log others before it."""
-    return json.dumps([asdict(finding) for finding in findings])
+    return json.dumps([asdict(finding) for finding in findings if not finding.is_accepted])
 
 
 def _text(finding: Finding, pipelines: Sequence[str]) -> str:

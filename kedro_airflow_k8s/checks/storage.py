@@ -161,7 +161,7 @@ def empty_volume(subject: Subject) -> Iterator[Finding]:
 
 
 def not_kept(subject: Subject) -> Iterator[Finding]:
-    """Find results that are deleted with the volume of the run, all in one finding."""
+    """Find results that are deleted with the volume of the run: one finding for all of them."""
     # Nodes may read a file under another name.
     read = {_disk_path(subject, name) for name in subject.free_inputs}
     lost = [
@@ -172,19 +172,19 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
         and _disk_path(subject, output) not in read
         and not subject.catalog[output].type.startswith(_MLFLOW_TYPES)
     ]
-    if not lost:
-        return
-    them, kind = ("it", "dataset") if len(lost) == 1 else ("them", "datasets")
-    yield Finding(
-        code="not-kept",
-        severity="warning",
-        where=f"{kind} {listed(lost)}",
-        problem=f"The pipeline makes {them}, no node of it reads {them}, and the"
-        f" catalog stores {them} on the volume of the run (at {subject.run.volume.mount_path}).",
-        consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
-        fix=f"Give {them} a path on object storage, or another place that stays, such as a"
-        " database or MLflow.",
-    )
+    for names in subject.accepted_and_others("not-kept", lost):
+        them, kind = ("it", "dataset") if len(names) == 1 else ("them", "datasets")
+        yield Finding(
+            code="not-kept",
+            severity="warning",
+            where=f"{kind} {listed(names)}",
+            problem=f"The pipeline makes {them}, no node of it reads {them}, and the catalog stores"
+            f" {them} on the volume of the run (at {subject.run.volume.mount_path}).",
+            consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
+            fix=f"Give {them} a path on object storage, or another place that stays, such as a"
+            " database or MLflow.",
+            names=tuple(names),
+        )
 
 
 def other_run(subject: Subject) -> Iterator[Finding]:

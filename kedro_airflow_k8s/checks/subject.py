@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -38,6 +38,7 @@ class Subject:
         image: What the image will hold; None if that was not looked for.
         in_pods: What pods read of the configuration; None if they read what is read here.
         config_of: Returns the keys of a dataset in the catalog.
+        accepted: Names in `checks.accept`, by the code of the finding.
     """
 
     pipeline: ProjectPipeline
@@ -56,6 +57,17 @@ class Subject:
     image: ProjectImage | None = None
     in_pods: ImageConfig | None = None
     config_of: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def accepted_and_others(self, code: str, names: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the names that `checks.accept` has for a code, and the others; no empty lists."""
+        known = self.accepted.get(code, frozenset())
+        for part in (
+            [name for name in names if name in known],
+            [name for name in names if name not in known],
+        ):
+            if part:
+                yield part
 
     @property
     def catalog(self) -> Mapping[str, CatalogEntry]:

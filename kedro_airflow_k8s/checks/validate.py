@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks.accepted import accepted_names, unknown_codes, unused, with_accepted
 from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
@@ -27,7 +28,7 @@ from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import grouping_mode
-from kedro_airflow_k8s.project.entities import ProjectPipeline
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.image_config import read_image_config
 from kedro_airflow_k8s.project.parameters import has_stand_in
@@ -59,7 +60,11 @@ def validate(
         ProjectError: If a pipeline is unknown, or a pipeline module does not import.
     """
     planned, findings = plan_pipelines(project, config, pipelines)
-    return errors_first([*findings, *check_plans(project, config, planned)])
+    findings += check_plans(project, config, planned)
+    # Nearly always, the default pipeline has all nodes. Another one may lack what is accepted.
+    if DEFAULT_PIPELINE in pipelines:
+        findings += unused(config.checks.accept, findings)
+    return errors_first(findings)
 
 
 def plan_pipelines(
@@ -84,7 +89,12 @@ def plan_pipelines(
     """
     run = config.run_config
     output = Path(config.output) if config.output else None
-    findings = [*doubtful_settings(config), *no_image(run)]
+    accept = config.checks.accept
+    findings = [
+        *with_accepted(doubtful_settings(config), accept),
+        *unknown_codes(accept),
+        *no_image(run),
+    ]
     planned: list[Planned] = []
     for name in pipelines:
         pipeline = project.read_pipeline(name, output)
@@ -116,7 +126,7 @@ def check_plans(
         config: The configuration.
         planned: The pipelines and their plans. Where a pipeline has no catalog yet, it is read.
     """
-    run = config.run_config
+    run, accept = config.run_config, config.checks.accept
     findings = [
         *check_settings(run),
         *unknown_pipelines(run, project.pipeline_names()),
@@ -160,9 +170,10 @@ def check_plans(
             image=image,
             in_pods=in_pods,
             config_of=catalog.config if catalog is not None else lambda _: None,
+            accepted=accepted_names(accept),
         )
         findings += check_pipeline(subject)
-    return errors_first(findings)
+    return errors_first(with_accepted(findings, accept))
 
 
 def _package(project: KedroProject) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -228,6 +230,26 @@ def progress() -> Progress:
 def warn(message: str) -> None:
     """Print a warning."""
     click.secho(f"Warning: {message}", fg="yellow", err=True)
+
+
+@contextmanager
+def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[[str], None]]:
+    """Collect the warnings about a pipeline, and print how many there are and how to see them."""
+    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
+
+    found: list[str] = []
+    try:
+        yield found.append
+    finally:
+        if found:
+            command = "kedro airflow-k8s validate"
+            if project.env != project.default_env:
+                command += f" --env {shlex.quote(project.env)}"
+            if pipeline != DEFAULT_PIPELINE:
+                command += f" --pipeline {shlex.quote(pipeline)}"
+            count = "1 warning" if len(found) == 1 else f"{len(found)} warnings"
+            shows = "shows it" if len(found) == 1 else "shows them"
+            click.secho(f"{count}: `{command}` {shows}.", fg="yellow", err=True)
 
 
 @click.group(name="Airflow-K8s")

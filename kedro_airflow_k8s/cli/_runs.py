@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kedro_airflow_k8s.cli._options import minutes_above_zero, params_option, warn
+from kedro_airflow_k8s.cli._options import counted_warnings, minutes_above_zero, params_option
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.compile import CompiledDag
@@ -67,14 +67,15 @@ def compiled(
     *,
     checks: bool,
 ) -> CompiledDag:
-    """Return the DAG of a pipeline, and print its warnings.
+    """Return the DAG of a pipeline, and print how many warnings there are.
 
     Raises:
         AirflowK8sError: If it cannot be compiled, or a run of it would fail.
     """
     from kedro_airflow_k8s.compile import compile_pipelines
 
-    (dag,) = compile_pipelines(
-        project, config, [pipeline], overrides=overrides, checks=checks, warn=warn
-    )
+    with counted_warnings(project, pipeline) as warn:
+        (dag,) = compile_pipelines(
+            project, config, [pipeline], overrides=overrides, checks=checks, warn=warn
+        )
     return dag

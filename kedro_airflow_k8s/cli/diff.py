@@ -9,10 +9,10 @@ import click
 from kedro_airflow_k8s.cli._options import (
     INTERRUPTED,
     airflow_k8s,
+    counted_warnings,
     image_option,
     named_pipelines,
     output_option,
-    warn,
     with_airflow,
 )
 
@@ -83,7 +83,8 @@ def diff_command(
 
     names = named_pipelines(project, pipeline, all_pipelines)
     config, destination = target.dag_config(image, output), target.output(output)
-    dags = compile_pipelines(project, config, names, checks=False, warn=warn)
+    with counted_warnings(project, pipeline) as warn:
+        dags = compile_pipelines(project, config, names, checks=False, warn=warn)
     # All are read before any is shown: half an answer would look like a whole one.
     diffs = [compare(dag, read_dag(dag.file_name, destination)) for dag in dags]
     for found in diffs:

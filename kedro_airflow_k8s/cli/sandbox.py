@@ -10,9 +10,9 @@ import click
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
+    counted_warnings,
     interruptible,
     params_option,
-    warn,
     with_project,
 )
 
@@ -81,7 +81,8 @@ def sandbox_run(
 
     params = parse_params(options["params"])
     config = project.config(default_image=LOCAL_IMAGE)
-    (dag,) = compile_pipelines(project, config, [pipeline], checks=options["checks"], warn=warn)
+    with counted_warnings(project, pipeline) as warn:
+        (dag,) = compile_pipelines(project, config, [pipeline], checks=options["checks"], warn=warn)
     spec = SandboxSpec.of(project, airflow_python, secrets)
     run = SandboxOptions(
         conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]

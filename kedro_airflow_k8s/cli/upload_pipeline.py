@@ -9,9 +9,9 @@ import click
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
+    counted_warnings,
     image_option,
     output_option,
-    warn,
     with_airflow,
 )
 
@@ -43,7 +43,8 @@ def upload_pipeline_command(
     from kedro_airflow_k8s.upload import upload_dag
 
     config = target.dag_config(image, output)
-    dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
+    with counted_warnings(project, pipeline) as warn:
+        dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
     target.refresh_image(output)
     for dag in dags:
         where = upload_dag(dag.source, dag.file_name, target.output(output))

@@ -50,5 +50,5 @@ def validate_command(
         for paragraph in paragraphs(findings):
             click.echo(paragraph)
         click.echo(counts(findings))
-    if any(strict or finding.is_error for finding in findings):
+    if any(finding.is_error or (strict and not finding.is_accepted) for finding in findings):
         raise click.exceptions.Exit(1)

@@ -20,6 +20,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
+from kedro_airflow_k8s.config.checks import ChecksConfig
 from kedro_airflow_k8s.config.errors import problems_error
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, VolumeConfig
@@ -301,6 +302,10 @@ class PluginConfig(Section):
     airflow_tls: AirflowTls = Field(
         default=AirflowTls(),
         description="Certificates for Airflow's API, if the usual ones are not enough.",
+    )
+    checks: ChecksConfig = Field(
+        default=ChecksConfig(),
+        description="How `validate` and the checks of other commands treat findings.",
     )
     run_config: RunConfig = Field(
         description="Settings of the pipeline's runs. An empty `{}` means all defaults."

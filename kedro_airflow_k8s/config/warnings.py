@@ -12,10 +12,23 @@ from kedro_airflow_k8s.config.errors import shown_path
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.wording import Nearest
+from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _IN_BYTES = ("memory", "ephemeral-storage")
 # `default` may be the name of another entry.
 _LIKE_DEFAULT = 0.8
+_MANY_CORES = 96
+# The last words of a name, not of the name of a file, an address or a user.
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_KEY"
+    r"|SECRET_KEY|PRIVATE_KEY)$",
+    re.IGNORECASE,
+)
+# A private key, and the keys of AWS, GitHub, GitLab, Slack and Google.
+_SECRET_VALUE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
+    r"|\bglpat-[\w-]{20}|\bxox[abp]-[\w-]{10}|\bAIza[\w-]{35}"
+)
 _NO_EFFECT = "This setting has no effect."
 
 
@@ -57,6 +70,15 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
             consequence=_NO_EFFECT,
             fix="Set run_config.intermediate_data, or remove this setting.",
         )
+    for name, value in run.env_vars.items():
+        if _is_secret(name, value):
+            yield ConfigWarning(
+                path=shown_path(("run_config", "env_vars", name)),
+                reason="This looks like a password or a key.",
+                consequence="The DAG contains it in plain text: everyone who can see the DAG in"
+                " Airflow or in the bucket can read it.",
+                fix="Put it into a Kubernetes Secret, and use that in run_config.secrets.",
+            )
     for name, resources in run.resources.items():
         yield from _resource_warnings(name, resources)
 
@@ -87,10 +109,38 @@ def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[Config
             reason = k8s.label_value_reason(value) if field != "annotations" else None
             if reason:
                 yield _refused(path, f"Kubernetes does not accept {value!r}: it {reason}.")
+    yield from _amount_warnings(at, resources)
+
+
+def _amount_warnings(at: tuple[str, ...], resources: ResourcesConfig) -> Iterator[ConfigWarning]:
     for field in ("requests", "limits"):
         for key, amount in getattr(resources, field).items():
+            path = shown_path((*at, field, key))
             if key in _IN_BYTES and values.is_suspiciously_small(amount):
-                yield _small(shown_path((*at, field, key)), amount)
+                yield _small(path, amount)
+            whole = key == "cpu" and re.fullmatch(r"[0-9.]+", amount)
+            if whole and k8s.parse_quantity(amount) > _MANY_CORES:
+                yield _many_cores(path, amount)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Return whether an environment variable looks like a password or a key, not a reference."""
+    if _SECRET_VALUE.search(value) or without_credentials(value) != value:
+        return True
+    is_reference = re.fullmatch(
+        r"[0-9.]*|true|false|/.*|[a-z0-9]+://.*|\$\(.*\)", value, re.IGNORECASE
+    )
+    return _SECRET_NAME.search(name) is not None and not is_reference
+
+
+def _many_cores(path: str, amount: str) -> ConfigWarning:
+    return ConfigWarning(
+        path=path,
+        reason=f"{amount!r} is the number of whole cores.",
+        consequence="Few machines have so many: the pod probably stays pending until"
+        " run_config.startup_time is over, and its task fails.",
+        fix=f"For thousandths of a core, add the unit m: {amount}m.",
+    )
 
 
 def _refused(path: str, reason: str) -> ConfigWarning:

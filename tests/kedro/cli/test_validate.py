@@ -108,6 +108,7 @@ def test_json_is_the_last_line_also_where_nothing_is_found(sound: ProjectFolder)
         "consequence",
         "fix",
         "pipeline",
+        "names",
     ]
 
 

@@ -101,6 +101,7 @@ def test_json_is_one_line_with_all_fields() -> None:
         "consequence": "It is lost.",
         "fix": "Store it.",
         "pipeline": "sales",
+        "names": [],
     }
     assert second["pipeline"] == ""
 

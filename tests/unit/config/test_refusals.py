@@ -157,8 +157,8 @@ def test_an_unknown_key_that_resembles_nothing_is_answered_with_the_allowed_ones
     line = mistake({"run_config": {}, "qqq": 1})
 
     assert (
-        line
-        == "qqq: unknown key (allowed here: host, output, airflow_auth, airflow_tls, run_config)"
+        line == "qqq: unknown key (allowed here: host, output, airflow_auth, airflow_tls, checks,"
+        " run_config)"
     )
 
 

@@ -72,7 +72,8 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
     with_default = {key for key, described in properties(schema).items() if "default" in described}
 
     assert required == {
-        *(".run_config", "AirflowAuth.type", "ExternalDependency.dag_id"),
+        *(".run_config", "AcceptedFinding.code", "AcceptedFinding.reason"),
+        *("AirflowAuth.type", "ExternalDependency.dag_id"),
         *("SecretConfig.secret", "TriggerParam.name"),
     }
     assert with_default == properties(schema).keys() - required

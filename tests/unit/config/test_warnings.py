@@ -111,3 +111,57 @@ def test_labels_that_kubernetes_refuses_are_found_with_the_reason() -> None:
         "run_config.resources.a.annotations['b c']",
     ]
     assert "'data science': it must be letters" in found[1].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASSWORD", "hunter2"),
+        ("password", "hunter2"),
+        ("SERVICE_API_KEY", "abc"),
+        ("AWS_SECRET_ACCESS_KEY", "abc"),
+        ("TOKEN", "abc"),
+        ("DATABASE", "postgresql://user:hunter2@db.example.com/x"),
+        ("KEY", "-----BEGIN RSA PRIVATE KEY-----\nabc"),
+        ("ID", "AKIAIOSFODNN7EXAMPLE"),
+    ],
+)
+def test_a_password_in_plain_text_is_reported_without_its_value(name: str, value: str) -> None:
+    (found,) = warnings_of(env_vars={name: value})
+
+    assert found.path == f"run_config.env_vars.{name}"
+    assert "run_config.secrets" in found.fix
+    assert "hunter2" not in f"{found.reason} {found.consequence} {found.fix}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_TOKENS", "4096"),
+        ("TOKEN", ""),
+        ("DB_PASSWORD_FILE", "/secrets/password"),
+        ("DB_PASSWORD", "/secrets/password"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/secrets/key.json"),
+        ("TOKEN_URL", "https://auth.example.com/token"),
+        ("API_TOKEN", "$(POD_TOKEN)"),
+        ("USE_TOKEN", "true"),
+        ("PRIMARY_KEY_COLUMN", "id"),
+        ("KEYBOARD", "de"),
+    ],
+)
+def test_what_only_refers_to_a_password_is_not_reported(name: str, value: str) -> None:
+    assert warnings_of(env_vars={name: value}) == []
+
+
+@pytest.mark.parametrize("field", ["requests", "limits"])
+@pytest.mark.parametrize("cores", [250, "250", "100.5"])
+def test_hundreds_of_cores_are_probably_thousandths_of_one(field: str, cores: Any) -> None:
+    (found,) = warnings_of(resources={"__default__": {field: {"cpu": cores}}})
+
+    assert found.path == f"run_config.resources.__default__.{field}.cpu"
+    assert found.fix == f"For thousandths of a core, add the unit m: {cores}m."
+
+
+@pytest.mark.parametrize("cores", [1, 64, "96", "0.5", "250m", "250000m"])
+def test_usual_numbers_of_cores_are_not_reported(cores: Any) -> None:
+    assert warnings_of(resources={"__default__": {"requests": {"cpu": cores}}}) == []
