@@ -111,7 +111,7 @@ def test_a_long_list_of_names_is_cut() -> None:
     assert listed(map(str, range(7))) == "'0', '1', '2', '3', '4' and 2 more"
 
 
-def test_the_page_explains_each_code_in_one_paragraph_and_no_other() -> None:
+def test_the_page_explains_each_code_and_no_other() -> None:
     sections = re.split(r"^### ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
     explained = {}
     for section in sections:
@@ -120,5 +120,4 @@ def test_the_page_explains_each_code_in_one_paragraph_and_no_other() -> None:
         explained[title.strip("`")] = text
     assert sorted(explained) == sorted(CODES)
     for code, text in explained.items():
-        assert "\n\n" not in text, code
         assert re.match(r"(Error|Warning|Error or warning)\. ", text), code
