@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
@@ -37,6 +41,29 @@ def copy_project(project: Path, target: Path) -> None:
         copy_included(project, target, DockerIgnore.of(project), _NEVER)
     except OSError as error:
         raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
+
+
+def project_state(project: Path) -> str:
+    """Return a text that changes when a file of the project does, but those that are never copied.
+
+    Folders that cannot be read do not count: the copy may leave them out.
+    """
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(project):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _NEVER and not Path(folder, name, "pyvenv.cfg").exists()
+        )
+        for name in (*folders, *sorted(files)):
+            path = Path(folder, name)
+            with contextlib.suppress(FileNotFoundError):  # Just deleted.
+                found = path.lstat()
+                # The files in a folder count by themselves.
+                is_folder = stat.S_ISDIR(found.st_mode)
+                state = "" if is_folder else f"{found.st_mtime_ns} {found.st_size}"
+                digest.update(os.fsencode(f"{path}\0{found.st_mode} {state}\n"))
+    return digest.hexdigest()
 
 
 def kedro_folder() -> Path:
@@ -70,33 +97,59 @@ class ImageFolder:
         """A link to the current copy, as `PodImage` takes it."""
         return self._folder / "current"
 
-    def refresh(self, project: Path) -> None:
+    def refresh(self, project: Path, *, only_if_changed: bool = False) -> None:
         """Copy the project as it is now; containers that are being made from an older copy go on.
+
+        Args:
+            project: The folder of the project.
+            only_if_changed: Keep the current copy if no file has changed since.
 
         Raises:
             SandboxError: If a file cannot be read or written.
         """
         try:
-            self._replace(project)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with locked(self._folder / "lock"):
+                # Before the copy: a change meanwhile makes the next one.
+                state = project_state(project)
+                if only_if_changed and self._copied.exists() and self._copied.read_text() == state:
+                    return
+                self._replace(project)
+                self._copied.write_text(state)
         except OSError as error:
             raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
 
+    def renew(self, project: Path) -> str:
+        """Copy the project if it has changed, and return a line that says how old the copy is."""
+        trouble = ""
+        try:
+            self.refresh(project, only_if_changed=True)
+        except SandboxError as error:
+            trouble = f" {error}"
+        if not self._copied.exists():
+            return f"Sandbox: there is no copy of the project.{trouble}"
+        made = datetime.fromtimestamp(self._copied.stat().st_mtime).astimezone()
+        return f"Sandbox: the pod runs the project as of {made:%Y-%m-%d %H:%M:%S}.{trouble}"
+
+    @property
+    def _copied(self) -> Path:
+        """The file with the state of the project at its last copy."""
+        return self._folder / "copied"
+
     def _replace(self, project: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with locked(self._folder / "lock"):
-            made = Path(tempfile.mkdtemp(dir=self._folder))
-            try:
-                copy_project(project, made)
-            except SandboxError:
-                discard(made)
-                raise
-            link = self._folder / "next"
-            link.unlink(missing_ok=True)
-            link.symlink_to(made.name)
-            link.replace(self.current)
-            for other in self._folder.iterdir():
-                if other != made and other.is_dir() and not other.is_symlink():
-                    _discard_unless_used(other)
+        made = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            copy_project(project, made)
+        except SandboxError:
+            discard(made)
+            raise
+        link = self._folder / "next"
+        link.unlink(missing_ok=True)
+        link.symlink_to(made.name)
+        link.replace(self.current)
+        for other in self._folder.iterdir():
+            if other != made and other.is_dir() and not other.is_symlink():
+                _discard_unless_used(other)
 
 
 def _discard_unless_used(folder: Path) -> None:

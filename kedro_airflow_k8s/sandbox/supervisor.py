@@ -103,8 +103,14 @@ def _start(folder: SandboxFolder, startup: Startup, name: str) -> subprocess.Pop
 
 
 def _cluster(folder: SandboxFolder, state: SandboxState, startup: Startup) -> LocalCluster:
+    image = PodImage(
+        folder.images.current,
+        state.spec.home,
+        (startup.bin_folder,),
+        renew=lambda: folder.images.renew(folder.project),
+    )
     return LocalCluster(
-        PodImage(folder.images.current, state.spec.home, (startup.bin_folder,)),
+        image,
         folder.cluster,
         state.spec.secrets(),
         temporary=state.temporary,

@@ -34,12 +34,14 @@ class PodImage:
         home: The image's working directory, such as /home/kedro_docker, which `root` replaces.
         bin_dirs: Where `kedro` and `python` are; first on the PATH of each process.
         variables: Environment variables of the image.
+        renew: Called before a container gets its copy of `root`; returns a line for its log.
     """
 
     root: Path
     home: PurePosixPath
     bin_dirs: tuple[Path, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+    renew: Callable[[], str] | None = None
 
 
 class CannotMount(Exception):

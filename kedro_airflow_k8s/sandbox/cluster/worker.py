@@ -210,6 +210,8 @@ class PodWorker:
         log = self.logs[name] = ContainerLog(logs / metadata["uid"] / f"{name}.log")
         message = ""
         try:
+            if self._machine.image.renew is not None:
+                log.write(f"{self._machine.image.renew()}\n".encode())
             paths = self._files.prepare_container(container)
             log.shown = paths.log_line
             variables = self._variables(container, paths)

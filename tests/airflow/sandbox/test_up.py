@@ -149,6 +149,16 @@ def test_a_dag_runs_to_success_with_the_projects_present_code(started: Started) 
     assert rest.states(DAG_ID) == {run_id: "success"}
     assert "THE TOTAL IS 46" in rest.log(DAG_ID, run_id, "add")
 
+    # A run that nobody uploads anything for, as one of the schedule.
+    module.write_text(module.read_text().replace("40]", "400]"))
+    ran = call(started.project, "trigger", "--sandbox", "-d", DAG_ID, "-w", "10")
+
+    assert ran.returncode == 0, ran.stdout
+    (next_id,) = rest.states(DAG_ID).keys() - {run_id}
+    log = rest.log(DAG_ID, next_id, "add")
+    assert "THE TOTAL IS 406" in log
+    assert "Sandbox: the pod runs the project as of 20" in log
+
 
 def test_a_service_that_is_killed_is_named_by_status_and_started_again_by_up(
     started: Started,

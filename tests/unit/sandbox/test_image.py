@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -119,6 +122,50 @@ def test_the_image_becomes_the_projects_present_files_and_old_copies_go_away(
     assert [p for p in (tmp_path / "images").iterdir() if p.is_dir() and not p.is_symlink()] == [
         images.current.resolve()
     ]
+
+
+def test_a_pod_gets_a_new_copy_only_if_the_project_has_changed(tmp_path: Path) -> None:
+    project, image = tmp_path / "project", ImageFolder(tmp_path / "images")
+    write(project, "src/nodes.py", "data/empty/x", ".git/HEAD")
+    image.refresh(project)
+    first = image.current.resolve()
+
+    said = image.renew(project)
+    assert image.current.resolve() == first
+    assert re.fullmatch(
+        r"Sandbox: the pod runs the project as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.", said
+    )
+    write(project, ".git/index", ".airflow-sandbox/logs/a.log", "src/__pycache__/nodes.pyc")
+    image.renew(project)
+    assert image.current.resolve() == first
+
+    (project / "src/nodes.py").write_text("changed")
+    image.renew(project)
+    second = image.current.resolve()
+    assert second != first
+    assert (image.current / "src/nodes.py").read_text() == "changed"
+
+    (project / "src/nodes.py").rename(project / "src/other.py")
+    image.renew(project)
+    assert image.current.resolve() != second
+    assert not (image.current / "src/nodes.py").exists()
+
+
+def test_a_pod_gets_the_old_copy_if_no_new_one_can_be_made_and_its_log_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, image = tmp_path / "project", ImageFolder(tmp_path / "images")
+    write(project, "src/nodes.py")
+    image.refresh(project)
+    first = image.current.resolve()
+    (project / "src/nodes.py").write_text("changed")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    assert "cannot be copied for the sandbox: [Errno 28] No space" in image.renew(project)
+    assert image.current.resolve() == first
 
 
 def test_a_copy_that_cannot_be_made_leaves_the_last_one(tmp_path: Path) -> None:
