@@ -130,6 +130,9 @@ def main(dag_id: str, skip: str, report: str, logs: str, conf: str) -> None:
     state = None
     if dag_id in bag.dags:
         get_listener_manager().add_listener(listener)  # type: ignore[no-untyped-call]
+        # The first query imports all of Airflow's models. In the reporter's thread, it could wait
+        # for a model that this thread imports, while this thread waits for SQLAlchemy's lock.
+        reporter.write(None, {})
         reporter.start()
         try:
             run = bag.dags[dag_id].test(
