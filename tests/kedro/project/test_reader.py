@@ -307,7 +307,6 @@ def test_nodes_of_a_namespace_keep_their_full_names(project: ProjectFolder) -> N
 # --- versions of Kedro ------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:(?s).*register_new_resolver")
 def test_the_compiled_command_is_one_that_this_kedro_runs(
     project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,6 @@ TOKENS = [
     *("${oc.env:HOME}", "${globals:a}", "${b}", " ", "\t", "\n", "\r\n", "\0", "\x7f", "\x85"),
     *("\u2028", "\ufeff", "\uffff", "ł", "名", "😀", "---", "..."),
 ]
-# Kedro's own use of OmegaConf.
-pytestmark = pytest.mark.filterwarnings("ignore:register_new_resolver")
-
 NAMES = st.from_regex(r"[a-z]\w{0,3}", fullmatch=True)
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False)
 TEXTS = st.lists(st.sampled_from(TOKENS) | st.text(max_size=4), max_size=8).map("".join)
