@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -57,20 +58,23 @@ def finished(coffee: Coffee, deleted: str) -> Done:
     return done
 
 
-# First: nothing must have been logged to the server before.
 def test_two_runs_at_one_moment_on_a_fresh_server_share_the_experiment_only(
-    coffee: Coffee,
+    coffee: Coffee, tmp_path: Path
 ) -> None:
-    with ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda name: coffee.run_once("quick", name=name), ("one", "other")))
-    for done in both:
-        assert done.code == 0, done.text
-        found = coffee.mlflow_run(done.run_id)
-        assert found.status == "FINISHED"
-        assert found.name == f"{done.dag_id} {done.run_id}"
-        assert found.metrics == {"quick_error": 2}
-    assert {done.dag_id for done in both} == {"one", "other"}
-    assert sorted(coffee.mlflow.experiments()) == [EXPERIMENT, "Default"]
+    with mlflow_server(tmp_path / "mlflow") as fresh, ThreadPoolExecutor() as pool:
+        both = list(
+            pool.map(
+                lambda name: coffee.run_once("quick", name=name, mlflow=fresh.url), ("one", "other")
+            )
+        )
+        for done in both:
+            assert done.code == 0, done.text
+            found = coffee.mlflow_run(done.run_id, fresh)
+            assert found.status == "FINISHED"
+            assert found.name == f"{done.dag_id} {done.run_id}"
+            assert found.metrics == {"quick_error": 2}
+        assert {done.dag_id for done in both} == {"one", "other"}
+        assert sorted(fresh.experiments()) == [EXPERIMENT, "Default"]
 
 
 @pytest.mark.core_once
