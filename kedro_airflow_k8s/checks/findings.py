@@ -17,6 +17,7 @@ Code = Literal[
     "differs-in-image",
     "dockerfile",
     "empty-volume",
+    "endless-wait",
     "environment-variable",
     "group-cycle",
     "hooks-disabled",
@@ -53,6 +54,7 @@ Code = Literal[
     "unknown-tag",
     "unknown-type",
     "unused-accept",
+    "unused-resources",
 ]
 """All kinds of finding; docs/reference/checks.md has a paragraph on each."""
 

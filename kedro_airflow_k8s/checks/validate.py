@@ -21,6 +21,7 @@ from kedro_airflow_k8s.checks.settings import (
     no_image,
     unknown_pipelines,
 )
+from kedro_airflow_k8s.checks.slips import endless_waits, unused_resources
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
@@ -131,7 +132,10 @@ def check_plans(
         *check_settings(run),
         *unknown_pipelines(run, project.pipeline_names()),
         *config_variables(run, project.variables, project.pod_variables),
+        *endless_waits([each.plan for each in planned]),
     ]
+    if set(run.resources) - {RESOURCES_DEFAULT}:
+        findings += unused_resources(run, project.node_tags)
     credentials = _readable(lambda: project.credentials, "credentials", findings)
     parameters = _readable(lambda: project.parameters, "parameters", findings)
     # A pipeline without a plan may lack it because the catalog cannot be read.

@@ -16,7 +16,7 @@ from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _IN_BYTES = ("memory", "ephemeral-storage")
 # `default` may be the name of another entry.
-_LIKE_DEFAULT = 0.8
+LIKE_DEFAULT = 0.8
 _MANY_CORES = 96
 # The last words of a name, not of the name of a file, an address or a user.
 _SECRET_NAME = re.compile(
@@ -85,7 +85,7 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
 
 def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[ConfigWarning]:
     at = ("run_config", "resources", name)
-    if name != RESOURCES_DEFAULT and Nearest([RESOURCES_DEFAULT], _LIKE_DEFAULT).find(name):
+    if name != RESOURCES_DEFAULT and Nearest([RESOURCES_DEFAULT], LIKE_DEFAULT).find(name):
         yield ConfigWarning(
             path=shown_path(at),
             reason=f"The name looks like {RESOURCES_DEFAULT!r}, but is not the same.",

@@ -221,7 +221,7 @@ def environment(
         # Without access to the internet, kedro-telemetry waits ten seconds for an answer.
         "DO_NOT_TRACK": "1",
         **{name: container_argument(value) for name, value in variables.items()},
-        **_untemplated(run.env_vars),
+        **{name: container_argument(value) for name, value in run.env_vars.items()},
         **templates,
         CONTRACT_VARIABLE: CONTRACT,
         TASK_VARIABLE: TASK_ID,

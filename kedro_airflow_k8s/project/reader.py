@@ -307,6 +307,15 @@ class KedroProject:
             variables=self.pod_variables,
         )
 
+    @cached_property
+    def node_tags(self) -> dict[str, set[str]]:
+        """The tags of the nodes of all registered pipelines, by the node's name."""
+        tags: dict[str, set[str]] = {}
+        for pipeline in self._pipelines.values():
+            for node in pipeline.nodes:
+                tags.setdefault(node.name, set()).update(node.tags)
+        return tags
+
     def makers(self, dataset: str) -> list[str]:
         """Return the registered pipelines that make a dataset, smallest first.
 

@@ -6,6 +6,7 @@ rename, on Google Cloud Storage, S3 and Azure by one request that stores the obj
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,23 @@ def _split_output(output: str) -> tuple[str, str]:
         raise UploadError(
             "Cannot upload: the output location is empty or not a path. Set `output` in "
             f"airflow-k8s.yaml or pass --output. It can be {KNOWN}."
+        )
+    variable = re.search(r"\$\{?[A-Za-z_][\w.:]*\}?", output)
+    if variable:
+        raise UploadError(
+            f"Cannot upload: the output location contains {variable[0]}, which is not replaced by a"
+            " value. Write the path itself in `output`, or pass it with --output, where the shell"
+            " replaces it."
+        )
+    if re.match(r"[A-Za-z]:[\\/]", output) and os.name != "nt":
+        raise UploadError(
+            f"Cannot upload: the output location {output} is a path of Windows, and this machine"
+            " does not run Windows. It would become a folder of that name in the project."
+        )
+    if output.endswith(".py") and not Path(output).exists():
+        raise UploadError(
+            f"Cannot upload: the output location {output} looks like a file, and `output` is a"
+            " folder. Remove the last part: the file is named after the DAG."
         )
     protocol, separator, rest = output.partition("://")
     # One letter is a Windows drive. A colon chains protocols, which is refused later.

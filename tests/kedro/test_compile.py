@@ -126,7 +126,7 @@ def test_a_parameter_that_does_not_exist_is_one_message_with_the_nearest(
     [
         ("seed: ${missing}\n", "parameters cannot be read without a run"),
         ("seed: [1\n", "parameters cannot be read without a run"),
-        ("model: {depth: 1}\nseed: ${runtime_params:x}\n", "'seed', which holds the value of a"),
+        ("model: {depth: 1}\nseed: ${runtime_params:x}\n", "value of a runtime parameter"),
     ],
 )
 def test_parameters_that_cannot_be_read_are_one_message(

@@ -15,6 +15,7 @@ from kedro_airflow_k8s.plan.pods import (
     run_objects_name,
 )
 from kedro_airflow_k8s.pod import environment as pod_environment
+from kedro_airflow_k8s.sandbox.cluster.environment import expand
 from tests.support.strategies import config_of
 
 NO_VOLUME = {"disabled": True}
@@ -80,6 +81,12 @@ def test_environment_variables_may_replace_what_pods_have_anyway() -> None:
         "KEDRO_AIRFLOW_K8S_PARAMS": NO_PARAMS,
         "KEDRO_AIRFLOW_K8S_TASK": "{{ ti.task_id }}",
     }
+
+
+@pytest.mark.parametrize("text", ["$(HOME)", "$$", "$$(A)", "a$b", "100 $", "$($(x))"])
+def test_a_text_reaches_the_pod_as_it_is_written(text: str) -> None:
+    given = variables(env_vars={"A": text, "HOME": "/home/x"})["A"]
+    assert expand(given, {"HOME": "/home/x", "A": "1", "x": "2"}) == text
 
 
 def test_a_whole_secret_becomes_variables_of_its_own_names() -> None:

@@ -221,6 +221,35 @@ def test_a_full_disk_gives_one_message_and_keeps_the_old_file(
     assert text(tmp_path / "d.py") == OLD
 
 
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("$AIRFLOW_HOME/dags", r"\$AIRFLOW_HOME, which is not replaced"),
+        ("${oc.env:AIRFLOW_HOME}/dags", r"\$\{oc\.env:AIRFLOW_HOME\}"),
+        ("dags/${USER}", r"\$\{USER\}"),
+        ("gs://bucket/dags/shop.py", "`output` is a folder"),
+        ("dags/shop.py", "`output` is a folder"),
+        (r"C:\airflow\dags", "path of Windows"),
+        ("D:/dags", "path of Windows"),
+    ],
+)
+def test_an_output_that_would_become_a_strange_folder_is_refused(
+    output: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    with pytest.raises(UploadError, match=words):
+        upload_dag(NEW, "d.py", output)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["costs$", "a$1", "dags.python", "shop.py"])
+def test_a_folder_of_an_unusual_name_is_fine(folder: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    upload_dag(NEW, "d.py", str(tmp_path / folder))
+    assert text(tmp_path / folder / "d.py") == NEW
+
+
 def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "d.py").write_text(OLD)
 
