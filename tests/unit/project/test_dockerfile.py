@@ -120,7 +120,7 @@ def test_folders_that_commands_make(project: Path, run: str, folders: list[str])
     ("run", "may"),
     [
         ("apt-get update && apt-get install -y git curl && rm -rf /var/lib/apt/lists/*", False),
-        ("--mount=type=cache,target=/root/.cache pip install -r requirements.txt", False),
+        ("--mount=type=cache,target=/var/cache/pip pip install -r requirements.txt", False),
         ("python -m compileall -q src", False),
         ("""python -m compileall "$(python -c 'import a; print(a("b"))')" """, False),
         ("PIP_NO_CACHE_DIR=1 pip install x", False),
