@@ -1,4 +1,4 @@
-"""The group of all commands, their common options, and how they show errors."""
+"""The group of all commands, and their common options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.cli._group import (
+    INTERRUPTED,
+    PluginGroup,
+    complete_env,
+    complete_pipeline,
+)
+
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
@@ -21,41 +29,25 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in shells: 128 and the number of the signal."""
-
 SANDBOX_ENV = "sandbox"
 """The environment that means `--sandbox`, whether the project has a folder for it or not."""
 
 _ENV, _PIPELINE = f"{__name__}.env", f"{__name__}.pipeline"
 
 
-class PluginGroup(click.Group):
-    """A group whose commands show an error of the plugin as one message, with exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command.
-
-        Raises:
-            click.ClickException: In place of an error of the plugin.
-        """
-        from kedro_airflow_k8s.errors import AirflowK8sError
-
-        try:
-            return super().invoke(ctx)
-        except AirflowK8sError as error:
-            raise click.ClickException(str(error)) from error
-
-
 def project_options(command: F) -> F:
     """Add the options of the group to a command, so that they are accepted in both places."""
     for option in (
         click.option(
-            "-p", "--pipeline", help="Use this registered pipeline.  [default: __default__]"
+            "-p",
+            "--pipeline",
+            shell_complete=complete_pipeline,
+            help="Use this registered pipeline.  [default: __default__]",
         ),
         click.option(
             "-e",
             "--env",
+            shell_complete=complete_env,
             help="Use this configuration environment, also in the pods."
             "  [default: KEDRO_ENV, else Kedro's default]",
         ),
@@ -194,6 +186,13 @@ dag_name_option = click.option(
 )
 
 
+output_file_option = click.option(
+    "--output-file",
+    type=click.File("w", encoding="utf-8", lazy=True, atomic=True),
+    help="Write to this file, not to standard output, where Kedro may log lines.",
+)
+
+
 def interruptible(call: Callable[[], R]) -> R:
     """Run a function that reports an interruption itself, and stops what it started.
 
@@ -261,6 +260,7 @@ def commands() -> None:
     name="airflow-k8s", cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @project_options
+@click.version_option(__version__, prog_name="kedro-airflow-k8s")
 @click.pass_context
 def airflow_k8s(ctx: click.Context, env: str | None, pipeline: str | None) -> None:
     """Run the project's pipelines on Apache Airflow and Kubernetes."""

@@ -70,6 +70,7 @@ def compile_command(
         kedro airflow-k8s compile --image registry.example.com/project:1.0
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.upload import upload_dag
 
     names = named_pipelines(project, pipeline, all_pipelines)
@@ -84,4 +85,4 @@ def compile_command(
         dags = compile_pipelines(project, config, names, checks=checks, warn=warn)
     for dag in dags:
         path = upload_dag(dag.source, dag.file_name, folder)
-        click.echo(f"{path}: DAG {dag.dag_id} with {len(dag.task_ids)} tasks")
+        click.echo(f"{path}: DAG {dag.dag_id} with {counted(len(dag.task_ids), 'task')}")

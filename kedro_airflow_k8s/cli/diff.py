@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._group import INTERRUPTED
 from kedro_airflow_k8s.cli._options import (
-    INTERRUPTED,
     airflow_k8s,
     counted_warnings,
     image_option,

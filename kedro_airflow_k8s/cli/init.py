@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kedro_airflow_k8s.cli._group import complete_env
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     env_option_given,
@@ -19,7 +20,12 @@ from kedro_airflow_k8s.cli._options import (
 @click.option(
     "-o", "--output", help="Set where Airflow reads DAGs: a folder, gs://, s3:// or abfs://."
 )
-@click.option("-e", "--env", help="Write the configuration for this environment.  [default: base]")
+@click.option(
+    "-e",
+    "--env",
+    shell_complete=complete_env,
+    help="Write the configuration for this environment.  [default: base]",
+)
 @click.option(
     "--force",
     is_flag=True,

@@ -69,6 +69,7 @@ def sandbox_run(
     from rich.markup import escape
 
     from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.errors import SandboxError
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
@@ -88,7 +89,7 @@ def sandbox_run(
         conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]
     )
     console = standard_console()
-    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {len(dag.task_ids)} tasks")
+    console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {counted(len(dag.task_ids), 'task')}")
     if dag.sensor_ids:
         console.print("The run does not wait for other DAGs, which are not in the sandbox.")
     with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
@@ -196,15 +197,17 @@ def _summarize(console: Console, result: SandboxResult) -> None:
     from rich.filesize import decimal
     from rich.text import Text
 
+    from kedro_airflow_k8s.config.wording import counted
+
     console.rule(align="left", style="bright_black")
     ended = [task for task in result.tasks.values() if task.state == "success"]
     console.print(
         f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
-        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {result.pods} pods ran.",
+        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {counted(result.pods, 'pod')} ran.",
     )
     if result.files:
         total = decimal(sum(result.files.values()))
-        console.print(f"On the volume: {len(result.files)} files, {total}")
+        console.print(f"On the volume: {counted(len(result.files), 'file')}, {total}")
         shown = [(path, decimal(size)) for path, size in list(result.files.items())[:FILES_SHOWN]]
         width = max(len(size) for _, size in shown)
         for path, size in shown:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from kedro_airflow_k8s.cli._options import airflow_k8s, image_option, named_pipelines, with_project
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    image_option,
+    named_pipelines,
+    output_file_option,
+    with_project,
+)
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.project.reader import KedroProject
@@ -25,30 +31,31 @@ if TYPE_CHECKING:
     show_default=True,
     help="Print the findings in this format.",
 )
+@output_file_option
 def validate_command(
     project: KedroProject,
     pipeline: str,
     image: str | None,
-    all_pipelines: bool,
-    strict: bool,
-    form: str,
+    output_file: IO[str] | None,
+    **options: Any,
 ) -> None:
     """Check pipelines for problems on the cluster; exit with 1 if a run would fail.
 
     \b
     Example:
-        kedro airflow-k8s validate --all --strict --format json
+        kedro airflow-k8s validate --all --strict --format json --output-file found.json
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.checks.findings import as_json, counts, paragraphs
     from kedro_airflow_k8s.checks.validate import validate
 
-    names = named_pipelines(project, pipeline, all_pipelines)
+    names = named_pipelines(project, pipeline, options["all_pipelines"])
     findings = validate(project, project.config(image), names)
-    if form == "json":
-        click.echo(as_json(findings))
+    if options["form"] == "json":
+        click.echo(as_json(findings), output_file)
     else:
         for paragraph in paragraphs(findings):
-            click.echo(paragraph)
-        click.echo(counts(findings))
+            click.echo(paragraph, output_file)
+        click.echo(counts(findings), output_file)
+    strict = options["strict"]
     if any(finding.is_error or (strict and not finding.is_accepted) for finding in findings):
         raise click.exceptions.Exit(1)

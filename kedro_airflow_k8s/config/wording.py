@@ -45,6 +45,11 @@ def did_you_mean(name: str | None) -> str:
     return "" if name is None else f" Did you mean {name!r}?"
 
 
+def counted(number: float, singular: str, plural: str = "") -> str:
+    """Return a number with its noun, such as `1 file` and `2 files`."""
+    return f"{number:g} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def listed(names: Iterable[str]) -> str:
     """Return names for a sentence: the first five, and how many more there are."""
     found = list(names)

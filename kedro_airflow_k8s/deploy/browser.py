@@ -35,11 +35,12 @@ def last_run_page(client: AirflowClient, dag_id: str) -> str:
     """Return the address of the page of a DAG's last run.
 
     Raises:
-        RunError: If Airflow has no run of it.
+        RunError: If Airflow has no such DAG, or no run of it.
         AirflowApiError: If Airflow cannot be asked.
     """
     last = client.last_runs([dag_id]).get(dag_id)
     if last is None:
+        dag_page(client, dag_id)
         raise RunError(f"Airflow at {client.host} has no run of DAG {dag_id} yet.")
     return client.run_url(dag_id, last.run_id)
 

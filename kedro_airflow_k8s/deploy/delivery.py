@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT
+from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag, was_replaced
@@ -130,7 +131,7 @@ class _Arrival:
         if passed > minutes * 60:
             raise RunError(
                 f"Airflow at {self._client.host} does not have this version of DAG"
-                f" {self._dag.dag_id} after {minutes:g} minutes. {self._hint}"
+                f" {self._dag.dag_id} after {counted(minutes, 'minute')}. {self._hint}"
             )
         shown = _fingerprint(self._client.find_dag(self._dag.dag_id))
         if shown not in (None, self._before, self._dag.fingerprint):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
@@ -13,6 +14,9 @@ from semver import Version
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagRun
 from kedro_airflow_k8s.config.own_names import TAG_COMMIT, TAG_EXPERIMENT, TAG_VERSION
+
+SHORT_COMMIT = 7
+"""Characters of a commit in the table, as git shows it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def show(dags: list[ListedDag], console: Console) -> None:
             "yes" if dag.paused else "no",
             (dag.last_run or "-").replace("T", " ")[:16],
             Text(dag.state or "-", style=_COLORS.get(dag.state or "", "")),
-            Text(dag.commit),
+            Text(_short(dag.commit)),
             Text(f"{dag.plugin_version} (older)", style="yellow")
             if dag.outdated
             else Text(dag.plugin_version),
@@ -109,6 +113,11 @@ def _listed(dag: Dag, run: DagRun | None) -> ListedDag:
         plugin_version=version,
         outdated=is_older(version),
     )
+
+
+def _short(commit: str) -> str:
+    """Return a commit by its first characters, and what follows its hash, such as `-dirty`."""
+    return re.sub(rf"^([0-9a-f]{{{SHORT_COMMIT}}})[0-9a-f]+", r"\1", commit)
 
 
 def _tag(dag: Dag, key: str) -> str:

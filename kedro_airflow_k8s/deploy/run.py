@@ -13,6 +13,7 @@ from rich.markup import escape
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
 from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
+from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.deploy.waits import Waits
 from kedro_airflow_k8s.errors import (
@@ -311,16 +312,17 @@ class Run:
         return run
 
     def _unfinished(self, run: DagRun | None, minutes: float, paused: bool) -> str:
+        passed = counted(minutes, "minute")
         if run is None:
             return (
-                f"Airflow does not answer, and {minutes:g} minutes are over. See what became of run"
-                f" {self._id}: {self._url}"
+                f"Airflow has not answered at the end of the wait of {passed}. See what became of"
+                f" run {self._id}: {self._url}"
             )
         hint = " The DAG is paused: --unpause lets its runs begin." if paused else ""
         for task_id, reason in self._waits.reasons.items():
             hint += f" {task_id} waits for its pod: {reason.rstrip('.')}."
         return (
-            f"Run {self._id} is {run.state.value} after {minutes:g} minutes, and goes on.{hint}"
+            f"Run {self._id} is {run.state.value} after {passed}, and goes on.{hint}"
             f" See {self._url}"
         )
 

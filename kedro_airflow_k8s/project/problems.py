@@ -51,10 +51,25 @@ def config_problem(error: Exception, keys: str = "keys such as run_config") -> s
         return f"{said}\n{long_form_instead(*missing.groups())}"
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
-        return f"{str(error).partition(', unable to read')[0]}: {error.__cause__}"
+        where = str(error).partition(", unable to read")[0]
+        return f"{where}: {_tab(where, error.__cause__)}{error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
         return f"the file must be a mapping with {keys} ({said.splitlines()[0]})"
     return said or type(error).__name__
+
+
+def _tab(where: str, error: MarkedYAMLError) -> str:
+    """Return that a line has a tab, if that is the mistake; YAML does not name the character."""
+    mark = error.problem_mark
+    if mark is None or "cannot start any token" not in str(error.problem):
+        return ""
+    try:
+        line = Path(where.partition(" file ")[2]).read_text("utf-8").splitlines()[mark.line]
+    except (OSError, UnicodeDecodeError, IndexError):
+        return ""
+    if not line[mark.column :].startswith("\t"):
+        return ""
+    return f"line {mark.line + 1} has a tab. Indent it with spaces, which is all YAML allows. "
 
 
 def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> ConfigError:

@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
         ran.send_signal(signal.SIGINT)
         rest = ran.stdout.read()
 
-    assert ran.returncode == 1, rest
+    assert ran.returncode == 130, rest
     assert "Aborted!" in rest
     assert leftovers(project) == []
 

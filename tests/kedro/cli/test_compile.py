@@ -358,7 +358,7 @@ def test_a_target_in_a_bucket_is_sent_to_the_command_for_it(project: ProjectFold
 def test_ctrl_c_ends_a_compile_without_a_file(project: ProjectFolder) -> None:
     project.registry("raise KeyboardInterrupt")
     result = project.compile()
-    assert result.exit_code == 1
+    assert result.exit_code == 130
     assert "Aborted!" in result.stderr
     assert project.dags() == {}
 

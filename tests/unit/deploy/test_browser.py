@@ -37,6 +37,9 @@ def test_the_page_of_the_last_run() -> None:
     run = DagRun(dag_id="sales", run_id="run-1", state=RunState.RUNNING)
     airflow = ScriptedAirflow(runs={"run-1": run})
     assert last_run_page(airflow, "sales").endswith("/dags/sales/runs/run-1")
+    with pytest.raises(RunError, match="has no DAG stock"):
+        last_run_page(airflow, "stock")
+    airflow.parse(known_dag("stock"))
     with pytest.raises(RunError, match="has no run of DAG stock yet"):
         last_run_page(airflow, "stock")
 

@@ -14,6 +14,7 @@ from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.deploy.list_pipelines import as_json, is_older, list_pipelines, show
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
+COMMIT, OTHER_COMMIT = "0a1b2c3d4e" * 4, "3d4e5f6a7b" * 4
 MOMENT = datetime(2026, 3, 1, 6, 0, 7, tzinfo=timezone.utc)
 
 
@@ -22,7 +23,7 @@ def airflow() -> ScriptedAirflow:
     scripted.parse(
         known_dag(
             "stock",
-            "commit_sha:0a1b2c-dirty",
+            f"commit_sha:{COMMIT}-dirty",
             "experiment_name:Stock [eu]",
             "fingerprint:1",
             f"generated_with_kedro_airflow_k8s:{__version__}",
@@ -32,7 +33,7 @@ def airflow() -> ScriptedAirflow:
     scripted.parse(
         known_dag(
             "sales",
-            "commit_sha:3d4e5f",
+            f"commit_sha:{OTHER_COMMIT}",
             "experiment_name:Sales",
             "generated_with_kedro_airflow_k8s:0.6.5",
             paused=True,
@@ -56,9 +57,9 @@ def shown(width: int = 200, terminal: bool = False) -> str:
 def test_each_dag_is_a_row_sorted_by_experiment() -> None:
     header, first, second, *_ = (" ".join(line.split()) for line in shown().splitlines())
     assert header == "Experiment DAG Schedule Paused Last run State Commit Plugin"
-    assert first == "Sales sales - yes - - 3d4e5f 0.6.5 (older)"
+    assert first == "Sales sales - yes - - 3d4e5f6 0.6.5 (older)"
     assert second == (
-        f"Stock [eu] stock 0 6 * * * no 2026-03-01 06:00 failed 0a1b2c-dirty {__version__}"
+        f"Stock [eu] stock 0 6 * * * no 2026-03-01 06:00 failed 0a1b2c3-dirty {__version__}"
     )
 
 
@@ -67,8 +68,8 @@ def test_a_dag_of_an_older_version_comes_with_what_to_do() -> None:
 
 
 def test_a_log_file_gets_whole_rows() -> None:
-    assert "0a1b2c-dirty" in shown(width=40)
-    assert "0a1b2c-dirty" not in shown(width=40, terminal=True)
+    assert "0a1b2c3-dirty" in shown(width=40)
+    assert "0a1b2c3-dirty" not in shown(width=40, terminal=True)
 
 
 def test_json_holds_everything_for_other_programs() -> None:
@@ -80,7 +81,7 @@ def test_json_holds_everything_for_other_programs() -> None:
         "paused": True,
         "last_run": None,
         "state": None,
-        "commit": "3d4e5f",
+        "commit": OTHER_COMMIT,
         "plugin_version": "0.6.5",
         "outdated": True,
     }

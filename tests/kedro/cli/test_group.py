@@ -1,0 +1,88 @@
+"""What all commands share: help, version, completion, hints, and the exit code of Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from kedro_airflow_k8s import __version__
+from kedro_airflow_k8s.cli import airflow_k8s
+from tests.support.kedro_projects import (
+    ProjectFolder,
+    project_fixture,  # noqa: F401 - fixture
+    refused,
+)
+
+
+def test_the_first_sentence_of_every_command_is_whole(project: ProjectFolder) -> None:
+    listed = project.kedro("airflow-k8s", "--help").stdout.partition("Commands:")[2]
+    text = " ".join(listed.split())
+
+    assert "..." not in text
+    for name, command in airflow_k8s.commands.items():
+        sentence = (command.help or "").split(".")[0].split("\n\n")[0]
+        assert " ".join(f"{name} {sentence}".split()) in text
+
+
+def test_the_version_is_told(project: ProjectFolder) -> None:
+    result = project.kedro("airflow-k8s", "--version")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"kedro-airflow-k8s, version {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["run"], "'run-once' or 'sandbox run'"),
+        (["upload"], "'upload-pipeline'"),
+        (["down"], "'sandbox down'"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_a_command_of_another_name_is_answered_with_ours(
+    project: ProjectFolder, typed: list[str], meant: str
+) -> None:
+    result = project.kedro("airflow-k8s", *typed)
+    refused(result, f"No such command {typed[0]!r}. Did you mean {meant}?", code=2)
+
+
+def completed(project: ProjectFolder, *words: str, start: str = "") -> list[str]:
+    """What the shell offers in the place of the next word."""
+    from kedro.framework.startup import bootstrap_project
+
+    from tests.support.kedro_projects import as_in_a_new_process
+
+    with as_in_a_new_process():
+        metadata = bootstrap_project(project.path)
+        shell = ShellComplete(airflow_k8s, {"obj": metadata}, "kedro", "_KEDRO_COMPLETE")
+        return [item.value for item in shell.get_completions(list(words), start)]
+
+
+def test_the_shell_completes_pipelines_and_environments(project: ProjectFolder) -> None:
+    project.config("run_config: {image: shop}\n", env="staging")
+    assert "__default__" in completed(project, "compile", "--pipeline")
+    assert completed(project, "compile", "-p", start="nonsense") == []
+    assert completed(project, "-e", start="sta") == ["staging"]
+    assert completed(project, "init", "--env", start="ba") == ["base"]
+
+
+def test_where_pipelines_do_not_import_the_shell_completes_none(project: ProjectFolder) -> None:
+    project.registry("print('noise')\nraise RuntimeError('broken')")
+    assert completed(project, "compile", "--pipeline") == []
+
+
+def test_json_in_a_file_has_nothing_of_kedros_log(project: ProjectFolder) -> None:
+    file = project.path / "found.json"
+    result = project.kedro(
+        "airflow-k8s", "validate", "--format", "json", "--output-file", str(file)
+    )
+    assert result.exit_code == 0, result.output
+    assert isinstance(json.loads(file.read_text()), list | dict)
+    assert "[" not in result.stdout.splitlines()[-1:]
+
+
+def test_a_tab_in_the_configuration_is_called_a_tab(project: ProjectFolder) -> None:
+    project.write("conf/base/airflow-k8s.yaml", "run_config:\n\timage: shop:1.0\n")
+    refused(project.compile(), "line 2 has a tab. Indent it with spaces")
