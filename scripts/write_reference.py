@@ -38,8 +38,9 @@ The shell completes commands, options, pipelines and environments after
 `eval "$(_KEDRO_COMPLETE=bash_source kedro)"`; write `zsh_source` for zsh.
 
 Kedro writes log lines to standard output before a command runs. Programs read the output of
-`--format json` from the file that `--output-file` names, or set `KEDRO_LOGGING_CONFIG` to a
-[logging configuration](https://docs.kedro.org/en/stable/develop/logging/) without a console handler.
+`--format json` from the file that `--output-file` names. Or set `KEDRO_LOGGING_CONFIG` to a
+[logging configuration](https://docs.kedro.org/en/stable/develop/logging/) without console
+handlers.
 
 Exit codes are on [a page of their own](exit-codes.md), variables that commands read on
 [another](environment-variables.md). `scripts/write_reference.py` made this page of the commands
