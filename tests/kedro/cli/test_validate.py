@@ -423,3 +423,39 @@ def test_a_project_that_disables_the_hooks_of_the_plugin_cannot_hand_data_on(
         "DISABLE_HOOKS_FOR_PLUGINS = ('kedro-mlflow', 'kedro-airflow', 'kedro_airflow_k8s')"
     )
     assert codes(sound) == []
+
+
+# --- accepted findings ------------------------------------------------------------------------
+
+DISABLED = CONFIG + "    volume: {disabled: true, size: 3Gi}\n"
+ACCEPT = "checks: {accept: [{code: CODE, name: run_config.volume.size, reason: It stays.}]}\n"
+
+
+def test_an_accepted_finding_is_only_counted(sound: ProjectFolder) -> None:
+    sound.config(DISABLED + ACCEPT.replace("CODE", "config"))
+    result = validate(sound, "--strict")
+    assert "run_config.volume.size" not in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(", 1 accepted")
+    assert ("warning", "config", "") not in codes(sound)
+
+
+def test_an_unknown_code_in_accept_is_refused_with_the_nearest(sound: ProjectFolder) -> None:
+    sound.config(CONFIG + ACCEPT.replace("CODE", "confg"))
+    refused(sound.compile(), "checks.accept[0].code", "Did you mean 'config'?")
+
+
+def test_an_accept_that_matches_nothing_is_a_warning(sound: ProjectFolder) -> None:
+    sound.config(CONFIG + ACCEPT.replace("CODE", "config"))
+    assert ("warning", "unused-accept", "") in codes(sound)
+
+
+def test_commands_that_deploy_count_the_warnings_in_one_line(
+    sound: ProjectFolder, tmp_path: Path
+) -> None:
+    sound.config(DISABLED)
+    whole = validate(sound).stdout
+    result = sound.kedro("airflow-k8s", "upload-pipeline", "--no-checks", "-o", str(tmp_path / "x"))
+    assert result.exit_code == 0
+    assert result.stderr == "1 warning: `kedro airflow-k8s validate` shows it.\n"
+    assert "run_config.volume.size" in whole
+    assert "run_config.volume.size" in sound.compile("--no-checks").stderr
