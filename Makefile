@@ -64,6 +64,8 @@ BY_FILE := --dist loadfile
 TEST_ENVIRONMENTS := check-airflow2 $(READY) $(READY2) $(READY_KEDROS) $(READY_MLFLOW) check-browser
 # What `make lint` looks at, as far as it exists.
 CODE := $(wildcard kedro_airflow_k8s tests benchmarks scripts examples docs)
+# What people read: scripts/check_words.py reports words that they would have to read twice.
+PROSE := $(CODE) README.md CHANGELOG.md CONTRIBUTING.md Makefile setup.cfg pyproject.toml .github
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts docs)
 
 .PHONY: help demo check unit test test-all nightly e2e lint fmt docs reference bench golden schema screenshots lock clean .venv \
@@ -102,12 +104,13 @@ e2e: $(READY) $(READY_MLFLOW) ## run the DAG on the Kubernetes cluster of KUBECO
 	@$(RUN) -m tests.cluster
 	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest tests/cluster $(ARGS)
 
-lint: $(READY) ## ruff, mypy --strict, import-linter, actionlint, shellcheck, zizmor
+lint: $(READY) ## ruff, mypy --strict, import-linter, odd words, actionlint, shellcheck, zizmor
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff check --select AIR,E,F,I examples/*/dags/*.py examples/features/*/dag.py
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy $(TYPED)
 	.venv/bin/lint-imports
+	$(RUN) scripts/check_words.py $(PROSE)
 	.venv/bin/shellcheck .ci/run
 	.venv/bin/actionlint -shellcheck .venv/bin/shellcheck
 	.venv/bin/zizmor --offline --pedantic --quiet .github

@@ -26,7 +26,7 @@ from benchmarks.results import Section, report
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-# Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for all but
+# Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for all except
 # Airflow's own scan, which is waited for once.
 COMPILE_ROUNDS = {0: 12, 10: 20, 100: 20, 1000: 12, 5000: 8}
 QUICK_ROUNDS = {0: 3, 10: 3, 100: 3}

@@ -75,7 +75,7 @@ def server_section(folder: Path, rounds: int, advance: Callable[[], None], plain
         advance()
         if not number:
             ups.clear()
-    # With a DAG that is there, Airflow can be asked for others.
+    # With a DAG that exists, Airflow can be asked for others.
     dags = str(project / SANDBOX_FOLDER / "dags")
     run(_kedro(project, "upload-pipeline", "--output", dags))
     with _sandbox(project, _python(project, START, json.dumps(STOCK))):

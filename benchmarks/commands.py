@@ -29,7 +29,7 @@ COMPILE_NOTE = (
 )
 OVERHEAD_NOTE = (
     f"{UNITS} A project of 10 nodes. What stands in the column of the requirements comes from their"
-    " being installed, whoever asked for them: Kedro itself imports pydantic where it finds it."
+    " being installed: Kedro itself imports pydantic where it finds it."
     " Differences: the clock / CPU time."
 )
 
@@ -119,7 +119,7 @@ def overhead_section(
 
 def _kedro(name: str, environment: Path, project: Path, arguments: list[str]) -> Command:
     program = str(environment / "bin" / "kedro")
-    # The variable that says "this is a pod" changes nothing but what the plugin's hooks do.
+    # The variable that says "this is a pod" changes only what the plugin's hooks do.
     variables = child_environment(KEDRO_AIRFLOW_K8S_TASK="benchmark")
     return Command(name, (program, *arguments), project, variables)
 

@@ -76,7 +76,7 @@ def intermediate_section(
         way: sum(median(s.seconds for s in found[step, way]) for step in ("save", "load"))
         for way in WAYS
     }
-    size = f"{megabytes / 1000:g} GB of pandas data handed on"
+    size = f"{megabytes / 1000:g} GB of pandas data passed on"
     peaks = {way: megabytes * 1e6 + extra["save", way] for way in WAYS}
     verdicts = [
         Verdict(

@@ -33,7 +33,7 @@ NOTE = (
 
 @dataclass
 class Calls:
-    """An address, and how often somebody has called there."""
+    """An address, and how often someone has called there."""
 
     url: str
     number: int = field(default=0)
@@ -80,7 +80,7 @@ def mlflow_python() -> Path:
     """The interpreter that has kedro-mlflow and this plugin.
 
     Raises:
-        BenchmarkError: Nobody has named one.
+        BenchmarkError: None is configured.
     """
     if not (python := os.environ.get("MLFLOW_PYTHON")):
         raise BenchmarkError(
@@ -140,7 +140,7 @@ def silent() -> Iterator[Calls]:
 
 @contextmanager
 def unused() -> Iterator[Calls]:
-    """An address that refuses connections while the block runs, as nobody else can take it."""
+    """An address that refuses connections while the block runs, as no one else can take it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield Calls(f"http://127.0.0.1:{bound.getsockname()[1]}")

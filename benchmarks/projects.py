@@ -36,7 +36,7 @@ TABLES = (
 # Stage, its verb, what it calls its output, and what its functions say they do.
 STAGES = (
     ("ingestion", "load", "loaded", "Reads the {table} of one region from the warehouse."),
-    ("cleaning", "clean", "cleaned", "Drops {table} without a key and mends their types."),
+    ("cleaning", "clean", "cleaned", "Drops {table} without a key and corrects their types."),
     ("features", "derive", "features", "Aggregates {table} by week and adds lags."),
     ("training", "train", "model", "Fits a gradient boosted model of {table}."),
     ("reporting", "report", "report", "Compares the forecast of {table} with last year."),

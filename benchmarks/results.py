@@ -25,7 +25,7 @@ kedro-airflow. Everything is compiled to byte code, and Kedro's telemetry is off
 Projects are generated (`benchmarks/projects.py`): five modular pipelines, nodes with names such
 as `europe.clean_customers_001` in three namespaces and none, two or three inputs each (one a
 parameter), 50 functions with docstrings of two sentences, a small catalog, a filled
-`airflow-k8s.yaml`, one git commit. Their modules import nothing but Kedro, so that the user's
+`airflow-k8s.yaml`, one git commit. Their modules import only Kedro, so that the user's
 pandas is not what is measured."""
 
 

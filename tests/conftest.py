@@ -18,7 +18,7 @@ import kedro.framework.project  # noqa: E402, F401
 
 logging.disable(logging.NOTSET)
 
-# A slow machine is no error, and building a Kedro pipeline for each example takes its time.
+# A slow machine is not an error, and building a Kedro pipeline for each example takes its time.
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # `make check` and `make test`: the same examples in every run.

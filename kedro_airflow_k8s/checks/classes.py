@@ -209,7 +209,7 @@ def _names(module: str, file: Path) -> _Names:
     try:
         tree = ast.parse(file.read_text("utf-8", "replace"))
     except (SyntaxError, ValueError):
-        # Whoever imports it is told; here it may have any name.
+        # Its import reports that; here it may have any name.
         names.others.add("__getattr__")
         return names
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]

@@ -89,7 +89,7 @@ def passed_run(
         timezone: As in `next_runs`.
         start_date: As in `next_runs`.
         now: As in `next_runs`.
-        intervals: Whether a run stands for the interval that ends when it starts, as on Airflow 2.
+        intervals: Whether a run is for the interval that ends when it starts, as on Airflow 2.
 
     Returns:
         The last time that has passed, or with intervals the one before it; None if that is before

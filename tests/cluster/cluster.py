@@ -70,7 +70,7 @@ class Cluster:
         """What restarts the API server.
 
         Raises:
-            LookupError: Nobody has said how that is done here.
+            LookupError: It is not configured how that is done here.
         """
         if command := os.environ.get(RESTART):
             return shlex.split(command)
@@ -168,7 +168,7 @@ class Namespace:
         """How the container of a pod has ended, once it has.
 
         Raises:
-            AssertionError: The pod is gone, and nobody has recorded that.
+            AssertionError: The pod is gone, and no one has recorded that.
         """
 
         def end() -> End | None:

@@ -1,4 +1,4 @@
-"""Airflow and a cluster for the tests of this folder, which only run when somebody names it."""
+"""Airflow and a cluster for the tests of this folder, which only run when someone names it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave these tests out where nobody has named them: they need a cluster, and minutes."""
+    """Leave these tests out where no one has named them: they need a cluster, and minutes."""
     named = (config.invocation_params.dir / name.partition("::")[0] for name in config.args)
     return None if any(path.resolve().is_relative_to(_HERE) for path in named) else True
 

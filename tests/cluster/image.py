@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 class NoImage(Exception):
-    """Nobody has said how an image gets into this cluster, or that has failed."""
+    """It is not configured how an image gets into this cluster, or that has failed."""
 
 
 def project_home() -> str:
@@ -61,7 +61,7 @@ def _commands(context: str, project: str, name: str) -> list[list[str]]:
     """What makes the image and takes it to the cluster.
 
     Raises:
-        NoImage: Nobody has said how that is done here.
+        NoImage: It is not configured how that is done here.
     """
     if command := os.environ.get(COMMAND):
         return [[*shlex.split(command), project, name]]

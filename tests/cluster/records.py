@@ -81,7 +81,7 @@ class Records:
         what: str,
         check: Callable[[], None] = lambda: None,
     ) -> Found:
-        """The first answer that is not empty; asked anew whenever an object changes.
+        """The first answer that is not empty; asked again whenever an object changes.
 
         Args:
             find: What is asked.
@@ -116,7 +116,7 @@ class Records:
                     timeout_seconds=_WATCH_SECONDS,
                 )
                 for event in events:
-                    if event["type"] == "ERROR":  # The version is too old: list anew.
+                    if event["type"] == "ERROR":  # The version is too old: list again.
                         break
                     self._note(event["object"], gone=event["type"] == "DELETED")
                     if self._ended.is_set():

@@ -101,7 +101,7 @@ def test_a_run_goes_on_when_the_api_server_is_restarted_in_the_middle(
         done = running.end().succeeded()
 
     assert {*airflow.states("try_volume", done.run_id).values()} == {"success"}
-    # No task was tried anew in a pod of its own.
+    # No task was tried again in a pod of its own.
     for task in ("count", "hold", "report"):
         assert len(namespace.task_pods(done.run_id, task)) == 1
     assert has_had_a_volume_that_is_gone(airflow, done)

@@ -26,8 +26,8 @@ NODES = 13
 
 
 def metrics(log: str) -> dict[str, Any]:
-    """What the project's hook tells of the metrics, with every digit."""
-    # KubernetesPodOperator repeats lines where it asks for the log anew.
+    """What the project's hook reports of the metrics, with every digit."""
+    # KubernetesPodOperator repeats lines where it asks for the log again.
     (text,) = set(re.findall(r"METRICS (\{.*\})", log))
     found: dict[str, Any] = json.loads(text)
     return found
@@ -91,7 +91,7 @@ def test_data_that_the_catalog_does_not_know_is_on_the_volume_of_the_run(airflow
         done = running.end().succeeded()
 
     assert read == counted
-    # Only what this pod's run hands on: nothing temporary, nothing of the gate's own output yet.
+    # Only what this pod's run passes on: nothing temporary, nothing of the gate's own output yet.
     (file,) = stored
     assert "undeclared" in file
     assert f"REPORTED {counted}" in airflow.log("try_handing_on", done.run_id, "report")

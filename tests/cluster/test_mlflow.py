@@ -127,7 +127,7 @@ def test_a_node_that_fails_makes_the_run_failed_though_another_ends_later_and_we
 
 
 @pytest.mark.parametrize("how", ["in Airflow", "by Ctrl-C"])
-def test_a_run_that_somebody_ends_is_killed_in_mlflow_too(coffee: Coffee, how: str) -> None:
+def test_a_run_that_someone_ends_is_killed_in_mlflow_too(coffee: Coffee, how: str) -> None:
     with coffee.airflow.start("try_hold", "--cancel-on-interrupt", **coffee.settings) as running:
         coffee.airflow.watched_at_the_gate(running)
         if how == "by Ctrl-C":

@@ -96,6 +96,6 @@ def test_two_runs_of_one_dag_at_a_time_have_volumes_and_data_of_their_own(
     assert [counted["pieces"] for counted in read] == pieces
     claims = [set(volumes(namespace.pods.last(pod)).values()) for pod in pods]
     assert len(set.union(*claims)) == 2
-    # What each hands on past the gate is its own, too.
+    # What each passes on past the gate is its own, too.
     for run_id, counted in zip(runs, read, strict=True):
         assert f"REPORTED {counted}" in airflow.log("try_volume", run_id, "report")

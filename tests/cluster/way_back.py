@@ -15,7 +15,7 @@ HOST = "E2E_MLFLOW_HOST"
 
 
 class NoWayBack(Exception):
-    """Nobody has said how pods reach this machine, and it cannot be worked out."""
+    """It is not configured how pods reach this machine, and it cannot be worked out."""
 
 
 def address_for_pods(cluster: Cluster) -> str:

@@ -1,6 +1,6 @@
 """What pages call example.com: an Airflow with a cluster, buckets, and the log-ins of two clouds.
 
-The Airflow is the one of a sandbox, whose pods stand for those of a cluster. What is uploaded to a
+The Airflow is the one of a sandbox, whose pods replace those of a cluster. What is uploaded to a
 bucket reaches its DAG folder as Composer and MWAA do it, by a copy that comes a moment later.
 """
 
@@ -94,7 +94,7 @@ class Airflow:
 
     @contextlib.contextmanager
     def behind_google(self) -> Iterator[str]:
-        """The address of a Composer: Airflow for whoever shows a token of Google."""
+        """The address of a Composer: Airflow for anyone who shows a token of Google."""
 
         def known(request: Request) -> bool:
             return request.headers.get("Authorization") == f"Bearer {GOOGLE_TOKEN}"
@@ -104,7 +104,7 @@ class Airflow:
 
     @contextlib.contextmanager
     def behind_mwaa(self) -> Iterator[str]:
-        """The address of an MWAA: Airflow for whoever has begun a session with AWS's token."""
+        """The address of an MWAA: Airflow for anyone who has begun a session with AWS's token."""
 
         def known(request: Request) -> bool:
             return request.headers.get("Authorization") == f"Bearer {MWAA_SESSION}"
@@ -132,7 +132,7 @@ class Airflow:
         return answer
 
     def _ask(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        """Airflow's answer to a request that somebody has made of us."""
+        """Airflow's answer to a request that someone has made of us."""
         kept = ("content-type", "authorization")
         got = requests.request(
             request.method,
@@ -203,7 +203,7 @@ def aws_credentials(folder: Path, s3: str) -> Iterator[dict[str, str]]:
         file.write_text("[default]\nregion = eu-central-1\n")
         yield {
             "AWS_CONFIG_FILE": str(file),
-            "AWS_ACCESS_KEY_ID": "AKIA-nobody",
+            "AWS_ACCESS_KEY_ID": "AKIA-TEST",
             "AWS_SECRET_ACCESS_KEY": "of-the-test",
             "AWS_ENDPOINT_URL_S3": s3,
             "AWS_ENDPOINT_URL_MWAA": mwaa.url,

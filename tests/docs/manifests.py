@@ -35,7 +35,7 @@ def check_manifest(document: dict[str, Any]) -> None:
     group, _, version = str(document["apiVersion"]).rpartition("/")
     name = _class_name(version, str(document["kind"]))
     if name is None:
-        raise ManifestError(f"Kubernetes knows no {document['kind']} of {document['apiVersion']}")
+        raise ManifestError(f"Kubernetes has no {document['kind']} of {document['apiVersion']}")
     # Roles and their like belong to a group; pods and Secrets to none.
     if (document["kind"] in ("Role", "RoleBinding", "ClusterRole")) != bool(group):
         raise ManifestError(f"{document['kind']} is not of {document['apiVersion']}")

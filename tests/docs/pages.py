@@ -7,7 +7,7 @@ What a fenced block is for can be seen on the page itself:
 | `bash` | types it into the one terminal that is open since the top of the page |
 | `bash` with the caption "ends with exit code 1" | the same; the command is shown failing |
 | `text` below a `bash` block | compares it with what the terminal shows; `...` is anything |
-| any language, with a path as caption | puts it into that file, in place of what was there |
+| any language, with a path as caption | puts it into that file, in place of the old content |
 | "path, added at the end" | adds it to the file |
 | "path, these keys" | sets these keys in a YAML file, and leaves the others alone |
 | "path, with mistakes" | as the path alone; the configuration is one that is refused |
@@ -82,7 +82,7 @@ class Block:
 
     @property
     def file(self) -> tuple[str, Mode] | None:
-        """The path to write to, and how; None if it is no file.
+        """The path to write to, and how; None if it is not a file.
 
         Raises:
             PageError: The caption ends in words that mean nothing.
@@ -104,7 +104,7 @@ def read_blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, those in notes included.
 
     Raises:
-        PageError: There is a directive of which nobody has said whether it holds code.
+        PageError: There is a directive of which no one has said whether it holds code.
     """
     return list(_blocks(page, page.read_text("utf-8"), 1))
 
@@ -140,12 +140,12 @@ def _options(content: str) -> tuple[str, str]:
 
 @dataclass
 class Reader:
-    """Somebody who does what a page says.
+    """Someone who does what a page says.
 
     Attributes:
         terminal: The terminal that is open.
         transcript: What was typed, written and seen so far.
-        addresses: What pages call example.com and the like, to what stands for it here.
+        addresses: What pages call example.com and the like, to what replaces it here.
     """
 
     terminal: Terminal
@@ -162,7 +162,7 @@ class Reader:
             until: A heading to stop above; None for the whole page.
 
         Raises:
-            PageError: A block does not do what the page says, or nobody would do anything with it.
+            PageError: A block does not do what the page says, or no one would do anything with it.
         """
         shown = []
         self._said = None
@@ -245,7 +245,7 @@ def merge(base: Any, over: Any) -> Any:
 def shows(output: str, wanted: str) -> bool:
     """Whether the lines of `wanted` stand in the output in one piece.
 
-    `...` on a line of its own stands for any lines, and within a line for any characters.
+    `...` on a line of its own replaces any lines, and within a line any characters.
     """
     parts: list[str] = []
     for line in wanted.rstrip("\n").splitlines():
@@ -285,7 +285,7 @@ def check_file(file: Path, block: Block) -> None:
 
 
 def _check_config(file: Path, *, refused: bool) -> None:
-    """Load the configuration; what interpolations stand for, other than defaults, is Kedro's."""
+    """Load the configuration; the values of interpolations, other than defaults, are Kedro's."""
     own = yaml.safe_load(file.read_text("utf-8"))
     base = file.parent.parent / "base" / file.name
     common = yaml.safe_load(base.read_text("utf-8")) if base.exists() and base != file else {}

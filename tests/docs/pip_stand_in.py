@@ -1,4 +1,4 @@
-"""What stands for `pip` and `python3 -m venv` on pages: see stand_ins.py."""
+"""What replaces `pip` and `python3 -m venv` on pages: see stand_ins.py."""
 
 from __future__ import annotations
 

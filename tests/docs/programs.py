@@ -1,4 +1,4 @@
-"""What programs that stand for others have in common."""
+"""What programs that replace others have in common."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def fail(text: str, code: int = 1) -> NoReturn:
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """A parser that takes what it is told of, and no abbreviations."""
+    """A parser that accepts only known options, and no abbreviations."""
     return argparse.ArgumentParser(prog=name, allow_abbrev=False)

@@ -25,7 +25,7 @@ OUTPUT = "DOCS_OUTPUT"
 def new_reader(
     folder: Path, name: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Reader]:
-    """Somebody who has just opened a terminal; at the end, no sandbox of theirs is left.
+    """Someone who has just opened a terminal; at the end, no sandbox of theirs is left.
 
     Args:
         folder: Where their home is made.

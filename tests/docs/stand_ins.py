@@ -1,4 +1,4 @@
-"""Programs that pages call and that only somebody else's machine has, and what stands for them.
+"""Programs that pages call and that only someone else's machine has, and what replaces them.
 
 Each takes exactly the arguments that pages use and the real program has, refuses all others with
 exit code 2, and does the nearest thing that can be done here:
@@ -7,7 +7,7 @@ exit code 2, and does the nearest thing that can be done here:
 `pip install`, `pip download`, for a package index: sees that packages, versions and extras are
     those that the tests run with, and lets the environment have them.
 `pip wheel`: builds the wheel, without fetching setuptools for it.
-`docker build`: reads the Dockerfile. Are the files there that it copies, and can be had what it
+`docker build`: reads the Dockerfile. Are the files there that it copies, and is available what it
     installs?
 `docker push`, for a registry: sees that the image was built, and lets the cluster run it.
 `docker login`: nothing.
@@ -41,7 +41,7 @@ ANSWERS = "STAND_IN_ANSWERS"
 """Variable with what clouds answer: JSON of a regular expression for the arguments to the text."""
 
 CLUSTER = "STAND_IN_CLUSTER"
-"""Variable with the project whose sandbox stands for the cluster: it runs the image pushed last."""
+"""Variable with the project whose sandbox replaces the cluster: it runs the image pushed last."""
 
 SECRETS = ".stand-ins/secrets.yaml"
 """Where, in the home of the user, the Secrets are that `kubectl create` has made."""
@@ -197,7 +197,7 @@ def _kubectl(arguments: Sequence[str]) -> None:
 
         documents = list(yaml.safe_load_all(given.filename.read_text("utf-8")))
         if check_manifests(documents) != len([d for d in documents if d is not None]):
-            fail(f"error: {given.filename} holds something that is no manifest")
+            fail(f"error: {given.filename} holds something that is not a manifest")
         for document in filter(None, documents):
             kind = document["kind"].lower()
             say(f"{kind}/{document['metadata']['name']} created")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.waiting import WAIT_SECONDS
 
-# What somebody's environment may hold and a new reader's does not.
+# What someone's environment may hold and a new reader's does not.
 _OF_OTHERS = (
     "AIRFLOW",
     "AWS_",

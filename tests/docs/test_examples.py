@@ -1,4 +1,4 @@
-"""The folders of `examples/features`: all are listed, and their pages quote what is there."""
+"""The folders of `examples/features`: all are listed, and their pages quote existing files."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ WITHOUT_SERVERS = (
 
 @pytest.fixture(scope="module")
 def author(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """Somebody with a project in which `init` was run, as the first part of the tutorial has it."""
+    """Someone with a project in which `init` was run, as the first part of the tutorial has it."""
     folder = tmp_path_factory.mktemp("author")
     with new_reader(folder, "project") as reader:
         clone_repository(reader.terminal.folder / "kedro-airflow-k8s")
@@ -51,7 +51,7 @@ def kept(author: Reader) -> Path:
 
 
 @pytest.mark.parametrize("page", WITHOUT_SERVERS)
-def test_the_guide_works_as_it_stands_there(author: Reader, kept: Path, page: str) -> None:
+def test_the_guide_works_as_written(author: Reader, kept: Path, page: str) -> None:
     with at_another_page(author, kept, page.removesuffix(".md"), {}) as reader:
         reader.follow(HOW_TO / page)
 

@@ -27,7 +27,7 @@ PAGES = sorted(
     if page.name != "index.md"
 )
 
-# kedro-airflow-k8s 0.8.1, with every key that it read, but for `execution_engine` of its last
+# kedro-airflow-k8s 0.8.1, with every key that it read, except `execution_engine` of its last
 # commits, which no release has had.
 OLD = yaml.safe_load(
     """
@@ -226,7 +226,7 @@ def _page(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """Somebody in an empty folder."""
+    """Someone in an empty folder."""
     monkeypatch.setattr("tests.docs.pages.ROOT", tmp_path)
     home = tmp_path / "home"
     home.mkdir()
@@ -303,5 +303,5 @@ def test_a_manifest_with_a_key_that_kubernetes_does_not_know_is_found() -> None:
         check_manifest(
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "secret": []}
         )
-    with pytest.raises(ManifestError, match="knows no Roll"):
+    with pytest.raises(ManifestError, match="has no Roll"):
         check_manifest({"apiVersion": "v1", "kind": "Roll", "metadata": metadata})

@@ -1,4 +1,4 @@
-"""README.md: its commands work as they stand there, in their order, in a fresh Kedro project."""
+"""README.md: its commands work as written, in their order, in a fresh Kedro project."""
 
 from __future__ import annotations
 

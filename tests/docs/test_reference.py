@@ -25,7 +25,7 @@ from scripts import write_reference as reference
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs/reference"
 CODE = ROOT / "kedro_airflow_k8s"
-ANEW = "write the pages anew: make reference"
+REGENERATE = "write the pages again: make reference"
 
 
 def page(name: str) -> str:
@@ -33,8 +33,8 @@ def page(name: str) -> str:
 
 
 def test_the_pages_of_commands_and_configuration_are_what_their_script_writes() -> None:
-    assert page("commands") == reference.commands_page(), ANEW
-    assert page("configuration") == reference.configuration_page(), ANEW
+    assert page("commands") == reference.commands_page(), REGENERATE
+    assert page("configuration") == reference.configuration_page(), REGENERATE
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

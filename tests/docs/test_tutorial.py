@@ -26,7 +26,7 @@ DAGS_BUCKET, RESULTS_BUCKET = "airflow-example-com", "shop-results"
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """Somebody who has read the first part of the tutorial."""
+    """Someone who has read the first part of the tutorial."""
     folder = tmp_path_factory.mktemp("reader")
     with new_reader(folder, "tutorial-1") as reader:
         clone_repository(reader.terminal.folder / "kedro-airflow-k8s")

@@ -81,7 +81,7 @@ run_config:
 WAITS = """
 run_config:
   external_dependencies:
-    - {dag_id: nobody, check_existence: false}
+    - {dag_id: missing, check_existence: false}
 """
 QUICK = """
 def do_nothing(parameters):

@@ -149,7 +149,7 @@ def test_wrong_credentials_end_with_what_to_set_and_nothing_is_uploaded(
     words: str,
     arguments: list[str],
 ) -> None:
-    # By a name for this machine that nobody takes for the sandbox's, which needs no credentials.
+    # By a name for this machine that no one takes for the sandbox's, which needs no credentials.
     host = server.url.replace("127.0.0.1", "127.1")
     ProjectFolder(server.project).config(f"host: {host}\noutput: {server.dags}\n", env="foreign")
     done = kedro(server, *arguments, "-e", "foreign", **variables)
@@ -241,7 +241,7 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
 
 def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: AirflowServer) -> None:
     waits = ("-e", "waits", "-d", "waits", "-p", "broken")
-    # It is new, and so unpaused after a wait that nobody has to ask for.
+    # It is new, and so unpaused after a wait that no one has to ask for.
     succeeded(kedro(server, "schedule", *waits, "-c", "0 3 * * *"))
     client = server.client()
     before = (server.dags / "waits.py").read_bytes()
@@ -250,7 +250,7 @@ def test_trigger_runs_the_dag_that_airflow_has_without_uploading_it(server: Airf
     text = failed(kedro(server, *arguments), "Error: show_and_fail failed: ")
 
     assert parameters(server, "waits")["model"]["depth"] == 9
-    assert "wait_for_nobody: success" in text
+    assert "wait_for_missing: success" in text
     assert (server.dags / "waits.py").read_bytes() == before
     assert client.find_dag("waits").schedule == "0 3 * * *"  # type: ignore[union-attr]
     failed(kedro(server, "trigger", "-d", "nowhere"), "has no DAG nowhere")
@@ -291,7 +291,7 @@ def test_ctrl_c_says_what_becomes_of_the_run(
         assert f"Interrupted: run {found[1]} goes on in Airflow, if it had begun: http" in rest
         assert client.run("interrupted", found[1]).state is RunState.RUNNING
         client.fail_run("interrupted", found[1])
-    # After the teardown Airflow works out the state of the run anew.
+    # After the teardown Airflow works out the state of the run again.
     wait_until(lambda: ended(client, found[1]), "the run and its teardown ended")
     states = client.task_states("interrupted", found[1])
     assert {task_id: task.state for task_id, task in states.items()} == {

@@ -30,7 +30,7 @@ def behind(server: AirflowServer, *faults: Fault) -> Iterator[FaultProxy]:
     config = server.project / "conf/local/airflow-k8s.yaml"
     direct = config.read_text()
     with FaultProxy(server.url, faults) as proxy:
-        # By a name for this machine that nobody takes for the sandbox's.
+        # By a name for this machine that no one takes for the sandbox's.
         foreign = proxy.url.replace("127.0.0.1", "127.1")
         config.write_text(direct.replace(server.url, foreign))
         try:
@@ -62,7 +62,7 @@ def count_runs(server: AirflowServer) -> int:
 @pytest.mark.parametrize(
     "fault", [Fault("reset", TRIGGER, served=True), Fault("half", TRIGGER)], ids=["reset", "half"]
 )
-def test_a_fault_that_passes_starts_one_run_and_nobody_notices(
+def test_a_fault_that_passes_starts_one_run_and_no_one_notices(
     server: AirflowServer, fault: Fault
 ) -> None:
     before = count_runs(server)

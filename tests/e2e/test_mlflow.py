@@ -24,7 +24,7 @@ FOR_EVER = 10**9
 def coffee(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Coffee]:
-    """The example in the sandbox, on each Airflow, with an MLflow server that nobody has used."""
+    """The example in the sandbox, on each Airflow, with an MLflow server that no one has used."""
     folder = tmp_path_factory.mktemp("coffee")
     with (
         mlflow_server(folder / "mlflow") as server,
@@ -35,14 +35,14 @@ def coffee(
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A server that wants a name and a password."""
+    """A server that requires a name and a password."""
     with mlflow_server(tmp_path_factory.mktemp("locked"), basic_auth=True) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def deleted(coffee: Coffee) -> str:
-    """The id of the experiment, which somebody has deleted."""
+    """The id of the experiment, which someone has deleted."""
     if EXPERIMENT not in coffee.mlflow.experiments():
         coffee.mlflow.create_experiment(EXPERIMENT)
     experiment_id = str(coffee.mlflow.experiment(EXPERIMENT)["experiment_id"])
@@ -138,7 +138,7 @@ def test_a_node_that_fails_makes_the_run_failed_though_another_ends_later_and_we
 
 
 @pytest.mark.parametrize("how", ["in Airflow", "by Ctrl-C"])
-def test_a_run_that_somebody_ends_is_killed_in_mlflow_too(coffee: Coffee, how: str) -> None:
+def test_a_run_that_someone_ends_is_killed_in_mlflow_too(coffee: Coffee, how: str) -> None:
     with coffee.held("--cancel-on-interrupt") as (running, run_id):
         if how == "by Ctrl-C":
             running.interrupt()
@@ -157,13 +157,13 @@ def test_a_run_that_somebody_ends_is_killed_in_mlflow_too(coffee: Coffee, how: s
 def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made(
     coffee: Coffee,
 ) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
+    unused = f"http://127.0.0.1:{free_port()}"
 
-    done = coffee.run_once(mlflow=nobody)
+    done = coffee.run_once(mlflow=unused)
 
     assert done.code == 1, done.text
     assert "Error: start_mlflow_run failed: " in done.text
-    assert f"MLflow at {nobody} did not answer: " in done.text
+    assert f"MLflow at {unused} did not answer: " in done.text
     assert "Check that it is up and that Airflow's workers reach it at this address." in done.text
     states = coffee.states("coffee", done.run_id)
     assert states.pop("start_mlflow_run") == "failed"
@@ -195,7 +195,7 @@ def test_with_the_server_down_at_the_end_the_run_is_a_success_whose_last_task_fa
         }
         assert coffee.mlflow_run(run_id).status == "RUNNING"
 
-        # When the server is back, somebody clears the task.
+        # When the server is back, someone clears the task.
         proxy.faults.remove(down)
         coffee.clear(done.dag_id, run_id, "end_mlflow_run")
         coffee.wait_for_end(done.dag_id, run_id)

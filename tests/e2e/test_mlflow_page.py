@@ -37,7 +37,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def coffee(tmp_path: Path) -> Iterator[Coffee]:
-    """The example in the sandbox, with an MLflow server that nobody has used."""
+    """The example in the sandbox, with an MLflow server that no one has used."""
     with (
         mlflow_server(tmp_path / "mlflow") as server,
         coffee_in(Path(sys.executable), tmp_path / "project", server) as found,

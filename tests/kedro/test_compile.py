@@ -138,6 +138,6 @@ def test_parameters_that_cannot_be_read_are_one_message(
         dags(configured)
 
 
-def test_parameters_that_nobody_shows_are_not_read(project: ProjectFolder) -> None:
+def test_parameters_that_no_one_shows_are_not_read(project: ProjectFolder) -> None:
     project.write("conf/base/parameters.yml", "seed: ${missing}\n")
     assert "Param(" not in compiled(project)

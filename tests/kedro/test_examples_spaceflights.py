@@ -1,4 +1,4 @@
-"""The two example projects do what their pages say, in copies that hold nothing but raw data."""
+"""The two example projects do what their pages say, in copies that hold only raw data."""
 
 from __future__ import annotations
 

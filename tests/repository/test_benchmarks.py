@@ -1,4 +1,4 @@
-"""What `make bench` measures with is itself right; what it measures is no test."""
+"""What `make bench` measures with is itself right; what it measures is not a test."""
 
 import ast
 import os
@@ -105,6 +105,6 @@ def test_a_call_to_the_mlflow_servers_of_the_benchmark_is_counted() -> None:
     assert server.number == 2
 
 
-def test_nobody_answers_at_the_address_that_the_benchmark_takes_for_no_server() -> None:
+def test_no_one_answers_at_the_address_that_the_benchmark_takes_for_no_server() -> None:
     with unused() as server, pytest.raises(requests.ConnectionError, match="refused"):
         requests.get(server.url, timeout=60)

@@ -182,7 +182,7 @@ def test_the_demo_installs_a_part_of_the_working_environment(python: str) -> Non
     assert demo.items() < everything.items()
 
 
-def test_the_second_airflow_stands_alone() -> None:
+def test_the_second_airflow_is_alone_in_its_environment() -> None:
     versions = locked("airflow2.txt", "3.12")
     assert versions["apache-airflow"].startswith("2.11.")
     assert "apache-airflow-providers-cncf-kubernetes" in versions

@@ -49,7 +49,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     server: Gcs | S3
     if request.param == "gs":
         server = request.getfixturevalue("gcs_server")
-        # What FSSPEC_GS_TOKEN=anon says to a new process: the emulator knows no accounts.
+        # What FSSPEC_GS_TOKEN=anon says to a new process: the emulator has no accounts.
         monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
         variable = "STORAGE_EMULATOR_HOST"
     else:
@@ -130,14 +130,14 @@ def test_a_server_that_is_down_cannot_be_read_from(store: Store) -> None:
 
 
 @pytest.mark.parametrize("store", ["s3"], indirect=True)
-def test_who_may_not_read_is_told_how_to_get_the_right(store: Store) -> None:
+def test_without_permission_to_read_the_message_says_how_to_get_it(store: Store) -> None:
     output = f"s3://{store.bucket}/dags"
     upload_dag(OLD, "d.py", output)
     assert isinstance(store.server, S3)
     with store.server.checking_identities(), pytest.raises(UploadError) as caught:
         read_dag("d.py", output)
     assert "S3 denied access" in str(caught.value)
-    assert "let that identity read what is there." in str(caught.value)
+    assert "allow that identity to read objects there." in str(caught.value)
 
 
 @pytest.mark.parametrize("store", ["gs"], indirect=True)
@@ -244,7 +244,7 @@ def test_no_credentials_at_all_says_how_to_give_them(
         upload_dag(NEW, "d.py", f"s3://{store.bucket}")
 
 
-def test_a_failure_prints_nothing_but_its_one_message(store: Store) -> None:
+def test_a_failure_prints_only_its_one_message(store: Store) -> None:
     script = (
         "import sys\n"
         "from kedro_airflow_k8s.errors import UploadError\n"

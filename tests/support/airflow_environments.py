@@ -12,7 +12,7 @@ _AIRFLOW2 = os.environ.get("AIRFLOW2_PYTHON")
 
 AIRFLOW_PYTHONS = [
     pytest.param(Path(sys.executable), id="airflow3"),
-    # `make test` too says aloud when Airflow 2.11 cannot be had for this Python.
+    # `make test` too says aloud when Airflow 2.11 is not available for this Python.
     pytest.param(
         Path(_AIRFLOW2 or "."),
         id="airflow2",

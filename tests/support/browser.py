@@ -18,7 +18,7 @@ from tests.support.waiting import WAIT_SECONDS
 needs_browser = pytest.mark.skipif(find_browser() is None, reason="there is no Chrome or Chromium")
 """Marks the tests in a browser."""
 
-# Nothing but the pages of this machine, whatever the browser or a page would like to ask for.
+# Only the pages of this machine, whatever the browser or a page would like to ask for.
 # Playwright's own options already keep it from updates and other work in the background.
 ARGUMENTS = (
     "--disable-gpu",

@@ -9,7 +9,7 @@ from kedro_airflow_k8s.compile import CompiledDag
 
 
 def compiled_dag(dag_id: str, tasks: tuple[str, ...] = ("load",), **values: Any) -> CompiledDag:
-    """A DAG whose text nobody reads."""
+    """A DAG whose text no one reads."""
     return CompiledDag(
         **{
             "dag_id": dag_id,

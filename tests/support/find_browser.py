@@ -1,7 +1,7 @@
 """The browser that the tests drive. `make test` runs this file, so that there is one if it can be.
 
 Usage: find_browser.py [--install]. Says nothing where there is a browser. With --install and
-nobody's machine in the way (a Debian container, as root) it installs one.
+no user's machine in the way (a Debian container, as root) it installs one.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ EMAIL = "runner@project.iam.gserviceaccount.com"
 
 
 class GoogleAccounts(WebServer):
-    """Gives a new id token to whoever asks: id tokens of no value, as nobody has signed them.
+    """Gives a new id token to anyone who asks: id tokens of no value, as no one has signed them.
 
     Attributes:
         tokens: Those given, in order.
@@ -46,7 +46,7 @@ class GoogleAccounts(WebServer):
         }
 
     def key_file(self, folder: Path) -> Path:
-        """The key of a service account, whose tokens are to be had here."""
+        """The key of a service account, whose tokens are available here."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         text = key.private_bytes(
             serialization.Encoding.PEM,

@@ -40,7 +40,7 @@ STOP_SECONDS = 30
 
 @dataclass(frozen=True)
 class MlflowServer:
-    """A running server, and the client of somebody who looks at it.
+    """A running server, and the client of someone who looks at it.
 
     Attributes:
         url: Its address.
@@ -170,7 +170,7 @@ def mlflow_server(
 
     Args:
         folder: For its database, its artifacts and its log.
-        basic_auth: Whether it wants the name and the password of ADMIN.
+        basic_auth: Whether it requires the name and the password of ADMIN.
         allowed_hosts: By what names it knows itself; None for those it knows anyway.
         host: By which name or address it is called; other machines see it by another than this.
     """
@@ -217,7 +217,7 @@ def _listening(host: str) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Variables for a server that knows nothing of this machine's user."""
+    """Variables for a server that does not use settings of this machine's user."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -76,7 +76,7 @@ class RecordedDag:
 
 
 class Task:
-    """Stands for any operator: keeps the keyword arguments it has, by itself or by default."""
+    """Replaces any operator: keeps the keyword arguments it has, by itself or by default."""
 
     dag: RecordedDag
 
@@ -143,7 +143,7 @@ class _Module:
 
 
 def _import(standin: _Module, name: str, *others: Any) -> Any:
-    """Import what a DAG file may import; the stand-in for all but the standard library."""
+    """Import what a DAG file may import; the stand-in for all except the standard library."""
     root = name.partition(".")[0]
     if name in IMPORTS and root in sys.stdlib_module_names:
         wanted = importlib.import_module(name)

@@ -62,7 +62,7 @@ class ScriptedAirflow(AirflowClient):
 
     @property
     def clock(self) -> Clock:
-        """The time of this Airflow, which passes only when somebody waits."""
+        """The time of this Airflow, which passes only when someone waits."""
         return Clock(lambda: self.seconds, self._sleep)
 
     def _sleep(self, seconds: float) -> None:

@@ -80,7 +80,7 @@ class S3:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # moto wants a signature on private objects and believes any.
+        # moto requires a signature on private objects and believes any.
         scope = "someone/20200101/us-east-1/s3/aws4_request"
         signature = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host"
         self.signed = {"Authorization": signature}

@@ -172,7 +172,7 @@ def functions() -> st.SearchStrategy[Callable[..., Any]]:
 
 @st.composite
 def kedro_pipelines(draw: st.DrawFn, tags: Sequence[str] = ()) -> Pipeline:
-    """A pipeline that Kedro accepts: its nodes have distinct names and make no circle."""
+    """A pipeline that Kedro accepts: its nodes have distinct names and make no cycle."""
     names = draw(
         st.lists(
             st.tuples(st.none() | node_names(), namespaces()),
@@ -324,7 +324,7 @@ def config_of(run_config: dict[str, Any]) -> PluginConfig:
 def projects(
     draw: st.DrawFn, nodes: st.SearchStrategy[tuple[PipelineNode, ...]] | None = None
 ) -> tuple[ProjectPipeline, PluginConfig]:
-    """A pipeline and a configuration that fit together, save for names that Kedro cannot find."""
+    """A pipeline and a configuration that fit together, except for names that Kedro cannot find."""
     resources = draw(st.lists(st.text("abAB0-_.", min_size=1, max_size=6), max_size=2, unique=True))
     if nodes is None:
         nodes = kedro_pipelines([f"resources.{name}" for name in resources]).map(pipeline_nodes)
@@ -364,7 +364,7 @@ def is_text(name: str) -> bool:
 def kedro_finds_node(name: str) -> bool:
     """Whether `kedro run --nodes=` reads exactly this name, by Kedro's own code.
 
-    It happens to keep commas at the beginning too; nobody should rely on that.
+    It happens to keep commas at the beginning too; no one should rely on that.
     """
     return is_text(name) and name[:1] != "," and split_node_names(None, None, name) == [name]  # type: ignore[arg-type]
 

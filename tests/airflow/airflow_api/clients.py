@@ -17,7 +17,7 @@ class Connector:
 
     Attributes:
         environ: The environment variables.
-        warnings: What the user was told.
+        warnings: The warnings for the user.
         read: How many seconds to wait for a piece of an answer.
     """
 

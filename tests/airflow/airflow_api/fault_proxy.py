@@ -1,4 +1,4 @@
-"""A proxy that stands between a client and a server, and fails as it is told to."""
+"""A proxy between a client and a server that fails on request."""
 
 from __future__ import annotations
 

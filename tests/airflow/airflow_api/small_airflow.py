@@ -17,7 +17,7 @@ class SmallAirflow:
 
     Attributes:
         version: What it says that it is.
-        dags: By id, what it tells of them beside their ids.
+        dags: By id, what it reports of them beside their ids.
         runs: In the order in which they were started.
         page: The most items it gives at once.
     """

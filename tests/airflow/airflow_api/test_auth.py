@@ -22,7 +22,7 @@ TOKEN = {"AIRFLOW_API_TOKEN": "token-of-mine"}
 
 
 class Airflow3Taking:
-    """An Airflow 3 that takes some bearer tokens, and lets nobody else do anything."""
+    """An Airflow 3 that takes some bearer tokens, and lets no one else do anything."""
 
     def __init__(self, *tokens: str) -> None:
         self.airflow = SmallAirflow("3.3.2")
@@ -208,7 +208,7 @@ def test_google_credentials_are_a_bearer_token_renewed_when_refused(
 
         assert client.find_dag("shop") is not None
 
-    # Composer's web server lets nobody in without, also to ask for the version.
+    # Composer's web server lets no one in without, also to ask for the version.
     assert server.requests[0].headers["Authorization"] == "Bearer ya29.first-token"
     assert len(token_server.requests) == 2
 
@@ -256,7 +256,7 @@ AWS = AirflowAuth(type="aws", environment="shop", region="eu-central-1")
 
 @pytest.fixture
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Has AWS's library ask a server of the test, with keys that nobody else knows."""
+    """Has AWS's library ask a server of the test, with keys that no one else knows."""
 
     def use(url: str) -> None:
         settings = tmp_path / "aws"
@@ -266,7 +266,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
         )
         monkeypatch.setenv("AWS_CONFIG_FILE", str(settings))
         monkeypatch.setenv("AWS_DISABLE_HOST_PREFIX_INJECTION", "true")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-nobody")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-TEST")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
 
     return use
@@ -283,7 +283,7 @@ class Mwaa:
 
     def give(self, request: Request) -> Reply:
         assert request.parts == ["webtoken", "shop"]
-        assert "Credential=AKIA-nobody" in request.headers["Authorization"]
+        assert "Credential=AKIA-TEST" in request.headers["Authorization"]
         token = f"web-token-{len(self.web_tokens)}"
         self.web_tokens.add(token)
         return Reply(body={"WebToken": token, "WebServerHostname": "x.example.com"})
@@ -344,7 +344,7 @@ def test_what_aws_refuses_is_said_in_its_words(aws: Callable[[str], None]) -> No
     assert "hunter2" not in text
 
 
-def test_a_host_that_is_no_mwaa_is_said_so(aws: Callable[[str], None]) -> None:
+def test_a_host_that_is_not_an_mwaa_is_said_so(aws: Callable[[str], None]) -> None:
     mwaa = Mwaa("3.3.2")
     with WebServer(mwaa.give) as api, Airflow3Taking().serve() as server:
         aws(api.url)

@@ -1,4 +1,4 @@
-"""Which server answers is found out by asking, and what is no Airflow is said so."""
+"""Which server answers is found out by asking, and what is not an Airflow is said so."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_version_that_is_none_is_said_so() -> None:
         (html("<title>Zugriff verweigert</title>", 401), NotAuthenticated, "Zugriff verweigert"),
     ],
 )
-def test_what_is_no_airflow_is_one_clear_message(
+def test_what_is_not_an_airflow_is_one_clear_message(
     reply: Reply, kind: type[AirflowApiError], words: str
 ) -> None:
     with WebServer(lambda request: reply) as server, pytest.raises(kind) as caught:
@@ -138,11 +138,11 @@ def test_an_http_address_that_only_leads_to_https_says_to_write_that() -> None:
     assert "Write the host with https:// in front" in refusal(WebServer(upgrade))
 
 
-def test_redirects_in_a_circle_end_at_the_first() -> None:
-    def circle(request: Request) -> Reply:
+def test_redirects_in_a_loop_end_at_the_first() -> None:
+    def cycle(request: Request) -> Reply:
         return html("", 302, Location="/b" if request.path != "/b" else "/a")
 
-    server = WebServer(circle)
+    server = WebServer(cycle)
     refusal(server)
 
     assert {request.path for request in server.requests} == {"/api/v2/version", "/api/v1/version"}

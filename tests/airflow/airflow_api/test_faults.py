@@ -69,7 +69,7 @@ DOWN = Fault("answer", times=4, reply=html("<title>503 Service Unavailable</titl
         (DOWN, True),
     ],
 )
-def test_a_fault_that_passes_starts_one_run_and_nobody_notices(
+def test_a_fault_that_passes_starts_one_run_and_no_one_notices(
     proxy: FaultProxy, airflow: SmallAirflow, fault: Fault, served: bool
 ) -> None:
     client = Connector(read=0.2 if fault is SLOW else 30).connect(proxy.url)
@@ -238,7 +238,7 @@ def test_a_run_of_the_same_logical_date_is_a_conflict_in_the_servers_words(
 
 
 @both_versions
-def test_a_run_that_is_there_already_is_returned_as_it_stands(
+def test_a_run_that_exists_is_returned_as_it_stands(
     client: AirflowClient, airflow: SmallAirflow
 ) -> None:
     airflow.add_run("shop", "run-1", "running")
@@ -262,7 +262,7 @@ SECRET_FAULTS = [
 
 @both_versions
 @pytest.mark.parametrize("fault", SECRET_FAULTS, ids=lambda fault: str(fault.reply.status))
-def test_no_secret_is_told_whatever_the_server_repeats(
+def test_no_secret_is_reported_whatever_the_server_repeats(
     proxy: FaultProxy, client: AirflowClient, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -25,7 +25,7 @@ def test_all_generated_dags_are_listed_in_order(version: str, dags: int, page: i
     expected = [f"dag-{number:04}" for number in range(dags)]
     for number, dag_id in enumerate(reversed(expected)):
         airflow.add_dag(dag_id, f"{OURS}1.{number % 70}.0", "team")
-    airflow.add_dag("somebody's", "team", "generated-with-kedro-airflow-k8s:1.0.0")
+    airflow.add_dag("someone's", "team", "generated-with-kedro-airflow-k8s:1.0.0")
     airflow.add_dag("near", "generatedXwith_kedro_airflow_k8s:1.0.0")
     with airflow.serve() as server:
         found = [dag.dag_id for dag in Connector().connect(server.url).generated_dags()]
@@ -147,7 +147,7 @@ def test_one_known_file_of_each_bundle_is_parsed_to_find_a_new_one(allowed: int)
 
 @pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
 @pytest.mark.parametrize("refusal", [403, 404, 405])
-def test_a_server_that_does_not_let_us_ask_for_parsing_is_no_error(
+def test_a_server_that_does_not_let_us_ask_for_parsing_is_not_an_error(
     version: str, refusal: int
 ) -> None:
     airflow = SmallAirflow(version)

@@ -198,7 +198,7 @@ def test_a_new_file_is_found_by_way_of_a_known_one_on_airflow_3_only(
     assert client.request_parsing("not-there-yet") == (server.major == 3)
 
 
-def test_an_import_error_is_told_in_airflows_words_until_it_is_mended(
+def test_an_import_error_is_reported_in_airflows_words_until_it_is_fixed(
     server: AirflowServer, client: AirflowClient
 ) -> None:
     write(server, "broken_one", "task")
@@ -257,7 +257,7 @@ def test_what_is_stored_of_a_dag_says_its_start_its_form_and_its_tasks_in_their_
     assert [task.task_id for task in client.dag_tasks("stored")] == ["z", "a"]
 
 
-def test_schedules_are_told_in_words(server: AirflowServer, client: AirflowClient) -> None:
+def test_schedules_are_reported_in_words(server: AirflowServer, client: AirflowClient) -> None:
     schedules = {"s-cron": "15 4 * * 1", "s-daily": "@daily", "s-ever": "@continuous", "s-no": None}
     for dag_id, schedule in schedules.items():
         text = DAG.format(

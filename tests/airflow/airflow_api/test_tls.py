@@ -81,7 +81,7 @@ def server(context: ssl.SSLContext) -> Iterator[WebServer]:
         yield server
 
 
-def test_a_certificate_that_nobody_vouches_for_is_said_with_the_way_out(server: WebServer) -> None:
+def test_a_certificate_that_no_one_vouches_for_is_said_with_the_way_out(server: WebServer) -> None:
     connector = Connector()
     with pytest.raises(Unreachable) as caught:
         connector.connect(server.url)
@@ -152,7 +152,7 @@ def test_a_client_certificate_is_shown(
         assert Connector(tls=tls).connect(server.url).find_dag("x") is None
 
 
-def test_a_server_that_wants_a_client_certificate_is_said_so(
+def test_a_server_that_requires_a_client_certificate_is_said_so(
     context: ssl.SSLContext, ours: Certificate
 ) -> None:
     context.verify_mode = ssl.CERT_REQUIRED

@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer. A body that is no bytes is sent as JSON."""
+    """What to answer. A body that is not bytes is sent as JSON."""
 
     status: int = 200
     body: Any = b""

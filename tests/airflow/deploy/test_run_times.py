@@ -176,7 +176,7 @@ def test_times_are_shown_on_the_clocks_of_the_zone() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["@once", "@continuous"])
-def test_what_has_no_times_is_told_in_words(schedule: str) -> None:
+def test_what_has_no_times_is_reported_in_words(schedule: str) -> None:
     now = datetime(2026, 10, 23, tzinfo=timezone.utc)
     assert next_runs(schedule, "UTC", date(2021, 1, 1), now) == []
     assert passed_run(schedule, "UTC", date(2021, 1, 1), now, intervals=False) is None
@@ -186,6 +186,6 @@ def test_what_has_no_times_is_told_in_words(schedule: str) -> None:
     assert later == f"{words}, from 2027-01-01 on"
 
 
-def test_without_a_schedule_somebody_has_to_start_it() -> None:
+def test_without_a_schedule_someone_has_to_start_it() -> None:
     now = datetime(2026, 10, 23, tzinfo=timezone.utc)
     assert run_times(None, "UTC", date(2021, 1, 1), now) == ["only when one is triggered"]

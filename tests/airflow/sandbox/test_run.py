@@ -118,11 +118,11 @@ def test_a_connection_of_the_users_never_leads_to_a_real_cluster(
 
     assert ran.returncode == 0, ran.stdout
     (kept,) = (project.parent / "tmp").iterdir()
-    # Nothing but the volume: neither settings nor what opens the cluster.
+    # Only the volume: neither settings nor what opens the cluster.
     assert [path.name for path in kept.iterdir()] == ["volumes"]
 
 
-def test_a_broken_copy_of_the_database_is_made_anew(
+def test_a_broken_copy_of_the_database_is_made_again(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

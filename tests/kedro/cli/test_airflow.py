@@ -94,7 +94,7 @@ def test_schedule_uploads_and_tells_the_next_three_times(project: ProjectFolder)
     assert lines[-3] == "Schedule: 30 6 * * 1-5, time zone Europe/Warsaw"
     assert lines[-2].startswith("Uploaded DAG shop to ")
     time = r"\d{4}-\d\d-\d\d 06:30 CES?T"
-    # Without a host, nobody knows whether it is paused.
+    # Without a host, no one knows whether it is paused.
     assert re.fullmatch(
         f"Next run, unless the DAG is new or paused in Airflow: {time}, then {time} and {time}",
         lines[-1],
@@ -108,7 +108,7 @@ def test_schedule_uploads_and_tells_the_next_three_times(project: ProjectFolder)
         ("@once", "once, as soon as the DAG is not paused"),
     ],
 )
-def test_schedules_without_times_are_told_in_words(
+def test_schedules_without_times_are_reported_in_words(
     project: ProjectFolder, cron: str, words: str
 ) -> None:
     out = str(project.path / "out")

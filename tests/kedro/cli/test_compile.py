@@ -67,7 +67,7 @@ def constant(source: str, name: str) -> object:
 
 
 def kedro_run(source: str) -> list[str]:
-    """What the pods of the first Kedro task are told to run: `kedro` and its arguments."""
+    """The command of the pods of the first Kedro task: `kedro` and its arguments."""
     tasks = run_dag_file(source).tasks.values()
     (arguments, *_) = (
         task.keywords["arguments"] for task in tasks if "run" in task.keywords.get("arguments", ())
@@ -462,7 +462,7 @@ def test_upload_without_an_output_asks_for_one(project: ProjectFolder) -> None:
     refused(project.kedro("airflow-k8s", "upload-pipeline"), "Where should the DAG go?", "--output")
 
 
-def test_an_upload_that_fails_says_so_and_leaves_what_was_there(
+def test_an_upload_that_fails_says_so_and_leaves_the_old_file(
     project: ProjectFolder, tmp_path: Path
 ) -> None:
     upload_dag("old = 1\n", "shop.py", str(tmp_path / "airflow"))

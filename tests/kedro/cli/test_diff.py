@@ -132,7 +132,7 @@ def test_the_pipeline_and_the_environment_are_those_of_an_upload(
     assert "New DAG shop.sales" in found.stdout
 
 
-def test_a_file_that_somebody_else_put_there_is_compared_as_text(
+def test_a_file_that_someone_else_put_there_is_compared_as_text(
     project: ProjectFolder, out: Path
 ) -> None:
     (out / "shop.py").write_text("print('mine')\n")
@@ -204,7 +204,7 @@ def test_a_failure_that_click_found_has_exit_code_2_too(
         assert diff(project, out).exit_code == 2
 
 
-def test_ctrl_c_is_no_answer(
+def test_ctrl_c_is_not_an_answer(
     project: ProjectFolder, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -196,7 +196,7 @@ def test_variables_of_a_configuration_that_exists_are_set_too(
 # --- files for CI services and the image ------------------------------------------------------
 
 
-def test_a_gitlab_pipeline_that_is_there_stays_and_is_told_what_to_include(
+def test_an_existing_gitlab_pipeline_stays_and_init_says_what_to_include(
     project: ProjectFolder,
 ) -> None:
     own = project.write(".gitlab-ci.yml", "lint:\n  script: make lint\n")
@@ -339,7 +339,7 @@ def test_a_project_in_a_folder_of_a_repository_has_its_workflows_at_the_top(
     assert not (project.path / ".github").exists()
 
 
-# --- what is there already --------------------------------------------------------------------
+# --- what exists already ---------------------------------------------------------------------
 
 
 def test_a_second_time_it_refuses_and_names_the_way_out(project: ProjectFolder) -> None:
@@ -365,7 +365,7 @@ def test_a_file_of_another_kind_counts_as_there(project: ProjectFolder, name: st
     assert snapshot(project) == before
 
 
-def test_files_can_be_added_to_a_configuration_that_is_there(project: ProjectFolder) -> None:
+def test_files_can_be_added_to_a_configuration_that_exists(project: ProjectFolder) -> None:
     project.config(
         """
         host: https://mine.example.com
@@ -492,7 +492,7 @@ def test_a_loader_of_the_projects_own_says_where_passwords_are(project: ProjectF
     assert image_lacks(project, "conf/base/keys.yml")
 
 
-def test_a_pattern_for_passwords_that_fits_the_catalog_is_told(project: ProjectFolder) -> None:
+def test_a_pattern_for_passwords_that_fits_the_catalog_is_reported(project: ProjectFolder) -> None:
     project.settings("""
         CONFIG_LOADER_ARGS = {
             "base_env": "base",
@@ -654,7 +654,7 @@ def test_an_empty_variable_before_the_address_is_noticed(project: ProjectFolder)
 
 
 @pytest.mark.parametrize("env", ["..", "../x", "/abs", "a//b", ".", "a/../b", "a\nb", " "])
-def test_an_environment_that_is_no_folder_of_the_configuration_is_refused(
+def test_an_environment_that_is_not_a_folder_of_the_configuration_is_refused(
     project: ProjectFolder, env: str
 ) -> None:
     before = snapshot(project)
@@ -671,7 +671,7 @@ def test_outside_a_project_it_says_so(project: ProjectFolder, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="root writes anywhere")
-def test_a_project_that_is_read_only_is_told(project: ProjectFolder) -> None:
+def test_a_project_that_is_read_only_is_reported(project: ProjectFolder) -> None:
     before = snapshot(project)
     folders = [project.path, *(path for path in project.path.rglob("*") if path.is_dir())]
     for folder in folders:

@@ -145,7 +145,7 @@ def test_findings_of_all_pipelines_name_theirs(sound: ProjectFolder) -> None:
     assert codes(sound, "-p", "stock") == []
 
 
-def test_a_dataset_of_another_pipeline_is_told_with_that(sound: ProjectFolder) -> None:
+def test_a_dataset_of_another_pipeline_is_reported_with_that(sound: ProjectFolder) -> None:
     sound.pipeline("stock", STOCK.replace('"goods"', '"totals"'))
     sound.write("conf/base/catalog.yml", MEMORY)
     assert codes(sound) == []

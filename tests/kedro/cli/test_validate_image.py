@@ -114,7 +114,7 @@ def test_an_overridden_dataset_is_a_warning_with_both_files(shop: ProjectFolder)
     assert (found["severity"], found["code"]) == ("warning", "differs-in-image")
     assert "conf/local/catalog.yml sets it" in found["problem"]
     assert "conf/base/catalog.yml" in found["consequence"]
-    # The same value twice is no difference.
+    # The same value twice is not a difference.
     shop.write("conf/local/catalog.yml", CATALOG)
     assert findings(shop) == []
 

@@ -134,7 +134,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Pod:
-    """What the pod of a task is told: nodes and environment, after Airflow and the kubelet."""
+    """What the pod of a task gets: nodes and environment, after Airflow and the kubelet."""
 
     nodes: tuple[str, ...]
     environment: Mapping[str, str]

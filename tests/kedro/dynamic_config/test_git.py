@@ -227,7 +227,7 @@ def test_an_upload_from_a_clean_tree_is_clean_however_often(
 
 
 @pytest.mark.parametrize("name", ["dags/notes.txt", "dags/deep/x.py", "src/shop/new.py", "x.txt"])
-def test_what_is_no_dag_counts_wherever_the_dags_go(project: ProjectFolder, name: str) -> None:
+def test_what_is_not_a_dag_counts_wherever_the_dags_go(project: ProjectFolder, name: str) -> None:
     sha = commit_all(project.path)
     project.write("dags/shop.py", "")
     assert describe_commit(project.path, project.path / "dags") == sha

@@ -295,7 +295,7 @@ def test_compile_and_catalog_commands_find_them_too(
     assert project.dags().keys() == {"by-default.py"}
     assert 'description="0123456"' in dag
     assert '"123456Mi"' in dag or '"0123456Mi"' in dag
-    # The files of the pods use it, and these know no git.
+    # The files of the pods use it, and these have no git.
     assert f'"KEDRO_CONFIG_COMMIT_ID": "{sha}"' in dag
     assert "KEDRO_CONFIG_BUCKET" not in dag
     assert "[config-variable] variable KEDRO_CONFIG_BUCKET" in compiled.stderr

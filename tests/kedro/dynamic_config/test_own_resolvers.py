@@ -74,5 +74,5 @@ def check_own(settings: str, kedro: KedroEnvironment, tmp_path: Path) -> None:
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     (dag,) = project.dags().values()
     assert 'description="own told at own stage in test"' in dag
-    # Nothing is to be missed in pods: the project's own is no variable.
+    # Nothing is to be missed in pods: the project's own is not a variable.
     assert "KEDRO_CONFIG_REGION" not in compiled.stderr

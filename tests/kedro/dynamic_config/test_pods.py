@@ -136,7 +136,7 @@ def test_a_variable_that_pods_would_lack_is_one_finding_with_its_files(
         "secrets: [{secret: whole}]",
     ],
 )
-def test_a_variable_that_the_configuration_may_give_is_no_finding(
+def test_a_variable_that_the_configuration_may_give_is_not_a_finding(
     given: str, project: ProjectFolder
 ) -> None:
     use(project, "${kedro_config:bucket}", file="conf/base/mlflow.yml")

@@ -81,7 +81,7 @@ def test_a_name_without_a_value_is_one_message_with_both_ways_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.b", "a-b"])
-def test_a_name_that_no_shell_can_set_is_told_what_names_are(name: str) -> None:
+def test_a_name_that_no_shell_can_set_is_refused_with_what_names_are(name: str) -> None:
     with pytest.raises(InterpolationResolutionError) as caught:
         resolved(f"${{kedro_config:{name}}}")
     assert str(caught.value).splitlines()[0] == (
@@ -92,13 +92,13 @@ def test_a_name_that_no_shell_can_set_is_told_what_names_are(name: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["a,b,c", "a,b, c,d"])
-def test_a_default_with_a_bare_comma_is_told_to_be_put_in_quotes(arguments: str) -> None:
+def test_a_default_with_a_bare_comma_must_be_put_in_quotes(arguments: str) -> None:
     with pytest.raises(InterpolationResolutionError, match=r"Put a default with a comma in quotes"):
         resolved(f"${{kedro_config:{arguments}}}")
 
 
 @pytest.mark.parametrize("name", ["true", "null", "1e5", "1.5", "''", "[a]"])
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_what_is_not_a_name_is_refused(name: str) -> None:
     with pytest.raises(InterpolationResolutionError, match="is not a name for"):
         resolved(f"${{kedro_config:{name},default}}")
 
@@ -119,7 +119,7 @@ def test_registering_again_warns_of_nothing_and_changes_nothing() -> None:
 def test_variables_of_the_machine_without_the_prefix_are_not_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BUCKET", "of somebody else")
+    monkeypatch.setenv("BUCKET", "of someone else")
     assert resolved("${kedro_config:bucket,none}") == "none"
 
 

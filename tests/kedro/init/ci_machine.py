@@ -47,7 +47,7 @@ class Machine:
         self.environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
 
     def install_python(self) -> None:
-        """Make an environment with pip that finds the libraries of this one, but for the plugin.
+        """Make an environment with pip that finds the libraries of this one, except the plugin.
 
         Of the editable installation of this repository it sees the name, not the modules. pip
         asks no package index: what the requirements name beside the plugin is there.
@@ -98,10 +98,10 @@ class Machine:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Call git as somebody, with nothing of this machine's configuration."""
+    """Call git as someone, with nothing of this machine's configuration."""
     settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     for role in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{role}_NAME": "Somebody", f"GIT_{role}_EMAIL": "somebody@example.com"}
+        settings |= {f"GIT_{role}_NAME": "Someone", f"GIT_{role}_EMAIL": "someone@example.com"}
     others = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     done = subprocess.run(
         ["git", *arguments], cwd=folder, env=others | settings, capture_output=True, check=True

@@ -1,7 +1,7 @@
 """Reads the settings that are switched off in a commented YAML file.
 
 `#key: value` is such a setting, with the lines below it whose `#` is in the same column and has two
-blanks or more behind it. `# Text` explains.
+spaces or more behind it. `# Text` explains.
 """
 
 from __future__ import annotations

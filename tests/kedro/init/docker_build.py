@@ -63,7 +63,7 @@ class Image:
 
     @property
     def root(self) -> Path:
-        """What stands for `/` of the image."""
+        """What replaces `/` of the image."""
         return self.machine.folder / "image"
 
     @property

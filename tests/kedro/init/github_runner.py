@@ -76,7 +76,7 @@ class Push:
     def context(self) -> dict[str, str]:
         """What expressions call `github`."""
         return {
-            "actor": "somebody",
+            "actor": "someone",
             "ref": f"refs/heads/{self.branch}",
             "ref_name": self.branch,
             "repository": self.repository,
@@ -96,7 +96,7 @@ class Workflow:
         text: The file.
         push: What is pushed.
         folder: A folder for the machines of the jobs.
-        outputs: What the jobs so far have handed on.
+        outputs: What the jobs so far have passed on.
         machines: The machines of the jobs so far.
         used: The actions of each job so far, with their values.
     """

@@ -83,12 +83,12 @@ class Pipeline:
     variables: dict[str, str] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
 
-    def run_job(self, name: str, **handed_on: str) -> int:
+    def run_job(self, name: str, **passed_on: str) -> int:
         """Run a job on a machine of its own, and give its exit code.
 
         Args:
             name: The job.
-            **handed_on: Variables that jobs before it have handed on.
+            **passed_on: Variables that jobs before it have passed on.
         """
         job = read_pipeline(self.text)[name]
         machine = self.machines[name] = Machine(self.folder / name)
@@ -102,7 +102,7 @@ class Pipeline:
             "CI_COMMIT_SHA": commit,
             "CI_DEFAULT_BRANCH": "main",
             "CI_PROJECT_DIR": str(machine.workspace),
-            **handed_on,
+            **passed_on,
         }
         for key, value in job.get("variables", {}).items():
             known[key] = _VARIABLE.sub(lambda f: f[1] or known.get(f[2], ""), value)

@@ -15,7 +15,7 @@ NAME = "Rocket Science"
 PACKAGE = "rocket_science"
 FOLDER = "rocket-science"
 
-# What `init` has to make anew.
+# What `init` has to make again.
 _LEFT_OUT = ("airflow-k8s.yaml", "Dockerfile", ".dockerignore", "dags", "__pycache__", "0[2-8]_*")
 
 
@@ -55,7 +55,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def kedro(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Call `kedro` in a folder as from a terminal, but with nobody to answer questions."""
+    """Call `kedro` in a folder as from a terminal, but with no one to answer questions."""
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=folder,

@@ -272,9 +272,9 @@ def test_the_image_of_the_configuration_is_checked_built_and_named_by_its_variab
     assert f"docker buildx imagetools create {tag}\n" in workflow.machines["image"].said
 
 
-def done(pipeline: Pipeline, job: str, **handed_on: str) -> str:
+def done(pipeline: Pipeline, job: str, **passed_on: str) -> str:
     """What a job has said that went well."""
-    code = pipeline.run_job(job, **handed_on)
+    code = pipeline.run_job(job, **passed_on)
     said = "\n".join(pipeline.machines[job].said)
     assert code == 0, said
     return said

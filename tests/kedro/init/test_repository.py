@@ -58,7 +58,7 @@ def test_without_it_a_usual_name_is_taken_and_never_the_branch_that_is_out(folde
     assert default_branch(folder) == "main"
 
 
-def test_git_can_be_told_which_one_it_is(folder: Path, tmp_path: Path) -> None:
+def test_git_can_say_which_one_it_is(folder: Path, tmp_path: Path) -> None:
     commit(folder, "main", "develop")
     clone = tmp_path / "clone"
     clone.mkdir()

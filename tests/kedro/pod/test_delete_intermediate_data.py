@@ -114,7 +114,7 @@ def test_more_files_than_one_request_deletes_are_deleted(
         ("s3://bucket/run/..", "has one of the characters"),
     ],
 )
-def test_what_is_no_folder_of_a_run_is_refused(
+def test_what_is_not_a_folder_of_a_run_is_refused(
     root: str, reason: str, delete: Callable[[str], str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -124,7 +124,7 @@ def test_what_is_no_folder_of_a_run_is_refused(
     assert reason in str(caught.value)
 
 
-def test_a_store_that_fails_is_told_without_secrets(
+def test_a_store_that_fails_is_reported_without_secrets(
     delete: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = "<Error><Code>AccessDenied</Code><Message>not with secret-of-someone</Message></Error>"

@@ -115,7 +115,7 @@ def test_threads_share_a_token(proxy: FaultProxy, google: GoogleAccounts) -> Non
 ONE = "import mlflow; mlflow.MlflowClient().get_experiment_by_name('Default')"
 
 
-def test_an_image_without_google_auth_is_told_what_it_lacks(
+def test_an_image_without_google_auth_says_what_it_lacks(
     proxy: FaultProxy, google: GoogleAccounts
 ) -> None:
     code = f"import sys; sys.modules['google.auth.transport.requests'] = None; {ONE}"
@@ -131,7 +131,7 @@ def test_an_image_without_google_auth_is_told_what_it_lacks(
     assert proxy.requests == []
 
 
-def test_a_pod_without_a_google_account_is_told_how_it_gets_one(
+def test_a_pod_without_a_google_account_says_how_it_gets_one(
     proxy: FaultProxy, google: GoogleAccounts
 ) -> None:
     nowhere = {"GCE_METADATA_IP": f"127.0.0.1:{free_port()}"}

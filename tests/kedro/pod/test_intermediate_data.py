@@ -44,7 +44,7 @@ def _root(
         )
         server.make_bucket(bucket)
         use(access(server), monkeypatch)
-        yield f"{request.param}://{bucket}/handed on/run=1"
+        yield f"{request.param}://{bucket}/passed on/run=1"
 
 
 def files(root: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_another_object_of_the_same_name_loads_what_one_has_saved(root: str, val
     assert files(root) == ["x.pickle"]
 
 
-def test_what_is_saved_again_replaces_what_was_there(root: str) -> None:
+def test_what_is_saved_again_replaces_the_old_data(root: str) -> None:
     dataset = IntermediateDataset("x", root)
     dataset.save("a" * 1000)
     dataset.save("b")
@@ -140,7 +140,7 @@ def test_closures_and_classes_made_in_functions_are_stored_by_cloudpickle(root: 
 
 def test_what_nothing_can_pickle_names_dataset_node_reason_and_the_way_out(root: str) -> None:
     dataset = IntermediateDataset("connection", root, node="connect")
-    dataset.save("what was there")
+    dataset.save("the old data")
 
     with pytest.raises(DatasetError) as caught:
         dataset.save([np.zeros(100_000), threading.Lock()])
@@ -152,11 +152,11 @@ def test_what_nothing_can_pickle_names_dataset_node_reason_and_the_way_out(root:
     assert "`grouping: memory`" in message
     assert "`{type: MemoryDataset, copy_mode: assign}`" in message
     assert "all nodes that read it in one task" in message
-    assert dataset.load() == "what was there"
+    assert dataset.load() == "the old data"
     assert files(root) == ["connection.pickle"]
 
 
-def test_an_object_too_deep_for_pickle_is_told_and_does_not_end_the_process(root: str) -> None:
+def test_an_object_too_deep_for_pickle_is_reported_and_does_not_end_the_process(root: str) -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -175,7 +175,7 @@ def test_what_is_not_there_says_which_task_to_run(root: str) -> None:
     assert "has not run in this DAG run" in message
 
 
-def test_a_file_of_somebody_else_is_not_loaded(root: str) -> None:
+def test_a_file_of_someone_else_is_not_loaded(root: str) -> None:
     IntermediateDataset("x", root).save(1)
     overwrite(root, "x.pickle", pickle.dumps(1))
 
@@ -183,7 +183,7 @@ def test_a_file_of_somebody_else_is_not_loaded(root: str) -> None:
         IntermediateDataset("x", root).load()
 
 
-def test_a_class_that_the_reading_image_lacks_is_told(root: str) -> None:
+def test_a_class_that_the_reading_image_lacks_is_reported(root: str) -> None:
     sys.modules["of_the_other_image"] = module = type(sys)("of_the_other_image")
     module.Thing = type("Thing", (), {"__module__": "of_the_other_image"})  # type: ignore[attr-defined]
     IntermediateDataset("x", root).save(module.Thing())
@@ -212,7 +212,7 @@ class Stopping:
         raise TaskTerminated("now")
 
 
-def test_being_asked_to_stop_while_saving_keeps_what_was_there(root: str) -> None:
+def test_being_asked_to_stop_while_saving_keeps_the_old_data(root: str) -> None:
     dataset = IntermediateDataset("x", root)
     dataset.save("before")
 

@@ -27,7 +27,7 @@ except DatasetError as error:
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become someone else")
 def test_a_volume_of_another_user_names_the_setting(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     # Relative: that user need not be able to come here from the root of all folders.
@@ -85,7 +85,7 @@ def test_an_address_of_no_use_names_the_setting(root: str) -> None:
         IntermediateDataset("x", root).save(1)
 
 
-def test_a_store_that_refuses_is_told_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_refuses_is_reported_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = "<Error><Code>AccessDenied</Code><Message>not with secret-of-someone</Message></Error>"
     with faulty(403, answer) as server:
         use(s3_access(server.url), monkeypatch)

@@ -37,7 +37,7 @@ def pod(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         ("10", "is too old for this DAG", "Build and push the image again"),
     ],
 )
-def test_a_dag_and_an_image_of_different_contracts_are_told_before_anything_runs(
+def test_a_dag_and_an_image_of_different_contracts_are_reported_before_anything_runs(
     tmp_path: Path, contract: str, problem: str, fix: str
 ) -> None:
     done = pod(tmp_path, "run", "--nodes=a", KEDRO_AIRFLOW_K8S_CONTRACT=contract)
@@ -207,7 +207,7 @@ def test_settings_that_disable_our_hooks_end_a_task_that_others_wait_for_before_
 
 
 @pytest.mark.parametrize("disabled", ["another-plugin", "kedro_airflow_k8s"])
-def test_settings_by_which_kedro_does_not_disable_our_hooks_are_no_hindrance(
+def test_settings_by_which_kedro_does_not_disable_our_hooks_are_not_a_hindrance(
     maker: ProjectFolder, disabled: str, tmp_path: Path
 ) -> None:
     maker.settings(f'DISABLE_HOOKS_FOR_PLUGINS = ["{disabled}"]\n')

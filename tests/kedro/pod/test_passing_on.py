@@ -177,7 +177,7 @@ class Kept(MemoryDataset):
 """
 
 
-def test_a_task_that_runs_again_takes_what_is_there(shop: ProjectFolder) -> None:
+def test_a_task_that_runs_again_takes_existing_data(shop: ProjectFolder) -> None:
     run = Run(shop)
     run.task("make", hands_on=("numbers", "train.model"))
     for _ in range(2):
@@ -202,7 +202,7 @@ def test_only_missing_outputs_skips_what_the_store_has(shop: ProjectFolder) -> N
     assert (shop.path / "made").read_text() == "xx"
 
 
-def test_a_task_whose_input_nobody_has_made_says_so(shop: ProjectFolder) -> None:
+def test_a_task_whose_input_no_one_has_made_says_so(shop: ProjectFolder) -> None:
     done = Run(shop).attempt("double")
 
     assert done.returncode == 1
@@ -211,7 +211,7 @@ def test_a_task_whose_input_nobody_has_made_says_so(shop: ProjectFolder) -> None
     assert "has not run in this DAG run" in said
 
 
-def test_a_parameter_that_is_missing_is_no_intermediate_data(shop: ProjectFolder) -> None:
+def test_a_parameter_that_is_missing_is_not_intermediate_data(shop: ProjectFolder) -> None:
     shop.write("conf/base/parameters.yml", "other: 2\n")
     run = Run(shop)
     run.task("make", hands_on=("numbers", "train.model"))

@@ -105,7 +105,7 @@ def test_frames_series_and_read_only_arrays_come_back_as_they_were() -> None:
     found.loc[0, "number"] = -1.0
 
 
-def test_an_array_that_stands_there_twice_is_one_array_again() -> None:
+def test_an_array_that_occurs_twice_is_one_array_again() -> None:
     array = np.arange(100_000)
     data = written([array, array])
 
@@ -171,7 +171,9 @@ def test_reading_a_large_array_takes_the_memory_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [threading.Lock(), (i for i in "ab"), lambda: 1])
-def test_what_pickle_does_not_take_is_told_from_what_the_file_does_not(value: object) -> None:
+def test_what_pickle_does_not_take_is_not_mistaken_for_what_the_file_does_not(
+    value: object,
+) -> None:
     with pytest.raises(NotPicklableError) as caught:
         written(value)
 
@@ -187,7 +189,7 @@ def test_cloudpickle_writes_the_same_kind_of_file() -> None:
 
 
 @pytest.mark.parametrize("room", [0, 10, 100, 50_000])
-def test_a_full_disk_is_no_fault_of_the_object(room: int) -> None:
+def test_a_full_disk_is_not_a_fault_of_the_object(room: int) -> None:
     class Full(io.BytesIO):
         def write(self, data: Any) -> int:
             if self.tell() + len(data) > room:
@@ -233,7 +235,7 @@ def test_other_files_are_never_read(data: bytes) -> None:
         loaded(pickle.dumps(data))
 
 
-def test_parts_that_do_not_add_up_are_told() -> None:
+def test_parts_that_do_not_add_up_are_reported() -> None:
     with pytest.raises(NotReadableError, match="do not add up"):
         loaded(WHOLE[:1000] + WHOLE[2000:])
 
@@ -245,7 +247,7 @@ def test_a_file_of_another_version_says_what_to_do() -> None:
         loaded(data)
 
 
-def test_a_file_that_ends_while_it_is_read_is_told() -> None:
+def test_a_file_that_ends_while_it_is_read_is_reported() -> None:
     class Short(io.BytesIO):
         def readinto(self, buffer: Any) -> int:
             return 0

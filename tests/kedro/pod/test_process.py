@@ -15,7 +15,7 @@ from tests.kedro.pod.kedro_processes import Running, kedro_arguments, running
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as in a container")
 
-# Where WAIT stands the code says that it is there, and then waits until somebody opens a pipe.
+# Where WAIT stands the code says that it is there, and then waits until someone opens a pipe.
 WAIT = """
     print("IT RUNS", flush=True)
     Path("go").read_text()
@@ -80,7 +80,7 @@ class Project:
         path.write_text("\n".join(lines) + "\n")
 
     def replace(self, module: str, old: str, new: str) -> None:
-        """Change a module that is there."""
+        """Change a module that exists."""
         path = self.folder / "src" / "tiny" / f"{module}.py"
         text = path.read_text()
         assert old in text

@@ -166,7 +166,7 @@ def test_broken_yaml_is_an_error_with_its_file_and_place(
     refused(project.compile(), "base/airflow-k8s.yaml", "environment 'local'", cause)
 
 
-def test_what_is_no_text_is_an_error_with_its_file(project: ProjectFolder) -> None:
+def test_what_is_not_text_is_an_error_with_its_file(project: ProjectFolder) -> None:
     project.config("").write_bytes(b"run_config: \xff\n")
     refused(project.compile(), "base/airflow-k8s.yaml", "utf-8")
 

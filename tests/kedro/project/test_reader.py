@@ -318,7 +318,7 @@ def test_the_compiled_command_is_one_that_this_kedro_runs(
     project.write("conf/base/parameters.yml", "a: 1\n")
     arguments = run_dag_file(compiled(project, "-p", "stock")).tasks["count"].keywords["arguments"]
     assert arguments[0] == "python"
-    # What is left of it in a run that nobody has given parameters.
+    # What is left of it in a run that no one has given parameters.
     command = [argument.replace("{{ kedro_params() }}", "") for argument in arguments[3:]]
     result = project.kedro(*command)
     assert result.exit_code == 0, result.output

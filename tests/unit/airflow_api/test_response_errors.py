@@ -1,4 +1,4 @@
-"""The errors that responses stand for: the server's words in every form, without secrets."""
+"""The errors of responses: the server's words in every form, without secrets."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_words_of_both_formats_are_repeated(status: int, body: Any, words: s
         (418, AirflowApiError),
     ],
 )
-def test_a_status_stands_for_one_kind_of_error(status: int, kind: type[AirflowApiError]) -> None:
+def test_a_status_means_one_kind_of_error(status: int, kind: type[AirflowApiError]) -> None:
     assert type(error(status, {"detail": "words"})) is kind
 
 
@@ -114,7 +114,7 @@ def test_a_status_stands_for_one_kind_of_error(status: int, kind: type[AirflowAp
         (b"<title>404</title>", "text/html", True, None),
     ],
 )
-def test_forbidden_is_told_from_unknown(
+def test_forbidden_is_distinguished_from_unknown(
     body: Any, type_: str, accepted: bool, kind: type[AirflowApiError] | None
 ) -> None:
     status = 403 if kind else 404

@@ -17,7 +17,7 @@ from kedro_airflow_k8s.airflow_api.secrecy import Secrets
         "https://ada:hunter2@x.example.com/",
     ],
 )
-def test_what_looks_like_credentials_is_hidden_though_nobody_knows_it(text: str) -> None:
+def test_what_looks_like_credentials_is_hidden_though_no_one_knows_it(text: str) -> None:
     hidden = Secrets().hide(f"got {text} here")
 
     assert "***" in hidden

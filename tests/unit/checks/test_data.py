@@ -13,7 +13,7 @@ ENDS = stored(orders="data/01/orders.pkl", totals="s3://b/totals.pkl")
 DISABLED = {"disabled": True}
 
 
-def test_data_in_memory_between_tasks_is_lost_without_a_place_to_hand_it_on() -> None:
+def test_data_in_memory_between_tasks_is_lost_without_a_place_to_pass_it_on() -> None:
     catalog = {**stored(orders="s3://b/orders.pkl", totals="s3://b/totals.pkl")}
     found = only(check(CHAIN, catalog, volume=DISABLED), "lost-data")
     assert shown([found]) == [("lost-data", "error", "dataset 'clean_orders'")]
@@ -46,7 +46,7 @@ def test_a_declared_memory_dataset_is_lost_as_well_and_a_stored_one_is_not() -> 
     assert check(CHAIN, kept, volume=DISABLED) == []
 
 
-def test_an_output_that_nobody_reads_may_stay_in_memory() -> None:
+def test_an_output_that_no_one_reads_may_stay_in_memory() -> None:
     assert check([node("load", "", "table")], {}, volume=DISABLED) == []
 
 
@@ -63,7 +63,7 @@ def test_where_the_catalog_was_not_read_its_checks_are_not_made() -> None:
     assert check(CHAIN, None, volume=DISABLED) == []
 
 
-def test_an_input_that_nobody_makes_and_the_catalog_lacks_has_the_nearest_name() -> None:
+def test_an_input_that_no_one_makes_and_the_catalog_lacks_has_the_nearest_name() -> None:
     found = only(check(CHAIN, stored(order="data/o.pkl", totals="s3://b/t")), "unknown-dataset")
     assert shown([found]) == [("unknown-dataset", "error", "dataset 'orders'")]
     assert "Did you mean 'order'?" in found.problem

@@ -58,7 +58,7 @@ def test_errors_come_first_and_each_finding_once() -> None:
     ]
 
 
-def test_what_pipelines_have_in_common_is_told_once() -> None:
+def test_what_pipelines_have_in_common_is_reported_once() -> None:
     found = [ERROR, other("stock"), WARNING]
     assert paragraphs(found) == [
         paragraphs([ERROR])[0].replace("pipeline sales", "pipelines sales, stock"),

@@ -37,7 +37,7 @@ def test_a_project_that_is_all_right_has_no_findings() -> None:
     assert found(None) == []
 
 
-def test_an_experiment_with_two_names_is_told_with_both() -> None:
+def test_an_experiment_with_two_names_is_reported_with_both() -> None:
     (finding,) = found(experiment_name="Costs")
     assert shown([finding]) == [("mlflow-experiment", "warning", "run_config.experiment_name")]
     for part in ("'Costs'", "'shop'", "conf/base/mlflow.yml"):
@@ -61,7 +61,7 @@ def test_an_address_of_this_machine_is_a_doubt(host: str) -> None:
     assert host in finding.problem
 
 
-def test_an_mlflow_yml_that_images_lack_is_told() -> None:
+def test_an_mlflow_yml_that_images_lack_is_reported() -> None:
     (finding,) = found(replace(KEDRO, source="conf/local/mlflow.yml", in_default_env=True))
     assert shown([finding]) == [("mlflow-settings", "warning", "conf/local/mlflow.yml")]
 

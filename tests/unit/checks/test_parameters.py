@@ -76,7 +76,7 @@ def started_with(*names: str, nodes: Any = READS, project: Any = None) -> list[F
     return list(parameters.unknown_run_parameters(checked))
 
 
-def test_a_misspelt_name_of_a_run_parameter_is_told_with_the_nearest() -> None:
+def test_a_misspelt_name_of_a_run_parameter_is_reported_with_the_nearest() -> None:
     (found,) = started_with("modle.depth")
     assert found.where == "--params modle.depth"
     assert found.severity == "warning"

@@ -119,15 +119,15 @@ def test_the_order_of_tasks_follows_their_data() -> None:
     assert Order([]).is_chain
 
 
-def test_ids_that_only_a_hash_tells_apart_are_a_doubt() -> None:
+def test_ids_that_differ_only_by_a_hash_are_a_warning() -> None:
     nodes = [node("same.name", "", "x"), node("same", "", "y"), node("same.name.deep", "x y")]
     assert check(nodes, {}) == []
-    # Neither can be an id, and both are spelled the same way but for the hash.
+    # Neither can be an id, and both are spelled the same way except the hash.
     found = check([node("a<b>", "", "x"), node("a(b)", "x")], {})
     assert found == []
 
 
-def test_a_node_named_like_a_task_of_the_dag_is_told_apart_by_a_hash() -> None:
+def test_a_node_named_like_a_task_of_the_dag_gets_a_hash() -> None:
     finding = only(check([node("create_volume")], {}), "id-collision")
     assert finding.severity == "warning"
     assert finding.where.startswith("task 'create_volume-")

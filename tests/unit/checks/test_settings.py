@@ -91,7 +91,7 @@ def test_requests_that_kubernetes_takes(requests: Any, limits: Any) -> None:
 
 
 @pytest.mark.parametrize("limits", [{}, {"nvidia.com/gpu": "2"}])
-def test_a_device_is_requested_and_limited_alike(limits: dict[str, str]) -> None:
+def test_a_device_is_requested_and_limited_equally(limits: dict[str, str]) -> None:
     entry = {"requests": {"nvidia.com/gpu": "1"}, "limits": limits}
     finding = only(check_config(resources={"gpu": entry}), "device-limit")
     assert finding.fix == "Set limits.nvidia.com/gpu to 1."

@@ -94,7 +94,7 @@ def test_a_file_for_other_tasks_may_be_on_the_volume_or_on_object_storage() -> N
 RESULTS = [node("load", "", "one two"), node("use", "two", "three four@pandas five")]
 
 
-def test_results_on_the_volume_go_with_it_and_are_told_in_one_finding() -> None:
+def test_results_on_the_volume_go_with_it_and_are_reported_in_one_finding() -> None:
     catalog = stored(
         one="data/1.pkl",
         two="data/2.pkl",
@@ -243,13 +243,13 @@ def test_two_names_of_one_file_without_an_order_are_a_race() -> None:
         [node("read", "other"), node("read_too", "one")],
         [node("write", "", "one@pandas"), node("read", "one@spark")],
     ],
-    ids=["reads before", "reads after", "nobody writes", "transcoded"],
+    ids=["reads before", "reads after", "no one writes", "transcoded"],
 )
 def test_two_names_of_one_file_with_an_order_are_fine(nodes: Any) -> None:
     names = ("one", "other", "one@pandas", "one@spark")
     assert check(nodes, stored(**dict.fromkeys(names, "data/x.pkl"))) == []
 
 
-def test_two_nodes_that_write_one_file_are_told_once() -> None:
+def test_two_nodes_that_write_one_file_are_reported_once() -> None:
     nodes = [node("first", "", "one"), node("second", "", "other")]
     only(check(nodes, stored(one="s3://b/x", other="s3://b/x")), "same-file")

@@ -8,7 +8,7 @@ from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
 from tests.support.checked import check, config, node, only, shown
 
 
-def test_all_nodes_with_a_tag_that_has_no_entry_are_told_with_the_nearest() -> None:
+def test_all_nodes_with_a_tag_that_has_no_entry_are_reported_with_the_nearest() -> None:
     nodes = [
         node("a", "", "x", "resources.bigg"),
         node("b", "x", "y", "resources.bigg", "other"),

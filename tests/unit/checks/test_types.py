@@ -170,7 +170,7 @@ def test_the_type_of_a_partition_is_looked_for_as_well() -> None:
     assert found.code == "unknown-type"
 
 
-def test_one_type_of_many_datasets_is_told_once() -> None:
+def test_one_type_of_many_datasets_is_reported_once() -> None:
     names = [f"table_{index}" for index in range(9)]
     catalog = {name: {"type": "pandas.CsvDataset", "filepath": "data/x"} for name in names}
     found = [f for f in check([node("n", " ".join(names))], catalog) if f.code == "unknown-type"]

@@ -75,7 +75,7 @@ def test_something_else_than_a_word_or_a_section_is_answered_with_both() -> None
     assert "must be a name, or keys with values" in mistake({"run_config": run})
 
 
-def test_the_key_of_a_certificate_does_not_stand_alone() -> None:
+def test_the_key_of_a_certificate_needs_the_certificate() -> None:
     line = mistake({"airflow_tls": {"client_key": "key.pem"}, "run_config": {}})
 
     assert line.startswith("airflow_tls.client_key: found the text 'key.pem'; needs `client_cert")

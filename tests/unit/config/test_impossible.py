@@ -234,7 +234,7 @@ def test_one_name_for_a_field_of_the_form_and_anything_else_is_refused() -> None
     assert line.endswith("must not have duplicates: x")
 
 
-def test_the_name_under_which_runs_hold_other_parameters_is_no_field_of_the_form() -> None:
+def test_the_name_under_which_runs_hold_other_parameters_is_not_a_field_of_the_form() -> None:
     line = in_run(trigger_params=["kedro_params"])
 
     assert line.startswith("run_config.trigger_params[0].name: ")
@@ -332,7 +332,7 @@ def test_an_impossible_external_dependency_is_refused(
         "",
     ],
 )
-def test_an_address_that_is_no_base_address_is_refused(host: str) -> None:
+def test_an_address_that_is_not_a_base_address_is_refused(host: str) -> None:
     line = mistake({"host": host, "run_config": {}})
 
     assert line.startswith(f"host: found the text {host!r}; must be the base address of Airflow")

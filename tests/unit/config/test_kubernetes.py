@@ -119,7 +119,7 @@ def test_an_amount_can_be_requested(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["-1", "-500m", "1 Gi", "1gb", "1GB", "Gi", "1,5Gi", "0x10", "inf"]
 )
-def test_a_negative_amount_and_what_is_no_amount_cannot_be_requested(text: str) -> None:
+def test_a_negative_amount_and_what_is_not_an_amount_cannot_be_requested(text: str) -> None:
     assert str(k8s.quantity_reason(text)).startswith("must ")
 
 
@@ -146,7 +146,7 @@ def test_a_dns_label_is_accepted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "a_b", "-a", "a-", "a" * 64, "a b", "ä", "a\n", "a.b"])
-def test_what_is_no_dns_label_is_refused(text: str) -> None:
+def test_what_is_not_a_dns_label_is_refused(text: str) -> None:
     assert k8s.dns_label_reason(text)
 
 
@@ -156,7 +156,7 @@ def test_a_dns_name_of_several_parts_is_accepted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a..b", ".a", "a.", "a.-b", "A.b", "a_b", "a" * 254, "a\n"])
-def test_what_is_no_dns_name_is_refused(text: str) -> None:
+def test_what_is_not_a_dns_name_is_refused(text: str) -> None:
     assert not k8s.is_dns_subdomain(text)
 
 

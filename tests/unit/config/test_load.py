@@ -160,7 +160,7 @@ def test_a_time_zone_is_an_iana_name(name: str) -> None:
 def test_without_a_list_of_time_zones_utc_still_loads_and_others_say_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Such a machine cannot be had here.
+    # Such a machine is not available here.
     monkeypatch.setattr("zoneinfo.available_timezones", set)
     assert run(timezone="UTC").timezone == "UTC"
     with pytest.raises(ConfigError, match=r"no list of time zones\. `pip install tzdata`"):

@@ -196,7 +196,7 @@ def test_an_empty_file_is_called_empty(data: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [{"run_config": None}, {"output": "dags"}])
-def test_a_file_without_a_run_configuration_is_told_what_it_takes(data: Any) -> None:
+def test_a_file_without_a_run_configuration_says_what_it_needs(data: Any) -> None:
     line = mistake(data)
 
     assert line.startswith("run_config: ")
@@ -207,7 +207,7 @@ def test_a_file_without_a_run_configuration_is_told_what_it_takes(data: Any) -> 
     ("data", "found"),
     [(["a"], "a list of 1"), ([], "a list of 0"), ("a", "the text 'a'"), (5, "the number 5")],
 )
-def test_a_file_that_is_no_mapping_is_refused_by_what_it_is(data: Any, found: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_refused_by_what_it_is(data: Any, found: str) -> None:
     line = mistake(data)
 
     assert line.startswith(f"the whole file: found {found}; must be keys with values")
@@ -250,7 +250,7 @@ def test_a_value_of_the_wrong_kind_is_refused_with_what_to_write(
     assert allowed in line
 
 
-def test_a_text_that_is_a_number_or_a_truth_value_stands_for_it() -> None:
+def test_a_string_with_a_number_or_a_truth_value_counts_as_such() -> None:
     """What comes from the environment is always a text, and stays one where a text is wanted."""
     toleration = {"key": "a", "effect": "NoExecute", "tolerationSeconds": "30"}
     run = load_config(
@@ -301,7 +301,7 @@ def test_values_of_variables_are_shown_by_the_name_of_the_variable() -> None:
     assert "s3cr3t" not in mistake("s3cr3t!", secret="s3cr3t!")
 
 
-def test_a_key_that_is_no_text_is_refused_with_its_place() -> None:
+def test_a_key_that_is_not_text_is_refused_with_its_place() -> None:
     assert mistake({"run_config": {}, 1: 2}) == (
         "[1]: the key is the number 1, not a string: put it in quotes"
     )
@@ -361,7 +361,7 @@ def test_long_values_are_shortened() -> None:
     assert "..." in line
 
 
-def test_keys_with_dots_blanks_and_unprintable_characters_are_quoted() -> None:
+def test_keys_with_dots_spaces_and_unprintable_characters_are_quoted() -> None:
     assert "run_config.resources['a.b c'].labels['x\\ny']: " in in_run(
         resources={"a.b c": {"labels": {"x\ny": 1}}}
     )

@@ -91,7 +91,7 @@ def test_another_grouping_is_refused(value: Any, message: str) -> None:
         "abfss://container@account.dfs.core.windows.net/folder",
     ],
 )
-def test_data_may_be_handed_on_over_object_storage(place: str) -> None:
+def test_data_may_be_passed_on_over_object_storage(place: str) -> None:
     assert run_config(intermediate_data=place).intermediate_data == place
     assert run_config(intermediate_data=f"{place}/").intermediate_data == place
     assert accepted_by_editors(intermediate_data=place)

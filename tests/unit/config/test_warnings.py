@@ -45,7 +45,7 @@ def test_the_sample_of_the_document_has_two_doubtful_settings() -> None:
         {"resources": {"__default__": {}, "small": {}, "default_gpu_machines": {}, "default": {}}},
     ],
 )
-def test_usual_settings_are_no_reason_to_warn(keys: dict[str, Any]) -> None:
+def test_usual_settings_are_not_a_reason_to_warn(keys: dict[str, Any]) -> None:
     assert warnings_of(**keys) == []
 
 
@@ -99,7 +99,7 @@ def test_labels_that_kubernetes_refuses_are_found_with_the_reason() -> None:
             "a": {
                 "labels": {"team": "data science", "-x": "y"},
                 "node_selectors": {"pool": "a" * 64},
-                "annotations": {"Example.com/role": "any value, even with blanks", "b c": ""},
+                "annotations": {"Example.com/role": "any value, even with spaces", "b c": ""},
             }
         }
     )

@@ -108,7 +108,7 @@ def test_texts_have_double_quotes_unless_others_read_better(text: str, source: s
     assert literal(text) == source
 
 
-def test_names_and_calls_stand_for_themselves() -> None:
+def test_names_and_calls_are_not_quoted() -> None:
     call = Call("make", {"a": Expression("x"), "b": ["y"]}, ("z",))
     assert literal(call) == 'make("z", a=x, b=["y"])'
     assert literal(call, before=90).splitlines() == [

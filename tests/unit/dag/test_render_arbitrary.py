@@ -145,7 +145,7 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
 
 
 def check_passing_on(task: Task, plan: Plan, env: Mapping[str, str]) -> None:
-    """The pod is told what other tasks read, unless that is what it takes for it by itself."""
+    """The pod gets the list of what other tasks read, unless it can work that out."""
     told = env.get("KEDRO_AIRFLOW_K8S_PASSED_ON")
     if plan.storage.intermediate_data is None or task.passes_on is None:
         assert told is None
@@ -185,7 +185,7 @@ def check_edges(
     steps = [step for step in steps if step]
     ends = [{"delete_intermediate_data"} & set(dag.tasks), {"delete_volume"} & set(dag.tasks)]
     ends = [step for step in ends if step]
-    # Storage waits for the sensors too, which is no other order than without that.
+    # Storage waits for the sensors too, which is the same order as without that.
     before = {*upstream, *(sensor.task_id for sensor in plan.sensors)}
     first_end = [(before, ends[0])] if ends else []
     for earlier, later in [*pairwise(steps), *first_end, *pairwise(ends)]:
@@ -281,7 +281,7 @@ def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
 
 
 def check_source(source: str, plan: Plan) -> None:
-    """The text holds nothing but imports, the operators, constants and the tasks."""
+    """The text holds only imports, the operators, constants and the tasks."""
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
     assert called(nodes) <= CALLED | CALLED_BY_OPERATORS

@@ -13,7 +13,7 @@ from kedro_airflow_k8s.errors import NotAllowed, NotAuthenticated, RunError
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
 
-def test_the_page_of_a_dag_that_is_there() -> None:
+def test_the_page_of_a_dag_that_exists() -> None:
     airflow = ScriptedAirflow(dags={"sales": known_dag("sales")})
     assert dag_page(airflow, "sales") == "https://airflow.example.com/dags/sales"
 

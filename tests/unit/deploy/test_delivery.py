@@ -1,4 +1,4 @@
-"""A DAG's way into Airflow: what the user is told, and when the wait is over."""
+"""A DAG's way into Airflow: what the user sees, and when the wait is over."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.support.strategies import projects
 pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 
 
-def test_the_same_file_is_no_difference() -> None:
+def test_the_same_file_is_not_a_difference() -> None:
     assert diff(source(), source()).same
 
 
@@ -76,7 +76,7 @@ def test_a_setting_that_differs_has_a_line(
     assert said(source(**old), source(**new)) == words
 
 
-def test_only_another_commit_is_told_as_that() -> None:
+def test_only_another_commit_is_reported_as_that() -> None:
     found = diff(source(), source(project={"commit": "1b2c3d"}))
 
     assert [line.text for line in found.summary[1:]] == [
@@ -84,7 +84,7 @@ def test_only_another_commit_is_told_as_that() -> None:
     ]
 
 
-def test_a_comment_is_told_as_nothing_that_runs() -> None:
+def test_a_comment_is_reported_as_nothing_that_runs() -> None:
     found = diff(source() + "# mine\n", source())
 
     assert found.summary[1].text.startswith("Only comments, layout")

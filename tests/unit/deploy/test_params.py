@@ -84,7 +84,7 @@ def test_only_a_comma_before_another_name_begins_the_next_parameter(
 
 
 @pytest.mark.parametrize("option", ["depth", "=1", " =1", "a:1", "a"])
-def test_what_is_no_name_and_value_is_refused_with_an_example(option: str) -> None:
+def test_what_is_not_a_name_and_value_is_refused_with_an_example(option: str) -> None:
     assert refusal("fine=1", option) == (
         f"--params {option.strip()!r} is not name=value, such as --params model.depth=5."
     )
@@ -98,7 +98,7 @@ def test_a_name_that_kedro_would_read_otherwise_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "value", ["[1, 2", "{a: 1", '"a', "'a", "a: b: c", "!!python/none x", "&", "{{ ds }}"]
 )
-def test_a_value_that_is_no_yaml_is_refused_with_what_to_write(value: str) -> None:
+def test_a_value_that_is_not_yaml_is_refused_with_what_to_write(value: str) -> None:
     text = refusal(f"name={value}")
     assert text.startswith(f"--params {f'name={value}'!r} cannot be read as YAML: ")
     assert text.endswith("""Put a text in quotes: --params 'name="..."'.""")
@@ -125,7 +125,7 @@ def test_a_list_and_names_in_one_place_contradict_each_other(options: tuple[str,
 # The conf of the run.
 
 
-def test_shown_parameters_stand_under_their_names_and_others_under_kedro_params() -> None:
+def test_shown_parameters_have_their_own_names_and_others_under_kedro_params() -> None:
     params = {"seed": 1, "model": {"depth": 3, "rate": 0.1}, "data": {"x": {"y": 1}}, "none": None}
     conf = conf_of(params, ["seed", "model.depth", "data.x", "none", "absent", "model.other"])
     assert conf == {

@@ -159,7 +159,7 @@ def test_a_failed_run_without_a_failed_task_says_so(
         run(airflow, tmp_path, RunOptions(minutes=5))
 
 
-def test_a_run_that_takes_longer_than_the_wait_is_no_success(
+def test_a_run_that_takes_longer_than_the_wait_is_not_a_success(
     airflow: ScriptedAirflow, tmp_path: Path
 ) -> None:
     with pytest.raises(RunError, match=r"is queued after 0\.5 minutes, and goes on\. See https"):

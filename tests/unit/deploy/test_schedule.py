@@ -65,7 +65,7 @@ def test_with_paused_a_new_dag_stays_paused_and_that_is_the_last_line(
 
 
 @pytest.mark.parametrize("unpause", [None, True])
-def test_a_dag_that_somebody_has_paused_is_unpaused_only_if_asked_for(
+def test_a_dag_that_someone_has_paused_is_unpaused_only_if_asked_for(
     airflow: ScriptedAirflow, tmp_path: Path, unpause: bool | None
 ) -> None:
     airflow.parse(known_dag("sales", "fingerprint:0ld", paused=True))

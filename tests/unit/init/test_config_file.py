@@ -50,7 +50,7 @@ HOSTILE = [
     "1e3",
     "{{ ds }}",
     "{% raw %}",
-    " blanks ",
+    " spaces ",
     "😀",
     "@daily",
     "*",
@@ -93,7 +93,7 @@ def paths_of(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 def has(data: Any, path: tuple[str, ...]) -> bool:
-    """Whether a key is in data; lists and names of the user's are no steps of a path."""
+    """Whether a key is in data; lists and names of the user's are not steps of a path."""
     if not path:
         return True
     if isinstance(data, list):
@@ -261,7 +261,7 @@ def test_an_image_by_commit_says_which_variables_it_takes() -> None:
     assert "KEDRO_CONFIG" not in text_of()
 
 
-def test_the_variables_that_a_file_cannot_do_without_are_found() -> None:
+def test_the_variables_that_a_file_requires_are_found() -> None:
     text = """
     # ${of_a_comment}
     host: https://${kedro_config:Domain}/

@@ -138,7 +138,7 @@ def test_dependencies_of_poetry_are_written_as_pip_has_them(
 
 
 @pytest.mark.parametrize("requirement", ['{path = "../x"}', '"^1.0 || ^2.0"', '"^1.0b1"'])
-def test_what_pip_has_no_word_for_is_told(tmp_path: Path, requirement: str) -> None:
+def test_what_pip_has_no_word_for_is_reported(tmp_path: Path, requirement: str) -> None:
     write(tmp_path, f"[tool.poetry.dependencies]\nx = {requirement}\ny = '*'\n", "pyproject.toml")
     found = project_packages(tmp_path)
     assert found.lines == ("y",)
@@ -166,7 +166,7 @@ def test_a_file_with_the_packages_is_included(tmp_path: Path, pyproject: str, fi
 
 
 @pytest.mark.parametrize("name", ["environment.yml", "Pipfile", "setup.py"])
-def test_packages_in_the_file_of_another_tool_are_told(tmp_path: Path, name: str) -> None:
+def test_packages_in_the_file_of_another_tool_are_reported(tmp_path: Path, name: str) -> None:
     write(tmp_path, "x", name)
     assert project_packages(tmp_path).unread == (name,)
     # What pyproject.toml has is enough.

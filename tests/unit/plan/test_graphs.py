@@ -1,4 +1,4 @@
-"""Circles and orders of graphs, beside what a slow look at every way finds."""
+"""Cycles and orders of graphs, beside what a slow look at every way finds."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_data_in_memory_joins_its_maker_and_all_its_readers() -> None:
     assert len(grouped(*nodes, mode="memory", memory="")) == 4
 
 
-def test_a_free_input_in_memory_and_a_parameter_join_nobody() -> None:
+def test_a_free_input_in_memory_and_a_parameter_join_no_one() -> None:
     nodes = (node("a", "raw params:x parameters", "p"), node("b", "raw params:x parameters", "q"))
     assert len(grouped(*nodes, mode="memory")) == 2
     made = (node("a", "raw", "params:x"), node("b", "params:x", "q"))
@@ -181,7 +181,7 @@ def test_a_node_of_two_groups_is_refused() -> None:
     )
 
 
-def test_an_unknown_mode_is_refused_and_no_nodes_are_no_groups() -> None:
+def test_an_unknown_mode_is_refused_and_no_nodes_give_no_groups() -> None:
     with pytest.raises(ValueError, match=r"Unknown grouping 'nodes'\. Modes: none, memory"):
         grouped(*LINE, mode="nodes")
     for mode in MODES:

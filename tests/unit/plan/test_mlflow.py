@@ -141,7 +141,7 @@ def test_a_node_that_is_called_like_a_task_of_mlflow_keeps_a_name_of_its_own() -
     assert ids[0] == "start_mlflow_run"
 
 
-def test_each_pod_is_told_of_the_run_its_name_and_the_server() -> None:
+def test_each_pod_gets_the_run_its_name_and_the_server() -> None:
     found = variables(planned(KEDRO))
     assert found["MLFLOW_TRACKING_URI"] == SERVER
     assert found["MLFLOW_RUN_ID"] == "{{ ti.xcom_pull(task_ids='start_mlflow_run') }}"

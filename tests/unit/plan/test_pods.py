@@ -246,5 +246,5 @@ def test_what_a_run_owns_has_a_readable_name_that_kubernetes_takes() -> None:
     assert run_objects_name("___").startswith("dag-{{")
 
 
-def test_a_disabled_volume_is_no_claim() -> None:
+def test_a_disabled_volume_is_not_a_claim() -> None:
     assert claim(config_of({"volume": NO_VOLUME}).run_config, OWNED) is None

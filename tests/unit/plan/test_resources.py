@@ -137,7 +137,7 @@ def test_two_values_for_a_key_are_refused_with_entries_and_nodes(kind: str, word
     assert "different tasks" in message
 
 
-def test_all_contradictions_are_told_at_once_and_of_many_nodes_some() -> None:
+def test_all_contradictions_are_reported_at_once_and_of_many_nodes_some() -> None:
     message = refusal(
         {
             "a": {"labels": {"x": "1", "y": "1"}, "node_selectors": {"z": "1"}},
@@ -199,7 +199,7 @@ def sound_entries(draw: st.DrawFn) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def as_kubernetes_reads(entry: Mapping[str, Mapping[str, str]], resource: str) -> tuple[Any, Any]:
-    """Request and limit as numbers; a limit stands for a missing request."""
+    """Request and limit as numbers; a limit replaces a missing request."""
     limits = {name: parse_quantity(text) for name, text in entry["limits"].items()}
     requests = {name: parse_quantity(text) for name, text in entry["requests"].items()}
     return {**limits, **requests}.get(resource), limits.get(resource)

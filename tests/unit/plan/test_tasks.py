@@ -59,7 +59,7 @@ def test_a_task_of_several_nodes_takes_what_they_do_not_make_themselves() -> Non
     assert task.inputs == ("raw", "params:a")
 
 
-def test_a_task_of_several_nodes_makes_what_others_read_and_what_nobody_reads() -> None:
+def test_a_task_of_several_nodes_makes_what_others_read_and_what_no_one_reads() -> None:
     first, second = planned(
         (tagged(MAKE, "airflow-k8s.group.g"), tagged(USE, "airflow-k8s.group.g"), END)
     ).tasks

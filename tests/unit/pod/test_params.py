@@ -29,7 +29,7 @@ NAMES = st.from_regex(r"[a-z]\w{0,3}", fullmatch=True)
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False)
 TEXTS = st.lists(st.sampled_from(TOKENS) | st.text(max_size=4), max_size=8).map("".join)
 HOSTILE = [*TOKENS, "", " a ", "\\${a\\\\${b}\\", "a,b=c,d.e=f", "x" * 5000, "${" * 30]
-# To OmegaConf, `???` is no value.
+# To OmegaConf, `???` is not a value.
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS.filter(lambda text: text != "???"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
@@ -105,7 +105,7 @@ def test_any_json_in_the_conf_of_a_run_is_what_the_project_has(
 
     found = _through_kedro(params, conf)
 
-    # A field that is empty stands for the project's own value.
+    # A field that is empty means the project's own value.
     fields = {"field": {"x": first}} if first is not None else {}
     expected = {"value": "of the project", "b": 1, "new": second, "other": {"part": third}}
     assert _typed(found) == _typed(expected | fields)

@@ -74,7 +74,7 @@ def test_everything_that_mlflow_yml_says_of_experiment_server_and_parameters_is_
 
 
 @pytest.mark.parametrize("text", ["", "server:\n", "tracking: {experiment: {}}\n", "ui: {port: 1}"])
-def test_an_mlflow_yml_with_little_in_it_stands_for_kedro_mlflows_defaults(
+def test_an_mlflow_yml_with_little_in_it_gets_kedro_mlflows_defaults(
     project: ProjectFolder, text: str
 ) -> None:
     project.write("conf/base/mlflow.yml", text)
@@ -104,7 +104,7 @@ def test_a_file_in_conf_local_alone_is_known_as_such(project: ProjectFolder) -> 
     assert found.in_default_env
 
 
-def test_random_run_names_of_kedro_mlflow_stand_for_none(project: ProjectFolder) -> None:
+def test_random_run_names_of_kedro_mlflow_count_as_none(project: ProjectFolder) -> None:
     project.write("conf/base/mlflow.yml", 'tracking: {run: {name: "${km.random_name:}"}}\n')
     found = read(project)
     assert found is not None
@@ -113,7 +113,7 @@ def test_random_run_names_of_kedro_mlflow_stand_for_none(project: ProjectFolder)
     assert not OmegaConf.has_resolver("km.random_name")
 
 
-def test_a_file_that_cannot_be_read_is_told_with_its_name(project: ProjectFolder) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_its_name(project: ProjectFolder) -> None:
     project.write("conf/base/mlflow.yml", "server: [\n")
     with pytest.raises(ConfigError, match=r"mlflow\.yml cannot be read: .*conf/base/mlflow\.yml"):
         read(project)

@@ -42,7 +42,7 @@ def test_two_secrets_of_one_name_are_refused(tmp_path: Path) -> None:
         "a: [hunter2",
     ],
 )
-def test_what_is_no_secret_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
+def test_what_is_not_a_secret_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "secrets.yaml"
     file.write_text(text)
     with pytest.raises(SandboxError, match="does not hold Kubernetes Secrets") as refused:

@@ -9,7 +9,7 @@ from rich.console import Console
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
 
 
-def test_the_seconds_of_a_wait_go_on_while_nobody_reports_it() -> None:
+def test_the_seconds_of_a_wait_go_on_while_no_one_reports_it() -> None:
     seconds = 3.0
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=80)

@@ -24,7 +24,7 @@ from kedro_airflow_k8s.upload import StoredFile, read_dag, upload_dag, was_repla
 
 OLD = "old = 1\n" * 1000
 NEW = "new = 'zażółć'\n" * 2000
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 def text(path: Path) -> str:
@@ -169,11 +169,11 @@ def test_an_interrupted_upload_cleans_up(
 
 @contextlib.contextmanager
 def ordinary_user() -> Iterator[None]:
-    """Root may write anywhere, so root becomes nobody for the length of the block."""
+    """Root may write anywhere, so root becomes another user for the length of the block."""
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(NOBODY)
+    os.seteuid(UNPRIVILEGED)
     try:
         yield
     finally:
@@ -305,7 +305,7 @@ def test_an_unknown_protocol_names_the_known_ones(output: str, hint: str) -> Non
     assert "a local folder, gs://, gcs://, s3:// or abfs://" in str(caught.value)
 
 
-def test_a_home_of_nobody_is_refused() -> None:
+def test_a_home_of_an_unknown_user_is_refused() -> None:
     with pytest.raises(UploadError, match="no such user"):
         upload_dag(NEW, "d.py", f"~{getpass.getuser()}-no-such-user/dags")
 

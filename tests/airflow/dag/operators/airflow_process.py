@@ -24,7 +24,7 @@ class OperatorFailed(Exception):
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Variables for an Airflow that knows nothing of this machine's user."""
+    """Variables for an Airflow that does not use settings of this machine's user."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -27,7 +27,7 @@ class Fault:
 
 
 class FaultyApi:
-    """Passes requests on to a Kubernetes API, but for those that are to go wrong.
+    """Passes requests on to a Kubernetes API, except those that are to go wrong.
 
     Args:
         url: Where that API is.

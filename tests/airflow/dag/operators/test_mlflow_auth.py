@@ -44,7 +44,7 @@ def _uri(*parts: str) -> str:
 
 @pytest.fixture(name="guarded", scope="session")
 def _guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A server that wants a name and a password."""
+    """A server that requires a name and a password."""
     with mlflow_server(tmp_path_factory.mktemp("guarded"), basic_auth=True) as server:
         yield server
 
@@ -114,7 +114,7 @@ def test_what_is_sent_is_what_the_configuration_names(
         (VARS, {TOKEN: SECRET}, "The token for MLflow contains an invalid character."),
     ],
 )
-def test_credentials_that_are_missing_or_impossible_are_told_and_not_shown(
+def test_credentials_that_are_missing_or_impossible_are_reported_and_not_shown(
     airflow: AirflowWorker,
     server: WebServer,
     auth: list[str],

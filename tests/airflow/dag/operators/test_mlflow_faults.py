@@ -66,7 +66,7 @@ def _failure(tasks: MlflowTasks) -> OperatorFailed:
         ),
     ],
 )
-def test_an_answer_that_is_an_error_is_told_at_once_with_the_way_out(
+def test_an_answer_that_is_an_error_is_reported_at_once_with_the_way_out(
     airflow: AirflowWorker, reply: Reply, words: str, fix: str
 ) -> None:
     with WebServer(lambda _: reply) as server:
@@ -110,7 +110,7 @@ def test_nothing_at_the_address_is_given_up_after_six_tries(airflow: AirflowWork
     assert failure.log == WAITS
 
 
-def test_a_name_that_no_dns_knows_is_told(airflow: AirflowWorker) -> None:
+def test_a_name_that_no_dns_knows_is_reported(airflow: AirflowWorker) -> None:
     assert "mlflow.invalid" in _failure(MlflowTasks(airflow, "http://mlflow.invalid:5000")).message
 
 
@@ -123,7 +123,7 @@ def _tls(tmp_path: Path) -> Iterator[tuple[WebServer, Path]]:
         yield server, files.certificate
 
 
-def test_a_certificate_of_an_unknown_authority_is_told_at_once(
+def test_a_certificate_of_an_unknown_authority_is_reported_at_once(
     airflow: AirflowWorker, tls: tuple[WebServer, Path]
 ) -> None:
     server, authority = tls
@@ -137,7 +137,7 @@ def test_a_certificate_of_an_unknown_authority_is_told_at_once(
     assert trusting.start("e")[0] == "0" * 32
 
 
-def test_https_where_http_is_spoken_is_told_at_once(airflow: AirflowWorker) -> None:
+def test_https_where_http_is_spoken_is_reported_at_once(airflow: AirflowWorker) -> None:
     with WebServer(small_mlflow) as server:
         failure = _failure(MlflowTasks(airflow, server.url.replace("http:", "https:")))
 

@@ -135,12 +135,12 @@ def test_creating_it_again_keeps_it(cluster: Cluster) -> None:
     assert f"{SHOWN}: exists." in log
 
 
-@pytest.mark.parametrize("whose", ["nobody's", "another run's"])
+@pytest.mark.parametrize("whose", ["no run's", "another run's"])
 @pytest.mark.parametrize("operator", ["create", "delete"])
 def test_an_object_of_another_owner_is_refused_and_left_alone(
     cluster: Cluster, operator: str, whose: str
 ) -> None:
-    if whose == "nobody's":
+    if whose == "no run's":
         uid = cluster.make_foreign_claim()
     else:
         cluster.create(run=OTHER_RUN)
@@ -240,7 +240,7 @@ def test_of_several_objects_none_is_left_behind_when_one_cannot_be_created(
     assert f"{SHOWN}: deleted." in caught.value.log
 
 
-def test_several_objects_are_created_in_order_and_deleted_the_other_way_round(
+def test_several_objects_are_created_in_order_and_deleted_in_reverse(
     cluster: Cluster,
 ) -> None:
     manifests = [volume(), pod("second", "sleep 600")]
@@ -330,7 +330,7 @@ def test_a_volume_that_this_run_made_at_the_same_moment_is_used(cluster: Cluster
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-def test_missing_rights_are_told_without_the_headers_of_the_answer(
+def test_missing_rights_are_reported_without_the_headers_of_the_answer(
     cluster: Cluster, verb: str
 ) -> None:
     with FaultyApi(cluster.local.url, {verb: Fault(403)}) as proxy:
@@ -345,7 +345,7 @@ def test_missing_rights_are_told_without_the_headers_of_the_answer(
     assert cluster.claims() == []
 
 
-def test_a_size_that_kubernetes_refuses_is_told_with_its_reason(cluster: Cluster) -> None:
+def test_a_size_that_kubernetes_refuses_is_reported_with_its_reason(cluster: Cluster) -> None:
     with pytest.raises(OperatorFailed, match="422") as caught:
         cluster.create(manifests=[volume("-1Gi")])
 

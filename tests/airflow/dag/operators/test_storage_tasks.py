@@ -40,7 +40,7 @@ ENVIRONMENTS = {
 FAULTS = {
     "POST /api/v1/namespaces/broken/persistentvolumeclaims": Fault(500),
 }
-# Fails where it is told to run the node, and else is Python.
+# Fails if it has to run the node, and is Python otherwise.
 FAKE_PYTHON = f"""#!/bin/sh
 case "$*" in
     *--env=lacking*) exec {sys.executable} -I -S "$@";;

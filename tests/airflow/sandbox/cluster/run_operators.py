@@ -1,6 +1,6 @@
 """Executes KubernetesPodOperator against the cluster of KUBECONFIG, without a scheduler.
 
-A program, because Airflow wants a process of its own. Prints one line per case: `CASE name result`.
+A program, because Airflow requires its own process. Prints one line per case: `CASE name result`.
 """
 
 from __future__ import annotations

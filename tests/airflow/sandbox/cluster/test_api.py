@@ -102,7 +102,7 @@ def test_a_field_that_the_server_does_not_select_by_is_refused(quiet: Client) ->
     assert "spec.hostname" in status["message"]
 
 
-def test_a_watch_tells_of_pods_as_they_come_change_and_go(client: Client) -> None:
+def test_a_watch_reports_pods_as_they_come_change_and_go(client: Client) -> None:
     client.run(_pending("first", watched="yes"))
     watch = kubernetes.watch.Watch()
     stream = watch.stream(
@@ -303,7 +303,7 @@ def test_the_kubeconfig_is_for_the_user_alone(quiet: Client, tmp_path: Path) -> 
     assert quiet.cluster.url.startswith("http://127.0.0.1:")
 
 
-def test_requests_that_are_no_requests_leave_the_server_working(
+def test_requests_that_are_not_requests_leave_the_server_working(
     quiet: Client, tmp_path: Path
 ) -> None:
     quiet.cluster.write_kubeconfig(tmp_path / "config")

@@ -55,7 +55,7 @@ def test_the_last_lines_and_those_since_a_time_can_be_chosen(client: Client) -> 
     assert client.log(since_seconds=600) == "1\n2\n3\n"
 
 
-def test_bytes_that_are_no_text_and_long_lines_come_through(client: Client) -> None:
+def test_bytes_that_are_not_text_and_long_lines_come_through(client: Client) -> None:
     client.run(pod_of("sh", "-c", r"printf '\377\n'; head -c 3000000 /dev/zero | tr '\0' x"))
     client.ended()
 

@@ -89,7 +89,7 @@ def test_an_unknown_secret_or_key_keeps_the_container_from_being_created(
     wait_for(client.is_gone)
 
 
-def test_a_missing_secret_for_a_volume_is_told_in_an_event(client: Client) -> None:
+def test_a_missing_secret_for_a_volume_is_reported_in_an_event(client: Client) -> None:
     client.run(pod_of("true", volumes=[{"name": "v", "secret": {"secretName": "no"}}]))
 
     assert client.pod().status.phase == "Pending"

@@ -148,7 +148,7 @@ def test_pods_share_nothing_and_leave_the_project_as_it_is(client: Client, image
     assert sorted(path.name for path in image.root.iterdir()) == ["conf", "data"]
 
 
-def test_the_copy_keeps_links_and_leaves_out_what_is_no_file(
+def test_the_copy_keeps_links_and_leaves_out_what_is_not_a_file(
     client: Client, image: PodImage
 ) -> None:
     (image.root / "link").symlink_to("conf/parameters.yml")

@@ -24,7 +24,7 @@ from tests.airflow.sandbox.cluster.cluster_client import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-# In the command of a pod `$$` stands for a dollar sign.
+# In the command of a pod `$$` is a dollar sign.
 # A child, one in a session of its own, and one of those whose parent has ended.
 TREE = """
 sleep 1000 & echo $!
