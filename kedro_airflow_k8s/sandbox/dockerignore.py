@@ -1,4 +1,4 @@
-"""Copies what `.dockerignore` lets into an image."""
+"""Copies what the image would hold of a project: what `.dockerignore` and the Dockerfile let in."""
 
 from __future__ import annotations
 
@@ -7,34 +7,43 @@ import shutil
 from pathlib import Path
 
 from kedro_airflow_k8s.project.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.image import ProjectImage
 
 
-def copy_included(
-    source: Path, target: Path, rules: DockerIgnore, never: frozenset[str], prefix: str = ""
-) -> None:
-    """Copy a folder without what is ignored, and without virtual environments.
+def copy_included(image: ProjectImage, target: Path, never: frozenset[str]) -> None:
+    """Copy a project without what the image lacks, and without virtual environments.
+
+    Folders that commands of the Dockerfile make are made.
 
     Args:
-        source: The folder.
+        image: What the image holds of the project.
         target: The folder to fill.
-        rules: What the image lacks.
         never: Names of files and folders that are left out anywhere.
-        prefix: The path of the source in the project, with a slash at its end.
 
     Raises:
         OSError: If a file cannot be read or written.
     """
+    _copy(image.root, target, image, never, "")
+    for folder in image.dockerfile.made_folders if image.dockerfile is not None else ():
+        (target / folder).mkdir(parents=True, exist_ok=True)
+
+
+def _copy(
+    source: Path, target: Path, image: ProjectImage, never: frozenset[str], prefix: str
+) -> None:
+    rules: DockerIgnore = image.ignore
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         path = prefix + entry.name
         if entry.name in never:
             continue
-        ignored = rules.ignores(path)
+        missing = image.lacks(path) is not None
         if entry.is_dir(follow_symlinks=False):
-            if Path(entry.path, "pyvenv.cfg").exists() or (ignored and not rules.takes_back):
+            ignored = rules.ignores(path) and not rules.takes_back
+            if ignored or Path(entry.path, "pyvenv.cfg").exists():
                 continue
-            if not ignored:
+            if not missing:
                 (target / path).mkdir(parents=True, exist_ok=True)
-            copy_included(Path(entry.path), target, rules, never, f"{path}/")
-        elif not ignored and (entry.is_symlink() or entry.is_file()):
+            _copy(Path(entry.path), target, image, never, f"{path}/")
+        elif not missing and (entry.is_symlink() or entry.is_file()):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(entry.path, target / path, follow_symlinks=False)

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.project.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.dockerignore import copy_included
 from kedro_airflow_k8s.sandbox.locks import locked
@@ -38,7 +38,7 @@ def copy_project(project: Path, target: Path) -> None:
         SandboxError: If a file cannot be read.
     """
     try:
-        copy_included(project, target, DockerIgnore.of(project), _NEVER)
+        copy_included(ProjectImage.of(project), target, _NEVER)
     except OSError as error:
         raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
 

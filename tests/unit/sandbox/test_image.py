@@ -88,6 +88,36 @@ def test_the_image_lacks_what_dockerignore_names_and_has_what_it_takes_back(tmp_
     ]
 
 
+def test_the_image_has_what_the_dockerfile_copies_and_the_folders_that_it_makes(
+    tmp_path: Path,
+) -> None:
+    project = tmp_path / "project"
+    write(project, "pyproject.toml", "src/a.py", "src/b/c.py", "conf/base/x.yml", "tests/t.py")
+    write(project, "conf/local/credentials.yml")
+    (project / ".dockerignore").write_text("conf/local\n")
+    (project / "Dockerfile").write_text(
+        "FROM python\nWORKDIR /app\nRUN mkdir -p logs conf/local\n"
+        "COPY pyproject.toml .\nCOPY src src\nCOPY conf conf\n"
+    )
+
+    assert copied(project, tmp_path / "image") == [
+        "conf/base/x.yml",
+        "pyproject.toml",
+        "src/a.py",
+        "src/b/c.py",
+    ]
+    assert (tmp_path / "image/logs").is_dir()
+    assert (tmp_path / "image/conf/local").is_dir()
+
+
+def test_a_dockerfile_that_does_not_say_what_it_copies_leaves_nothing_out(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    write(project, "src/a.py", "tests/t.py")
+    (project / "Dockerfile").write_text("FROM mine\nWORKDIR $HOME\nCOPY src src\n")
+
+    assert copied(project, tmp_path / "image") == ["Dockerfile", "src/a.py", "tests/t.py"]
+
+
 def test_links_and_empty_folders_are_copied_as_they_are(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, "real/x")
