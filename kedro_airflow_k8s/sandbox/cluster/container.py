@@ -8,9 +8,11 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import IO, cast
 
@@ -20,17 +22,42 @@ from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
 
 _KILL_CHECK_SECONDS = 0.01
 _INIT = Path(__file__).with_name("container_init.py")
+_INIT_COMMAND = (sys.executable, "-I", "-S", str(_INIT))
+_PROBE = """
+import os, sys
+sys.path.append(os.path.dirname(sys.argv[1]))
+import container_init
+container_init.show_in_place_of(sys.argv[2], sys.argv[3])
+"""
 
 
 class StartFailed(Exception):
     """The command cannot be executed, for instance because there is no such program."""
 
 
+@cache
+def can_share_paths() -> bool:
+    """Return whether this machine lets a process have a folder at the path of another one."""
+    if sys.platform != "linux":
+        return False
+    with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-") as folder:
+        for name in ("root", "home"):
+            (Path(folder) / name).mkdir()
+        command = [sys.executable, "-I", "-S", "-c", _PROBE, str(_INIT)]
+        command += [f"{folder}/home", f"{folder}/root"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 class ContainerProcess:
     """A command with everything it starts. Its output goes to the log."""
 
     def __init__(
-        self, command: list[str], variables: dict[str, str], folder: str, log: ContainerLog
+        self,
+        command: list[str],
+        variables: dict[str, str],
+        folder: str,
+        log: ContainerLog,
+        root: str = "",
     ) -> None:
         """Start the command.
 
@@ -39,6 +66,7 @@ class ContainerProcess:
             variables: Its whole environment, with a HOME and TMPDIR that no other pod has.
             folder: Its working directory.
             log: Takes its output.
+            root: The folder that the command finds at its working directory; empty for that itself.
 
         Raises:
             StartFailed: A process cannot have such a command or environment.
@@ -46,7 +74,7 @@ class ContainerProcess:
         reader, writer = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_INIT), str(os.getpid()), str(writer), *command],
+                [*_INIT_COMMAND, str(os.getpid()), str(writer), root, *command],
                 env=variables,
                 cwd=folder,
                 stdin=subprocess.PIPE,
@@ -61,8 +89,9 @@ class ContainerProcess:
         finally:
             os.close(writer)
         self._status = reader
-        # No other pod has the same two, and everything that the command starts inherits them.
-        self._mark = {name: variables[name] for name in ("HOME", "TMPDIR")}
+        # No other pod has the same of all, and everything that the command starts inherits them.
+        marks = ("HOME", "TMPDIR", "HOSTNAME")
+        self._mark = {name: variables[name] for name in marks if name in variables}
         self._output = cast(IO[bytes], self._process.stdout).fileno()
         self._orders = cast(IO[bytes], self._process.stdin)
         self._log = log

@@ -1,7 +1,9 @@
 """Process 1 of a container: starts the command and, when it ends, leaves no process behind.
 
-A program of its own, run as `python -I -S container_init.py OWNER STATUS_FD COMMAND...`, with the
-environment and folder of the command. It does for the pod what a PID namespace does on a cluster:
+A program of its own, run as `python -I -S container_init.py OWNER STATUS_FD ROOT COMMAND...`, with
+the environment and folder of the command. With a ROOT, the command finds that folder in place of
+its own, in a mount namespace: on a cluster all containers have the project at one path. The program
+does for the pod what a PID namespace does on a cluster:
 
 - processes that lose their parent, also those in sessions of their own, become its children (Linux)
   and get SIGKILL when the command has ended;
@@ -12,7 +14,7 @@ environment and folder of the command. It does for the pod what a PID namespace 
 On STATUS_FD it writes `started` or `failed REASON`, and at the end `exit CODE`.
 """
 # pathlib would double the time that this program takes to start.
-# ruff: noqa: PTH112, PTH123, PTH208
+# ruff: noqa: PTH109, PTH112, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -27,6 +29,8 @@ import time
 from types import FrameType
 
 _PR_SET_CHILD_SUBREAPER = 36
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _OWNER_CHECK_SECONDS = 1.0
 
 
@@ -123,11 +127,44 @@ class _Container:
         os.killpg(self.process.pid, signal.SIGTERM)
 
 
-def main(owner: int, status: int, command: list[str]) -> None:
+def show_in_place_of(folder: str, root: str) -> None:
+    """Show this process and its children a folder in place of another one (Linux).
+
+    Raises:
+        OSError: If this machine does not allow it.
+    """
+    if sys.platform != "linux":
+        raise OSError("only Linux has mount namespaces")
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(result: int) -> None:
+        if result:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    user, group = os.getuid(), os.getgid()
+    # Only root may have a mount namespace without a user namespace of its own.
+    call(libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if user else 0)))
+    if user:
+        for file, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
+            with open(f"/proc/self/{file}", "w") as handle:
+                handle.write(text)
+    call(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+    call(libc.mount(os.fsencode(root), os.fsencode(folder), None, _MS_BIND | _MS_REC, None))
+    os.chdir(folder)
+
+
+def main(owner: int, status: int, root: str, command: list[str]) -> None:
     """Run the command to its end and report how it went."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
+        if root:
+            show_in_place_of(os.getcwd(), root)
         container = _Container(owner, command)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -138,4 +175,4 @@ def main(owner: int, status: int, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])

@@ -1,7 +1,8 @@
 """The file system of a container: its own copy of the image, and what is mounted into it.
 
-Users rarely have the rights to show a process other folders at the container's paths. So paths are
-translated in arguments and variables, and mounts below the home directory are symbolic links.
+Processes cannot have the container's paths, which are not on this machine. So paths are translated
+in arguments and variables, and mounts below the home directory are symbolic links. Where the
+machine allows mount namespaces, the home directory of all containers has one path.
 """
 
 from __future__ import annotations
@@ -49,9 +50,14 @@ class CannotMount(Exception):
 
 
 class PathMap:
-    """Translates the container's paths to this machine's, the longest known prefix first."""
+    """Translates the container's paths to this machine's, the longest known prefix first.
+
+    Attributes:
+        root: The folder to show at the home directory; empty if that is the folder.
+    """
 
     def __init__(self) -> None:
+        self.root = ""
         self._known: dict[str, str] = {}
         self._shown: dict[bytes, bytes] = {}
 
@@ -150,12 +156,27 @@ class PodFiles:
     """The folders of one pod: a copy of the image for each container, and the pod's volumes."""
 
     def __init__(
-        self, pod: Object, image: PodImage, folder: Path, claim_folder: Callable[[str], Path]
+        self,
+        pod: Object,
+        image: PodImage,
+        folder: Path,
+        claim_folder: Callable[[str], Path],
+        home: Path | None = None,
     ) -> None:
+        """Take what the pod's folders are made of.
+
+        Args:
+            pod: The pod.
+            image: What each container gets a copy of.
+            folder: The folder to fill.
+            claim_folder: Returns the folder of a claim.
+            home: Where every container finds its home directory; None for a place of its own.
+        """
         self._pod = pod
         self._image = image
         self._folder = folder
         self._claim_folder = claim_folder
+        self._home = home
         self._volumes: dict[str, Path] = {}
 
     def prepare_volumes(self, store: Store) -> None:
@@ -208,7 +229,10 @@ class PodFiles:
             root = mounts.pop(home)
         else:
             copy_current(self._image.root, root)
-        paths.add(home, root)
+        place = self._home or root
+        paths.root = "" if self._home is None else str(root)
+        paths.add(home, place)
+        paths.show(place, PurePosixPath())
         # As the project has them: pods work in the folder that replaces the project's.
         paths.show(root, PurePosixPath())
         for inside, outside in mounts.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.atomic import atomic_write
 from kedro_airflow_k8s.sandbox.cluster.api import Api
+from kedro_airflow_k8s.sandbox.cluster.container import can_share_paths
 from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, EVENTS
 from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS
 from kedro_airflow_k8s.sandbox.cluster.files import PodImage, discard, remove_tree
@@ -116,7 +117,10 @@ class LocalCluster:
         elif keep_volumes:
             release = _leave
         self._volumes = Volumes(self._store, self.volumes_directory, release)
-        machine = Machine(self._store, self._volumes, image, self._directory, self._temporary)
+        self._home = self._directory / "project" if can_share_paths() else None
+        machine = Machine(
+            self._store, self._volumes, image, self._directory, self._temporary, self._home
+        )
         self._node = Node(machine)
         self._api = Api(machine, self._node)
         self._server: ApiServer | None = None
@@ -154,7 +158,7 @@ class LocalCluster:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for folder in (self._pods_directory, self._temporary):
+            for folder in filter(None, (self._pods_directory, self._temporary, self._home)):
                 remove_tree(folder)
                 folder.mkdir(parents=True)
         except OSError as error:
@@ -173,6 +177,8 @@ class LocalCluster:
         self._server = None
         discard(self._pods_directory)
         discard(self._temporary)
+        if self._home is not None:
+            discard(self._home)
         if not self._keep_volumes:
             discard(self.volumes_directory)
 

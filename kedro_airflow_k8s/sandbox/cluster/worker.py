@@ -48,6 +48,7 @@ class Machine:
         image: What each container is a copy of.
         folder: Holds `pods` and `logs`.
         temporary: Holds the temporary files of pods.
+        home: Where every container has its home directory; None if this machine does not allow it.
     """
 
     store: Store
@@ -55,6 +56,7 @@ class Machine:
     image: PodImage
     folder: Path
     temporary: Path
+    home: Path | None = None
 
 
 class _Stopped(Exception):
@@ -97,7 +99,11 @@ class PodWorker:
         # Short, because sockets are made in it and their paths may have 107 bytes at most.
         self._temporary = machine.temporary / uuid.uuid4().hex[:8]
         self._files = PodFiles(
-            pod, machine.image, self._folder, lambda c: machine.volumes.folder_of(namespace, c)
+            pod,
+            machine.image,
+            self._folder,
+            lambda c: machine.volumes.folder_of(namespace, c),
+            machine.home,
         )
         self._late = False
         self._stopped = False
@@ -220,8 +226,10 @@ class PodWorker:
             folder = paths.path(str(self._machine.image.home))
             with self._store.changed:
                 self._check_stopped()
-                self._process = ContainerProcess(command, variables, folder, log)
+                self._process = ContainerProcess(command, variables, folder, log, paths.root)
             code = self._process.run(lambda: self._started(name))
+            if code:
+                self._report_other_paths(log)
             reason = "Error" if code else "Completed"
         except ConfigMissing as error:
             missing = str(error)
@@ -238,6 +246,17 @@ class PodWorker:
             self._process = None
         self._update(lambda pod: pod_status.terminated(pod, name, code, reason, message))
         return code
+
+    def _report_other_paths(self, log: ContainerLog) -> None:
+        """Warn of a failure that a cluster does not have, where each pod has paths of its own."""
+        # The pod's own paths are not in its log.
+        if self._machine.home is None and str(self._machine.folder / "pods") in log.text():
+            text = (
+                "The log has a path of another pod. On this machine each pod of the sandbox has the"
+                " project at a path of its own, so data in memory that holds absolute paths fails"
+                " here and works on a cluster"
+            )
+            self._event("PathOfAnotherPod", text, bad=True)
 
     def _variables(self, container: Object, paths: PathMap) -> dict[str, str]:
         image = self._machine.image
