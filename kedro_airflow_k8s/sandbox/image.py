@@ -13,7 +13,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from kedro_airflow_k8s.errors import SandboxError
+from kedro_airflow_k8s.errors import ProjectError, SandboxError
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.dockerignore import copy_included
@@ -39,7 +39,7 @@ def copy_project(project: Path, target: Path) -> None:
     """
     try:
         copy_included(ProjectImage.of(project), target, _NEVER)
-    except OSError as error:
+    except (OSError, ProjectError) as error:
         raise SandboxError(f"The project cannot be copied for the sandbox: {error}") from error
 
 
