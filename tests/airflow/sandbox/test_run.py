@@ -44,18 +44,29 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
 def test_the_example_with_every_key_runs_to_success(project: Path, python: Path) -> None:
     ran = sandbox_run(
-        project, "--airflow-python", python, "--secrets", "sandbox-secrets.yaml", "--keep"
+        project,
+        *("--airflow-python", python, "--secrets", "sandbox-secrets.yaml"),
+        *("--keep", "--logs", "--params", "reading.shortest=3"),
     )
 
     assert ran.returncode == 0, ran.stdout
+    # The parameter of this run has an effect, and the logs of tasks that succeed are shown.
+    assert "words have 3 to" in report_of(ran.stdout)
+    assert "Log of split_words" in ran.stdout
+    assert "Running node: split" in ran.stdout
     assert set(final_states(ran.stdout).values()) == {"success"}
     assert "9 of 9 tasks succeeded, 5 pods ran" in ran.stdout
-    kept = re.search(r"^Kept in (.*)$", ran.stdout, re.MULTILINE)
+    # The Airflow variable reached the node as it is, and so did the day of the run.
+    assert HOSTILE in report_of(ran.stdout)
+    assert re.search(r"\d{4}-\d{2}-\d{2}", report_of(ran.stdout))
+
+
+def report_of(output: str) -> str:
+    """What the last node has written."""
+    kept = re.search(r"^Kept in (.*)$", output, re.MULTILINE)
     assert kept is not None
     (report,) = Path(kept[1]).rglob("report.txt")
-    # The Airflow variable reached the node as it is, and so did the day of the run.
-    assert HOSTILE in report.read_text()
-    assert re.search(r"\d{4}-\d{2}-\d{2}", report.read_text())
+    return report.read_text()
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
@@ -87,6 +98,18 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert "===== split_words: success =====" in log
     assert "Running node: split" in log
     assert leftovers(project) == []
+
+
+def test_a_failure_is_shown_with_all_frames_where_that_is_wanted(project: Path) -> None:
+    replace_node(project, "split_words", 'raise RuntimeError("no ruler")')
+
+    ran = sandbox_run(project, "--secrets", "sandbox-secrets.yaml", "--raw")
+
+    assert ran.returncode == 1, ran.stdout
+    # Those of Kedro, and what Airflow has said.
+    assert "kedro/framework/session/session.py" in ran.stdout
+    assert "--- Airflow's log" in ran.stdout
+    assert "Error: split_words failed: RuntimeError: no ruler" in ran.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
