@@ -75,7 +75,7 @@ def sandbox_run(
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
     from kedro_airflow_k8s.sandbox.run import SandboxOptions, run_in_sandbox
     from kedro_airflow_k8s.sandbox.spec import SandboxSpec
-    from kedro_airflow_k8s.terminal.progress import standard_console
+    from kedro_airflow_k8s.terminal.progress import Progress, standard_console
     from kedro_airflow_k8s.terminal.signals import interrupted_by_signals
     from kedro_airflow_k8s.terminal.task_log import failures
     from kedro_airflow_k8s.terminal.task_table import TaskTable
@@ -93,7 +93,7 @@ def sandbox_run(
     if dag.sensor_ids:
         console.print("The run does not wait for other DAGs, which are not in the sandbox.")
     with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
-        result = run_in_sandbox(dag, spec, run, say=console.print, watch=table.update)
+        result = run_in_sandbox(dag, spec, run, say=Progress(console).say, watch=table.update)
     _summarize(console, result)
     _show_logs(console, result, of_all=options["logs"], raw=run.raw)
     if not result.succeeded:

@@ -92,7 +92,7 @@ def _pod_cause(pod: PodRecord) -> str:
     for state in states:
         end = state.get("terminated") or {}
         if message := end.get("message") or state.get("waiting", {}).get("message"):
-            return str(message)
+            return str(message).partition("\n")[0]
         if end.get("exitCode"):
             return pod_end(log, end["reason"], end["exitCode"])
     conditions = [condition.get("message") for condition in status.get("conditions") or []]
