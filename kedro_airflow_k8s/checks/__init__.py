@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from kedro_airflow_k8s.checks import (
     data,
+    elsewhere,
     image,
     image_config,
     mlflow,
@@ -39,6 +40,9 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     storage.other_run,
     storage.local_input,
     storage.same_file,
+    elsewhere.mlflow_models,
+    elsewhere.lost_checkpoints,
+    elsewhere.versions_of_other_runs,
     scheduling.split_claim,
     scheduling.read_write_once_pod,
     scheduling.id_collisions,

@@ -213,7 +213,7 @@ def same_file(subject: Subject) -> Iterator[Finding]:
     """Find datasets that share a file and are written and used at the same time."""
     places: dict[str, list[str]] = {}
     for name, entry in subject.catalog.items():
-        if entry.path and not entry.in_memory:
+        if entry.path and not (entry.in_memory or entry.in_database):
             places.setdefault(local_path(entry.path) or entry.path, []).append(name)
     shared = [names for names in places.values() if len(names) > 1]
     if not shared:

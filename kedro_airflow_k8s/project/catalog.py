@@ -219,7 +219,7 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
         kind, config, inner = _type(inner), inner, _inner(inner)
     known = bool(_WRAPPERS.match(kind))
     types = tuple(_types(inner)) if inner else ()
-    own_path = _own_path(config)
+    own_path = _own_path(config) or _database(kind, config)
     return CatalogEntry(
         type=kind,
         # With `data`, the catalog itself has the value, in every process.
@@ -229,6 +229,7 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
         inner_types=types if known else (),
         foreign_types=() if known else types,
         sure_of_path=known or own_path is not None or inner is None,
+        in_database=_database(kind, config) is not None,
     )
 
 
@@ -267,6 +268,34 @@ def _own_path(config: Mapping[str, Any]) -> str | None:
             # Without its beginning, it may be anywhere.
             return None if begins_with_stand_in(path) else path
     return None
+
+
+def _database(kind: str, config: Mapping[str, Any]) -> str | None:
+    """Return the file of the database that has a table, or None if it is not in a file."""
+    name = kind.rpartition(".")[2]
+    if name == "TableDataset" and "ibis." in kind:
+        connection = config.get("connection") or {"backend": "duckdb"}
+        return _database_file(connection) if isinstance(connection, Mapping) else None
+    if name == "StudyDataset" and "optuna." in kind:
+        return _database_file(config)
+    if name.lower().startswith("faiss") and config.get("index_path"):
+        return str(config["index_path"])
+    if name == "ChromaDBDataset" and config.get("client_type", "ephemeral") != "http":
+        settings = config.get("client_settings")
+        path = settings.get("path") if isinstance(settings, Mapping) else None
+        persistent = config.get("client_type") == "persistent"
+        return str(path or "./chroma_db") if persistent else "memory://chromadb"
+    return None
+
+
+def _database_file(connection: Mapping[str, Any]) -> str | None:
+    if connection.get("backend") not in ("duckdb", "sqlite"):
+        return None
+    database = str(connection.get("database") or ":memory:")
+    # `md:` is a server of MotherDuck.
+    if begins_with_stand_in(database) or database.startswith(("md:", "motherduck:")):
+        return None
+    return "memory://" if database == ":memory:" else database
 
 
 def _path(config: Mapping[str, Any]) -> str | None:

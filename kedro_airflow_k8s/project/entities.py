@@ -46,6 +46,7 @@ class CatalogEntry:
         foreign_types: What seem to be classes of datasets inside a class that is not Kedro's, to
             which they may mean something else.
         sure_of_path: Whether `path` is certainly the place: not where it is inside such a class.
+        in_database: Whether it is a table or a collection in the file at `path`.
     """
 
     type: str
@@ -55,6 +56,7 @@ class CatalogEntry:
     inner_types: tuple[str, ...] = ()
     foreign_types: tuple[str, ...] = ()
     sure_of_path: bool = True
+    in_database: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def subject(
         parameters=parameters,
         credentials=credentials,
         declared=found.names if found else frozenset(),
+        config_of=found.config if found else lambda _: None,
     )
 
 
