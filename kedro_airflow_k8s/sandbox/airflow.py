@@ -327,8 +327,8 @@ class AirflowServer(AirflowHome):
                 "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
                 "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.host}/execution/",
-                # By default 5 seconds. On a busy machine, a task's start is then sent a second time,
-                # refused because the task already runs, and the task fails without a log.
+                # The default is 5 s. A busy machine may answer later; then the start of a task is
+                # sent again and refused, because the task runs, and the task fails without a log.
                 "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
                 "AIRFLOW__API__HOST": "127.0.0.1",
                 "AIRFLOW__API__BASE_URL": self.host,
