@@ -107,7 +107,7 @@ def test_a_value_that_is_not_yaml_is_refused_with_what_to_write(value: str) -> N
 
 @pytest.mark.parametrize("value", ["${a}", "x ${oc.env:HOME}", "[1, '${a}']", r"\\${a}"])
 def test_what_only_the_project_could_resolve_is_refused_with_the_way_out(value: str) -> None:
-    assert r"Give the value itself, or write \${" in refusal(f"name={value}")
+    assert r"the value itself, or write \${" in refusal(f"name={value}")
 
 
 def test_the_mark_of_a_missing_value_is_refused() -> None:
