@@ -50,6 +50,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     image_config.left_out_datasets,
     image_config.left_out_parameters,
     image_config.left_out_credentials,
+    image_config.left_out_mlflow,
     image.left_out_inputs,
     image.mount_path,
     mlflow.mlflow_server,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kedro_airflow_k8s.checks.findings import Finding, Severity
@@ -112,6 +113,16 @@ def left_out_parameters(subject: Subject) -> Iterator[Finding]:
         yield _differs("parameter", some, files, _instead(found, "parameters", map(top, some)))
 
 
+def left_out_mlflow(subject: Subject) -> Iterator[Finding]:
+    """Find settings of kedro-mlflow that pods have otherwise; of none at all another check says."""
+    found, here = subject.in_pods, subject.pipeline.mlflow
+    if found is None or here is None or found.mlflow is None:
+        return
+    if replace(found.mlflow, source=here.source, in_default_env=here.in_default_env) != here:
+        kept = [file.path for file in found.kept.get("mlflow", ())]
+        yield _differs("settings", ["mlflow.yml"], found.sources("mlflow", ""), kept)
+
+
 def left_out_credentials(subject: Subject) -> Iterator[Finding]:
     """Find credentials that the catalog names and that pods lack, or have from another file."""
     found = subject.in_pods
@@ -217,7 +228,7 @@ def _differs(
         severity="warning",
         where=_where(what, names),
         problem=f"Here {_named(files)} sets {it}. {_why(files)}",
-        consequence=f"Pods use the {what if what == 'credentials' else 'value'} of"
+        consequence=f"Pods use the {what if what.endswith('s') else 'value'} of"
         f" {listed(instead) if instead else 'the other files'} instead.",
         fix=f"Ignore this if that is intended. {_FIX}",
     )

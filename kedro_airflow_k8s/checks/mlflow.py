@@ -78,16 +78,27 @@ def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
 
 
 def mlflow_settings(subject: Subject) -> Iterator[Finding]:
-    """Find an mlflow.yml that images usually lack."""
-    kedro = _logs(subject)
-    if kedro is None or not kedro.in_default_env or not subject.pipeline.is_default_env:
+    """Find an mlflow.yml that the image lacks, or that images usually lack."""
+    kedro, image = _logs(subject), subject.image
+    if kedro is None:
+        return
+    lacks = [image.lacks(file) if image else None for file in kedro.source.split(", ")]
+    if image is None or not image.is_known:
+        if not kedro.in_default_env or not subject.pipeline.is_default_env:
+            return
+        problem = (
+            f"The environment {subject.pipeline.env!r} alone has it, which .dockerignore usually"
+            " keeps out of images."
+        )
+    elif all(lacks):
+        problem = f"The image lacks it: {lacks[0]}."
+    else:
         return
     yield Finding(
         code="mlflow-settings",
-        severity="warning",
+        severity="error" if all(lacks) else "warning",
         where=kedro.source,
-        problem="The environment"
-        f" {subject.pipeline.env!r} alone has it, which .dockerignore usually keeps out of images.",
+        problem=problem,
         consequence="kedro-mlflow in the pods then uses its defaults, with another experiment than"
         " the run of this DAG has, and each pod fails at its start.",
         fix="Move it to conf/base, and what is secret in it to Secrets. Ignore this if the image"

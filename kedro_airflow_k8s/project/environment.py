@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kedro.framework.project import settings
 
 from kedro_airflow_k8s.dynamic_config.loader import UNESCAPED
+from kedro_airflow_k8s.dynamic_config.resolver import environment_resolvers
 from kedro_airflow_k8s.project.config_files import CONFIG_NAME
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.reader import KedroProject
@@ -61,7 +63,7 @@ def config_uses(
         image: What the image will hold.
         given: The variables that pods have: for these no default is used.
     """
-    names = {"oc.env", *project.environment_resolvers}
+    names = {"oc.env", *environment_resolvers(settings.CONFIG_LOADER_ARGS)}
     kinds = set(project.config_patterns) - {CONFIG_NAME}
     if "mlflow" in kinds and project.mlflow is None:
         kinds.remove("mlflow")

@@ -230,11 +230,6 @@ class KedroProject:
         return KedroProject(self._metadata, self.env or None, conf_path)
 
     @property
-    def environment_resolvers(self) -> frozenset[str]:
-        """The names of the project's own resolvers that give environment variables."""
-        return resolver.environment_resolvers(settings.CONFIG_LOADER_ARGS)
-
-    @property
     def config_patterns(self) -> dict[str, list[str]]:
         """The patterns of Kedro's loader for each kind of file; none of another loader."""
         if not isinstance(self._loader, OmegaConfigLoader):

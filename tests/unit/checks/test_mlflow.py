@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.plan.build import build_plan
+from kedro_airflow_k8s.project.dockerignore import DockerIgnore
 from kedro_airflow_k8s.project.entities import KedroMlflow
+from kedro_airflow_k8s.project.image import ProjectImage
 from tests.support.checked import config, node, shown, subject
 
 SERVER = "https://mlflow.example.com"
@@ -22,10 +25,11 @@ def found(
     kedro: KedroMlflow | None = KEDRO,
     nodes: Any = NODES,
     parameters: dict[str, Any] | None = None,
+    image: ProjectImage | None = None,
     **run: Any,
 ) -> list[Finding]:
     """The findings about MLflow."""
-    plain = subject(nodes, {}, parameters=parameters, **run)
+    plain = replace(subject(nodes, {}, parameters=parameters, **run), image=image)
     pipeline = replace(plain.pipeline, mlflow=kedro)
     plan = build_plan(pipeline, config(**run))
     findings = check_pipeline(replace(plain, pipeline=pipeline, plan=plan))
@@ -64,6 +68,22 @@ def test_an_address_of_this_machine_is_a_doubt(host: str) -> None:
 def test_an_mlflow_yml_that_images_lack_is_reported() -> None:
     (finding,) = found(replace(KEDRO, source="conf/local/mlflow.yml", in_default_env=True))
     assert shown([finding]) == [("mlflow-settings", "warning", "conf/local/mlflow.yml")]
+
+
+@pytest.mark.parametrize(
+    ("line", "severities"),
+    [("conf/local/*", ["error"]), ("logs", []), ("conf/*/mlflow.yml", ["error"])],
+)
+def test_what_dockerignore_says_of_mlflow_yml_counts(
+    tmp_path: Path, line: str, severities: list[str]
+) -> None:
+    local = replace(KEDRO, source="conf/local/mlflow.yml", in_default_env=True)
+    image = ProjectImage(tmp_path, DockerIgnore([line], ".dockerignore"))
+    assert [finding.severity for finding in found(local, image=image)] == severities
+    # In conf/base as well, the image may have one of them.
+    both = replace(local, source="conf/base/mlflow.yml, conf/local/mlflow.yml")
+    severities = severities if line.startswith("conf/*") else []
+    assert [finding.severity for finding in found(both, image=image)] == severities
 
 
 def test_credentials_that_only_airflow_has_are_a_doubt() -> None:
