@@ -15,6 +15,7 @@ from kedro_airflow_k8s.checks import (
     image_config,
     mlflow,
     parameters,
+    run_command,
     scheduling,
     storage,
     tags,
@@ -57,6 +58,8 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     mlflow.mlflow_experiment,
     mlflow.mlflow_settings,
     mlflow.mlflow_credentials,
+    mlflow.mlflow_login,
+    run_command.run_command,
     mlflow.mlflow_parameters,
 )
 

@@ -45,6 +45,7 @@ Code = Literal[
     "read-write-once-pod",
     "request-above-limit",
     "resources-contradict",
+    "run-command",
     "same-file",
     "split-claim",
     "unknown-credentials",

@@ -126,6 +126,24 @@ def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def mlflow_login(subject: Subject) -> Iterator[Finding]:
+    """Find a login in mlflow.yml that Airflow's tasks do not have."""
+    kedro = _logs(subject)
+    if kedro is None or kedro.login is None or subject.plan.mlflow is None:
+        return
+    if subject.run.mlflow.authentication.type == "none":
+        yield Finding(
+            code="mlflow-credentials",
+            severity="warning",
+            where=f"{kedro.login} in {kedro.source}",
+            problem="The pods log in to MLflow with it. Airflow's tasks that start and end the"
+            " MLflow run do not read mlflow.yml, and run_config.mlflow.authentication is none.",
+            consequence="If the server requires a login, it refuses these tasks, and the run fails"
+            " at its start.",
+            fix="Set run_config.mlflow.authentication.",
+        )
+
+
 def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
     """Find parameters that MLflow refuses: too long, or with two values under one name."""
     kedro = _logs(subject)

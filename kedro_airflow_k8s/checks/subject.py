@@ -14,6 +14,7 @@ from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 from kedro_airflow_k8s.project.entities import CatalogEntry, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.image_config import ImageConfig
+from kedro_airflow_k8s.project.own_code import RunCommand
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Subject:
         runtime_params: The runtime parameters without a default that files of the project take,
             each with the kind of file.
         run_params: The parameters that the run to come is given.
+        run_command: The project's own `run` command; None if it is Kedro's.
         sets_parameters_in_run: Whether it may give nodes parameters in a run.
         hooks_disabled: Whether the project keeps the plugin's hooks from running in the pods.
         image: What the image will hold; None if that was not looked for.
@@ -53,6 +55,7 @@ class Subject:
     runtime_params: Mapping[str, str] = field(default_factory=dict)
     run_params: tuple[str, ...] = ()
     sets_parameters_in_run: bool = False
+    run_command: RunCommand | None = None
     hooks_disabled: bool = False
     image: ProjectImage | None = None
     in_pods: ImageConfig | None = None

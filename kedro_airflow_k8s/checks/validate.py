@@ -32,6 +32,7 @@ from kedro_airflow_k8s.plan.tasks import grouping_mode
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.image_config import read_image_config
+from kedro_airflow_k8s.project.own_code import own_run_command
 from kedro_airflow_k8s.project.parameters import has_stand_in
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -169,6 +170,7 @@ def check_plans(
             hooks_start=project.hooks_start,
             runtime_params=project.runtime_params,
             run_params=each.run_params,
+            run_command=own_run_command(project.package_name),
             sets_parameters_in_run=project.sets_parameters_in_run,
             hooks_disabled=project.disables_hooks,
             image=image,

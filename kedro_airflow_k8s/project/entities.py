@@ -72,6 +72,7 @@ class KedroMlflow:
         without: The pipelines for which tracking is switched off.
         flatten: How parameters that are dictionaries are logged: `flatten`, `recursive`, `sep`.
         long_params: What happens to parameters that are too long: fail, truncate or tag.
+        login: The key by which pods log in to the server; None if there is none.
         source: The path of the file, for messages.
         in_default_env: Whether the file is only in the default environment, which images often
             lack.
@@ -85,6 +86,7 @@ class KedroMlflow:
     without: frozenset[str] = frozenset()
     flatten: Mapping[str, Any] = field(default_factory=dict)
     long_params: str = "fail"
+    login: str | None = None
     source: str = "mlflow.yml"
     in_default_env: bool = False
 

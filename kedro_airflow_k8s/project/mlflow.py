@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,35 @@ from kedro_airflow_k8s.dynamic_config.usage import MLFLOW_PATTERNS
 from kedro_airflow_k8s.project.entities import KedroMlflow
 
 CONFIG_NAME = "mlflow"
+_HOOK = "MlflowHook"
 PLUGIN = "kedro_mlflow"
 """The name of the plugin in DISABLE_HOOKS_FOR_PLUGINS."""
 
 _RANDOM_NAME = "km.random_name"
 
 
-def kedro_mlflow_runs(disabled: tuple[str, ...]) -> bool:
+def kedro_mlflow_runs(disabled: tuple[str, ...], hooks: Iterable[object] = ()) -> bool:
     """Return whether kedro-mlflow is installed and its hooks are enabled.
 
     Args:
         disabled: DISABLE_HOOKS_FOR_PLUGINS of the project's settings.
+        hooks: HOOKS of the settings, where a project may register the hooks itself, or a subclass.
     """
-    return PLUGIN not in disabled and find_spec("kedro_mlflow") is not None
+    if find_spec(PLUGIN) is None:
+        return False
+    return _distribution() not in disabled or any(
+        base.__name__ == _HOOK and base.__module__.startswith(f"{PLUGIN}.")
+        for hook in hooks
+        for base in type(hook).__mro__
+    )
+
+
+def _distribution() -> str:
+    """Return the name of kedro-mlflow as it is installed, with which Kedro compares."""
+    try:
+        return str(distribution(PLUGIN).metadata["Name"])
+    except PackageNotFoundError:
+        return PLUGIN
 
 
 def read_mlflow_settings(
@@ -66,9 +83,19 @@ def read_mlflow_settings(
         without=frozenset(_section(tracking, "disable_tracking").get("pipelines") or ()),
         flatten=_section(params, "dict_params"),
         long_params=str(params.get("long_params_strategy") or "fail"),
+        login=_login(server),
         source=_shown(files, conf_path) or "mlflow.yml",
         in_default_env=bool(files) and all(file.is_relative_to(default) for file in files),
     )
+
+
+def _login(server: Mapping[str, Any]) -> str | None:
+    """Return the key of mlflow.yml by which pods log in to the server, or None."""
+    if server.get("credentials"):
+        return "server.credentials"
+    if _section(server, "request_header_provider").get("type"):
+        return "server.request_header_provider"
+    return None
 
 
 def _shown(files: Iterable[Path], conf_path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -48,3 +48,12 @@ def _description(function: Callable[..., Any]) -> tuple[str, str]:
     name = getattr(function, "__name__", type(function).__name__)
     doc = getattr(function, "__doc__", None)
     return str(name), inspect.cleandoc(doc) if isinstance(doc, str) else ""
+
+
+def node_tags(pipelines: Iterable[Pipeline]) -> dict[str, set[str]]:
+    """Return the tags of the nodes of pipelines, by the node's name."""
+    tags: dict[str, set[str]] = {}
+    for pipeline in pipelines:
+        for node in pipeline.nodes:
+            tags.setdefault(node.name, set()).update(node.tags)
+    return tags

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+
+import click
+from kedro import __version__
 
 # The hooks that run before a node's inputs are loaded, and can reach the catalog.
 _WITH_CATALOG = (
@@ -16,6 +21,41 @@ _WITH_CATALOG = (
 _WITH_CONTEXT = "after_context_created"
 # Classes that make the catalog, or read the parameters.
 _CLASSES = ("CONTEXT_CLASS", "DATA_CATALOG_CLASS")
+
+
+@dataclass(frozen=True)
+class RunCommand:
+    """A `run` command that a project has in place of Kedro's.
+
+    Attributes:
+        options: The options that it takes, such as `--env`; None if it takes any.
+        required: Options and arguments without which it does not start.
+        pipelines: The name of the option for pipelines in this version of Kedro.
+    """
+
+    options: frozenset[str] | None
+    required: tuple[str, ...]
+    pipelines: str
+
+
+def own_run_command(package: str) -> RunCommand | None:
+    """Return the `run` command in a package's `cli.py`, which Kedro has imported, if any."""
+    group = getattr(sys.modules.get(f"{package}.cli"), "cli", None)
+    command = group.commands.get("run") if isinstance(group, click.Group) else None
+    if command is None or getattr(command.callback, "__module__", "").startswith("kedro."):
+        return None
+    options = {option for parameter in command.params for option in parameter.opts}
+    required = (
+        (parameter.opts[0] if isinstance(parameter, click.Option) else str(parameter.name))
+        for parameter in command.params
+        if parameter.required
+    )
+    major, minor = (int(part) for part in __version__.split(".")[:2])
+    return RunCommand(
+        options=None if command.ignore_unknown_options else frozenset(options),
+        required=tuple(required),
+        pipelines="--pipelines" if (major, minor) >= (1, 2) else "--pipeline",
+    )
 
 
 def declares_datasets(settings: Any) -> bool:

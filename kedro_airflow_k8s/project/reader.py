@@ -34,7 +34,7 @@ from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credent
 from kedro_airflow_k8s.project.config_files import CONFIG_FILES, CONFIG_NAME, found_config_files
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
-from kedro_airflow_k8s.project.nodes import pipeline_nodes
+from kedro_airflow_k8s.project.nodes import node_tags, pipeline_nodes
 from kedro_airflow_k8s.project.own_code import declares_datasets, sets_parameters
 from kedro_airflow_k8s.project.problems import (
     config_problem,
@@ -158,7 +158,7 @@ class KedroProject:
         Raises:
             ConfigError: If mlflow.yml cannot be read.
         """
-        if not kedro_mlflow_runs(settings.DISABLE_HOOKS_FOR_PLUGINS):
+        if not kedro_mlflow_runs(settings.DISABLE_HOOKS_FOR_PLUGINS, settings.HOOKS):
             return None
         try:
             with without_kedros_own_warnings():
@@ -305,11 +305,7 @@ class KedroProject:
     @cached_property
     def node_tags(self) -> dict[str, set[str]]:
         """The tags of the nodes of all registered pipelines, by the node's name."""
-        tags: dict[str, set[str]] = {}
-        for pipeline in self._pipelines.values():
-            for node in pipeline.nodes:
-                tags.setdefault(node.name, set()).update(node.tags)
-        return tags
+        return node_tags(self._pipelines.values())
 
     def makers(self, dataset: str) -> list[str]:
         """Return the registered pipelines that make a dataset, smallest first.

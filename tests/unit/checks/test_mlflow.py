@@ -86,6 +86,16 @@ def test_what_dockerignore_says_of_mlflow_yml_counts(
     assert [finding.severity for finding in found(both, image=image)] == severities
 
 
+def test_a_login_that_only_pods_have_is_a_doubt() -> None:
+    kedro = replace(KEDRO, login="server.credentials")
+    (finding,) = found(kedro)
+    assert (finding.code, finding.severity) == ("mlflow-credentials", "warning")
+    assert "server.credentials in conf/base/mlflow.yml" in finding.where
+    secret = {"secret": "mlflow", "key": "token", "deploy_target": "MLFLOW_TRACKING_TOKEN"}
+    airflow = {"authentication": {"type": "google"}}
+    assert found(kedro, mlflow=airflow, secrets=[secret]) == []
+
+
 def test_credentials_that_only_airflow_has_are_a_doubt() -> None:
     (finding,) = found(mlflow={"authentication": "vars"})
     assert shown([finding]) == [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kedro.framework.startup import bootstrap_project
@@ -129,3 +131,45 @@ def test_kedro_mlflow_counts_only_if_it_is_installed_and_its_hooks_run(
     assert not kedro_mlflow_runs(("kedro_mlflow",))
     monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: None)
     assert not kedro_mlflow_runs(())
+
+
+def test_hooks_of_kedro_mlflow_may_be_registered_in_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: object())
+    hook = type("MlflowHook", (), {"__module__": "kedro_mlflow.framework.hooks.mlflow_hook"})
+    own = type("OwnHook", (hook,), {"__module__": "shop.hooks"})
+    other = type("MlflowHook", (), {"__module__": "shop.hooks"})
+    disabled = ("kedro_mlflow",)
+    assert kedro_mlflow_runs(disabled, (object(), hook()))
+    assert kedro_mlflow_runs(disabled, (own(),))
+    assert not kedro_mlflow_runs(disabled, (other(),))
+    monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: None)
+    assert not kedro_mlflow_runs((), (hook(),))
+
+
+@pytest.mark.parametrize("name", ["kedro-mlflow", "kedro_mlflow"])
+def test_kedro_mlflow_is_disabled_by_the_name_of_its_distribution(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = SimpleNamespace(metadata={"Name": name})
+    monkeypatch.setattr(mlflow_settings, "find_spec", lambda _: object())
+    monkeypatch.setattr(mlflow_settings, "distribution", lambda _: installed)
+    assert not kedro_mlflow_runs((name,))
+    assert kedro_mlflow_runs(tuple({"kedro-mlflow", "kedro_mlflow"} - {name}))
+
+
+@pytest.mark.parametrize(
+    ("server", "key"),
+    [
+        ("credentials: mlflow", "server.credentials"),
+        ("request_header_provider: {type: shop.Provider}", "server.request_header_provider"),
+        ("request_header_provider: {type: null}", None),
+        ("mlflow_tracking_uri: https://mlflow.example.com", None),
+    ],
+)
+def test_a_login_in_mlflow_yml_is_known(project: ProjectFolder, server: str, key: Any) -> None:
+    project.write("conf/base/mlflow.yml", f"server: {{{server}}}\n")
+    found = read(project)
+    assert found is not None
+    assert found.login == key
