@@ -134,5 +134,6 @@ def _library(module: str, kind: str, package: str, extra: str) -> ModuleType:
     except ImportError:
         pass
     raise ConfigError(
-        f"airflow_auth is `{kind}`, which needs {package}: pip install 'kedro-airflow-k8s[{extra}]'"
+        f"airflow_auth is `{kind}`, but {package} is not installed. Run"
+        f" `pip install 'kedro-airflow-k8s[{extra}]'`."
     )

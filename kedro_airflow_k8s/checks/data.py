@@ -75,8 +75,8 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             code="unknown-dataset",
             severity="warning" if subject.hooks_declare else "error",
             where=f"dataset {name!r}",
-            problem=f"Node {node!r} reads it, but no node of the pipeline makes it, and it is not"
-            f" in the catalog.{hooked}{hint}",
+            problem=f"Node {node!r} reads it, but no node makes it and it is not in the catalog."
+            f"{hooked}{hint}",
             consequence="The task fails: there is nothing to load.",
             fix=f"Declare it in the catalog of {env}, on storage that outlives the run, or run"
             " these nodes in a pipeline that also makes it."
@@ -95,8 +95,8 @@ def memory_inputs(subject: Subject) -> Iterator[Finding]:
                 code="memory-input",
                 severity="warning" if subject.hooks_declare else "error",
                 where=f"dataset {name!r}",
-                problem=f"Node {node!r} reads it, no node of the pipeline makes it, and it is a"
-                " MemoryDataset in the catalog, which is empty in a new process.",
+                problem=f"Node {node!r} reads it, but no node makes it. In the catalog it is a"
+                " MemoryDataset, which is empty in a new process.",
                 consequence="The task fails when the node loads it.",
                 fix="Give it a type in the catalog that is stored, or add the node that makes it.",
             )
@@ -118,9 +118,8 @@ def unknown_credentials(subject: Subject) -> Iterator[Finding]:
                 code="unknown-credentials",
                 severity="warning",
                 where=f"credentials {credentials!r}",
-                problem=f"The catalog names them for dataset {datasets[0]!r}{others}, and no"
-                f" credentials file of the environment {subject.pipeline.env!r} has them here."
-                f"{nearest.hint(credentials)}",
+                problem=f"Dataset {datasets[0]!r}{others} uses them. No credentials file of the"
+                f" environment {subject.pipeline.env!r} has them.{nearest.hint(credentials)}",
                 consequence="Unless the image has such a file, every pod fails at its start.",
                 fix="Correct the name, or give the pods the file: as a Secret that"
                 " run_config.secrets mounts, or as an entry that reads environment variables"

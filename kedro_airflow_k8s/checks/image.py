@@ -89,7 +89,7 @@ def mount_path(subject: Subject) -> Iterator[Finding]:
         code="dockerfile",
         severity="error" if crossing else "warning",
         where="run_config.volume.mount_path",
-        problem=f"The volume is mounted at {volume.mount_path}, and the last WORKDIR of the"
+        problem=f"The volume is mounted at {volume.mount_path}. The last WORKDIR of the"
         f" {DOCKERFILE} puts the project in {home}.",
         consequence=f"The files of {listed(sorted(crossing or local))} are on the disk of each pod"
         " and not on the volume" + (", so the next task does not find them." if crossing else "."),
@@ -212,9 +212,9 @@ def _entrypoint(dockerfile: Dockerfile) -> Iterator[Finding]:
         code="dockerfile",
         severity="error",
         where=f"ENTRYPOINT in the {DOCKERFILE}",
-        problem=f"It is {' '.join(words)!r}, behind which the DAG puts the command of a task"
+        problem=f"It is {' '.join(words)!r}. The DAG appends the command of a task to it"
         " (python -m kedro_airflow_k8s.pod ...).",
-        consequence="The command is not run as it is meant, and every task fails or does something"
+        consequence="The command is not run as intended, and every task fails or does something"
         " else.",
         fix='Remove ENTRYPOINT, put its command into CMD, or end a script of yours with exec "$@".',
     )
@@ -247,7 +247,7 @@ def _user(dockerfile: Dockerfile, folders: Iterable[tuple[str, str]]) -> Iterato
             code="dockerfile",
             severity="warning",
             where=f"USER in the {DOCKERFILE}",
-            problem=f"Pods run as {user!r}, the files of the image belong to root, and {source}"
+            problem=f"Pods run as {user!r}, and the files of the image belong to root. {source}"
             f" writes a log file in {folder}.",
             consequence="If that user cannot write there, Kedro cannot configure its logging, and"
             " every pod fails at its start.",

@@ -69,7 +69,7 @@ def mlflow_experiment(subject: Subject) -> Iterator[Finding]:
         code="mlflow-experiment",
         severity="warning",
         where="run_config.experiment_name",
-        problem=f"It is {name!r}, and kedro-mlflow logs to {kedro.experiment!r}: that is"
+        problem=f"It is {name!r}, but kedro-mlflow logs to {kedro.experiment!r}. That is"
         f" tracking.experiment.name in {kedro.source}, or else the package's name.",
         consequence=f"The MLflow runs are in {kedro.experiment!r}: MLflow refuses to log to a run"
         " of another experiment.",
@@ -174,7 +174,7 @@ def mlflow_parameters(subject: Subject) -> Iterator[Finding]:
                     code="mlflow-parameter",
                     severity="error",
                     where=f"parameter {given!r}",
-                    problem=f"Node {node.name!r} logs it as {logged!r}, and node {before[2]!r} logs"
+                    problem=f"Node {node.name!r} logs it as {logged!r}. Node {before[2]!r} logs"
                     f" {before[0]!r} under that name with another value.",
                     consequence="All pods log to one run, in which a parameter has one value: the"
                     " second of the two nodes fails.",

@@ -56,8 +56,8 @@ def unknown_parameters(subject: Subject) -> Iterator[Finding]:
             code="unknown-parameter",
             severity="error" if scheduled and not hooked else "warning",
             where=f"parameter {name!r}",
-            problem=f"Node {node!r} reads it, and the parameters of the environment"
-            f" {subject.pipeline.env!r} do not have it.{hooked}{nearest.hint(name)}",
+            problem=f"Node {node!r} reads it, but the environment {subject.pipeline.env!r} does not"
+            f" have it.{hooked}{nearest.hint(name)}",
             consequence="Kedro refuses to run the node, and the pod fails at its start"
             + ("." if scheduled else ", unless the run is started with a value for it."),
             fix="Add it to the project's parameters, to run_config.variables_params or to"
@@ -81,8 +81,8 @@ def runtime_parameters(subject: Subject) -> Iterator[Finding]:
             code="unknown-parameter",
             severity="warning" if unsure else "error",
             where=f"runtime parameter {name!r}",
-            problem=f"The project's {kind} has ${{runtime_params:{name}}} without a default, and"
-            f" neither run_config.macro_params nor run_config.variables_params gives it."
+            problem=f"The project's {kind} has ${{runtime_params:{name}}} without a default."
+            f" Neither run_config.macro_params nor run_config.variables_params has it."
             f"{nearest.hint(name)}",
             consequence="Runs that the schedule starts have no value for it: Kedro cannot read the"
             f" {kind}, and every pod fails at its start."

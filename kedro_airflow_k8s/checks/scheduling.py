@@ -39,7 +39,7 @@ def split_claim(subject: Subject) -> Iterator[Finding]:
             severity="error" if at_once and label else "warning",
             where=f"run_config.resources.{one} and run_config.resources.{other}",
             problem=f"Task {tasks[0].task_id!r} ({one}) and task {tasks[1].task_id!r} ({other})"
-            f" share a {' and '.join(volume.access_modes)} volume, but their machines must have"
+            f" share a {' and '.join(volume.access_modes)} volume. Their machines must have"
             f" {label or f'{_shown(selectors[one])} and {_shown(selectors[other])}'}.",
             consequence=_consequence(at_once=bool(at_once), certain=bool(label)),
             fix="Give these entries of run_config.resources the same node_selectors, or set"
@@ -82,7 +82,7 @@ def read_write_once_pod(subject: Subject) -> Iterator[Finding]:
             code="read-write-once-pod",
             severity="warning",
             where="run_config.volume.access_modes",
-            problem="ReadWriteOncePod lets one pod at a time mount the volume, and tasks of this"
+            problem="ReadWriteOncePod lets only one pod mount the volume at a time. Tasks of this"
             " DAG can run at the same time.",
             consequence="The other pods wait; those that wait longer than run_config.startup_time"
             " fail.",

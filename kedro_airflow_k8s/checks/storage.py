@@ -133,7 +133,7 @@ def local_input(subject: Subject) -> Iterator[Finding]:
                 code="laptop-path",
                 severity="warning",
                 where=f"dataset {stored_name(name)!r}",
-                problem=f"Node {node!r} reads it from {subject.catalog[name].path}, which is not"
+                problem=f"Node {node!r} reads it from {subject.catalog[name].path}. That is not"
                 f" below {project or '/'}, where the image is expected to have the project.",
                 consequence="A pod sees only the image's files: a path of your machine does not"
                 " exist there, and the node fails.",
@@ -153,8 +153,8 @@ def empty_volume(subject: Subject) -> Iterator[Finding]:
                 code="empty-volume",
                 severity="error" if subject.catalog[name].sure_of_path else "warning",
                 where=f"dataset {stored_name(name)!r}",
-                problem=f"Node {node!r} reads it from {subject.catalog[name].path}, where the"
-                " volume is mounted, and run_config.volume.skip_init leaves that empty.",
+                problem=f"Node {node!r} reads it from {subject.catalog[name].path}. The volume is"
+                " mounted there, and run_config.volume.skip_init leaves it empty.",
                 consequence="The image's data folder is hidden, and the node finds no file.",
                 fix="Remove run_config.volume.skip_init, or store the dataset elsewhere.",
             )
@@ -178,7 +178,7 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
             code="not-kept",
             severity="warning",
             where=f"{kind} {listed(names)}",
-            problem=f"The pipeline makes {them}, no node of it reads {them}, and the catalog stores"
+            problem=f"The pipeline makes {them}, and no node reads {them}. The catalog stores"
             f" {them} on the volume of the run (at {subject.run.volume.mount_path}).",
             consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
             fix=f"Give {them} a path on object storage, or another place that stays, such as a"

@@ -205,7 +205,7 @@ def _plan(
         for name, entry in (pipeline.catalog or {}).items():
             if has_stand_in(entry.type):
                 raise ConfigError(
-                    f"run_config.grouping: memory needs the type of dataset {name!r}, and that is a"
+                    f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
     return Planned(pipeline, build_plan(pipeline, config, overrides), overrides.params)
@@ -264,7 +264,7 @@ def _no_catalog(project: KedroProject) -> Finding:
         severity="error",
         where="the project's catalog",
         problem=f"There is no catalog file in {project.base_env or '.'} or {project.env} of the"
-        " configuration, not even an empty one.",
+        " configuration.",
         consequence="Kedro refuses to run anything without one: every pod fails at its start.",
         fix="Create conf/base/catalog.yml; it may be empty.",
     )

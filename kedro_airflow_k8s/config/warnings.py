@@ -66,7 +66,7 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
         yield ConfigWarning(
             path="run_config.keep_intermediate_data",
             reason="Without run_config.intermediate_data, intermediate data is on the volume of the"
-            " run, which is deleted at its end.",
+            " run. The volume is deleted at the end of the run.",
             consequence=_NO_EFFECT,
             fix="Set run_config.intermediate_data, or remove this setting.",
         )

@@ -40,7 +40,7 @@ def parse_params(options: Sequence[str]) -> dict[str, Any]:
         merged = OmegaConf.from_dotlist(items)
     except (OmegaConfBaseException, ValueError) as error:
         raise ParameterError(
-            f"Two --params contradict each other: one gives a list, another names and values in its"
+            "Two --params contradict each other. One has a list, another names and values in its"
             f" place ({_in_a_line(error)}). Omit one of them."
         ) from error
     found: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]

@@ -115,7 +115,7 @@ class Run:
         if date < datetime.combine(dag.start_date, time(), zone(dag.timezone)):
             raise RunError(
                 f"--logical-date {date.isoformat()} is before the DAG's start date,"
-                f" {dag.start_date} ({dag.timezone}): Airflow would run no task. Give a later one,"
+                f" {dag.start_date} ({dag.timezone}). Airflow would run no task. Use a later date,"
                 " or set run_config.start_date."
             )
         if self._client.version.major < 3 and date > datetime.now(timezone.utc):
@@ -155,8 +155,8 @@ class Run:
             if logical_date is None:
                 raise
             raise RunError(
-                f"DAG {dag_id} has a run of the logical date {logical_date.isoformat()} already:"
-                f" give another --logical-date, or none. ({error})"
+                f"DAG {dag_id} already has a run of the logical date {logical_date.isoformat()}."
+                f" Use another --logical-date, or none. ({error})"
             ) from error
         self._progress.say(f"Started run {self._id}: {self._url}")
 
@@ -168,9 +168,8 @@ class Run:
         """
         if not self._client.would_run(self._dag.dag_id, fingerprint):
             raise RunError(
-                f"DAG {self._dag.dag_id} was replaced by another version just when run {self._id}"
-                " began, which may be of that version. Try again, or use a name of your own with"
-                " --dag-name."
+                f"DAG {self._dag.dag_id} was replaced when run {self._id} started. The run may be"
+                " of the other version. Try again, or use another name with --dag-name."
             )
 
     def skip_waits(self) -> None:

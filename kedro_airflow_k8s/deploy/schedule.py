@@ -56,7 +56,7 @@ def schedule(
     """
     if dag.schedule is None:
         raise PlanError(
-            f"DAG {dag.dag_id} has no schedule: give --cron-expression, or set"
+            f"DAG {dag.dag_id} has no schedule. Pass --cron-expression, or set"
             " run_config.cron_expression in airflow-k8s.yaml."
         )
     try:

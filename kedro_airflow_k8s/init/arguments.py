@@ -96,7 +96,8 @@ def base_address(url: str) -> str:
 def _check_output(output: str) -> None:
     if re.match(r"https?://", output, re.IGNORECASE):
         raise ConfigError(
-            f"--output: found {output!r}; must be the place of the DAG files: a folder, or gs://,"
-            " s3:// or abfs:// with a bucket and a folder. If this is the address of Airflow, the"
-            " value of --output is missing: a shell variable may be empty. Nothing was written."
+            f"--output: found {output!r}; must be the place of the DAG files. That is a folder, or"
+            " gs://, s3:// or abfs:// with a bucket and a folder. If this is the address of"
+            " Airflow, the value of --output is missing: a shell variable may be empty. Nothing"
+            " was written."
         )

@@ -76,8 +76,9 @@ class CiSetup:
         for what, name in names.items():
             if not name.isprintable() or "${{" in name:
                 raise ScaffoldError(
-                    f"The {what} {name!a} cannot be named in a CI file: it has control characters,"
-                    " or the expression sign of GitHub. Rename it. Nothing was written."
+                    f"The {what} {name!a} cannot be used in a CI file. It contains control"
+                    " characters, or ${{ for an expression of GitHub. Rename it. Nothing was"
+                    " written."
                 )
 
     @property

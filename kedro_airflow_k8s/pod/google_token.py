@@ -48,8 +48,8 @@ class GoogleToken(requests.auth.AuthBase):
             from google.oauth2.id_token import fetch_id_token_credentials
         except ImportError as error:
             raise RuntimeError(
-                "MLflow needs a Google token (run_config.mlflow.authentication), and google-auth"
-                " is not installed in the image. Add it to requirements.txt."
+                "google-auth is not installed in the image. MLflow needs a Google token"
+                " (run_config.mlflow.authentication). Add google-auth to requirements.txt."
             ) from error
         audience = os.environ[MLFLOW_AUDIENCE_VARIABLE]
         fetch: Any = fetch_id_token_credentials

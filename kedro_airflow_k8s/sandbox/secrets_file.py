@@ -30,12 +30,12 @@ def read_secrets(file: Path, namespace: str) -> Secrets:
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError, AttributeError):
         # Their texts could show a value.
         raise SandboxError(
-            f"{file} does not hold Kubernetes Secrets: each document needs kind: Secret,"
+            f"{file} is not a file of Kubernetes Secrets. Each document needs kind: Secret,"
             " metadata.name, and its values as text under stringData, or in base64 under data."
         ) from None
     secrets = dict(named)
     if len(secrets) < len(named):
-        raise SandboxError(f"{file} holds two Secrets of one name. Leave one.")
+        raise SandboxError(f"{file} has two Secrets with the same name. Keep one of them.")
     return secrets
 
 

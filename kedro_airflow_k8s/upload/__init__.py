@@ -135,8 +135,8 @@ def _split_output(output: str) -> tuple[str, str]:
         )
     if re.match(r"[A-Za-z]:[\\/]", output) and os.name != "nt":
         raise UploadError(
-            f"Cannot upload: the output location {output} is a path of Windows, and this machine"
-            " does not run Windows. It would become a folder of that name in the project."
+            f"Cannot upload: the output location {output} is a Windows path. This machine does not"
+            " run Windows, so it would become a folder of that name in the project."
         )
     if output.endswith(".py") and not Path(output).exists():
         raise UploadError(

@@ -87,7 +87,7 @@ def test_a_run_can_have_a_logical_date_of_its_own_once(server: AirflowServer) ->
 
     run = server.client().last_runs(["dated"])["dated"]
     assert run.logical_date == datetime(2026, 1, 31, 6, tzinfo=timezone.utc)
-    failed(kedro(server, *dated), "has a run of the logical date 2026-01-31T06:00:00+00:00 already")
+    failed(kedro(server, *dated), "already has a run of the logical date 2026-01-31T06:00:00+00:00")
 
 
 def test_parameters_reach_kedro_typed_nested_and_with_any_characters(

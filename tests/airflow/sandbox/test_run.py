@@ -217,5 +217,5 @@ def test_a_file_of_secrets_that_is_not_one_is_refused_without_showing_it(project
     ran = sandbox_run(project, "--secrets", "wrong.yaml")
 
     assert ran.returncode == 1
-    assert "does not hold Kubernetes Secrets" in ran.stdout
+    assert "is not a file of Kubernetes Secrets" in ran.stdout
     assert "hunter2" not in ran.stdout

@@ -125,8 +125,8 @@ def test_an_image_without_google_auth_says_what_it_lacks(
     assert done.returncode == 1
     # MLflow puts its own words before it.
     assert done.stderr.splitlines()[-1].endswith(
-        "MLflow needs a Google token (run_config.mlflow.authentication), and google-auth is not"
-        " installed in the image. Add it to requirements.txt."
+        "google-auth is not installed in the image. MLflow needs a Google token"
+        " (run_config.mlflow.authentication). Add google-auth to requirements.txt."
     )
     assert proxy.requests == []
 

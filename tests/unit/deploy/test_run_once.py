@@ -250,7 +250,7 @@ def test_another_upload_just_at_the_start_is_not_a_success(tmp_path: Path) -> No
 
     airflow = Busy()
     airflow.parse(PARSED)
-    with pytest.raises(RunError, match="was replaced by another version just when run run-once-"):
+    with pytest.raises(RunError, match="was replaced when run run-once-"):
         run(airflow, tmp_path, RunOptions(minutes=5))
 
 
@@ -272,7 +272,9 @@ def test_a_logical_date_that_has_a_run_is_named(tmp_path: Path) -> None:
     airflow = Taken()
     airflow.parse(PARSED)
     day = datetime(2026, 3, 1, tzinfo=timezone.utc)
-    with pytest.raises(RunError, match=r"has a run of the logical date 2026-03-01T00:00:00\+00:00"):
+    with pytest.raises(
+        RunError, match=r"already has a run of the logical date 2026-03-01T00:00:00\+00:00"
+    ):
         run(airflow, tmp_path, RunOptions(logical_date=day))
     with pytest.raises(Conflict):
         run(airflow, tmp_path, RunOptions())

@@ -25,7 +25,7 @@ def test_secrets_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
 def test_two_secrets_of_one_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "secrets.yaml"
     file.write_text("---\nkind: Secret\nmetadata: {name: a}\n" * 2)
-    with pytest.raises(SandboxError, match="two Secrets of one name"):
+    with pytest.raises(SandboxError, match="two Secrets with the same name"):
         read_secrets(file, "team")
 
 
@@ -45,6 +45,6 @@ def test_two_secrets_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_what_is_not_a_secret_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "secrets.yaml"
     file.write_text(text)
-    with pytest.raises(SandboxError, match="does not hold Kubernetes Secrets") as refused:
+    with pytest.raises(SandboxError, match="is not a file of Kubernetes Secrets") as refused:
         read_secrets(file, "team")
     assert "hunter2" not in str(refused.value)

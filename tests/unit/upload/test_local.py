@@ -229,8 +229,8 @@ def test_a_full_disk_gives_one_message_and_keeps_the_old_file(
         ("dags/${USER}", r"\$\{USER\}"),
         ("gs://bucket/dags/shop.py", "`output` is a folder"),
         ("dags/shop.py", "`output` is a folder"),
-        (r"C:\airflow\dags", "path of Windows"),
-        ("D:/dags", "path of Windows"),
+        (r"C:\airflow\dags", "Windows path"),
+        ("D:/dags", "Windows path"),
     ],
 )
 def test_an_output_that_would_become_a_strange_folder_is_refused(
