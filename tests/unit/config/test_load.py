@@ -95,6 +95,7 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
         "output": None,
         "airflow_auth": None,
         "airflow_tls": {"ca_bundle": None, "client_certificate": None, "client_key": None},
+        "checks": {"accept": ()},
         "run_config": {
             "image": None,
             "image_pull_policy": "IfNotPresent",
