@@ -19,16 +19,17 @@ RAW_DATA = "01_raw"
 
 def new_dockerignore(layout: Layout) -> str:
     """Return the file for a project that has none."""
-    return render(
-        "dockerignore.j2",
-        secrets=[line for line, _ in _secrets(layout)],
-        data=literal(layout.mount_path.name),
-        raw_data=RAW_DATA,
-        fills_volume=layout.fills_volume,
-        inputs=[literal(path) for path in _inputs(layout)],
-        references=[literal(file) for file in layout.references],
-        logs=[f"{literal(folder)}/.gitkeep" for folder in layout.log_folders],
-    )
+    values = {
+        "secrets": [line for line, _ in _secrets(layout)],
+        "data": literal(layout.mount_path.name),
+        "raw_data": RAW_DATA,
+        "fills_volume": layout.fills_volume,
+        "references": [literal(file) for file in layout.references],
+        "logs": [f"{literal(folder)}/.gitkeep" for folder in layout.log_folders],
+    }
+    rules = DockerIgnore(render("dockerignore.j2", **values, inputs=[]).splitlines())
+    inputs = [literal(path) for path in _inputs(layout) if rules.ignores(path)]
+    return render("dockerignore.j2", **values, inputs=inputs)
 
 
 def missing_lines(present: str, layout: Layout) -> list[str]:
@@ -93,8 +94,8 @@ def _needed(layout: Layout) -> Iterator[tuple[str, list[str]]]:
     if layout.fills_volume:
         paths = [f"{data}/{RAW_DATA}/orders.csv", f"{data}/{RAW_DATA}/2026/orders.parquet"]
         yield f"!{literal(data)}/{RAW_DATA}", paths
-        for path in _inputs(layout):
-            yield f"!{literal(path)}", [path]
+    for path in _inputs(layout):
+        yield f"!{literal(path)}", [path]
     for file in layout.references:
         yield f"!{literal(file)}", [file]
     for folder in layout.log_folders:
@@ -104,9 +105,9 @@ def _needed(layout: Layout) -> Iterator[tuple[str, list[str]]]:
 
 
 def _inputs(layout: Layout) -> list[str]:
-    """Return what pipelines read from the data folder besides the raw data."""
-    raw = f"{layout.mount_path.name}/{RAW_DATA}"
-    return [path for path in layout.inputs if not f"{path}/".startswith(f"{raw}/")]
+    """Return the inputs that pods read from the image, or from the volume that it fills."""
+    data = f"{layout.mount_path.name}/"
+    return [path for path in layout.inputs if layout.fills_volume or not path.startswith(data)]
 
 
 def _credentials_line(pattern: str, layout: Layout) -> str:

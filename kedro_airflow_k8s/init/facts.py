@@ -127,7 +127,7 @@ class Layout:
             relative to the folder of an environment.
         mount_path: Where the volume of a run is mounted in the image.
         fills_volume: Whether the data folder of the image is copied to the volume.
-        inputs: What pipelines read from the data folder and none of them makes.
+        inputs: What pipelines read from the project's folder and none of them makes.
         references: Files with credentials that hold only references to the environment.
         log_folders: The folders that the logging configuration writes to.
     """
@@ -205,7 +205,7 @@ def read_facts(
             credentials=project.credential_patterns,
             mount_path=mount_path,
             fills_volume=True,
-            inputs=input_files(project, mount_path.name),
+            inputs=input_files(project),
             references=reference_files(project) if inside else (),
             log_folders=log_folders(project),
         ),

@@ -24,12 +24,11 @@ _WILDCARD = re.compile(r"[*?\[{]")
 _REFERENCE = re.compile(r"\$\{[\w.]+:[\w.]+(\s*,\s*(null|none|''|\"\"|)\s*)?\}", re.IGNORECASE)
 
 
-def input_files(project: KedroProject, data: str) -> tuple[str, ...]:
-    """Return what registered pipelines read from the data folder and none of them makes.
+def input_files(project: KedroProject) -> tuple[str, ...]:
+    """Return what registered pipelines read from the project's folder and none of them makes.
 
     Args:
         project: The project. Nothing is found in one that cannot be read: `validate` says why.
-        data: The data folder, relative to the project.
 
     Returns:
         Files and folders relative to the project, with slashes.
@@ -46,7 +45,7 @@ def input_files(project: KedroProject, data: str) -> tuple[str, ...]:
     found = set()
     for entry in catalog.entries(names).values():
         path = None if entry.in_memory else _path(entry)
-        if path and path not in written and path.startswith(f"{data}/"):
+        if path and path not in written:
             found.add(path)
     return tuple(sorted(found))
 

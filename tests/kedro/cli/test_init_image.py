@@ -59,6 +59,25 @@ def test_inputs_stay_in_the_image_wherever_in_the_data_folder_they_are(
     assert "not-in-image" not in project.kedro("airflow-k8s", "validate").stdout
 
 
+def test_an_input_outside_of_the_data_folder_stays_in_the_image(project: ProjectFolder) -> None:
+    project.write(
+        "conf/base/catalog.yml",
+        """
+        orders: {type: json.JSONDataset, filepath: notebooks/orders.json}
+        goods: {type: json.JSONDataset, filepath: input/goods.json}
+        """,
+    )
+    init(project)
+    assert not lacks(project, "notebooks/orders.json")
+    assert lacks(project, "notebooks/other.json")
+    text = (project.path / ".dockerignore").read_text()
+    assert "input/" not in text
+    project.write(".dockerignore", "input\nnotebooks\n")
+    said = init(project, "--force")
+    assert "!input/goods.json" in said
+    assert "!notebooks/orders.json" in said
+
+
 def test_a_dockerignore_that_leaves_an_input_out_is_said(project: ProjectFolder) -> None:
     project.write(".dockerignore", "data/\n")
     text = init(project)
