@@ -149,7 +149,7 @@ def test_a_dag_runs_to_success_with_the_projects_present_code(started: Started) 
     assert rest.states(DAG_ID) == {run_id: "success"}
     assert "THE TOTAL IS 46" in rest.log(DAG_ID, run_id, "add")
 
-    # A run that nobody uploads anything for, as one of the schedule.
+    # A run without an upload, as those of the schedule are.
     module.write_text(module.read_text().replace("40]", "400]"))
     ran = call(started.project, "trigger", "--sandbox", "-d", DAG_ID, "-w", "10")
 
