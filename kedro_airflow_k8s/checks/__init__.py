@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from kedro_airflow_k8s.checks import (
     data,
+    dataset_keys,
     elsewhere,
     image,
     image_config,
@@ -35,6 +36,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     data.unknown_credentials,
     types.types_not_installed,
     types.stores_not_installed,
+    dataset_keys.wrong_keys,
     storage.outside_volume,
     storage.empty_volume,
     storage.not_kept,

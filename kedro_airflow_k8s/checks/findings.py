@@ -13,6 +13,7 @@ Severity = Literal["error", "warning", "accepted"]
 Code = Literal[
     "config",
     "config-variable",
+    "dataset-keys",
     "device-limit",
     "differs-in-image",
     "dockerfile",

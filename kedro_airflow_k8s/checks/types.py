@@ -122,7 +122,7 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
             "it is not the name of a class.",
             "Give the entry a `type`, such as pandas.CSVDataset.",
         )
-    found, of_collection = _class_of(kind)
+    found, of_collection = class_of(kind)
     if found is not None:
         return _missing_packages(kind) if of_collection else None
     if not _is_installed(_COLLECTION):
@@ -148,7 +148,7 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
 
 
 @cache
-def _class_of(kind: str) -> tuple[Found | None, bool]:
+def class_of(kind: str) -> tuple[Found | None, bool]:
     """Return the class that Kedro takes for a type, and whether it is one of kedro-datasets."""
     module, _, name = kind.rpartition(".")
     for prefix in _PREFIXES:

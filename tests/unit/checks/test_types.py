@@ -34,7 +34,9 @@ def nothing_remembered() -> Iterator[None]:
 def check_type(kind: Any, **config: Any) -> list[Finding]:
     """The findings about a dataset of a type that is stored on a bucket."""
     catalog = {"table": {"type": kind, "filepath": "s3://b/table", **config}}
-    return check([node("load", "table")], catalog)
+    found = check([node("load", "table")], catalog)
+    # Not all of the types take these keys.
+    return [each for each in found if each.code != "dataset-keys"]
 
 
 @pytest.mark.parametrize(
