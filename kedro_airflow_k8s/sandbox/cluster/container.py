@@ -41,10 +41,10 @@ def can_share_paths() -> bool:
     if sys.platform != "linux":
         return False
     with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-") as folder:
-        for name in ("root", "home"):
+        for name in ("source", "place"):
             (Path(folder) / name).mkdir()
         command = [sys.executable, "-I", "-S", "-c", _PROBE, str(_INIT)]
-        command += [f"{folder}/home", f"{folder}/root"]
+        command += [f"{folder}/place", f"{folder}/source"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
