@@ -274,6 +274,7 @@ class KedroProject:
         if name not in registered:
             others = ", ".join(sorted(registered)) or "none"
             hint = Nearest(registered).hint(name)
+            hint += " Give one name, or --all where a command has it." if "," in name else ""
             raise ProjectError(f"There is no pipeline {name!r}.{hint} Pipelines: {others}.")
         # Kedro splits the option's value at commas, and reads an empty value as the default.
         if [part.strip() for part in name.split(",")] != [name] or not name:

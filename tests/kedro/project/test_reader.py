@@ -114,6 +114,7 @@ def test_an_unknown_pipeline_names_the_nearest_and_all_there_are(project: Projec
         "Pipelines: __default__, sales, stock",
     )
     assert "mean" not in refused(project.compile("-p", "quite different"), "no pipeline 'quite")
+    refused(project.compile("-p", "sales,stock"), "no pipeline 'sales,stock'", "--all")
 
 
 def test_a_project_without_pipelines_says_so(project: ProjectFolder) -> None:

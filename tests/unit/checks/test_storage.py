@@ -112,6 +112,14 @@ def test_results_on_the_volume_go_with_it_and_are_reported_in_one_finding() -> N
     assert alone.where == "dataset 'one'"
 
 
+def test_all_results_that_are_not_kept_are_listed() -> None:
+    names = [f"result_{number}" for number in range(8)]
+    nodes = [node(f"make_{name}", "", name) for name in names]
+    catalog = stored(**{name: f"data/{name}.pkl" for name in names})
+    found = only(check(nodes, catalog), "not-kept")
+    assert found.where == "datasets " + ", ".join(map(repr, names))
+
+
 def test_results_elsewhere_in_memory_or_read_again_need_no_keeping() -> None:
     assert check(RESULTS, stored(one="s3://b/1", two="data/2.pkl")) == []
     assert check(RESULTS, {"three": {"type": "MemoryDataset"}}) == []
