@@ -26,7 +26,7 @@ def test_the_first_sentence_of_every_command_is_whole(project: ProjectFolder) ->
         assert " ".join(f"{name} {sentence}".split()) in text
 
 
-def test_the_version_is_told(project: ProjectFolder) -> None:
+def test_the_version_is_reported(project: ProjectFolder) -> None:
     result = project.kedro("airflow-k8s", "--version")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == f"kedro-airflow-k8s, version {__version__}"

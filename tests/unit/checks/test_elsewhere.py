@@ -116,7 +116,9 @@ def test_tables_of_one_database_do_not_share_a_file() -> None:
         ({"path": "s3://b/parts", "checkpoint": {"force_checkpoint": "x"}}, False),
     ],
 )
-def test_a_checkpoint_that_ends_with_the_run_is_told(place: dict[str, Any], found: bool) -> None:
+def test_a_checkpoint_that_ends_with_the_run_is_reported(
+    place: dict[str, Any], found: bool
+) -> None:
     entry = {"type": "partitions.IncrementalDataset", "dataset": "json.JSONDataset", **place}
     checked = subject([node("load", "parts", "table")], {"parts": entry})
     codes = [each.code for each in elsewhere.lost_checkpoints(checked)]

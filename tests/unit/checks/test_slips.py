@@ -28,7 +28,7 @@ def test_resources_that_nodes_select_are_fine(names: tuple[str, ...]) -> None:
     ("name", "word"),
     [("default", "'__default__'"), ("clean", "names of nodes"), ("big", "'resources.big'")],
 )
-def test_an_entry_that_no_node_selects_is_told(name: str, word: str) -> None:
+def test_an_entry_that_no_node_selects_is_reported(name: str, word: str) -> None:
     ((where, fix),) = unused(name, "gpu")
     assert where == f"run_config.resources.{name}"
     assert word in fix
