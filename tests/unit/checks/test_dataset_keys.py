@@ -35,14 +35,14 @@ def test_keys_that_the_class_takes_are_fine(entry: dict[str, Any]) -> None:
     assert keys(entry) == []
 
 
-def test_a_key_that_the_class_does_not_take_is_told_with_the_nearest() -> None:
+def test_a_key_that_the_class_does_not_take_is_reported_with_the_nearest() -> None:
     ((severity, problem),) = keys({**CSV, "load_arg": {}})
     assert severity == "error"
     assert "'load_arg'" in problem
     assert "'load_args'" in problem
 
 
-def test_a_key_that_the_class_requires_is_told() -> None:
+def test_a_key_that_the_class_requires_is_reported() -> None:
     assert keys({"type": "pandas.CSVDataset"}) == [
         ("error", "pandas.CSVDataset requires 'filepath'.")
     ]
