@@ -29,6 +29,9 @@ def unused_resources(run: RunConfig, tags: Mapping[str, Iterable[str]]) -> Itera
         # The checks of the configuration report a name that is nearly that of the default.
         if name in used or Nearest([RESOURCES_DEFAULT], LIKE_DEFAULT).find(name):
             continue
+        if nearest.find(name) is not None:
+            # A tag that means it has a slip, and is an error of its own.
+            continue
         if name.lower() in _MEANS_DEFAULT:
             fix = f"Rename it to {RESOURCES_DEFAULT!r} if it is for all nodes without such a tag."
         elif name in tags:
@@ -39,7 +42,7 @@ def unused_resources(run: RunConfig, tags: Mapping[str, Iterable[str]]) -> Itera
             code="unused-resources",
             severity="warning",
             where=f"run_config.resources.{name}",
-            problem=f"No node of any pipeline has the tag 'resources.{name}'.{nearest.hint(name)}",
+            problem=f"No node of any pipeline has the tag 'resources.{name}'.",
             consequence="The entry has no effect: no pod gets these resources.",
             fix=fix,
         )

@@ -34,6 +34,11 @@ def test_an_entry_that_no_node_selects_is_reported(name: str, word: str) -> None
     assert word in fix
 
 
+def test_an_entry_that_a_tag_with_a_slip_means_is_told_by_the_tag() -> None:
+    run = config(resources={"big": {"requests": {"cpu": 1}}}).run_config
+    assert list(unused_resources(run, {"train": {"resources.bigg"}})) == []
+
+
 def dag(dag_id: str, *waits: str, **options: Any) -> Plan:
     dependencies = [{"dag_id": other, **options} for other in waits]
     checked = subject([node("load", "", "table")], {}, external_dependencies=dependencies)
