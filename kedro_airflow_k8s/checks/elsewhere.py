@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kedro_airflow_k8s.checks.findings import Finding
-from kedro_airflow_k8s.checks.storage import local_path
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import listed
+from kedro_airflow_k8s.project.files import local_path
 from kedro_airflow_k8s.project.parameters import has_stand_in
 
 # The second is its name before kedro-mlflow 0.12.

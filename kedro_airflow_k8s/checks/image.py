@@ -5,23 +5,19 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from kedro_airflow_k8s.checks.findings import Finding
-from kedro_airflow_k8s.checks.storage import is_on_volume, local_path
+from kedro_airflow_k8s.checks.storage import is_on_volume
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerfile import Dockerfile
 from kedro_airflow_k8s.project.environment import imported_files
+from kedro_airflow_k8s.project.files import local_path, logging_folders
 from kedro_airflow_k8s.project.image import DOCKERFILE, ProjectImage, first_reason
 from kedro_airflow_k8s.project.reader import KedroProject
 
-_LOGGING = ("conf/logging.yml", "conf/logging.yaml", "conf/logging.json")
 _SHELLS = frozenset(("ash", "bash", "dash", "sh", "zsh"))
 _WILDCARD = re.compile(r"[*?\[{]")
 
@@ -96,38 +92,6 @@ def mount_path(subject: Subject) -> Iterator[Finding]:
         fix=f"Set run_config.volume.mount_path to {posixpath.join(home, 'data')}, or change"
         f" WORKDIR. Ignore this if the image is not made by this {DOCKERFILE}.",
     )
-
-
-def logging_folders(path: Path, image: ProjectImage, run: RunConfig) -> Iterator[tuple[str, str]]:
-    """Yield the folders that the pods' logging configuration writes to, each with its file.
-
-    Args:
-        path: The project's folder.
-        image: What the image will hold: a file that it lacks is not read in the pods.
-        run: The configuration, whose variables may name another file.
-    """
-    chosen = run.env_vars.get("KEDRO_LOGGING_CONFIG")
-    names = _LOGGING if chosen is None else (posixpath.normpath(chosen),)
-    for name in names:
-        file = path / name
-        if not name.startswith("/") and file.is_file() and image.lacks(name) is None:
-            for written in dict.fromkeys(_log_files(file)):
-                folder = posixpath.dirname(posixpath.normpath(written))
-                if folder and not folder.startswith(("/", "..")) and "$" not in folder:
-                    yield folder, name
-            return
-
-
-def _log_files(file: Path) -> Iterator[str]:
-    try:
-        config: Any = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
-    except yaml.YAMLError:
-        return
-    handlers = config.get("handlers") if isinstance(config, dict) else None
-    for handler in (handlers if isinstance(handlers, dict) else {}).values():
-        name = handler.get("filename") if isinstance(handler, dict) else None
-        if isinstance(name, str):
-            yield name
 
 
 def _project_file(image: ProjectImage) -> Iterator[Finding]:

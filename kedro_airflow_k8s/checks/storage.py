@@ -11,34 +11,11 @@ from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.pod.names import stored_name
+from kedro_airflow_k8s.project.files import local_path
 
-_LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
-_IN_MEMORY = "memory://"
 # Datasets of these types upload their file to MLflow's server.
 _MLFLOW_TYPES = "kedro_mlflow."
-
-
-def local_path(path: str | None) -> str | None:
-    """Return a place on a pod's disk in its shortest form, or None for one elsewhere.
-
-    A relative path is below the project's folder. A path of Windows does not exist in a pod, but
-    would be on its disk.
-    """
-    if not path:
-        return None
-    text = path.strip()
-    if text.lower().startswith(_IN_MEMORY):
-        # fsspec's files in memory end with the process, as those on the pod's disk do.
-        return text
-    if ":" in text:
-        text, count = _LOCAL_SCHEME.subn("", text, count=1)
-        if not count and (_SCHEME.match(text) or "::" in text):
-            return None
-    found = posixpath.normpath(text.replace("\\", "/"))
-    # There is nothing to lose there.
-    return None if found.startswith("/dev/") else found
 
 
 def is_on_volume(path: str, mount_path: str) -> bool:

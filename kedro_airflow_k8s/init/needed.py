@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 from kedro.framework.project import pipelines
 
-from kedro_airflow_k8s.checks.image import logging_folders
-from kedro_airflow_k8s.checks.storage import local_path
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerignore import DockerIgnore
+from kedro_airflow_k8s.project.files import local_path, logging_folders
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.reader import KedroProject
 
