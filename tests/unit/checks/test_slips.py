@@ -34,7 +34,7 @@ def test_an_entry_that_no_node_selects_is_reported(name: str, word: str) -> None
     assert word in fix
 
 
-def test_an_entry_that_a_tag_with_a_slip_means_is_told_by_the_tag() -> None:
+def test_an_entry_that_a_misspelt_tag_means_is_reported_at_the_tag() -> None:
     run = config(resources={"big": {"requests": {"cpu": 1}}}).run_config
     assert list(unused_resources(run, {"train": {"resources.bigg"}})) == []
 
