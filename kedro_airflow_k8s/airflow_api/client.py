@@ -23,7 +23,6 @@ from kedro_airflow_k8s.airflow_api.records import (
     LogPage,
     Page,
     TaskInstance,
-    TaskState,
 )
 from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
@@ -233,10 +232,10 @@ class AirflowClient(ABC):
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
         self._send("PATCH", *path, json={"new_state": state, **self.dry_run_off})
 
-    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
-        """Return the states of a run's tasks, by task id."""
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskInstance]:
+        """Return the tasks of a run, by task id."""
         path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances")
-        return {task.task_id: task.task_state for task in self._items(TaskInstance, path)}
+        return {task.task_id: task for task in self._items(TaskInstance, path)}
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
         """Return the log of a task's attempt as lines of text; empty if there is none yet."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -146,49 +144,14 @@ class DagRun(Record):
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
 
 
-@dataclass(frozen=True)
-class TaskState:
-    """The state of a task in a DAG run, from Airflow's API or from the sandbox.
-
-    Attributes:
-        state: Airflow's state, such as `running` or `up_for_retry`; None before it is scheduled.
-        start: The start of its last attempt, in seconds since 1970.
-        end: The end of its last attempt, in seconds since 1970.
-        attempt: The number of its last attempt, from 1; 0 before the first one.
-    """
-
-    state: str | None
-    start: float | None
-    end: float | None
-    attempt: int
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the last attempt has run so far."""
-        if self.start is None:
-            return None
-        return (self.end or time.time()) - self.start
-
-
 class TaskInstance(Record):
-    """A task of a run, as the API gives it."""
+    """A task of a run: its state, None before it is scheduled, and its last attempt, from 1."""
 
     task_id: str
     state: str | None = None
-    start_date: AwareDatetime | None = None
-    end_date: AwareDatetime | None = None
-    try_number: int
-
-    @property
-    def task_state(self) -> TaskState:
-        """The state of the task, with times in seconds."""
-        start, end = self.start_date, self.end_date
-        return TaskState(
-            state=self.state,
-            start=start.timestamp() if start else None,
-            end=end.timestamp() if end else None,
-            attempt=self.try_number,
-        )
+    start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
+    end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
+    attempt: int = Field(validation_alias="try_number")
 
 
 class LogPage(Record):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from itertools import groupby
+from operator import attrgetter
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.types import store_not_installed
@@ -13,8 +15,8 @@ from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
 from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.config.wording import Nearest, listed
-from kedro_airflow_k8s.dynamic_config.usage import Use
 from kedro_airflow_k8s.plan.params import MACRO_SUCCESSORS
+from kedro_airflow_k8s.project.reader import KedroProject
 
 MACROS_OF_BOTH = frozenset(
     (
@@ -99,26 +101,23 @@ def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[F
             )
 
 
-def config_variables(
-    run: RunConfig, uses: Iterable[Use], variables: Mapping[str, str]
-) -> Iterator[Finding]:
+def config_variables(run: RunConfig, project: KedroProject) -> Iterator[Finding]:
     """Find variables `KEDRO_CONFIG_<NAME>` that the project's files use and pods do not have.
 
     Args:
         run: The configuration.
-        uses: What the project's files use.
-        variables: What the DAG gives the pods besides the configuration.
+        project: The project, with what its files use and what the DAG gives its pods.
     """
     in_env = [secret for secret in run.secrets if secret.deploy_type == "env"]
     # A whole Secret may have any variable.
     if any(not secret.key for secret in in_env):
         return
-    given = {*run.env_vars, *variables, *(secret.deploy_target for secret in in_env)}
-    found: dict[str, list[Use]] = {}
-    for use in uses:
-        if use.variable not in given:
-            found.setdefault(use.variable, []).append(use)
-    for variable, its_uses in sorted(found.items()):
+    given = {*run.env_vars, *project.pod_variables, *(secret.deploy_target for secret in in_env)}
+    uses = sorted(project.variables, key=attrgetter("variable"))
+    for variable, group in groupby(uses, key=attrgetter("variable")):
+        its_uses = list(group)
+        if variable in given:
+            continue
         needed = [use.file for use in its_uses if not use.has_default]
         if needed:
             yield _variable(

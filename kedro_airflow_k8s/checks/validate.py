@@ -132,7 +132,7 @@ def check_plans(
     findings = [
         *check_settings(run),
         *unknown_pipelines(run, project.pipeline_names()),
-        *config_variables(run, project.variables, project.pod_variables),
+        *config_variables(run, project),
         *endless_waits([each.plan for each in planned]),
     ]
     if set(run.resources) - {RESOURCES_DEFAULT}:

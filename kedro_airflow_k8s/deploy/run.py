@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from rich.markup import escape
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import ENDS, TaskState
+from kedro_airflow_k8s.airflow_api.records import ENDS, TaskInstance
 from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.run_times import zone
@@ -26,7 +26,7 @@ from kedro_airflow_k8s.errors import (
 )
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.task_log import cause, failures, log_end
-from kedro_airflow_k8s.terminal.task_table import TaskTable
+from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable
 
 POLL_SECONDS = 1.0
 LOGS_SHOWN = 5
@@ -300,7 +300,8 @@ class Run:
         """Return the run in its present state, or None while Airflow does not answer."""
         try:
             run = self._client.run(self._dag.dag_id, self._id)
-            self._tasks = self._client.task_states(self._dag.dag_id, self._id)
+            tasks = self._client.task_states(self._dag.dag_id, self._id)
+            self._tasks = {task_id: task_state(task) for task_id, task in tasks.items()}
         except (Unreachable, ServerFailed) as error:
             if not self._silent:
                 self._progress.warn(f"{error} The run does not need this command; trying again.")
@@ -336,3 +337,13 @@ class Run:
             log = f"Airflow does not give it: {error}"
         console.print(log_end(log) or "It is empty.", markup=False, soft_wrap=True)
         return cause(log)
+
+
+def task_state(task: TaskInstance) -> TaskState:
+    """Return a task of Airflow's API as the terminal shows it, with times in seconds."""
+    return TaskState(
+        state=task.state,
+        start=task.start.timestamp() if task.start else None,
+        end=task.end.timestamp() if task.end else None,
+        attempt=task.attempt,
+    )

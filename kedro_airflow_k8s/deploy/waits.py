@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
-from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.errors import AirflowApiError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.task_log import has_started, pod_event
+from kedro_airflow_k8s.terminal.task_table import TaskState
 
 PATIENCE_SECONDS = 10.0
 """A pod usually starts within this time. Its task's log is read again after the same time."""

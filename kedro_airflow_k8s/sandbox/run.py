@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
@@ -24,6 +23,7 @@ from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
 from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
 from kedro_airflow_k8s.sandbox.task_logs import TaskLog, keep_logs, read_logs
+from kedro_airflow_k8s.terminal.task_table import TaskState
 
 POLL_SECONDS = 0.5
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from kedro_airflow_k8s.airflow_api.records import TaskState
 from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
 from kedro_airflow_k8s.sandbox.cluster import PodRecord
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.terminal.task_log import POD_LINES, cause, exception, log_end, pod_end
+from kedro_airflow_k8s.terminal.task_table import TaskState
 
 RUNS_KEPT = 10
 """Of how many runs the file of logs is kept."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.bar import Bar
@@ -10,8 +12,6 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-
-from kedro_airflow_k8s.airflow_api.records import TaskState
 
 # Of the states that are worth a line: their mark and colour.
 _LOOKS = {
@@ -26,6 +26,32 @@ TIMELINE_WIDTH = 90
 """Columns that a terminal needs for the line that shows which task ran when."""
 
 _WAITING = ("○", "bright_black")
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """The state of a task in a DAG run, from Airflow's API or from the sandbox.
+
+    Attributes:
+        state: Airflow's state, such as `running` or `up_for_retry`; None before it is scheduled.
+        start: The start of its last attempt, in seconds since 1970.
+        end: The end of its last attempt, in seconds since 1970.
+        attempt: The number of its last attempt, from 1; 0 before the first one.
+    """
+
+    state: str | None
+    start: float | None
+    end: float | None
+    attempt: int
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the last attempt has run so far."""
+        if self.start is None:
+            return None
+        return (self.end or time.time()) - self.start
+
+
 _NOT_BEGUN = TaskState(None, None, None, 0)
 
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskState
+from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskInstance
 from kedro_airflow_k8s.errors import AirflowApiError
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
+from kedro_airflow_k8s.terminal.task_table import TaskState
 
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 
@@ -157,8 +158,8 @@ class ScriptedAirflow(AirflowClient):
     ) -> None:
         self.tasks[task_id] = TaskState(state, None, None, 0)
 
-    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskState]:
-        return dict(self.tasks)
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskInstance]:
+        return {name: _instance(name, task) for name, task in self.tasks.items()}
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
         return self.logs[task_id]
@@ -168,3 +169,18 @@ class ScriptedAirflow(AirflowClient):
 
     def run_url(self, dag_id: str, run_id: str) -> str:
         return f"{self.host}/dags/{dag_id}/runs/{run_id}"
+
+
+def _instance(task_id: str, task: TaskState) -> TaskInstance:
+    def date(seconds: float | None) -> datetime | None:
+        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+    return TaskInstance.model_validate(
+        {
+            "task_id": task_id,
+            "state": task.state,
+            "start_date": date(task.start),
+            "end_date": date(task.end),
+            "try_number": task.attempt,
+        }
+    )

@@ -136,7 +136,7 @@ def test_a_dag_is_found_triggered_watched_and_its_logs_read(
         "good": "success",
         "bad": "failed",
     }
-    assert all(task.attempt == 1 and task.seconds is not None for task in tasks.values())
+    assert all(task.attempt == 1 and task.end is not None for task in tasks.values())
     log = client.task_log("watched", "run+1:x", "bad", 1)
     assert "said by bad" in log
     assert "KeyError: 'no such key'" in log

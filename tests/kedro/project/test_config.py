@@ -135,7 +135,7 @@ def test_a_missing_environment_is_named_with_those_there_are(
         project.compile("-e", env),
         f"no configuration environment {env!r}",
         str(project.path / "conf"),
-        "There are: base, local.",
+        "Environments: base, local.",
     )
 
 
@@ -239,7 +239,7 @@ def test_the_names_of_the_environments_and_of_the_folder_are_the_projects(
     (project.path / "settings").mkdir()
     (project.path / "conf").rename(project.path / "settings/conf")
     (project.path / "settings/conf/base").rename(project.path / "settings/conf/common")
-    refused(project.compile(), "no configuration environment 'dev'", "There are: common, local.")
+    refused(project.compile(), "no configuration environment 'dev'", "Environments: common, local.")
     project.write("settings/conf/dev/airflow-k8s.yaml", f"run_config: {{image: {OTHER}}}\n")
     dag = compiled(project)
     assert image(dag) == OTHER

@@ -13,8 +13,6 @@ from kedro_airflow_k8s.airflow_api.records import (
     DagRun,
     Page,
     RunState,
-    TaskInstance,
-    TaskState,
 )
 from kedro_airflow_k8s.airflow_api.secrecy import Secrets
 from kedro_airflow_k8s.airflow_api.transport import Answer
@@ -128,14 +126,6 @@ def test_schedules_of_airflow_2_are_one_text(
 def test_only_an_active_dag_counts() -> None:
     assert not answer({**DAG, "is_active": None}).read(Airflow2Dag).active
     assert not answer({**DAG, "is_stale": True}).read(Airflow3Dag).active
-
-
-def test_a_task_has_its_times_in_seconds() -> None:
-    task = {"task_id": "load", "try_number": 0, "state": None, "start_date": None}
-    begun = {**task, "try_number": 1, "state": "running", "start_date": "1970-01-01T00:00:02Z"}
-
-    assert answer(task).read(TaskInstance).task_state == TaskState(None, None, None, 0)
-    assert answer(begun).read(TaskInstance).task_state == TaskState("running", 2.0, None, 1)
 
 
 def test_a_queued_run_has_not_ended() -> None:

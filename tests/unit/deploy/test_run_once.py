@@ -13,11 +13,12 @@ import pytest
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import TaskState
+from kedro_airflow_k8s.airflow_api.records import TaskInstance
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id
+from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id, task_state
 from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
+from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.compiled_dags import compiled_dag
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
@@ -448,3 +449,11 @@ def test_a_schedule_that_no_dag_of_ours_can_have_is_refused() -> None:
     airflow.parse(known_dag("sales", schedule="every 2 days"))
     with pytest.raises(RunError, match=r"every 2 days\. Give --no-schedule to remove it"):
         kept_schedule(airflow, "sales", RunConfig(), airflow.progress()[0])
+
+
+def test_a_task_is_shown_with_its_times_in_seconds() -> None:
+    task = {"task_id": "load", "try_number": 0, "state": None, "start_date": None}
+    begun = {**task, "try_number": 1, "state": "running", "start_date": "1970-01-01T00:00:02Z"}
+
+    assert task_state(TaskInstance.model_validate(task)) == TaskState(None, None, None, 0)
+    assert task_state(TaskInstance.model_validate(begun)) == TaskState("running", 2.0, None, 1)

@@ -7,10 +7,11 @@ from datetime import date, datetime, timezone
 import pytest
 
 from kedro_airflow_k8s.airflow_api import RunState
-from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskState
+from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask
 from kedro_airflow_k8s.deploy.run import RunOptions
 from kedro_airflow_k8s.deploy.start import DagInAirflow, dag_in_airflow, trigger
 from kedro_airflow_k8s.errors import RunError
+from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
 WARSAW = "Europe/Warsaw"

@@ -6,8 +6,7 @@ import io
 
 from rich.console import Console
 
-from kedro_airflow_k8s.airflow_api.records import TaskState
-from kedro_airflow_k8s.terminal.task_table import TaskTable
+from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable
 
 NAME = "data_processing.clean_companies_and_reviews"
 BLOCKS = set("█▉▊▋▌▍▎▏▐▕")
