@@ -13,7 +13,6 @@ from benchmarks.environments import child_environment
 from benchmarks.projects import write_project
 from benchmarks.results import Section, Verdict
 from benchmarks.timing import Command, Cost, run
-from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER
 
 UP, ASKED, WAITED = (
     "`sandbox up`, until Airflow is ready",
@@ -75,10 +74,9 @@ def server_section(folder: Path, rounds: int, advance: Callable[[], None], plain
         advance()
         if not number:
             ups.clear()
-    # With a DAG that exists, Airflow can be asked for others.
-    dags = str(project / SANDBOX_FOLDER / "dags")
-    run(_kedro(project, "upload-pipeline", "--output", dags))
     with _sandbox(project, _python(project, START, json.dumps(STOCK))):
+        # With a DAG that exists, Airflow can be asked for others.
+        run(_kedro(project, "upload-pipeline", "--sandbox"))
         asked, waited = _run_once(project, rounds, advance, plain)
     rows = [_row(UP, ups), _row(ASKED, asked), *([_row(WAITED, waited)] if plain else [])]
     verdicts = [

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
+from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.plan.build import build_plan
 from tests.docs.pages import DOCS, ROOT
 
 FEATURES = sorted(path for path in (ROOT / "examples/features").iterdir() if path.is_dir())
@@ -39,3 +43,12 @@ def test_the_list_of_examples_has_each_folder_once() -> None:
     for feature in FEATURES:
         link = f"| [{feature.name}](../../examples/features/{feature.name}/README.md) |"
         assert sum(line.startswith(link) for line in listed) == 1, feature.name
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_validate_has_no_findings_for_an_example(feature: Path) -> None:
+    script = runpy.run_path(str(ROOT / "scripts/regenerate_golden.py"))
+    pipeline, config = script["read_feature"](feature)
+    plan = build_plan(pipeline, config)
+
+    assert check_pipeline(Subject(pipeline, config.run_config, plan, pipeline.parameters)) == []
