@@ -239,7 +239,7 @@ def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[
     found: list[str] = []
 
     def take(message: str) -> None:
-        # `validate` knows nothing of the parameters of one run.
+        # `validate` does not see the parameters of one run.
         if message.startswith("[unknown-parameter] --params "):
             warn(message)
         else:
