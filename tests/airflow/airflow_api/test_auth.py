@@ -67,7 +67,7 @@ def test_airflow_2_gets_user_and_password_and_its_version_is_asked_without() -> 
 @pytest.mark.parametrize(
     ("auth", "environ", "words"),
     [
-        ("token", {}, "variable AIRFLOW_API_TOKEN is empty. Authentication by `token` needs"),
+        ("token", {}, "variable AIRFLOW_API_TOKEN is empty. Authentication with `token` needs"),
         ("password", {}, "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD is empty"),
         (None, {"AIRFLOW_API_USERNAME": "ada"}, "variable AIRFLOW_API_PASSWORD is empty"),
         (None, {"AIRFLOW_API_PASSWORD": "hunter2"}, "variable AIRFLOW_API_USERNAME is empty"),
@@ -123,7 +123,7 @@ def test_an_airflow_3_that_gives_no_tokens_for_passwords_says_to_use_a_token() -
 
     with WebServer(answer) as server:
         client = Connector().connect(server.url)
-        with pytest.raises(NotAuthenticated, match="use AIRFLOW_API_TOKEN"):
+        with pytest.raises(NotAuthenticated, match="Use AIRFLOW_API_TOKEN"):
             client.find_dag("shop")
 
 
