@@ -152,10 +152,10 @@ def left_out_credentials(subject: Subject) -> Iterator[Finding]:
 
 def _lost(severity: Severity) -> str:
     if severity == "warning":
-        return "In the pods it is passed on as intermediate data, and not stored where it says."
+        return "The pods pass the data on as intermediate data, and do not store it in that place."
     return (
-        "In the pods it is not in the catalog: a node that reads it fails, and a result is lost"
-        " with its pod."
+        "The catalog of the pods has no such entry: a node that reads the dataset fails, and a"
+        " result is lost with its pod."
     )
 
 

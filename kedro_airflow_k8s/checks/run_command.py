@@ -33,7 +33,7 @@ def run_command(subject: Subject) -> Iterator[Finding]:
         yield _finding(
             f"It requires {listed(missing)}, which pods do not pass to `kedro run`.",
             "Every pod fails at its start.",
-            "Give them a default.",
+            f"Give {'it' if len(missing) == 1 else 'them'} a default.",
         )
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 from kedro.io import CatalogConfigResolver, DataCatalog
-from omegaconf import DictConfig, OmegaConf
 from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
-from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.errors import ConfigError
 from kedro_airflow_k8s.pod.names import is_parameter
+from kedro_airflow_k8s.project.credentials import database_file
 from kedro_airflow_k8s.project.entities import CatalogEntry
 from kedro_airflow_k8s.project.parameters import begins_with_stand_in
 
@@ -31,6 +28,7 @@ _WRAPPERS = re.compile(
     rf"(?:{_CACHED.pattern}|(kedro_datasets\.)?partitions\.(\w+\.)?"
     r"(Partitioned|Incremental)Dataset)$|kedro_mlflow\."
 )
+_SQL = re.compile(r"(kedro_datasets\.)?pandas\.(\w+\.)?SQL(Table|Query)Data[sS]et")
 # Kedro's own context converts the first two. Partitioned datasets of older versions and datasets of
 # other packages have the third.
 _PATH_KEYS = ("filepath", "path", "folderpath")
@@ -60,13 +58,17 @@ class Catalog:
     Args:
         config: The content of the catalog's files, as the project's config loader merges it; None
             if there are no such files, not even empty ones.
+        databases: Credentials whose database is a file, each with the file.
 
     Raises:
         ConfigError: If Kedro would refuse it: an entry is not a mapping, a pattern is ambiguous.
     """
 
-    def __init__(self, config: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, config: Mapping[str, Any] | None, databases: Mapping[str, str] | None = None
+    ) -> None:
         self.exists = config is not None
+        self._databases = databases or {}
         patterns: dict[str, Any] = {}
         self._entries: dict[str, Mapping[str, Any]] = {}
         for name, entry in (config or {}).items():
@@ -98,7 +100,7 @@ class Catalog:
                 continue
             config = self.config(name)
             if config is not None:
-                found[name] = _entry(config)
+                found[name] = _entry(config, self._databases)
         return found
 
     def config(self, name: str) -> Mapping[str, Any] | None:
@@ -111,59 +113,6 @@ class Catalog:
                 config: Mapping[str, Any] = _filled(pattern.config, values)
                 return config
         return None
-
-
-def credential_names(
-    loader: AbstractConfigLoader, conf_path: Path, envs: Iterable[str]
-) -> frozenset[str]:
-    """Return the names of the entries in the credentials files of the environments.
-
-    Their values are not kept, and nothing in them is resolved.
-
-    Args:
-        loader: The project's config loader, which has the patterns of the files' names.
-        conf_path: The folder of the configuration.
-        envs: The environments, as folders in it.
-
-    Raises:
-        ConfigError: If they cannot be read. The message holds nothing of their content.
-    """
-    if isinstance(loader, OmegaConfigLoader) and conf_path.is_dir():
-        return frozenset(_keys_of_files(loader, conf_path, envs))
-    try:
-        return frozenset(map(str, loader[_CREDENTIALS]))
-    except Exception as error:  # noqa: BLE001
-        # Each loader has its own errors, and their texts may contain secrets.
-        raise ConfigError(
-            f"The credentials files cannot be read ({type(error).__name__}). Check their syntax.",
-            outside=True,
-        ) from None
-
-
-def credential_patterns(loader: AbstractConfigLoader) -> tuple[str, ...]:
-    """Return the loader's patterns for the names of credentials files, if it has any."""
-    known = getattr(loader, "config_patterns", None)
-    found = known.get(_CREDENTIALS) if isinstance(known, dict) else None
-    listed = [found] if isinstance(found, str) else list(found or ())
-    return tuple(dict.fromkeys(pattern for pattern in listed if isinstance(pattern, str)))
-
-
-def _keys_of_files(
-    loader: OmegaConfigLoader, conf_path: Path, envs: Iterable[str]
-) -> Iterator[str]:
-    for file in config_files(loader, loader.config_patterns.get(_CREDENTIALS, ()), envs):
-        try:
-            # Nothing in it is resolved.
-            content = OmegaConf.load(file)
-            problem = "" if isinstance(content, DictConfig) else "it must be names with keys below"
-        except Exception as error:  # noqa: BLE001
-            # Their texts may hold secrets.
-            line = getattr(getattr(error, "problem_mark", None), "line", None)
-            problem = type(error).__name__ + (f" in line {line + 1}" if line is not None else "")
-        if problem:
-            place = file.relative_to(conf_path.parent).as_posix()
-            raise ConfigError(f"{place} cannot be read ({problem}).") from None
-        yield from map(str, content)
 
 
 def _ordered(patterns: Mapping[str, Any]) -> list[_Pattern]:
@@ -212,14 +161,15 @@ def _filled(config: Any, values: Mapping[str, Any]) -> Any:
     return config
 
 
-def _entry(config: Mapping[str, Any]) -> CatalogEntry:
+def _entry(config: Mapping[str, Any], databases: Mapping[str, str]) -> CatalogEntry:
     kind, inner = _type(config), _inner(config)
     if inner and _CACHED.fullmatch(kind):
         # A CachedDataset stores its data by the dataset that it wraps.
         kind, config, inner = _type(inner), inner, _inner(inner)
     known = bool(_WRAPPERS.match(kind))
     types = tuple(_types(inner)) if inner else ()
-    own_path = _own_path(config) or _database(kind, config)
+    database = _database(kind, config) or _sql_database(kind, config, databases)
+    own_path = _own_path(config) or database
     return CatalogEntry(
         type=kind,
         # With `data`, the catalog itself has the value, in every process.
@@ -229,7 +179,7 @@ def _entry(config: Mapping[str, Any]) -> CatalogEntry:
         inner_types=types if known else (),
         foreign_types=() if known else types,
         sure_of_path=known or own_path is not None or inner is None,
-        in_database=_database(kind, config) is not None,
+        in_database=database is not None,
     )
 
 
@@ -286,6 +236,16 @@ def _database(kind: str, config: Mapping[str, Any]) -> str | None:
         persistent = config.get("client_type") == "persistent"
         return str(path or "./chroma_db") if persistent else "memory://chromadb"
     return None
+
+
+def _sql_database(kind: str, config: Mapping[str, Any], databases: Mapping[str, str]) -> str | None:
+    """Return the file of the database that a SQL dataset connects to, or None for a server."""
+    if not _SQL.fullmatch(kind):
+        return None
+    credentials = config.get(_CREDENTIALS)
+    if isinstance(credentials, str):
+        return databases.get(credentials)
+    return database_file(credentials)
 
 
 def _database_file(connection: Mapping[str, Any]) -> str | None:

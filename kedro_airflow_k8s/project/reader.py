@@ -30,8 +30,13 @@ from kedro_airflow_k8s.dynamic_config.variables import (
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 from kedro_airflow_k8s.pod.names import stored_name
-from kedro_airflow_k8s.project.catalog import Catalog, credential_names, credential_patterns
+from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.config_files import CONFIG_FILES, CONFIG_NAME, found_config_files
+from kedro_airflow_k8s.project.credentials import (
+    credential_entries,
+    credential_patterns,
+    database_files,
+)
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
 from kedro_airflow_k8s.project.nodes import node_tags, pipeline_nodes
@@ -132,12 +137,12 @@ class KedroProject:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The catalog of the environment, without credentials.
+        """The catalog of the environment, without secrets.
 
         Raises:
             ConfigError: If they cannot be read without a run, or Kedro would refuse them.
         """
-        return Catalog(self._read("catalog"))
+        return Catalog(self._read("catalog"), database_files(self._loader))
 
     def _read(self, kind: str) -> dict[str, Any] | None:
         """Return what the files of a kind say, with stand-ins for what only a run has."""
@@ -200,7 +205,7 @@ class KedroProject:
             for use in used_names(self._loader, ["credentials"], long=False, short=True):
                 problem = f"${{{use.name}}} is not a key in it. {long_form_instead(use.name)}"
                 raise ConfigError(f"{use.file} cannot be read: {problem}")
-        return credential_names(self._loader, self.conf_path, (self.base_env, self.env))
+        return frozenset(credential_entries(self._loader))
 
     @property
     def credential_patterns(self) -> tuple[str, ...]:

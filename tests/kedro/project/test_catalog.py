@@ -392,3 +392,24 @@ def test_a_memory_dataset_with_its_data_in_the_catalog_is_in_every_process() -> 
     entries = Catalog(config).entries(["a", "b"])
 
     assert [entries[name].in_memory for name in "ab"] == [False, True]
+
+
+def test_a_database_file_in_the_credentials_is_where_the_table_is(project: ProjectFolder) -> None:
+    project.write(
+        "conf/base/catalog.yml",
+        "x: {type: pandas.SQLTableDataset, table_name: x, credentials: shop_db}\n",
+    )
+    project.write("conf/base/credentials.yml", "shop_db: {con: sqlite:///shop.db}\n")
+    (found,) = kedro_project(project).catalog.entries("x").values()
+    assert (found.path, found.in_database, found.credentials) == ("shop.db", True, ("shop_db",))
+    # The environment replaces the whole entry, as in Kedro.
+    project.write("conf/prod/credentials.yml", "shop_db: {con: postgresql://u:s3cr3t@db/shop}\n")
+    (found,) = kedro_project(project, "prod").catalog.entries("x").values()
+    assert found.path is None
+    assert "s3cr3t" not in repr(found)
+
+
+def test_the_catalog_is_read_where_the_credentials_cannot_be(project: ProjectFolder) -> None:
+    project.write("conf/base/catalog.yml", "x: {type: pandas.SQLTableDataset, credentials: y}\n")
+    project.write("conf/local/credentials.yml", "y: [s3cr3t\n")
+    assert kedro_project(project).catalog.entries("x")["x"].path is None

@@ -50,6 +50,10 @@ def test_a_model_that_names_its_place_is_found() -> None:
     assert of_model({"type": registry, "model_name": "m"}) == []
 
 
+def sql(con: str, kind: str = "pandas.SQLTableDataset") -> dict[str, Any]:
+    return {"type": kind, "table_name": "t", "credentials": {"con": con}}
+
+
 def ibis(**connection: str) -> dict[str, Any]:
     return {"type": "ibis.TableDataset", "table_name": "t", "connection": connection}
 
@@ -69,6 +73,10 @@ def ibis(**connection: str) -> dict[str, Any]:
         },
         {"type": "kedro_datasets_experimental.faiss.FAISSVectorStoreDataset", "index_path": "i"},
         {"type": "kedro_datasets_experimental.chromadb.ChromaDBDataset", "collection_name": "c"},
+        sql("sqlite:///shop.db"),
+        sql("sqlite+pysqlite:////tmp/shop.db?timeout=5"),
+        sql("sqlite://", "kedro_datasets.pandas.SQLTableDataset"),
+        sql("duckdb:///:memory:", "pandas.sql_dataset.SQLTableDataset"),
     ],
 )
 def test_a_table_in_a_file_beside_the_volume_is_not_found_by_another_pod(entry: Any) -> None:
@@ -94,6 +102,11 @@ def test_a_table_in_a_file_beside_the_volume_is_not_found_by_another_pod(entry: 
             "client_settings": {"host": "chroma"},
         },
         {"type": "databricks.ManagedTableDataset", "table": "t", "location": "/mnt/t"},
+        sql("sqlite:///data/shop.db"),
+        sql("postgresql://db.example.com/shop"),
+        sql("sqlite:///${oc.env:SHOP_DB}"),
+        sql("sqlite:///shop.db", "shop.datasets.SQLTableDataset"),
+        {"type": "pandas.SQLTableDataset", "table_name": "t"},
     ],
 )
 def test_a_table_on_the_volume_or_on_a_server_is_fine(entry: Any) -> None:

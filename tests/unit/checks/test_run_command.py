@@ -47,6 +47,16 @@ def test_an_option_that_the_command_requires_besides_is_an_error() -> None:
     assert "'--model'" in problems(*ALL, required=("--model",))[0]
 
 
+@pytest.mark.parametrize(
+    ("required", "fix"),
+    [(("--a",), "Give it a default."), (("--a", "--b"), "Give them a default.")],
+)
+def test_required_options_need_a_default(required: tuple[str, ...], fix: str) -> None:
+    command = RunCommand(frozenset(ALL), required, "--pipelines")
+    checked = replace(subject([node("a", "", "x")], {}), run_command=command)
+    assert [each.fix for each in run_command(checked)] == [fix]
+
+
 def test_the_command_is_that_of_the_module_that_kedro_has_imported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
