@@ -24,8 +24,8 @@ from tests.support.mlflow_servers import NAME_IN_CLUSTER, MlflowServer, needs_ml
 from tests.support.storage_servers import free_port
 
 ELSEWHERE = (
-    "Check that it is up and that Airflow's workers reach it at this address. A log-in page in"
-    " front of it needs run_config.mlflow.authentication."
+    "Check that it is running and that Airflow's workers can reach it at this address. If it is"
+    " behind a login page, set run_config.mlflow.authentication."
 )
 
 
