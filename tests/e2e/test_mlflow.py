@@ -164,7 +164,10 @@ def test_with_the_server_down_at_the_start_the_run_fails_before_anything_is_made
     assert done.code == 1, done.text
     assert "Error: start_mlflow_run failed: " in done.text
     assert f"MLflow at {unused} did not answer: " in done.text
-    assert "Check that it is up and that Airflow's workers reach it at this address." in done.text
+    assert (
+        "Check that it is running and that Airflow's workers can reach it at this address."
+        in done.text
+    )
     states = coffee.states("coffee", done.run_id)
     assert states.pop("start_mlflow_run") == "failed"
     # There is no volume, and no pod.

@@ -98,5 +98,5 @@ def test_a_secret_in_the_location_is_not_repeated(
 
 
 def test_a_write_that_another_protocol_swallows_is_noticed() -> None:
-    with faulty(200) as server, pytest.raises(UploadError, match="not what was written"):
+    with faulty(200) as server, pytest.raises(UploadError, match="differs from the uploaded one"):
         upload_dag(NEW, "d.py", f"{server.url}/dags")

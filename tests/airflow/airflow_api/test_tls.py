@@ -172,14 +172,18 @@ def test_https_to_a_port_that_speaks_http_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("tls", "environ", "words"),
     [
-        ({"ca_bundle": "no/such.pem"}, {}, "airflow_tls.ca_bundle: there is no file no/such.pem"),
+        ({"ca_bundle": "no/such.pem"}, {}, "airflow_tls.ca_bundle: there is no file 'no/such.pem'"),
         ({"client_certificate": "nope"}, {}, "airflow_tls.client_certificate: there is no file"),
         (
             {"client_certificate": __file__, "client_key": "nope"},
             {},
-            "airflow_tls.client_key: there is no file nope",
+            "airflow_tls.client_key: there is no file 'nope'",
         ),
-        ({}, {"REQUESTS_CA_BUNDLE": "nope"}, "variable REQUESTS_CA_BUNDLE: there is no file nope"),
+        (
+            {},
+            {"REQUESTS_CA_BUNDLE": "nope"},
+            "variable REQUESTS_CA_BUNDLE: there is no file 'nope'",
+        ),
         ({}, {"AIRFLOW__CLIENT__SSL_VERIFY": "maybe"}, "must be True or False"),
     ],
 )
@@ -200,4 +204,4 @@ def test_a_file_that_holds_no_certificate_is_said_so(server: WebServer, key: str
     with pytest.raises(Unreachable) as caught:
         Connector(tls=tls).connect(server.url)
 
-    assert "Look at host and airflow_tls" in str(caught.value)
+    assert "Check host and airflow_tls" in str(caught.value)
