@@ -168,9 +168,9 @@ def _image_tag(run: RunConfig) -> Iterator[Finding]:
         code="image-tag",
         severity="warning",
         where="run_config.image",
-        problem=f"{run.image!r} has {'the tag latest' if tag else 'no tag, which means latest'}:"
-        " another image may have that name tomorrow.",
-        consequence=f"Tasks of one run may run different code.{stale}",
+        problem=f"{run.image!r} has {'the tag latest' if tag else 'no tag, which means latest'}."
+        " The name can point to another image later.",
+        consequence=f"Tasks of one run may then run different code.{stale}",
         fix="Use a tag that stays with its image, such as the commit, or a digest (@sha256:...).",
     )
 
