@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
-from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, Refused
+from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, Refused, ServerFailed
 from kedro_airflow_k8s.upload.local import write_local
 from tests.airflow.airflow_api.clients import Connector
 from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
@@ -102,8 +102,12 @@ def parsed(client: AirflowClient, dag_id: str, tag: str) -> None:
     """Wait until a run would be of this version."""
 
     def look() -> bool:
-        client.request_parsing(dag_id)
-        return client.would_run(dag_id, tag)
+        try:
+            client.request_parsing(dag_id)
+            return client.would_run(dag_id, tag)
+        except ServerFailed:
+            # Airflow 2.11's server answers some requests with 500 while the file is being parsed.
+            return False
 
     until(look, bool)
 
