@@ -27,13 +27,17 @@ _PREFIXES = ("kedro.io.", "kedro_datasets.", "")
 _COLLECTION = "kedro_datasets"
 _SUBMODULES = re.compile(r"\b([A-Z]\w*(?:Dataset|DataSet|Writer|V2))\b")
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[(?P<extras>[^]]*)\])?")
-# Packages of an extra that only some features of the dataset need.
+# Packages of an extra that only some features of the dataset need, or none.
 _OPTIONAL = {
+    "databricks-managedtabledataset": {"hdfs", "s3fs"},
     "geopandas-genericdataset": {"fiona"},
+    "langchain-chatanthropicdataset": {"langchain-community"},
+    "langchain-chatcoheredataset": {"langchain-community"},
     "pandas-sqlquerydataset": {"pyodbc"},
     "pickle-pickledataset": {"compress-pickle"},
     "polars-eagerpolarsdataset": {"deltalake", "pyarrow", "xlsx2csv"},
     "polars-lazypolarsdataset": {"deltalake", "pyarrow"},
+    "yaml-yamldataset": {"pandas"},
 }
 _INSTEAD = {"pyarrow": "fastparquet"}
 _MANY_STORES = ("spark.", "ibis.", "kedro_datasets.spark.")

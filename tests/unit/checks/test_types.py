@@ -150,14 +150,28 @@ def test_requirements_of_an_extra_count_where_they_apply(
     assert ["nowhere" in finding.problem for finding in found] == [True] * missing
 
 
-def test_a_package_for_a_thing_that_a_dataset_can_also_do_is_not_missed(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("kind", "absent"),
+    [
+        ("pickle.PickleDataset", {"compress-pickle"}),
+        ("databricks.ManagedTableDataset", {"hdfs", "s3fs"}),
+        ("yaml.YAMLDataset", {"pandas"}),
+        ("langchain.ChatAnthropicDataset", {"langchain-community"}),
+        ("langchain.ChatCohereDataset", {"langchain-community"}),
+    ],
+)
+def test_a_package_that_a_dataset_does_not_need_is_not_missed(
+    kind: str, absent: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing(name: str) -> importlib.metadata.Distribution:
-        raise importlib.metadata.PackageNotFoundError(name)
+    installed = importlib.metadata.distribution
 
-    monkeypatch.setattr(importlib.metadata, "distribution", nothing)
-    assert check_type("pickle.PickleDataset") == []
+    def distribution(name: str) -> importlib.metadata.Distribution:
+        if name in absent:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed("kedro-datasets")
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    assert [each for each in check_type(kind) if each.code == "missing-extra"] == []
 
 
 def test_the_type_of_a_partition_is_looked_for_as_well() -> None:
