@@ -49,7 +49,6 @@ def image_for(cluster: Cluster, project: ClusterProject, suffix: str = "") -> st
         return name
     commands = _commands(cluster.context, str(project.path), name)
     put_plugin_into_build(project.path)
-    put_home_into_build(project.path)
     try:
         for command in commands:
             subprocess.run(command, check=True, cwd=project.path)
@@ -97,13 +96,3 @@ def put_plugin_into_build(project: Path) -> None:
         (wheel,) = Path(folder).glob("*.whl")
         (project / "wheels").mkdir(exist_ok=True)
         shutil.copy(wheel, project / "wheels")
-
-
-def put_home_into_build(project: Path) -> None:
-    """Let the example's Dockerfile put the project where the image has it.
-
-    `validate` compares that folder with the volume's `mount_path`.
-    """
-    file = project / "Dockerfile"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace(DEFAULT_HOME, project_home()), encoding="utf-8")

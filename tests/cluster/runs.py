@@ -20,6 +20,7 @@ from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.cluster.cluster import Namespace
+from tests.cluster.image import DEFAULT_HOME
 from tests.cluster.project import AT_THE_GATE, ClusterProject
 from tests.support.airflow_servers import START
 from tests.support.waiting import wait_until
@@ -288,6 +289,10 @@ def running_airflow(
     # The sandbox wants to know the project's settings.
     where = {"image": image, "volume": {"mount_path": f"{home}/data"}}
     project.configure({"run_config": where})
+    # `validate` compares the last WORKDIR with the volume's `mount_path`.
+    dockerfile = project.path / "Dockerfile"
+    text = dockerfile.read_text(encoding="utf-8").replace(DEFAULT_HOME, home)
+    dockerfile.write_text(text, encoding="utf-8")
     settings = {**_SETTINGS, "KUBECONFIG": str(kubeconfig)} if kubeconfig else _SETTINGS
     command = [sys.executable, "-c", START, sys.executable, json.dumps(settings)]
     try:
