@@ -37,6 +37,14 @@ STOCK = {
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "30",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
 }
+SECRETS = """
+apiVersion: v1
+kind: Secret
+metadata: {name: warehouse}
+stringData: {password: example}
+"""
+"""The Secret of the generated projects, without which the sandbox accepts no DAG of theirs."""
+
 # The command has no option for settings of Airflow.
 START = """
 import json, sys
@@ -45,7 +53,12 @@ from kedro.framework.startup import bootstrap_project
 from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.up import start_sandbox
 project = KedroProject(bootstrap_project(Path.cwd()))
-start_sandbox(project, extra_environment=json.loads(sys.argv[1]), say=print)
+start_sandbox(
+    project,
+    secrets=Path(sys.argv[2]),
+    extra_environment=json.loads(sys.argv[1]),
+    say=print,
+)
 """
 WITHOUT_ASKING = """
 import sys
@@ -74,7 +87,9 @@ def server_section(folder: Path, rounds: int, advance: Callable[[], None], plain
         advance()
         if not number:
             ups.clear()
-    with _sandbox(project, _python(project, START, json.dumps(STOCK))):
+    secrets = folder / "secrets.yaml"
+    secrets.write_text(SECRETS, encoding="utf-8")
+    with _sandbox(project, _python(project, START, json.dumps(STOCK), str(secrets))):
         # With a DAG that exists, Airflow can be asked for others.
         run(_kedro(project, "upload-pipeline", "--sandbox"))
         asked, waited = _run_once(project, rounds, advance, plain)
