@@ -25,6 +25,7 @@ Code = Literal[
     "id-collision",
     "image-tag",
     "laptop-path",
+    "logging-config",
     "lost-checkpoint",
     "lost-data",
     "memory-input",

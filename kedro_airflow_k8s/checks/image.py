@@ -14,8 +14,9 @@ from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerfile import Dockerfile
 from kedro_airflow_k8s.project.environment import imported_files
-from kedro_airflow_k8s.project.files import local_path, logging_folders
+from kedro_airflow_k8s.project.files import local_path
 from kedro_airflow_k8s.project.image import DOCKERFILE, ProjectImage, first_reason
+from kedro_airflow_k8s.project.logs import logging_folders
 from kedro_airflow_k8s.project.reader import KedroProject
 
 _SHELLS = frozenset(("ash", "bash", "dash", "sh", "zsh"))
@@ -29,7 +30,7 @@ def check_image(project: KedroProject, image: ProjectImage, run: RunConfig) -> I
     yield from _project_file(image)
     yield from _environments(project, image)
     yield from _code(project, image)
-    folders = list(logging_folders(project.path, image, run))
+    folders = list(logging_folders(image, run))
     yield from _log_folders(image, folders)
     if image.dockerfile is not None:
         yield from _entrypoint(image.dockerfile)

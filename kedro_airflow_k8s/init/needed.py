@@ -14,8 +14,9 @@ from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerignore import DockerIgnore
-from kedro_airflow_k8s.project.files import local_path, logging_folders
+from kedro_airflow_k8s.project.files import local_path
 from kedro_airflow_k8s.project.image import ProjectImage
+from kedro_airflow_k8s.project.logs import logging_folders
 from kedro_airflow_k8s.project.reader import KedroProject
 
 _WILDCARD = re.compile(r"[*?\[{]")
@@ -64,7 +65,7 @@ def reference_files(project: KedroProject) -> tuple[str, ...]:
 def log_folders(project: KedroProject) -> tuple[str, ...]:
     """Return the folders of the project that its logging configuration writes to."""
     image = ProjectImage(project.path, DockerIgnore(()))
-    found = logging_folders(project.path, image, RunConfig())
+    found = logging_folders(image, RunConfig())
     return tuple(dict.fromkeys(folder for folder, _ in found))
 
 

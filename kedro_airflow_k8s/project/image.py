@@ -143,6 +143,10 @@ class ProjectImage:
         files = islice(files_below(place, self.root), _MOST_FILES)
         return any(self.lacks(file) is None for file in files)
 
+    def is_mounted(self, path: str) -> bool:
+        """Return whether a Secret is mounted above a path, and may bring the file."""
+        return self.lacks(path) is None and any(_is_below(path, m.folder) for m in self.mounted)
+
     def may_bring(self, path: str) -> bool:
         """Return whether a command of the Dockerfile may put a file there."""
         return self.dockerfile is not None and self.dockerfile.mentions(path)

@@ -50,12 +50,17 @@ def own_run_command(package: str) -> RunCommand | None:
         for parameter in command.params
         if parameter.required
     )
-    major, minor = (int(part) for part in __version__.split(".")[:2])
     return RunCommand(
         options=None if command.ignore_unknown_options else frozenset(options),
         required=tuple(required),
-        pipelines="--pipelines" if (major, minor) >= (1, 2) else "--pipeline",
+        pipelines="--pipelines" if kedro_version() >= (1, 2) else "--pipeline",
     )
+
+
+def kedro_version() -> tuple[int, int]:
+    """Return the version of Kedro here, which the image is expected to have as well."""
+    major, minor = (int(part) for part in __version__.split(".")[:2])
+    return major, minor
 
 
 def declares_datasets(settings: Any) -> bool:
