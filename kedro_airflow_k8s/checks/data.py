@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config.wording import Nearest, listed
+from kedro_airflow_k8s.config.wording import Nearest, counted, listed
 from kedro_airflow_k8s.pod.names import stored_name
 
 
@@ -48,8 +48,8 @@ def hooks_disabled(subject: Subject) -> Iterator[Finding]:
             code="hooks-disabled",
             severity="error",
             where="DISABLE_HOOKS_FOR_PLUGINS in settings.py",
-            problem="It names kedro-airflow-k8s, whose hooks store what tasks pass to each other:"
-            f" {listed(crossing)}.",
+            problem="It names kedro-airflow-k8s, whose hooks store what tasks pass to each other"
+            f" ({counted(len(crossing), 'dataset')}, such as {crossing[0]!r}).",
             consequence="Nothing is stored, and the tasks that make this data fail.",
             fix="Remove kedro-airflow-k8s from it.",
         )
@@ -113,18 +113,22 @@ def unknown_credentials(subject: Subject) -> Iterator[Finding]:
             users.setdefault(credentials, []).append(stored_name(name))
     for credentials, datasets in users.items():
         if credentials not in subject.credentials:
-            others = f" and {len(datasets) - 1} more" if len(datasets) > 1 else ""
             yield Finding(
                 code="unknown-credentials",
                 severity="warning",
                 where=f"credentials {credentials!r}",
-                problem=f"Dataset {datasets[0]!r}{others} uses them. No credentials file of the"
-                f" environment {subject.pipeline.env!r} has them.{nearest.hint(credentials)}",
+                problem=f"{_using(datasets)} them. No credentials file of the environment"
+                f" {subject.pipeline.env!r} has them.{nearest.hint(credentials)}",
                 consequence="Unless the image has such a file, every pod fails at its start.",
                 fix="Correct the name, or give the pods the file: as a Secret that"
                 " run_config.secrets mounts, or as an entry that reads environment variables"
                 " (oc.env). Ignore this if the file is intentionally absent here.",
             )
+
+
+def _using(datasets: list[str]) -> str:
+    one = len(datasets) == 1
+    return f"{'Dataset' if one else 'Datasets'} {listed(datasets)} {'uses' if one else 'use'}"
 
 
 def _has_secret_as_file(subject: Subject) -> bool:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config.wording import listed
+from kedro_airflow_k8s.config.wording import first_of, listed
 from kedro_airflow_k8s.project.files import local_path
 from kedro_airflow_k8s.project.parameters import has_stand_in
 
@@ -81,12 +81,13 @@ def versions_of_other_runs(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             code="other-version",
             severity="warning",
-            where=f"{kind} {listed(shared)}",
+            where=f"{kind} {first_of(shared, JSON_HAS_ALL)}",
             problem=f"Tasks pass {them} on as versions on storage that all runs share. A task loads"
             " the latest version.",
             consequence="If two runs overlap, a task may load what the other run has saved.",
             fix="Let the nodes share a task, or make the path one of the run:"
             " ${runtime_params:run_id} in the path, and run_config.macro_params: [run_id].",
+            names=tuple(shared),
         )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
+from kedro_airflow_k8s.config.wording import counted, first_of
+
 Severity = Literal["error", "warning", "accepted"]
 
 Code = Literal[
@@ -65,7 +67,9 @@ Code = Literal[
 
 CODES: tuple[Code, ...] = get_args(Code)
 
-_SHOWN = 5
+JSON_HAS_ALL = "`validate --format json` lists all"
+"""How to see all names of a finding, of which its text shows the first few."""
+
 _OF_A_KIND = 10
 
 
@@ -82,7 +86,7 @@ class Finding:
         consequence: What would happen on the cluster, as a sentence.
         fix: The fix, as a sentence.
         pipeline: The registered pipeline; empty if it is about all of them.
-        names: All datasets, if it is about several; `where` may show only the first.
+        names: All that it is about, if that is several; `where` may show only the first.
     """
 
     code: Code
@@ -143,7 +147,7 @@ def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
         yield from ((severity, text) for text in texts[:_OF_A_KIND])
         if len(texts) > _OF_A_KIND:
             more = len(texts) - _OF_A_KIND
-            yield severity, f"[{code}] {more} more of this kind: `validate --format json` has all."
+            yield severity, f"[{code}] {more} more of this kind: {JSON_HAS_ALL}."
 
 
 def counts(findings: Sequence[Finding]) -> str:
@@ -151,7 +155,7 @@ def counts(findings: Sequence[Finding]) -> str:
     errors = sum(finding.is_error for finding in findings)
     accepted = sum(finding.is_accepted for finding in findings)
     warnings = len(findings) - errors - accepted
-    text = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    text = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
     return f"{text}, {accepted} accepted" if accepted else text
 
 
@@ -161,11 +165,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def _text(finding: Finding, pipelines: Sequence[str]) -> str:
-    some = [*pipelines[:_SHOWN], *(["..."] if len(pipelines) > _SHOWN else [])]
     word = "pipeline" if len(pipelines) == 1 else "pipelines"
-    where = f"{finding.where} ({word} {', '.join(some)})" if some else finding.where
+    some = first_of(pipelines, JSON_HAS_ALL, show=str)
+    where = f"{finding.where} ({word} {some})" if some else finding.where
     return f"[{finding.code}] {where}: {finding.problem} {finding.consequence} {finding.fix}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

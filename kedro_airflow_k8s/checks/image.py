@@ -6,11 +6,11 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding
 from kedro_airflow_k8s.checks.storage import is_on_volume
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.wording import listed
+from kedro_airflow_k8s.config.wording import first_of, listed
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerfile import Dockerfile
 from kedro_airflow_k8s.project.environment import imported_files
@@ -141,13 +141,14 @@ def _code(project: KedroProject, image: ProjectImage) -> Iterator[Finding]:
         yield Finding(
             code="not-in-image",
             severity="error",
-            where=f"{'file' if len(paths) == 1 else 'files'} {listed(paths)}",
+            where=f"{'file' if len(paths) == 1 else 'files'} {first_of(paths, JSON_HAS_ALL)}",
             problem=f"The project imports code from there, and the image lacks it: {reason}.",
             consequence="The import fails in every pod.",
             fix=f"Change that line of {image.ignore.name}, such as to /data for the folder at the"
             " top only."
             if image.ignore.name and image.ignore.ignores(paths[0])
             else f"Copy it in the {DOCKERFILE}.",
+            names=tuple(paths),
         )
 
 

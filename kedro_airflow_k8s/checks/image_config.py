@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from typing import Any
 
-from kedro_airflow_k8s.checks.findings import Finding, Severity
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding, Severity
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config.wording import listed
+from kedro_airflow_k8s.config.wording import first_of, listed
 from kedro_airflow_k8s.pod.names import parameter_name, stored_name
 from kedro_airflow_k8s.project.image_config import ImageConfig, LeftOut
 from kedro_airflow_k8s.project.parameters import parameter
@@ -216,6 +216,7 @@ def _missing(
         problem=f"Only {_named(files)} has {'it' if len(names) == 1 else 'them'}. {_why(files)}",
         consequence=consequence,
         fix=fix,
+        names=tuple(names),
     )
 
 
@@ -231,12 +232,13 @@ def _differs(
         consequence=f"Pods use the {what if what.endswith('s') else 'value'} of"
         f" {listed(instead) if instead else 'the other files'} instead.",
         fix=f"Ignore this if that is intended. {_FIX}",
+        names=tuple(names),
     )
 
 
 def _where(what: str, names: Sequence[str]) -> str:
     plural = what if what.endswith("s") or len(names) == 1 else f"{what}s"
-    return f"{plural} {listed(names)}"
+    return f"{plural} {first_of(names, JSON_HAS_ALL)}"
 
 
 def _named(files: Sequence[LeftOut]) -> str:

@@ -14,7 +14,7 @@ from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
 from kedro_airflow_k8s.config.warnings import config_warnings
-from kedro_airflow_k8s.config.wording import Nearest, listed
+from kedro_airflow_k8s.config.wording import Nearest, first_of, listed
 from kedro_airflow_k8s.plan.params import MACRO_SUCCESSORS
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -96,8 +96,8 @@ def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[F
                 problem=f"No pipeline {name!r} is registered.{nearest.hint(name)}",
                 consequence="The key has no effect: the intended pipeline is grouped as"
                 f" {GROUPING_DEFAULT} says, or not at all.",
-                fix="Correct the name, or remove the key."
-                f" Pipelines: {listed(sorted(registered))}.",
+                fix="Correct the name, or remove the key. Pipelines:"
+                f" {first_of(sorted(registered), '`kedro registry list` lists all')}.",
             )
 
 

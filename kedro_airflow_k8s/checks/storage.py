@@ -154,8 +154,7 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             code="not-kept",
             severity="warning",
-            # All of them: who reads this moves them.
-            where=f"{kind} {', '.join(map(repr, names))}",
+            where=f"{kind} {listed(names)}",
             problem=f"The pipeline makes {them}, and no node reads {them}. The catalog stores"
             f" {them} on the volume of the run (at {subject.run.volume.mount_path}).",
             consequence=f"The run succeeds, and at its end deletes {them} with the volume.",

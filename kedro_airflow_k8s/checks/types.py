@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 
 from kedro_airflow_k8s.checks.classes import Found, find, is_dataset, module_exists
-from kedro_airflow_k8s.checks.findings import Finding, Severity
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding, Severity
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, listed
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, first_of
 from kedro_airflow_k8s.pod.stores import STORES, protocol_of, store_of
 from kedro_airflow_k8s.project.parameters import has_stand_in
 
@@ -107,12 +107,13 @@ def _finding(what: str, names: list[str], severity: Severity, problem: str, fix:
     return Finding(
         code="unknown-type" if unknown else "missing-extra",
         severity=severity,
-        where=f"dataset {names[0]!r}" if len(names) == 1 else f"datasets {listed(names)}",
+        where=f"{'dataset' if len(names) == 1 else 'datasets'} {first_of(names, JSON_HAS_ALL)}",
         problem=f"Stored as {what or 'nothing'}: {problem}",
         consequence="Every pod that uses it fails."
         if unknown
         else "If the image lacks it as well, every pod that uses it fails.",
         fix=fix,
+        names=tuple(names),
     )
 
 

@@ -214,6 +214,7 @@ def _summarize(console: Console, result: SandboxResult) -> None:
             line = Text.assemble(f"  {size:>{width}}  ", (path, "cyan"))
             console.print(line, soft_wrap=True)
         if len(result.files) > FILES_SHOWN:
-            console.print(f"  and {len(result.files) - FILES_SHOWN} more")
+            rest = "--keep keeps them all" if result.volume is None else "all are in this folder"
+            console.print(f"  and {len(result.files) - FILES_SHOWN} more ({rest})")
     if result.volume is not None:
         console.print(f"Kept in {result.volume}", soft_wrap=True)

@@ -237,7 +237,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {_shortened(repr(without_credentials(value)))}"
     if isinstance(value, Mapping):
-        keys = _shortened(", ".join(str(key) for key in list(value)[:5] if isinstance(key, str)))
+        keys = _shortened(", ".join(str(key) for key in value if isinstance(key, str)))
         return f"a mapping with the keys {keys!r}" if value else "an empty mapping"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 CUTOFF = 0.7
@@ -51,11 +51,22 @@ def counted(number: float, singular: str, plural: str = "") -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names for a sentence: the first five, and how many more there are."""
+    """Return all names for a sentence."""
+    return ", ".join(map(repr, names))
+
+
+def first_of(names: Iterable[str], rest: str, show: Callable[[str], str] = repr) -> str:
+    """Return the first five names for a sentence, and how to see the others.
+
+    Args:
+        names: The names.
+        rest: How to see all of them, such as "`kedro registry list` lists all".
+        show: Returns a name as the sentence shows it.
+    """
     found = list(names)
-    text = ", ".join(repr(name) for name in found[:_MOST_LISTED])
     more = len(found) - _MOST_LISTED
-    return f"{text} and {more} more" if more > 0 else text
+    text = ", ".join(map(show, found[:_MOST_LISTED]))
+    return f"{text} and {more} more ({rest})" if more > 0 else text
 
 
 def _folded(name: str) -> str:

@@ -14,6 +14,7 @@ from itertools import pairwise, takewhile
 from typing import NamedTuple, get_args
 
 from kedro_airflow_k8s.config.tasks import GroupingMode
+from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.graphs import components, in_order, shortest_cycle
@@ -25,7 +26,8 @@ GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
 
 CYCLE_CODE = "group-cycle"
 
-_SHOWN_NODES = 10
+# To tag more nodes than these is not how anybody would solve a cycle.
+_MOST_TO_TAG = 10
 
 
 @dataclass(frozen=True)
@@ -308,9 +310,8 @@ def _cycle_error(
 
     tag = inside[start].tag
     others = [nodes[p].name for p in _members(inside) if part_of[p] != start]
-    shown = ", ".join(map(repr, others[:_SHOWN_NODES]))
-    if len(others) > _SHOWN_NODES:
-        shown += f" and {len(others) - _SHOWN_NODES} more"
+    many = len(others) > _MOST_TO_TAG
+    shown = f"the {len(others)} nodes in between" if many else listed(others)
     replaced = any(part.tag for i, part in enumerate(inside) if i != start)
     ends = sorted({steps[0].maker, steps[-1].reader})
     return PlanError(
@@ -319,7 +320,7 @@ def _cycle_error(
             f"  {described(step.maker)} makes {step.made!r} for {described(step.reader)}\n"
             for step in steps
         )
-        + f"Add this tag to {shown}{', in place of their own' if replaced else ''}, or remove it"
-        f" from {' or '.join(repr(nodes[end].name) for end in ends)}.",
+        + f"Add this tag to {shown}{', in place of their own' if replaced else ''}, or"
+        f" remove it from {' or '.join(repr(nodes[end].name) for end in ends)}.",
         code=CYCLE_CODE,
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.pods import ResourcesConfig, Toleration
+from kedro_airflow_k8s.config.wording import first_of
 from kedro_airflow_k8s.errors import PlanError
 
 CONTRADICTION_CODE = "resources-contradict"
 
-_SHOWN_NODES = 3
 _Amounts = Mapping[str, str]
 
 
@@ -69,10 +70,10 @@ def _values(given: Mapping[str, str], used_by: Mapping[str, Sequence[str]]) -> s
     """Return the values of a key, each with its entry and the nodes that select the entry."""
     texts = []
     for name, value in given.items():
-        nodes = ", ".join(map(repr, used_by[name][:_SHOWN_NODES]))
-        if len(used_by[name]) > _SHOWN_NODES:
-            nodes += f" and {len(used_by[name]) - _SHOWN_NODES} more"
-        texts.append(f"{value!r} in entry {name!r} (for {nodes})")
+        rest = f"all with the tag 'resources.{name}'"
+        if name == RESOURCES_DEFAULT:
+            rest = "all without a tag for resources"
+        texts.append(f"{value!r} in entry {name!r} (for {first_of(used_by[name], rest)})")
     return ", but ".join(texts)
 
 

@@ -135,7 +135,7 @@ def test_credentials_that_no_file_has_are_a_warning_with_their_datasets() -> Non
     }
     found = only(check(CHAIN, catalog, credentials=frozenset(["dev_s4"])), "unknown-credentials")
     assert shown([found]) == [("unknown-credentials", "warning", "credentials 'dev_s3'")]
-    assert "'orders' and 1 more" in found.problem
+    assert "Datasets 'orders', 'totals' use them." in found.problem
     assert "Did you mean 'dev_s4'?" in found.problem
     assert check(CHAIN, catalog, credentials=frozenset(["dev_s3"])) == []
     assert check(CHAIN, catalog, credentials=None) == []

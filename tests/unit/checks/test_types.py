@@ -192,7 +192,8 @@ def test_one_type_of_many_datasets_is_reported_once() -> None:
     found = [f for f in check([node("n", " ".join(names))], catalog) if f.code == "unknown-type"]
     assert len(found) == 1
     assert "'table_0', 'table_1'" in found[0].where
-    assert found[0].where.endswith("and 4 more")
+    assert found[0].where.endswith("'table_4' and 4 more (`validate --format json` lists all)")
+    assert found[0].names == tuple(names)
 
 
 def test_object_storage_needs_the_package_of_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:

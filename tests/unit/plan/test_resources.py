@@ -148,7 +148,9 @@ def test_all_contradictions_are_reported_at_once_and_of_many_nodes_some() -> Non
     assert "label 'x'" in message
     assert "label 'y'" not in message
     assert "node selector 'z'" in message
-    assert "(for 'n0', 'n1', 'n2' and 6 more)" in message
+    assert (
+        "(for 'n0', 'n1', 'n2', 'n3', 'n4' and 4 more (all with the tag 'resources.a'))" in message
+    )
 
 
 def test_a_toleration_that_several_entries_have_is_there_once() -> None:
