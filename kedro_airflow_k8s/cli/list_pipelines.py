@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,7 @@ from kedro_airflow_k8s.cli._options import airflow_k8s, output_file_option, prog
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
+    from kedro_airflow_k8s.project.reader import KedroProject
 
 
 @airflow_k8s.command("list-pipelines")
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 )
 @output_file_option
 def list_pipelines_command(
-    target: Target, form: str, output_file: IO[str] | None, **_: Any
+    project: KedroProject,
+    pipeline: str,
+    target: Target,
+    form: str,
+    output_file: IO[str] | None,
 ) -> None:
-    """List the DAGs in Airflow that this plugin has made.
+    """List the DAGs in Airflow that this plugin has made; with --pipeline, the DAG of that one.
 
     \b
     Example:
@@ -35,8 +40,14 @@ def list_pipelines_command(
     from rich.console import Console
 
     from kedro_airflow_k8s.deploy.list_pipelines import as_json, list_pipelines, show
+    from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
+    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
-    dags = list_pipelines(target.client)
+    dag_id = None
+    if pipeline != DEFAULT_PIPELINE:
+        found = project.read_pipeline(pipeline)
+        dag_id = plan_dag_id(found, target.config.run_config, AS_CONFIGURED)
+    dags = list_pipelines(target.client, dag_id)
     if form == "json":
         click.echo(as_json(dags), output_file)
     else:

@@ -46,13 +46,17 @@ class ListedDag:
     outdated: bool
 
 
-def list_pipelines(client: AirflowClient) -> list[ListedDag]:
-    """Return all DAGs that this plugin has made, by experiment and id.
+def list_pipelines(client: AirflowClient, dag_id: str | None = None) -> list[ListedDag]:
+    """Return the DAGs that this plugin has made, by experiment and id.
+
+    Args:
+        client: How to reach Airflow.
+        dag_id: The id of the only DAG to list; None for all.
 
     Raises:
         AirflowApiError: If Airflow cannot be asked.
     """
-    dags = client.generated_dags()
+    dags = [dag for dag in client.generated_dags() if dag_id in (None, dag.dag_id)]
     runs = client.last_runs([dag.dag_id for dag in dags])
     listed = [_listed(dag, runs.get(dag.dag_id)) for dag in dags]
     return sorted(listed, key=lambda dag: (dag.experiment, dag.dag_id))

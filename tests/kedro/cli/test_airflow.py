@@ -68,6 +68,15 @@ def test_where_no_sandbox_runs_status_fails_and_down_has_nothing_to_do(
     assert "The sandbox is not running" in result.stdout
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_unknown_pipeline_is_refused_with_the_nearest_name(
+    project: ProjectFolder, command: list[str]
+) -> None:
+    project.config("host: https://airflow.example.com\noutput: out" + CONFIG)
+    result = project.kedro("airflow-k8s", *command, "-p", "__defaul__")
+    refused(result, "There is no pipeline '__defaul__'. Did you mean '__default__'?")
+
+
 def test_a_cron_expression_of_six_fields_is_refused_with_the_reason(
     project: ProjectFolder,
 ) -> None:

@@ -63,6 +63,12 @@ def test_each_dag_is_a_row_sorted_by_experiment() -> None:
     )
 
 
+def test_the_dag_of_one_pipeline_is_listed_alone() -> None:
+    (stock,) = list_pipelines(airflow(), "stock")
+    assert (stock.dag_id, stock.state) == ("stock", "failed")
+    assert list_pipelines(airflow(), "stocks") == []
+
+
 def test_a_dag_of_an_older_version_comes_with_what_to_do() -> None:
     assert f"1 made by an older version than {__version__}" in shown()
 
