@@ -67,6 +67,9 @@ def init_command(
 
     If the configuration exists, --dockerfile and the --with options keep it and add their files.
 
+    With --env, and if base has a configuration, the new file only overrides it: it has the values
+    of the options, and comments for what often differs.
+
     \b
     Example:
         kedro airflow-k8s init --output gs://bucket/dags --dockerfile https://airflow.example.com

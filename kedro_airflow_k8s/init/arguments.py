@@ -68,6 +68,12 @@ def airflow_of(request: InitRequest, project_path: Path) -> Airflow:
     return Airflow(host, request.output or "", auth=auth)
 
 
+def given_airflow(request: InitRequest, airflow: Airflow) -> Airflow:
+    """Return an Airflow as far as the arguments name it."""
+    host = airflow.host if request.url is not None else ""
+    return Airflow(host, request.output or "", auth=request.airflow_auth)
+
+
 def base_address(url: str) -> str:
     """Return an address of Airflow without a slash at its end.
 

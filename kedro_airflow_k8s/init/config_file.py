@@ -9,7 +9,7 @@ from datetime import date
 
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dynamic_config.variables import FROM_GIT, variable_name
-from kedro_airflow_k8s.init.facts import ProjectFacts
+from kedro_airflow_k8s.init.facts import Airflow, ProjectFacts, slug
 from kedro_airflow_k8s.init.render import render
 
 SCHEMA_FILE = "airflow-k8s.schema.json"
@@ -41,6 +41,31 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
         mount_path=facts.layout.mount_path.as_posix(),
         resources=resources,
         first_day=first_day.strftime("%Y%m%d"),
+    )
+
+
+def environment_text(
+    facts: ProjectFacts, given: Airflow, base_file: str, *, schema: str, image: str | None
+) -> str:
+    """Return a file for an environment whose project has all keys in the base environment.
+
+    Args:
+        facts: The project.
+        given: The Airflow of this environment, as far as it is another one.
+        base_file: The file of the base environment, for a comment.
+        schema: The path from the file to the schema, with slashes; empty if there is none.
+        image: The image of this environment, if it is another one.
+    """
+    return render(
+        "environment.yaml.j2",
+        schema=schema,
+        env=facts.env,
+        base_file=base_file,
+        host=given.host,
+        output=given.output,
+        auth=given.auth,
+        image=image,
+        namespace=f"{facts.namespace}-{slug(facts.env, 'env')}"[:63].rstrip("-"),
     )
 
 

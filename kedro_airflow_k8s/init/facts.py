@@ -71,6 +71,15 @@ class Airflow:
         """How a CI service logs in."""
         return self.auth or "token"
 
+    def over(self, base: Airflow) -> Airflow:
+        """Return this Airflow; what it does not say is that of another."""
+        return Airflow(
+            self.host or base.host,
+            self.output or base.output,
+            is_sandbox=not self.host and base.is_sandbox,
+            auth=self.auth or base.auth,
+        )
+
 
 @dataclass(frozen=True)
 class Repository:

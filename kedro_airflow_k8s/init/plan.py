@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init import config_file, dockerfile, dockerignore, requirements
-from kedro_airflow_k8s.init.arguments import InitRequest, airflow_of
+from kedro_airflow_k8s.init.arguments import InitRequest, airflow_of, given_airflow
 from kedro_airflow_k8s.init.ci import DEFAULT_REGISTRY, CiSetup, needed_extras
 from kedro_airflow_k8s.init.facts import (
+    Airflow,
+    Image,
     ProjectFacts,
     read_facts,
     relative,
@@ -27,6 +29,8 @@ from kedro_airflow_k8s.project.reader import KedroProject
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
+
+_SCHEMA_WHY = "lets editors complete and check that file"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     present = [folder / name for name in CONFIG_FILES if os.path.lexists(folder / name)]
     # With --force too, only a request about the configuration replaces what the user wrote there.
     keeps = bool(present) and request.adds_files and not request.configures
+    in_base = [file for file in _config_files(project, project.base_env) if file.exists()]
     config = present[0] if keeps else folder / CONFIG_FILES[0]
     registry = request.registry or (DEFAULT_REGISTRY if request.ci else None)
     facts = read_facts(project, metadata, env, airflow, registry)
@@ -77,6 +82,16 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         facts = with_config(facts, KedroProject(metadata, request.env).config())
         files = []
         texts = [read_text(file) or "" for file in _config_files(project, env)]
+    elif in_base and env != project.base_env:
+        given, new_image = given_airflow(request, airflow), facts.image
+        facts = with_config(facts, KedroProject(metadata, project.base_env).config())
+        facts = replace(facts, airflow=given.over(facts.airflow))
+        # CI images need a registry, which the example is not.
+        if request.registry or (registry and facts.image.is_example):
+            facts = replace(facts, image=new_image)
+        image = facts.image if facts.image is new_image else None
+        files = list(_environment_config(in_base[0], folder, facts, given, image))
+        texts = [read_text(in_base[0]) or "", files[0].text]
     else:
         files = list(_new_config(project, folder, facts, today))
         texts = [files[0].text]
@@ -149,7 +164,20 @@ def _new_config(
     schema = project.path / config_file.SCHEMA_FILE
     text = config_file.config_text(facts, relative(schema, folder), resource_names(project), today)
     yield NewFile(folder / CONFIG_FILES[0], text, "how the project runs on Airflow and Kubernetes")
-    yield NewFile(schema, config_file.schema_text(), "lets editors complete and check that file")
+    yield NewFile(schema, config_file.schema_text(), _SCHEMA_WHY)
+
+
+def _environment_config(
+    base: Path, folder: Path, facts: ProjectFacts, given: Airflow, image: Image | None
+) -> Iterator[NewFile]:
+    """Yield a configuration that overrides the one of the base environment, and its schema."""
+    path = facts.layout.path
+    schema, in_base = path / config_file.SCHEMA_FILE, relative(base, path)
+    name = None if image is None else f"{image.name}:{image.tag}"
+    shown = relative(schema, folder)
+    text = config_file.environment_text(facts, given, in_base, schema=shown, image=name)
+    yield NewFile(folder / CONFIG_FILES[0], text, f"overrides {in_base} in this environment")
+    yield NewFile(schema, config_file.schema_text(), _SCHEMA_WHY)
 
 
 def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]:

@@ -286,6 +286,51 @@ def test_an_environment_gets_a_folder_with_the_whole_file(project: ProjectFolder
     assert not (project.path / CONFIG).exists()
 
 
+def test_an_environment_overrides_the_file_in_base_and_repeats_nothing_of_it(
+    project: ProjectFolder,
+) -> None:
+    done(init(project, URL, "--output", "gs://bucket/dags"))
+    base = project.kedro("airflow-k8s", "compile")
+    assert base.exit_code == 0, base.output
+
+    text = done(init(project, "--env", "staging"))
+
+    file = "conf/staging/airflow-k8s.yaml"
+    assert f"Wrote {file}: overrides {CONFIG} in this environment" in text
+    assert config_of(project, file) == {}
+    assert f"Overrides {CONFIG} with --env staging." in (project.path / file).read_text()
+    # The DAG is that of base, under the name of the environment.
+    done(project.kedro("airflow-k8s", "compile", "--env", "staging"))
+    dags = project.dags()
+    assert set(dags) == {"shop.py", "shop--staging.py"}
+    # What was there is not replaced without being asked.
+    refused(init(project, "--env", "staging"), f"{file} already exists")
+
+
+def test_an_environment_has_of_its_own_what_the_arguments_say(project: ProjectFolder) -> None:
+    done(init(project, URL))
+    there = "https://staging.example.com"
+    options = ["--airflow-auth", "token", "--registry", "ghcr"]
+    text = done(init(project, there, "-e", "staging", *options))
+    written = (project.path / "conf/staging/airflow-k8s.yaml").read_text()
+    assert yaml.safe_load(written) == {
+        "host": there,
+        "airflow_auth": "token",
+        "run_config": {"image": "registry.example.com/shop:${commit_id|dirty}"},
+    }
+    # Base does not say it either.
+    assert "edit conf/staging/airflow-k8s.yaml: set output;" in text
+
+
+def test_the_workflows_of_an_environment_keep_the_image_of_base(project: ProjectFolder) -> None:
+    done(init(project, URL, "--output", "gs://bucket/dags"))
+    base = project.path / CONFIG
+    own = base.read_text().replace("registry.example.com", "images.example.org")
+    base.write_text(own)
+    done(init(project, "-e", "staging", "--with-gitlab-ci"))
+    assert config_of(project, "conf/staging/airflow-k8s.yaml") == {}
+
+
 def test_an_environment_named_before_the_command_counts_and_kedro_env_does_not(
     project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,8 +20,13 @@ from pydantic import BaseModel
 from kedro_airflow_k8s.config.kubernetes import dns_label_reason
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
-from kedro_airflow_k8s.init.config_file import config_text, config_variables, schema_text
-from kedro_airflow_k8s.init.facts import SLUG_LENGTH, AuthKind, Image, ProjectFacts, slug
+from kedro_airflow_k8s.init.config_file import (
+    config_text,
+    config_variables,
+    environment_text,
+    schema_text,
+)
+from kedro_airflow_k8s.init.facts import SLUG_LENGTH, Airflow, AuthKind, Image, ProjectFacts, slug
 from tests.kedro.init.ci_variants import FACTS as SHOP
 from tests.kedro.init.commented_yaml import key_lines, load_yaml, switch_on, switched_off
 
@@ -184,6 +189,24 @@ def test_all_settings_that_are_switched_off_can_be_switched_on_together(
     SCHEMA.validate(data)
     assert config.run_config.secrets[1].deploy_target == "DATABASE_PASSWORD"
     assert config.run_config.external_dependencies[0].execution_delta == 30
+
+
+@pytest.mark.parametrize("image", [None, "ghcr.io/shop:${commit_id|dirty}"])
+def test_a_file_that_overrides_base_has_only_settings_that_can_be_switched_on(
+    image: str | None,
+) -> None:
+    given = Airflow("", "")
+    text = environment_text(FACTS, given, "conf/base/x.yaml", schema="../x.json", image=image)
+    assert load_yaml(text) == (None if image is None else {"run_config": {"image": image}})
+    names = [setting.name for setting in switched_off(text)]
+    of_run = ["namespace", "cron_expression", "resources"]
+    assert names == ["host", "output", "airflow_auth", *(of_run if image else ["run_config"])]
+    data = loaded(all_on(text).replace("${commit_id|dirty}", "1.0"))
+    SCHEMA.validate(data)
+    config = load_config(data, "it")
+    assert config.run_config.cron_expression == "@daily"
+    assert config.run_config.resources["__default__"].requests["memory"] == "1Gi"
+    assert [line for line in text.splitlines() if len(line) > 105] == []
 
 
 def test_no_line_is_longer_than_a_screen() -> None:
