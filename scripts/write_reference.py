@@ -54,8 +54,9 @@ CONFIGURATION_INTRO = """\
 # Configuration
 
 `conf/base/airflow-k8s.yaml` has the common settings. A file of that name in `conf/<env>` needs only
-the keys that differ there; `kedro airflow-k8s init --env <env>` writes it. The two are merged key by
-key. A list or a single value of `conf/<env>` replaces the one in base. The suffixes `.yml` and `.json` also work.
+the keys that differ there; `kedro airflow-k8s init --env <env>` writes such a file. The two are
+merged key by key. A list or a single value of `conf/<env>` replaces the one in base. The suffixes
+`.yml` and `.json` also work.
 
 An unknown key, a wrong type or an invalid value is an error, with the full path of the key and the
 allowed values. All mistakes of a file are reported at once. A key without a value has its default.
