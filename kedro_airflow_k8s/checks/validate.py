@@ -14,6 +14,7 @@ from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
 from kedro_airflow_k8s.checks.image_config import other_files, unreadable_in_pods
+from kedro_airflow_k8s.checks.left_out import unknown_files
 from kedro_airflow_k8s.checks.logging_config import logging_config
 from kedro_airflow_k8s.checks.settings import (
     check_settings,
@@ -148,6 +149,7 @@ def check_plans(
     # All that is read here has been read by now: OmegaConf's resolvers are those of one loader.
     in_pods = read_image_config(project, image)
     findings += [*check_image(project, image, run), *logging_config(image, run)]
+    findings += unknown_files(project, image)
     given = {name for each in planned for name in each.plan.pods.environment}
     findings += environment(project, image, run, given)
     if in_pods is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kedro.config import AbstractConfigLoader, OmegaConfigLoader
+from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from kedro_airflow_k8s.dynamic_config.files import config_files
@@ -33,6 +33,9 @@ def credential_entries(loader: AbstractConfigLoader) -> dict[str, str | None]:
         return dict(_entries_of_files(loader))
     try:
         return {str(name): database_file(value) for name, value in loader[_CREDENTIALS].items()}
+    except MissingConfigException:
+        # As for Kedro, there are none.
+        return {}
     except Exception as error:  # noqa: BLE001
         # Each loader has its own errors, and their texts may contain secrets.
         raise ConfigError(

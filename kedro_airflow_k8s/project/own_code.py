@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 from kedro import __version__
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import settings as kedro_settings
 
 # The hooks that run before a node's inputs are loaded, and can reach the catalog.
 _WITH_CATALOG = (
@@ -61,6 +63,14 @@ def kedro_version() -> tuple[int, int]:
     """Return the version of Kedro here, which the image is expected to have as well."""
     major, minor = (int(part) for part in __version__.split(".")[:2])
     return major, minor
+
+
+def own_config_loader() -> str | None:
+    """Return the name of the project's config loader; None if it is, or derives from, Kedro's."""
+    loader = kedro_settings.CONFIG_LOADER_CLASS
+    if issubclass(loader, OmegaConfigLoader):
+        return None
+    return f"{loader.__module__}.{loader.__qualname__}"
 
 
 def declares_datasets(settings: Any) -> bool:

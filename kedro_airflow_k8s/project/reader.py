@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable
 from functools import cached_property
@@ -52,8 +53,6 @@ from kedro_airflow_k8s.project.problems import (
 from kedro_airflow_k8s.project.runtime_params import stand_ins
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
 
-_PLUGIN = "kedro-airflow-k8s"
-
 # The beginning of Kedro's warning about a pipeline that find_pipelines leaves out. That about a
 # module without `create_pipeline` stays a warning: the folder may also contain helpers.
 _MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
@@ -80,7 +79,7 @@ class KedroProject:
             validate_settings()
         except Exception as error:
             raise ProjectError(not_imported("settings.py", error, self.path)) from error
-        self.conf_path = conf_path or self.path / settings.CONF_SOURCE
+        self.conf_path = conf_path or Path(os.path.normpath(self.path / settings.CONF_SOURCE))
         self._loader = self._config_loader(env)
         # Empty where a project has all its configuration in one folder.
         self.default_env = str(getattr(self._loader, "default_run_env", "local") or "")
@@ -192,7 +191,7 @@ class KedroProject:
     def disables_hooks(self) -> bool:
         """Whether settings.py disables the plugin's hooks."""
         # Kedro accepts only this spelling.
-        return _PLUGIN in settings.DISABLE_HOOKS_FOR_PLUGINS
+        return "kedro-airflow-k8s" in settings.DISABLE_HOOKS_FOR_PLUGINS
 
     @cached_property
     def credentials(self) -> frozenset[str]:
