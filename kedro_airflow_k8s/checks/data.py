@@ -133,7 +133,8 @@ def _using(datasets: list[str]) -> str:
 
 def _has_secret_as_file(subject: Subject) -> bool:
     """Return whether a Secret is mounted in the configuration: it may be a credentials file."""
+    name = PurePosixPath(subject.conf).name
     return any(
-        secret.deploy_type == "volume" and "conf" in PurePosixPath(secret.deploy_target or "").parts
+        secret.deploy_type == "volume" and name in PurePosixPath(secret.deploy_target or "").parts
         for secret in subject.run.secrets
     )

@@ -16,10 +16,6 @@ from kedro_airflow_k8s.project.parameters import parameter
 _READ_BY_KEDRO = frozenset(("catalog", "parameters", "credentials", "globals", "mlflow"))
 # Kedro itself reads this one, from the project's folder and not by the loader.
 _NOT_READ = frozenset(("logging",))
-_FIX = (
-    "Move what pods need to an environment that the image has, such as conf/base, mount it from a"
-    " Secret (run_config.secrets), or let .dockerignore keep the file in the image."
-)
 
 
 def unreadable_in_pods(found: ImageConfig, unread: Collection[str]) -> Iterator[Finding]:
@@ -40,7 +36,7 @@ def unreadable_in_pods(found: ImageConfig, unread: Collection[str]) -> Iterator[
             where=_named(files),
             problem=f"{_why(files)} Without it: {problem}.",
             consequence="Kedro cannot read its configuration, and every pod fails at its start.",
-            fix=_FIX,
+            fix=_fix(found),
         )
 
 
@@ -60,7 +56,7 @@ def other_files(found: ImageConfig) -> Iterator[Finding]:
             if kept
             else f"Code that reads {kind!r} from the config loader, such as a hook, fails in every"
             " pod.",
-            fix=_FIX,
+            fix=_fix(found),
         )
 
 
@@ -84,9 +80,9 @@ def left_out_datasets(subject: Subject) -> Iterator[Finding]:
             missing["error" if is_result else "warning"].append(name)
     for severity, names in missing.items():
         for files, some in _by_source(found, "catalog", names):
-            yield _missing("dataset", some, files, severity, _lost(severity))
+            yield _missing("dataset", some, files, severity, _lost(severity), _fix(found))
     for files, some in _by_source(found, "catalog", differing):
-        yield _differs("dataset", some, files, _instead(found, "catalog", some))
+        yield _differs("dataset", some, files, _instead(found, "catalog", some), _fix(found))
 
 
 def left_out_parameters(subject: Subject) -> Iterator[Finding]:
@@ -108,9 +104,11 @@ def left_out_parameters(subject: Subject) -> Iterator[Finding]:
     top = _first_step
     for files, some in _by_source(found, "parameters", missing, top):
         consequence = "Kedro refuses to run the nodes that read it, and their pods fail."
-        yield _missing("parameter", some, files, "error", consequence)
+        yield _missing("parameter", some, files, "error", consequence, _fix(found))
     for files, some in _by_source(found, "parameters", differing, top):
-        yield _differs("parameter", some, files, _instead(found, "parameters", map(top, some)))
+        yield _differs(
+            "parameter", some, files, _instead(found, "parameters", map(top, some)), _fix(found)
+        )
 
 
 def left_out_mlflow(subject: Subject) -> Iterator[Finding]:
@@ -120,7 +118,7 @@ def left_out_mlflow(subject: Subject) -> Iterator[Finding]:
         return
     if replace(found.mlflow, source=here.source, in_default_env=here.in_default_env) != here:
         kept = [file.path for file in found.kept.get("mlflow", ())]
-        yield _differs("settings", ["mlflow.yml"], found.sources("mlflow", ""), kept)
+        yield _differs("settings", ["mlflow.yml"], found.sources("mlflow", ""), kept, _fix(found))
 
 
 def left_out_credentials(subject: Subject) -> Iterator[Finding]:
@@ -138,8 +136,8 @@ def left_out_credentials(subject: Subject) -> Iterator[Finding]:
             "warning" if subject.hooks_start else "error",
             "Kedro does not find them, and every pod fails at its start.",
             "Give the pods the file from a Secret that run_config.secrets mounts in that folder, or"
-            " write an entry in conf/base that reads environment variables (${oc.env:NAME}), which"
-            " run_config.secrets gives. Never put passwords into the image.",
+            f" write an entry in {found.base} that reads environment variables (${{oc.env:NAME}}),"
+            " which run_config.secrets gives. Never put passwords into the image.",
         )
     differing = sorted(
         name
@@ -147,7 +145,16 @@ def left_out_credentials(subject: Subject) -> Iterator[Finding]:
         if any(name in file.keys for file in found.left_out.get("credentials", ()))
     )
     for files, some in _by_source(found, "credentials", differing):
-        yield _differs("credentials", some, files, _instead(found, "credentials", some))
+        yield _differs(
+            "credentials", some, files, _instead(found, "credentials", some), _fix(found)
+        )
+
+
+def _fix(found: ImageConfig) -> str:
+    return (
+        f"Move what pods need to an environment that the image has, such as {found.base}, mount it"
+        " from a Secret (run_config.secrets), or let .dockerignore keep the file in the image."
+    )
 
 
 def _lost(severity: Severity) -> str:
@@ -207,7 +214,7 @@ def _missing(
     files: Sequence[LeftOut],
     severity: Severity,
     consequence: str,
-    fix: str = _FIX,
+    fix: str,
 ) -> Finding:
     return Finding(
         code="not-in-image",
@@ -221,7 +228,11 @@ def _missing(
 
 
 def _differs(
-    what: str, names: Sequence[str], files: Sequence[LeftOut], instead: Sequence[str]
+    what: str,
+    names: Sequence[str],
+    files: Sequence[LeftOut],
+    instead: Sequence[str],
+    fix: str,
 ) -> Finding:
     it = "it" if len(names) == 1 else "them"
     return Finding(
@@ -231,7 +242,7 @@ def _differs(
         problem=f"Here {_named(files)} sets {it}. {_why(files)}",
         consequence=f"Pods use the {what if what.endswith('s') else 'value'} of"
         f" {listed(instead) if instead else 'the other files'} instead.",
-        fix=f"Ignore this if that is intended. {_FIX}",
+        fix=f"Ignore this if that is intended. {fix}",
         names=tuple(names),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -82,7 +83,10 @@ def mlflow_settings(subject: Subject) -> Iterator[Finding]:
     kedro, image = _logs(subject), subject.image
     if kedro is None:
         return
-    lacks = [image.lacks(file) if image else None for file in kedro.source.split(", ")]
+    # The source is relative to the folder above the configuration.
+    above = posixpath.dirname(subject.conf)
+    files = [posixpath.join(above, file) for file in kedro.source.split(", ")]
+    lacks = [image.lacks(file) if image else None for file in files]
     if image is None or not image.is_known:
         if not kedro.in_default_env or not subject.pipeline.is_default_env:
             return
@@ -101,8 +105,8 @@ def mlflow_settings(subject: Subject) -> Iterator[Finding]:
         problem=problem,
         consequence="kedro-mlflow in the pods then uses its defaults, with another experiment than"
         " the run of this DAG has, and each pod fails at its start.",
-        fix="Move it to conf/base, and what is secret in it to Secrets. Ignore this if the image"
-        " has the file.",
+        fix=f"Move it to {subject.base}, and what is secret in it to Secrets. Ignore this if the"
+        " image has the file.",
     )
 
 

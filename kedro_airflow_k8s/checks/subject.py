@@ -41,6 +41,8 @@ class Subject:
         in_pods: What pods read of the configuration; None if they read what is read here.
         config_of: Returns the keys of a dataset in the catalog.
         accepted: Names in `checks.accept`, by the code of the finding.
+        conf: The folder of the configuration, relative to the project if it is inside.
+        base: The folder in it that all environments share.
     """
 
     pipeline: ProjectPipeline
@@ -61,6 +63,8 @@ class Subject:
     in_pods: ImageConfig | None = None
     config_of: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    conf: str = "conf"
+    base: str = "conf/base"
 
     def accepted_and_others(self, code: str, names: Sequence[str]) -> Iterator[list[str]]:
         """Yield the names that `checks.accept` has for a code, and the others; no empty lists."""

@@ -33,7 +33,7 @@ from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_p
 from kedro_airflow_k8s.plan.tasks import grouping_mode
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
-from kedro_airflow_k8s.project.image_config import read_image_config
+from kedro_airflow_k8s.project.image_config import conf_folder, read_image_config
 from kedro_airflow_k8s.project.own_code import own_run_command
 from kedro_airflow_k8s.project.parameters import has_stand_in
 from kedro_airflow_k8s.project.reader import KedroProject
@@ -180,6 +180,8 @@ def check_plans(
             in_pods=in_pods,
             config_of=catalog.config if catalog is not None else lambda _: None,
             accepted=accepted_names(accept),
+            conf=conf_folder(project),
+            base=conf_folder(project, project.base_env),
         )
         findings += check_pipeline(subject)
     return errors_first(with_accepted(findings, accept))
@@ -269,7 +271,7 @@ def _no_catalog(project: KedroProject) -> Finding:
         problem=f"There is no catalog file in {project.base_env or '.'} or {project.env} of the"
         " configuration.",
         consequence="Kedro refuses to run anything without one: every pod fails at its start.",
-        fix="Create conf/base/catalog.yml; it may be empty.",
+        fix=f"Create {conf_folder(project, project.base_env)}/catalog.yml; it may be empty.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -47,6 +47,7 @@ class ImageConfig:
         credentials: The names of the credentials; None if they are as here, or cannot be read.
         mlflow: What kedro-mlflow would do; it counts if `left_out` has the kind `mlflow`.
         problems: Why a kind cannot be read, by kind.
+        base: The folder of the configuration that all environments share.
     """
 
     left_out: Mapping[str, tuple[LeftOut, ...]]
@@ -56,6 +57,7 @@ class ImageConfig:
     credentials: frozenset[str] | None = None
     mlflow: KedroMlflow | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
+    base: str = "conf/base"
 
     def affects(self, kind: str) -> bool:
         """Return whether pods read something else for a kind: all may refer to globals."""
@@ -71,6 +73,14 @@ class ImageConfig:
     def instead(self, kind: str, key: str) -> list[str]:
         """Return the files of the image that say something of a key at the top."""
         return [file.path for file in self.kept.get(kind, ()) if key in file.keys]
+
+
+def conf_folder(project: KedroProject, env: str = "") -> str:
+    """Return the folder of the configuration, or of an environment in it, as messages name it."""
+    folder = project.conf_path / env
+    if not folder.is_relative_to(project.path):
+        return str(folder)
+    return folder.relative_to(project.path).as_posix()
 
 
 def read_image_config(project: KedroProject, image: ProjectImage) -> ImageConfig | None:
@@ -97,7 +107,8 @@ def read_image_config(project: KedroProject, image: ProjectImage) -> ImageConfig
             kept[kind] = tuple(found[file] for file in files if not reasons[file])
     if not left_out:
         return None
-    return _read(project, image, ImageConfig(left_out, kept))
+    base = conf_folder(project, project.base_env)
+    return _read(project, image, ImageConfig(left_out, kept, base=base))
 
 
 def _read(project: KedroProject, image: ProjectImage, found: ImageConfig) -> ImageConfig:
@@ -124,9 +135,8 @@ def _read(project: KedroProject, image: ProjectImage, found: ImageConfig) -> Ima
                 link.symlink_to((project.path / path).resolve())
         try:
             pods = project.with_conf(conf)
-            return ImageConfig(
-                left_out=found.left_out,
-                kept=found.kept,
+            return replace(
+                found,
                 catalog=tried("catalog", lambda: pods.catalog),
                 parameters=tried("parameters", lambda: pods.parameters),
                 credentials=tried("credentials", lambda: pods.credentials),
@@ -136,9 +146,7 @@ def _read(project: KedroProject, image: ProjectImage, found: ImageConfig) -> Ima
         except ConfigError as error:
             # The loader does not start: without these files, none does in the pods.
             text = " ".join(str(error).split()).rstrip(".")
-            return ImageConfig(
-                found.left_out, found.kept, problems={"configuration": text.replace(folder, "")}
-            )
+            return replace(found, problems={"configuration": text.replace(folder, "")})
         finally:
             # OmegaConf's resolver of globals is that of the loader that was made last.
             project.with_conf(project.conf_path)
