@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from kedro_airflow_k8s.checks.findings import Finding, messages
+from kedro_airflow_k8s.checks.findings import Finding, Message, messages
 from kedro_airflow_k8s.checks.validate import check_plans, plan_pipelines
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
@@ -74,7 +74,7 @@ def compile_pipelines(
     *,
     overrides: Overrides = AS_CONFIGURED,
     checks: bool = True,
-    warn: Callable[[str], None],
+    warn: Callable[[Message], None],
 ) -> list[CompiledDag]:
     """Return the DAGs of pipelines; all of them or, if one fails, none.
 
@@ -99,7 +99,7 @@ def compile_pipelines(
     with_nodes = {each.pipeline.name for each in planned}
     for name in pipelines:
         if name not in with_nodes:
-            warn(f"Pipeline {name!r} has no nodes, so it has no DAG.")
+            warn(Message(f"Pipeline {name!r} has no nodes, so it has no DAG."))
     if checks:
         errors = _warn_of_the_rest(check_plans(project, config, planned), warn)
         if errors:
@@ -107,12 +107,12 @@ def compile_pipelines(
     return [_compiled(each.plan) for each in planned]
 
 
-def _warn_of_the_rest(findings: Iterable[Finding], warn: Callable[[str], None]) -> list[str]:
+def _warn_of_the_rest(findings: Iterable[Finding], warn: Callable[[Message], None]) -> list[str]:
     """Return the messages of errors, and warn of all other findings."""
     errors = [finding for finding in findings if finding.is_error]
     for message in messages(finding for finding in findings if not finding.is_error):
         warn(message)
-    return messages(errors)
+    return [message.text for message in messages(errors)]
 
 
 def _compiled(plan: Plan) -> CompiledDag:

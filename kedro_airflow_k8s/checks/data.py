@@ -48,8 +48,8 @@ def hooks_disabled(subject: Subject) -> Iterator[Finding]:
             code="hooks-disabled",
             severity="error",
             where="DISABLE_HOOKS_FOR_PLUGINS in settings.py",
-            problem="It names kedro-airflow-k8s, whose hooks store what tasks pass to each other"
-            f" ({counted(len(crossing), 'dataset')}, such as {crossing[0]!r}).",
+            problem="It names kedro-airflow-k8s. Its hooks store what tasks pass to each other:"
+            f" {counted(len(crossing), 'dataset')}, such as {crossing[0]!r}.",
             consequence="Nothing is stored, and the tasks that make this data fail.",
             fix="Remove kedro-airflow-k8s from it.",
         )

@@ -87,6 +87,7 @@ class Finding:
         fix: The fix, as a sentence.
         pipeline: The registered pipeline; empty if it is about all of them.
         names: All that it is about, if that is several; `where` may show only the first.
+        of_run: Whether it is about the run that a command starts, which `validate` does not see.
     """
 
     code: Code
@@ -97,6 +98,7 @@ class Finding:
     fix: str
     pipeline: str = ""
     names: tuple[str, ...] = ()
+    of_run: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -114,6 +116,19 @@ class Finding:
         return self.names or tuple(re.findall(r"'([^']*)'", self.where)) or (self.where,)
 
 
+@dataclass(frozen=True)
+class Message:
+    """A paragraph about findings.
+
+    Attributes:
+        text: The paragraph.
+        of_run: Whether they are about the run that a command starts, which `validate` does not see.
+    """
+
+    text: str
+    of_run: bool = False
+
+
 def errors_first(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings, each once, errors before warnings; those of a kind stay together."""
     return sorted(dict.fromkeys(findings), key=lambda f: (not f.is_error, f.code))
@@ -125,29 +140,31 @@ def paragraphs(findings: Iterable[Finding]) -> list[str]:
     One paragraph serves all pipelines with the same finding, and of many of a kind there are only
     the first few.
     """
-    return [f"{severity} {text}" for severity, text in _merged(findings)]
+    return [f"{severity} {message.text}" for severity, message in _merged(findings)]
 
 
-def messages(findings: Iterable[Finding]) -> list[str]:
+def messages(findings: Iterable[Finding]) -> list[Message]:
     """Return the same paragraphs without the severity."""
-    return [text for _, text in _merged(findings)]
+    return [message for _, message in _merged(findings)]
 
 
-def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, str]]:
+def _merged(findings: Iterable[Finding]) -> Iterator[tuple[Severity, Message]]:
     pipelines: dict[Finding, list[str]] = {}
     for finding in findings:
         if finding.is_accepted:
             continue
         common = replace(finding, pipeline="")
         pipelines.setdefault(common, []).extend([finding.pipeline] if finding.pipeline else [])
-    kinds: dict[tuple[Severity, Code], list[str]] = {}
+    kinds: dict[tuple[Severity, Code, bool], list[str]] = {}
     for finding, names in pipelines.items():
-        kinds.setdefault((finding.severity, finding.code), []).append(_text(finding, names))
-    for (severity, code), texts in kinds.items():
-        yield from ((severity, text) for text in texts[:_OF_A_KIND])
-        if len(texts) > _OF_A_KIND:
-            more = len(texts) - _OF_A_KIND
-            yield severity, f"[{code}] {more} more of this kind: {JSON_HAS_ALL}."
+        kind = (finding.severity, finding.code, finding.of_run)
+        kinds.setdefault(kind, []).append(_text(finding, names))
+    for (severity, code, of_run), texts in kinds.items():
+        more = 0 if of_run else len(texts) - _OF_A_KIND
+        shown = texts[:_OF_A_KIND] if more > 0 else texts
+        yield from ((severity, Message(text, of_run)) for text in shown)
+        if more > 0:
+            yield severity, Message(f"[{code}] {more} more of this kind: {JSON_HAS_ALL}.")
 
 
 def counts(findings: Sequence[Finding]) -> str:
@@ -161,7 +178,11 @@ def counts(findings: Sequence[Finding]) -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return the findings for other programs, on one line: Kedro may log others before it."""
-    return json.dumps([asdict(finding) for finding in findings if not finding.is_accepted])
+    shown = [asdict(finding) for finding in findings if not finding.is_accepted]
+    for fields in shown:
+        # `validate` is not about a run.
+        del fields["of_run"]
+    return json.dumps(shown)
 
 
 def _text(finding: Finding, pipelines: Sequence[str]) -> str:

@@ -122,6 +122,7 @@ def unknown_run_parameters(subject: Subject) -> Iterator[Finding]:
                 consequence="Kedro adds it to the parameters, and nodes that read another name"
                 " take the project's own value: the run succeeds, but not with your value.",
                 fix="Correct the name. Ignore this if code of the project reads it.",
+                of_run=True,
             )
 
 

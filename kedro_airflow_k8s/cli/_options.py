@@ -23,6 +23,7 @@ from kedro_airflow_k8s.cli._group import (
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
+    from kedro_airflow_k8s.checks.findings import Message
     from kedro_airflow_k8s.project.reader import KedroProject
     from kedro_airflow_k8s.terminal.progress import Progress
 
@@ -231,17 +232,24 @@ def warn(message: str) -> None:
     click.secho(f"Warning: {message}", fg="yellow", err=True)
 
 
+def warn_of(message: Message) -> None:
+    """Print a warning about findings."""
+    warn(message.text)
+
+
 @contextmanager
-def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[[str], None]]:
-    """Collect the warnings about a pipeline, and print how many there are and how to see them."""
+def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[[Message], None]]:
+    """Collect the warnings about a pipeline, and print how many there are and how to see them.
+
+    Those about the run are printed: nothing else shows them.
+    """
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
-    found: list[str] = []
+    found: list[Message] = []
 
-    def take(message: str) -> None:
-        # `validate` does not see the parameters of one run.
-        if message.startswith("[unknown-parameter] --params "):
-            warn(message)
+    def take(message: Message) -> None:
+        if message.of_run:
+            warn_of(message)
         else:
             found.append(message)
 

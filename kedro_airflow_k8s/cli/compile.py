@@ -15,7 +15,7 @@ from kedro_airflow_k8s.cli._options import (
     checks_option,
     image_option,
     named_pipelines,
-    warn,
+    warn_of,
     with_project,
 )
 
@@ -82,7 +82,7 @@ def compile_command(
     folder = str(Path(target_path) if target_path else project.dags_path)
     config = project.config(image, output=folder)
     with little_garbage_collection():
-        dags = compile_pipelines(project, config, names, checks=checks, warn=warn)
+        dags = compile_pipelines(project, config, names, checks=checks, warn=warn_of)
     for dag in dags:
         path = upload_dag(dag.source, dag.file_name, folder)
         click.echo(f"{path}: DAG {dag.dag_id} with {counted(len(dag.task_ids), 'task')}")

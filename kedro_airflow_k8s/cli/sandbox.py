@@ -10,11 +10,11 @@ import click
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
-    counted_warnings,
     interruptible,
     params_option,
     with_project,
 )
+from kedro_airflow_k8s.cli._runs import compiled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,10 +68,11 @@ def sandbox_run(
     """  # noqa: D301 - \b is for click
     from rich.markup import escape
 
-    from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.errors import SandboxError
+    from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.project.parameters import leaf_names
     from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
     from kedro_airflow_k8s.sandbox.run import SandboxOptions, run_in_sandbox
     from kedro_airflow_k8s.sandbox.spec import SandboxSpec
@@ -82,8 +83,8 @@ def sandbox_run(
 
     params = parse_params(options["params"])
     config = project.config(default_image=LOCAL_IMAGE)
-    with counted_warnings(project, pipeline) as warn:
-        (dag,) = compile_pipelines(project, config, [pipeline], checks=options["checks"], warn=warn)
+    overrides = Overrides(params=tuple(leaf_names(params)))
+    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
     spec = SandboxSpec.of(project, airflow_python, secrets)
     run = SandboxOptions(
         conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]

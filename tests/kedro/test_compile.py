@@ -55,7 +55,13 @@ def dags(
     project: ProjectFolder, *names: str, env: str | None = None, **more: Any
 ) -> list[CompiledDag]:
     kedro = KedroProject(bootstrap_project(project.path), env)
-    return compile_pipelines(kedro, kedro.config(), names or ["sales"], warn=pytest.fail, **more)
+    return compile_pipelines(
+        kedro,
+        kedro.config(),
+        names or ["sales"],
+        warn=lambda found: pytest.fail(found.text),
+        **more,
+    )
 
 
 def test_a_compiled_dag_tells_what_the_commands_need(configured: ProjectFolder) -> None:

@@ -133,6 +133,23 @@ def test_a_parameter_that_is_none_is_refused(project: ProjectFolder, params: str
     assert not (project.path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["run-once", "-o", "out", "--no-schedule"], ["sandbox", "run", "--secrets", "x.yaml"]],
+    ids=" ".join,
+)
+def test_a_parameter_that_the_project_does_not_have_is_told_with_the_nearest(
+    project: ProjectFolder, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.path)
+    project.write("x.yaml", "kind: ConfigMap\n")
+    project.write("conf/base/parameters.yml", "model: {depth: 3}\n")
+    result = project.kedro("airflow-k8s", *command, "--params", "model.dept=5")
+    assert result.exit_code == 1
+    assert "Warning: [unknown-parameter] --params model.dept" in result.stderr
+    assert "Did you mean 'model.depth'?" in result.stderr
+
+
 def test_a_dag_name_that_airflow_cannot_have_is_refused(project: ProjectFolder) -> None:
     result = project.kedro("airflow-k8s", "schedule", "-o", "out", "-c", "@daily", "-d", "a b")
     refused(result, "a b")

@@ -82,7 +82,7 @@ def test_what_is_accepted_is_counted_and_not_shown() -> None:
     found = with_accepted([finding("dataset 'report'"), finding("dataset 'model'")], accept)
     assert counts(found) == "0 errors, 1 warning, 1 accepted"
     assert len(paragraphs(found)) == len(messages(found)) == 1
-    assert "'model'" in messages(found)[0]
+    assert "'model'" in messages(found)[0].text
     assert "report" not in as_json(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from kedro_airflow_k8s.checks.findings import (
@@ -79,9 +80,16 @@ def test_a_flood_of_one_kind_is_cut_and_counted() -> None:
 def test_messages_are_the_same_paragraphs_without_the_severity() -> None:
     found = [ERROR, *(other(f"p{index}") for index in range(3)), WARNING]
     assert [
-        f"{severity} {text}"
-        for severity, text in zip(["error", "warning"], messages(found), strict=True)
+        f"{severity} {message.text}"
+        for severity, message in zip(["error", "warning"], messages(found), strict=True)
     ] == paragraphs(found)
+
+
+def test_all_findings_about_a_run_are_told_as_validate_cannot_list_them() -> None:
+    found = [replace(WARNING, where=f"--params {index}", of_run=True) for index in range(12)]
+    told = messages([WARNING, *found])
+    assert [message.of_run for message in told] == [False] + [True] * 12
+    assert "of_run" not in as_json([WARNING])
 
 
 def test_counts_are_in_words() -> None:
