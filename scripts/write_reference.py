@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from kedro_airflow_k8s.cli import airflow_k8s
+from kedro_airflow_k8s.config import checks as config_checks
 from kedro_airflow_k8s.config import mlflow as config_mlflow
 from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
@@ -87,7 +88,7 @@ and this line at the top of `conf/base/airflow-k8s.yaml`:
 KINDS = {
     "Text": "a string that is not empty",
     "RunName": "a string that is not empty",
-    "FindingCode": "the code of a finding, such as `not-kept`",
+    "Code": "the code of a finding, such as `not-kept`; [all codes](checks.md)",
     "Host": "an address with `http://` or `https://` in front, without user, password, `?` and `#`",
     "Image": "an image as `docker pull` takes it",
     "Cron": "a cron expression of five fields (minute, hour, day of month, month, day of week), or"
@@ -362,7 +363,12 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _kinds() -> dict[str, str]:
-    homes = {**vars(config_mlflow), **vars(config_tasks), **vars(config_values)}
+    homes = {
+        **vars(config_checks),
+        **vars(config_mlflow),
+        **vars(config_tasks),
+        **vars(config_values),
+    }
     return {_canonical(TypeAdapter(homes[name]).json_schema()): KINDS[name] for name in KINDS}
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from kedro_airflow_k8s.checks.findings import CODES, Finding
+from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.config.checks import AcceptedFinding
-from kedro_airflow_k8s.config.wording import Nearest
 
 Accept = Sequence[AcceptedFinding]
 
@@ -34,26 +33,11 @@ def with_accepted(findings: Iterable[Finding], accept: Accept) -> list[Finding]:
     return [replace(f, severity="accepted") if is_accepted(f) else f for f in findings]
 
 
-def unknown_codes(accept: Accept) -> Iterator[Finding]:
-    """Find entries of `checks.accept` with a code that no finding has."""
-    nearest = Nearest(CODES)
-    for index, entry in enumerate(accept):
-        if entry.code not in CODES:
-            yield Finding(
-                code="config",
-                severity="error",
-                where=f"checks.accept[{index}].code",
-                problem=f"No finding has the code {entry.code!r}.{nearest.hint(entry.code)}",
-                consequence="The entry accepts nothing.",
-                fix="Correct the code: it is the word in brackets in the output of `validate`.",
-            )
-
-
 def unused(accept: Accept, findings: Sequence[Finding]) -> Iterator[Finding]:
     """Find entries of `checks.accept` that match no finding."""
     found = {(f.code, name) for f in findings if f.is_accepted for name in (*f.subjects, None)}
     for index, entry in enumerate(accept):
-        if entry.code in CODES and (entry.code, entry.name) not in found:
+        if (entry.code, entry.name) not in found:
             about = f" about {entry.name!r}" if entry.name else ""
             yield Finding(
                 code="unused-accept",

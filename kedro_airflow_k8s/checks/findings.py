@@ -8,64 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
+from kedro_airflow_k8s.config.checks import Code
 from kedro_airflow_k8s.config.wording import counted, first_of
 
 Severity = Literal["error", "warning", "accepted"]
 
-Code = Literal[
-    "config",
-    "config-variable",
-    "dataset-keys",
-    "device-limit",
-    "differs-in-image",
-    "dockerfile",
-    "empty-volume",
-    "endless-wait",
-    "environment-variable",
-    "group-cycle",
-    "hooks-disabled",
-    "id-collision",
-    "image-tag",
-    "laptop-path",
-    "logging-config",
-    "lost-checkpoint",
-    "lost-data",
-    "memory-input",
-    "missing-extra",
-    "mlflow-credentials",
-    "mlflow-experiment",
-    "mlflow-parameter",
-    "mlflow-server",
-    "mlflow-settings",
-    "no-catalog",
-    "no-image",
-    "not-checked",
-    "not-in-image",
-    "not-kept",
-    "other-run",
-    "other-version",
-    "outside-volume",
-    "plan",
-    "read-write-once-pod",
-    "request-above-limit",
-    "resources-contradict",
-    "run-command",
-    "same-file",
-    "split-claim",
-    "unknown-credentials",
-    "unknown-dataset",
-    "unknown-macro",
-    "unknown-parameter",
-    "unknown-pipeline",
-    "unknown-resources",
-    "unknown-tag",
-    "unknown-type",
-    "unused-accept",
-    "unused-resources",
-]
-"""All kinds of finding; docs/reference/checks.md has a paragraph on each."""
-
 CODES: tuple[Code, ...] = get_args(Code)
+"""All codes of findings."""
 
 JSON_HAS_ALL = "`validate --format json` lists all"
 """How to see all names of a finding, of which its text shows the first few."""

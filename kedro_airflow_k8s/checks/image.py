@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding, Severity
 from kedro_airflow_k8s.checks.storage import is_on_volume
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.model import RunConfig
@@ -50,8 +50,7 @@ def left_out_inputs(subject: Subject) -> Iterator[Finding]:
         on_volume = not run.volume.disabled and is_on_volume(path, run.volume.mount_path)
         if (on_volume and run.volume.skip_init) or image.may_bring(path) or image.holds_some(path):
             continue
-        yield Finding(
-            code="not-in-image",
+        yield _not_in_image(
             severity="warning" if subject.hooks_declare else "error",
             where=f"dataset {stored_name(name)!r}",
             problem=f"Node {node!r} reads it from {subject.catalog[name].path}, which the image"
@@ -95,12 +94,23 @@ def mount_path(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def _not_in_image(
+    *,
+    where: str,
+    problem: str,
+    consequence: str,
+    fix: str,
+    severity: Severity = "error",
+    names: tuple[str, ...] = (),
+) -> Finding:
+    """Return a finding about something that the image lacks."""
+    return Finding("not-in-image", severity, where, problem, consequence, fix, names=names)
+
+
 def _project_file(image: ProjectImage) -> Iterator[Finding]:
     reason = image.lacks("pyproject.toml")
     if reason and not image.may_bring("pyproject.toml"):
-        yield Finding(
-            code="not-in-image",
-            severity="error",
+        yield _not_in_image(
             where="pyproject.toml",
             problem=f"The image lacks it: {reason}.",
             consequence="Kedro finds no project in the image, and every pod fails at its start.",
@@ -118,8 +128,7 @@ def _environments(project: KedroProject, image: ProjectImage) -> Iterator[Findin
         if image.holds_folder(folder):
             continue
         reason = first_reason(image, [folder, f"{folder}/.gitkeep"])
-        yield Finding(
-            code="not-in-image",
+        yield _not_in_image(
             severity="error" if image.dockerfile is not None else "warning",
             where=f"the folder {folder}",
             problem=f"The image lacks it with all that is in it: {reason}.",
@@ -138,9 +147,7 @@ def _code(project: KedroProject, image: ProjectImage) -> Iterator[Finding]:
     for reason, paths in missing.items():
         if any(image.may_bring(path) for path in paths):
             continue
-        yield Finding(
-            code="not-in-image",
-            severity="error",
+        yield _not_in_image(
             where=f"{'file' if len(paths) == 1 else 'files'} {first_of(paths, JSON_HAS_ALL)}",
             problem=f"The project imports code from there, and the image lacks it: {reason}.",
             consequence="The import fails in every pod.",
@@ -159,8 +166,7 @@ def _log_folders(image: ProjectImage, folders: Iterable[tuple[str, str]]) -> Ite
         if image.dockerfile is not None and image.holds_folder(folder):
             continue
         reason = first_reason(image, [folder, f"{folder}/.gitkeep"])
-        yield Finding(
-            code="not-in-image",
+        yield _not_in_image(
             severity="error" if image.dockerfile is not None else "warning",
             where=f"the folder {folder}",
             problem=f"{source} writes a log file there, and the image lacks the folder: {reason}.",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
-from kedro_airflow_k8s.checks.accepted import accepted_names, unknown_codes, unused, with_accepted
+from kedro_airflow_k8s.checks.accepted import accepted_names, unused, with_accepted
 from kedro_airflow_k8s.checks.environment import environment
-from kedro_airflow_k8s.checks.findings import CODES, Code, Finding, errors_first
+from kedro_airflow_k8s.checks.findings import CODES, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
 from kedro_airflow_k8s.checks.image_config import other_files, unreadable_in_pods
 from kedro_airflow_k8s.checks.left_out import unknown_files
@@ -26,6 +26,7 @@ from kedro_airflow_k8s.checks.settings import (
 from kedro_airflow_k8s.checks.slips import endless_waits, unused_resources
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
+from kedro_airflow_k8s.config.checks import Code
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
@@ -96,7 +97,6 @@ def plan_pipelines(
     accept = config.checks.accept
     findings = [
         *with_accepted(doubtful_settings(config), accept),
-        *unknown_codes(accept),
         *no_image(run),
     ]
     planned: list[Planned] = []

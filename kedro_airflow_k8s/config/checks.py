@@ -1,15 +1,70 @@
-"""Settings of the checks."""
+"""Settings of the checks, and the kinds of finding that they name."""
+
+from typing import Literal
 
 from pydantic import Field
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.section import Section
 
+Code = Literal[
+    "config",
+    "config-variable",
+    "dataset-keys",
+    "device-limit",
+    "differs-in-image",
+    "dockerfile",
+    "empty-volume",
+    "endless-wait",
+    "environment-variable",
+    "group-cycle",
+    "hooks-disabled",
+    "id-collision",
+    "image-tag",
+    "laptop-path",
+    "logging-config",
+    "lost-checkpoint",
+    "lost-data",
+    "memory-input",
+    "missing-extra",
+    "mlflow-credentials",
+    "mlflow-experiment",
+    "mlflow-parameter",
+    "mlflow-server",
+    "mlflow-settings",
+    "no-catalog",
+    "no-image",
+    "not-checked",
+    "not-in-image",
+    "not-kept",
+    "other-run",
+    "other-version",
+    "outside-volume",
+    "plan",
+    "read-write-once-pod",
+    "request-above-limit",
+    "resources-contradict",
+    "run-command",
+    "same-file",
+    "split-claim",
+    "unknown-credentials",
+    "unknown-dataset",
+    "unknown-macro",
+    "unknown-parameter",
+    "unknown-pipeline",
+    "unknown-resources",
+    "unknown-tag",
+    "unknown-type",
+    "unused-accept",
+    "unused-resources",
+]
+"""All kinds of finding; docs/reference/checks.md has a paragraph on each."""
+
 
 class AcceptedFinding(Section):
     """A finding of the checks that is accepted: it is counted, but no longer shown."""
 
-    code: values.FindingCode = Field(
+    code: Code = Field(
         description="Code of the finding: the word in brackets in the output of `validate`."
     )
     name: values.Text | None = Field(

@@ -48,7 +48,6 @@ _IMAGE = re.compile(
     rf"({_IMAGE_HOST}(:[0-9]+)?/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
 )
-_FINDING_CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _AIRFLOW_ID = re.compile(r"[\w.-]{1,250}")
 _CONNECTION_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 
@@ -360,11 +359,6 @@ AirflowId = Annotated[
         )
     ),
     _pattern(_AIRFLOW_ID.pattern),
-]
-FindingCode = Annotated[
-    str,
-    _unless(_fits(_FINDING_CODE, "must be the code of a finding, such as not-kept")),
-    _pattern(_FINDING_CODE.pattern),
 ]
 ConnectionId = Annotated[
     str,

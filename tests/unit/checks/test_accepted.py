@@ -8,7 +8,6 @@ import pytest
 
 from kedro_airflow_k8s.checks.accepted import (
     accepted_names,
-    unknown_codes,
     unused,
     with_accepted,
 )
@@ -86,10 +85,10 @@ def test_what_is_accepted_is_counted_and_not_shown() -> None:
     assert "report" not in as_json(found)
 
 
-def test_an_unknown_code_is_an_error_with_the_nearest() -> None:
-    (found,) = unknown_codes(entries({"code": "not-kpt"}, {"code": "not-kept"}))
-    assert (found.severity, found.where) == ("error", "checks.accept[0].code")
-    assert "Did you mean 'not-kept'?" in found.problem
+def test_an_unknown_code_is_refused_with_the_nearest() -> None:
+    accept = [{"code": "not-kpt", "reason": "r"}]
+    with pytest.raises(ConfigError, match=r"checks\.accept\[0\]\.code.* mean 'not-kept'\?"):
+        load_config({"run_config": {}, "checks": {"accept": accept}}, "x.yaml")
 
 
 def test_an_entry_that_matches_nothing_is_a_warning() -> None:

@@ -1,4 +1,4 @@
-"""Copies what the image would hold of a project: what `.dockerignore` and the Dockerfile let in."""
+"""Copies the files that the image would hold: what `.dockerignore` and the Dockerfile let in."""
 
 from __future__ import annotations
 
