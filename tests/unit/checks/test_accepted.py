@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks.accepted import (
-    accepted_names,
-    unused,
-    with_accepted,
-)
-from kedro_airflow_k8s.checks.findings import Code, Finding, as_json, counts, messages, paragraphs
+from kedro_airflow_k8s.checks.accepted import accepted_names, unused, with_accepted
+from kedro_airflow_k8s.checks.findings import Finding, as_json, counts, messages, paragraphs
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config.checks import AcceptedFinding
+from kedro_airflow_k8s.config.checks import AcceptedFinding, Code
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.errors import ConfigError
 
