@@ -84,5 +84,5 @@ def compile_command(
     with little_garbage_collection():
         dags = compile_pipelines(project, config, names, checks=checks, warn=warn_of)
     for dag in dags:
-        path = upload_dag(dag.source, dag.file_name, folder)
+        path = upload_dag(dag.source, dag.file_name, folder, setting="--target-path")
         click.echo(f"{path}: DAG {dag.dag_id} with {counted(len(dag.task_ids), 'task')}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kedro_airflow_k8s.errors import UploadError
 from kedro_airflow_k8s.pod.stores import STORES
-from kedro_airflow_k8s.upload.local import local_folder, read_local, write_local
+from kedro_airflow_k8s.upload.local import OUTPUT, local_folder, read_local, write_local
 from kedro_airflow_k8s.upload.remote import read_remote, remote_target, write_remote
 from kedro_airflow_k8s.upload.stores import KNOWN, Target
 
@@ -36,7 +36,7 @@ class StoredFile:
     data: bytes | None = None
 
 
-def upload_dag(source: str, file_name: str, output: str) -> str:
+def upload_dag(source: str, file_name: str, output: str, setting: str = OUTPUT) -> str:
     """Write one DAG file to the place that Airflow reads DAGs from, replacing an older one.
 
     In local folders and the three object stores a reader sees the old file or the new one, never a
@@ -49,6 +49,7 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
             or `gs://`, `gcs://`, `s3://`, `abfs://` with a bucket and perhaps a prefix, or any
             other protocol of fsspec. Credentials and endpoints come from the environment of
             each client library (for S3 also AWS_ENDPOINT_URL).
+        setting: What names the output in messages: the key, or an option that only takes a folder.
 
     Returns:
         The full location of the file without credentials, for printing.
@@ -56,12 +57,12 @@ def upload_dag(source: str, file_name: str, output: str) -> str:
     Raises:
         UploadError: If the file could not be written, with the cause and the fix.
     """
-    place = _place(file_name, output)
+    place = _place(file_name, output, setting)
     data = source.encode()
     if isinstance(place, Target):
         write_remote(data, place)
         return place.shown
-    return str(write_local(data, place, file_name))
+    return str(write_local(data, place, file_name, setting))
 
 
 def read_dag(file_name: str, output: str) -> StoredFile:
@@ -109,39 +110,49 @@ def was_replaced(source: str, file_name: str, output: str) -> bool:
     return stored.data != data if stored.data is not None else stored.size != len(data)
 
 
-def _place(file_name: str, output: str) -> Target | Path:
+def _place(file_name: str, output: str, setting: str = OUTPUT) -> Target | Path:
     """Return where a file goes: a remote place, or a local folder."""
     if file_name in ("", ".", "..") or set(file_name) & {"/", "\\", "\0"}:
         raise UploadError(f"Cannot upload: {file_name!r} is not a file name.")
-    protocol, rest = _split_output(output)
+    protocol, rest = _split_output(output, setting)
     if protocol == "file":
-        return local_folder(rest)
+        return local_folder(rest, setting)
     return remote_target(protocol, rest, file_name)
 
 
-def _split_output(output: str) -> tuple[str, str]:
+def _split_output(output: str, setting: str) -> tuple[str, str]:
     """Return the protocol, `file` for a path, and what follows it."""
+    is_key = setting == OUTPUT
+    what = "Cannot upload: the output location" if is_key else f"Cannot write: {setting}"
     if not output.strip() or "\0" in output:
         raise UploadError(
-            "Cannot upload: the output location is empty or not a path. Set `output` in "
-            f"airflow-k8s.yaml or pass --output. It can be {KNOWN}."
+            f"{what} is empty or not a path. "
+            + (
+                f"Set `output` in airflow-k8s.yaml or pass --output. It can be {KNOWN}."
+                if is_key
+                else "Pass a folder."
+            )
         )
     variable = re.search(r"\$\{?[A-Za-z_][\w.:]*\}?", output)
     if variable:
         raise UploadError(
-            f"Cannot upload: the output location contains {variable[0]}, which is not replaced by a"
-            " value. Write the path itself in `output`, or pass it with --output, where the shell"
-            " replaces it."
+            f"{what} contains {variable[0]}, which is not replaced by a value. "
+            + (
+                "Write the path itself in `output`, or pass it with --output, where the shell"
+                " replaces it."
+                if is_key
+                else "Write it without single quotes, so that the shell replaces it."
+            )
         )
     if re.match(r"[A-Za-z]:[\\/]", output) and os.name != "nt":
         raise UploadError(
-            f"Cannot upload: the output location {output} is a Windows path. This machine does not"
-            " run Windows, so it would become a folder of that name in the project."
+            f"{what} {output} is a Windows path. This machine does not run Windows, so it"
+            " would become a folder of that name in the project."
         )
     if output.endswith(".py") and not Path(output).exists():
         raise UploadError(
-            f"Cannot upload: the output location {output} looks like a file, and `output` is a"
-            " folder. Remove the last part: the file is named after the DAG."
+            f"{what} {output} looks like a file, and {setting} is a folder. Remove the last"
+            " part: the file is named after the DAG."
         )
     protocol, separator, rest = output.partition("://")
     # One letter is a Windows drive. A colon chains protocols, which is refused later.
@@ -154,7 +165,7 @@ def _split_output(output: str) -> tuple[str, str]:
     if colon and head.lower() in STORES:
         # As a path, this would silently make a local folder named "gs:".
         raise UploadError(
-            f"Cannot upload: the output location starts with '{head}:' but not with "
-            f"'{head}://'. Write {head}://, then the bucket."
+            f"{what} starts with '{head}:' but not with '{head}://'. Write {head}://, then the"
+            " bucket."
         )
     return "file", output

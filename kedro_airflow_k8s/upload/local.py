@@ -9,9 +9,16 @@ from pathlib import Path
 from kedro_airflow_k8s.errors import UploadError
 from kedro_airflow_k8s.pod.atomic import atomic_write
 
+OUTPUT = "`output`"
+"""What names the place in messages, unless an option of another name does."""
 
-def local_folder(path: str) -> Path:
+
+def local_folder(path: str, setting: str = OUTPUT) -> Path:
     """Return the folder that a path names.
+
+    Args:
+        path: As the user wrote it.
+        setting: What names it in messages.
 
     Raises:
         UploadError: If it begins with the name of an unknown user.
@@ -20,21 +27,27 @@ def local_folder(path: str) -> Path:
         folder = Path(path).expanduser()
     except RuntimeError as error:
         raise UploadError(
-            f"Cannot write to {path}: this machine has no such user. Correct `output`."
+            f"Cannot write to {path}: this machine has no such user. Correct {setting}."
         ) from error
     # Not resolve(): the user recognises the path that was given, symbolic links included.
     return Path.cwd() / folder
 
 
-def write_local(data: bytes, folder: Path, file_name: str) -> Path:
+def write_local(data: bytes, folder: Path, file_name: str, setting: str = OUTPUT) -> Path:
     """Write a file into a folder, which is made if it does not exist, and return its path.
+
+    Args:
+        data: The content of the file.
+        folder: The folder.
+        file_name: The name of the file.
+        setting: What names the folder in messages.
 
     Raises:
         UploadError: If that failed.
     """
     target = folder / file_name
     try:
-        _check_place(folder, target)
+        _check_place(folder, target, setting)
         folder.mkdir(parents=True, exist_ok=True)
         previous = target.stat() if target.exists() else None
         with atomic_write(target, fsync=True) as file:
@@ -43,7 +56,7 @@ def write_local(data: bytes, folder: Path, file_name: str) -> Path:
             if previous:
                 _date_after(file.fileno(), previous)
     except OSError as error:
-        raise _local_failure(error, target) from error
+        raise _local_failure(error, target, setting) from error
     return target
 
 
@@ -72,14 +85,14 @@ def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | N
     return max(size, len(data)), data if len(data) <= limit else None
 
 
-def _check_place(folder: Path, target: Path) -> None:
+def _check_place(folder: Path, target: Path, setting: str = OUTPUT) -> None:
     """Raise an error for a folder that is a file, and for a file that is a folder."""
     if folder.exists() and not folder.is_dir():
-        raise UploadError(f"Cannot write to {folder}: it is a file. Set `output` to a folder.")
+        raise UploadError(f"Cannot write to {folder}: it is a file. Set {setting} to a folder.")
     if target.is_dir():
         raise UploadError(
-            f"Cannot write to {target}: a folder has this name. Remove it, or choose another "
-            "`output`."
+            f"Cannot write to {target}: a folder has this name. Remove it, or choose another"
+            f" {setting}."
         )
 
 
@@ -96,16 +109,18 @@ def _date_after(file: int, previous: os.stat_result) -> None:
         os.utime(file, (now.st_atime, later))
 
 
-def _local_failure(error: OSError, target: Path) -> UploadError:
+def _local_failure(error: OSError, target: Path, setting: str) -> UploadError:
     reason = error.strerror or type(error).__name__
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        advice = "The folder is read-only for you. Ask for write access, or choose another `output`"
+        advice = (
+            f"The folder is read-only for you. Ask for write access, or choose another {setting}"
+        )
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = "The disk is full. Free some space, or choose another `output`"
+        advice = f"The disk is full. Free some space, or choose another {setting}"
     elif error.errno in (errno.EEXIST, errno.ENOTDIR):
-        advice = "A part of the path is not a folder. Correct `output`"
+        advice = f"A part of the path is not a folder. Correct {setting}"
     else:
-        advice = "Correct `output`, or fix the cause"
+        advice = f"Correct {setting}, or fix the cause"
     return UploadError(
         f"Cannot write to {target}: {reason}. {advice}. An existing file was not changed."
     )

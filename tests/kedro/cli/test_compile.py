@@ -340,6 +340,16 @@ def test_a_target_that_cannot_be_written_is_named(project: ProjectFolder, tmp_pa
         target.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     message = refused(project.compile("-t", str(target)), f"Cannot write to {target}/shop.py")
     assert "An existing file was not changed" in message
+    assert "--target-path" in message
+    assert "output" not in message
+
+
+@pytest.mark.parametrize(
+    "target", ["$HOME/x", "C:\\\\x", "~nobody-has-this-name/x", "gs:b", "new.py"]
+)
+def test_messages_about_a_target_name_its_option(project: ProjectFolder, target: str) -> None:
+    message = refused(project.compile("-t", target), "--target-path")
+    assert "output" not in message
 
 
 def test_a_target_that_is_a_file_is_refused(project: ProjectFolder) -> None:
