@@ -10,8 +10,8 @@ from kedro.config import AbstractConfigLoader, OmegaConfigLoader
 
 from kedro_airflow_k8s.project.parameters import stand_in
 
-# The method that Kedro registers as resolver whenever it reads files, since 1.0. It is replaced on our
-# own instance only, because Kedro 1.0 to 1.7 have no public way: they register this method over a
+# The method that Kedro registers as resolver whenever it reads files, since 1.0. It is replaced on
+# our own instance only. Kedro 1.0 to 1.7 have no public way: they register this method over a
 # resolver `runtime_params` of `custom_resolvers`, and merge the argument `runtime_params` into the
 # parameters, where its names would hide parameters that are missing.
 _RESOLVER = "_get_runtime_value"
