@@ -128,12 +128,15 @@ def _environments(project: KedroProject, image: ProjectImage) -> Iterator[Findin
         if image.holds_folder(folder):
             continue
         reason = first_reason(image, [folder, f"{folder}/.gitkeep"])
+        # Without a Dockerfile, the image may get an empty folder from a command that is not here.
+        # What the folder should contain, the other checks report as errors.
+        unless = "" if image.dockerfile is not None else "Unless the image gets it otherwise, "
         yield _not_in_image(
-            severity="error" if image.dockerfile is not None else "warning",
+            severity="warning" if unless else "error",
             where=f"the folder {folder}",
             problem=f"The image lacks it with all that is in it: {reason}.",
-            consequence="Kedro refuses to start without the folder, even an empty one, and every"
-            " pod fails.",
+            consequence=f"{unless}Kedro refuses to start without the folder, even an empty one, and"
+            " every pod fails.",
             fix=f"Keep a file of it in the image, such as {folder}/.gitkeep with the line"
             f" !{folder}/.gitkeep at the end of {image.ignore.name or '.dockerignore'}.",
         )

@@ -277,6 +277,18 @@ def test_a_folder_of_conf_that_is_left_out_whole(shop: ProjectFolder, *, dockerf
     assert findings(shop) == []
 
 
+def test_without_a_dockerfile_only_an_empty_folder_can_come_from_elsewhere(
+    shop: ProjectFolder,
+) -> None:
+    shop.write(".dockerignore", "conf\n")
+    found = {each["where"]: each for each in findings(shop)}
+    for folder in ("conf/base", "conf/local"):
+        assert found[f"the folder {folder}"]["severity"] == "warning"
+        assert "Unless the image gets it otherwise" in found[f"the folder {folder}"]["consequence"]
+    (lost,) = [each for where, each in found.items() if "'orders'" in where]
+    assert (lost["severity"], lost["code"]) == ("error", "not-in-image")
+
+
 def test_code_that_is_left_out(shop: ProjectFolder) -> None:
     shop.write(".dockerignore", "**/stock\n")
     found = only(shop)
