@@ -53,6 +53,8 @@ def sandbox_group() -> None:
 @airflow_python_option
 @secrets_option
 @checks_option
+# Known only to be refused with the reason.
+@click.option("-i", "--image", hidden=True)
 def sandbox_run(
     project: KedroProject,
     pipeline: str,
@@ -73,7 +75,7 @@ def sandbox_run(
     from kedro_airflow_k8s.errors import SandboxError
     from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.project.parameters import leaf_names
-    from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
+    from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, refuse_other_image
     from kedro_airflow_k8s.sandbox.run import SandboxOptions, run_in_sandbox
     from kedro_airflow_k8s.sandbox.spec import SandboxSpec
     from kedro_airflow_k8s.terminal.progress import Progress, standard_console
@@ -81,6 +83,7 @@ def sandbox_run(
     from kedro_airflow_k8s.terminal.task_log import failures
     from kedro_airflow_k8s.terminal.task_table import TaskTable
 
+    refuse_other_image(options["image"])
     params = parse_params(options["params"])
     config = project.config(default_image=LOCAL_IMAGE)
     overrides = Overrides(params=tuple(leaf_names(params)))
@@ -91,6 +94,8 @@ def sandbox_run(
     )
     console = standard_console()
     console.print(f"DAG [bold]{escape(dag.dag_id)}[/], {counted(len(dag.task_ids), 'task')}")
+    if (image := config.run_config.image) != LOCAL_IMAGE:
+        console.print(f"The pods run this project, not the image {image}.", markup=False)
     if dag.sensor_ids:
         console.print("The run does not wait for other DAGs, which are not in the sandbox.")
     with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:

@@ -12,7 +12,7 @@ from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls, PluginConfig
 from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, SANDBOX_FOLDER
+from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, SANDBOX_FOLDER, refuse_other_image
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
@@ -101,9 +101,12 @@ class Target:
         Raises:
             ConfigError: If the configuration is wrong.
             UploadError: If nothing names an output.
-            SandboxError: If the sandbox does not run.
+            SandboxError: If the sandbox does not run, or the command line names an image for it.
         """
-        default = LOCAL_IMAGE if self._leads_to_sandbox(output) else None
+        default = None
+        if self._leads_to_sandbox(output):
+            refuse_other_image(image)
+            default = LOCAL_IMAGE
         return self._project.config(image, default_image=default, output=self.output(output))
 
     def refresh_image(self, output: str | None) -> None:

@@ -25,6 +25,21 @@ SANDBOX_FOLDER = ".airflow-sandbox"
 LOCAL_IMAGE = "sandbox"
 """The image if the configuration names none: the sandbox's pods are copies of the project."""
 
+
+def refuse_other_image(image: str | None) -> None:
+    """Refuse an image that a command names, as pods of the sandbox run the project.
+
+    Raises:
+        SandboxError: There is one.
+    """
+    if image is not None:
+        raise SandboxError(
+            f"The sandbox cannot run the image {image!r}. Its pods run copies of this project, and"
+            " no containers. Omit --image, or run the image on a cluster: run-once --image without"
+            " --sandbox."
+        )
+
+
 # Never part of a project's image, whatever its .dockerignore says, and slow to copy.
 _NEVER = frozenset(
     {SANDBOX_FOLDER, ".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}

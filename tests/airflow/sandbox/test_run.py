@@ -50,6 +50,7 @@ def test_the_example_with_every_key_runs_to_success(project: Path, python: Path)
     )
 
     assert ran.returncode == 0, ran.stdout
+    assert "The pods run this project, not the image airflow-k8s-plugin-demo." in ran.stdout
     # The parameter of this run has an effect, and the logs of tasks that succeed are shown.
     assert "words have 3 to" in report_of(ran.stdout)
     assert "Log of split_words" in ran.stdout

@@ -54,6 +54,11 @@ def test_a_sandbox_that_does_not_run_is_said(
     )
 
 
+def test_the_sandbox_refuses_an_image_that_it_would_not_run(project: ProjectFolder) -> None:
+    result = project.kedro("airflow-k8s", "sandbox", "run", "--image", "shop:2.0")
+    refused(result, "The sandbox cannot run the image 'shop:2.0'.", "Omit --image")
+
+
 def test_an_environment_sandbox_of_the_project_is_read(project: ProjectFolder) -> None:
     project.config("run_config: {imag: x}", env="sandbox")
     refused(project.kedro("airflow-k8s", "-e", "sandbox", "compile"), "run_config.imag")

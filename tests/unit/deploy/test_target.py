@@ -103,8 +103,18 @@ def test_only_a_dag_of_the_sandbox_needs_no_image(
     target = target_of(project, f"host: http://127.0.0.1:{PORT}\n", run="run_config: {}\n")
     assert target.dag_config(None, None).run_config.image == LOCAL_IMAGE
     assert target.dag_config(None, str(folder.dags)).run_config.image == LOCAL_IMAGE
-    assert target.dag_config("shop:2.0", None).run_config.image == "shop:2.0"
+    assert target.dag_config("shop:2.0", "gs://b/dags").run_config.image == "shop:2.0"
     assert target.dag_config(None, "gs://bucket/dags").run_config.image is None
+
+
+def test_an_image_that_the_sandbox_would_not_run_is_refused(
+    project: ProjectFolder, pretend_it_runs: Pretend
+) -> None:
+    folder = pretend_it_runs(project)
+    target = target_of(project, f"host: http://127.0.0.1:{PORT}\n")
+    for output in (None, str(folder.dags)):
+        with pytest.raises(SandboxError, match=r"cannot run the image 'shop:2\.0'.*Omit --image"):
+            target.dag_config("shop:2.0", output)
 
 
 @pytest.mark.parametrize(
