@@ -33,7 +33,7 @@ def check_image(project: KedroProject, image: ProjectImage, run: RunConfig) -> I
     folders = list(logging_folders(image, run))
     yield from _log_folders(image, folders)
     if image.dockerfile is not None:
-        yield from _entrypoint(image.dockerfile)
+        yield from _entrypoint(image.dockerfile, project.package_name)
         yield from _user(image.dockerfile, folders)
 
 
@@ -138,7 +138,9 @@ def _environments(project: KedroProject, image: ProjectImage) -> Iterator[Findin
             consequence=f"{unless}Kedro refuses to start without the folder, even an empty one, and"
             " every pod fails.",
             fix=f"Keep a file of it in the image, such as {folder}/.gitkeep with the line"
-            f" !{folder}/.gitkeep at the end of {image.ignore.name or '.dockerignore'}.",
+            f" !{folder}/.gitkeep at the end of {image.ignore.name}."
+            if image.ignore.ignores(f"{folder}/.gitkeep")
+            else f"Copy it in the {DOCKERFILE}, or make it there (RUN mkdir -p {folder}).",
         )
 
 
@@ -179,9 +181,9 @@ def _log_folders(image: ProjectImage, folders: Iterable[tuple[str, str]]) -> Ite
         )
 
 
-def _entrypoint(dockerfile: Dockerfile) -> Iterator[Finding]:
+def _entrypoint(dockerfile: Dockerfile, package: str) -> Iterator[Finding]:
     words = dockerfile.entrypoint
-    if not words or not _swallows(words, is_shell=dockerfile.entrypoint_is_shell):
+    if not words or not _swallows(words, package, is_shell=dockerfile.entrypoint_is_shell):
         return
     yield Finding(
         code="dockerfile",
@@ -195,7 +197,7 @@ def _entrypoint(dockerfile: Dockerfile) -> Iterator[Finding]:
     )
 
 
-def _swallows(words: tuple[str, ...], *, is_shell: bool) -> bool:
+def _swallows(words: tuple[str, ...], package: str, *, is_shell: bool) -> bool:
     """Return whether an entrypoint does not run the command that comes behind it."""
     if is_shell:
         return True
@@ -203,7 +205,9 @@ def _swallows(words: tuple[str, ...], *, is_shell: bool) -> bool:
     if program == "kedro":
         return True
     if re.fullmatch(r"python[\d.]*", program):
-        return not rest or rest[:2] in (("-m", "kedro"), ("-m", "kedro.framework.cli"))
+        # The package of a project runs it, with options of `kedro run`.
+        modules = ("kedro", "kedro.framework.cli", package, f"{package}.__main__")
+        return not rest or (len(rest) > 1 and rest[0] == "-m" and rest[1] in modules)
     if program in _SHELLS:
         commands = [i for i, word in enumerate(rest) if re.fullmatch(r"-\w*c", word)]
         if not commands:

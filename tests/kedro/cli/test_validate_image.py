@@ -277,6 +277,17 @@ def test_a_folder_of_conf_that_is_left_out_whole(shop: ProjectFolder, *, dockerf
     assert findings(shop) == []
 
 
+def test_a_folder_of_conf_that_no_copy_brings(shop: ProjectFolder) -> None:
+    lines = DOCKERFILE.replace("--chown=999:0 . .", "pyproject.toml .\nCOPY src src")
+    shop.write("Dockerfile", f"{lines}COPY conf/base conf/base\n")
+    found = only(shop)
+    assert (found["severity"], found["where"]) == ("error", "the folder conf/local")
+    assert "RUN mkdir -p conf/local" in found["fix"]
+    assert ".dockerignore" not in found["fix"]
+    shop.write("Dockerfile", f"{lines}COPY conf/base conf/base\nRUN mkdir -p conf/local\n")
+    assert findings(shop) == []
+
+
 def test_without_a_dockerfile_only_an_empty_folder_can_come_from_elsewhere(
     shop: ProjectFolder,
 ) -> None:
@@ -410,6 +421,8 @@ def test_a_volume_beside_the_project(shop: ProjectFolder) -> None:
         ('["kedro", "run"]', True),
         ('["/usr/local/bin/python"]', True),
         ('["python3.11", "-m", "kedro"]', True),
+        ('["python", "-m", "shop"]', True),
+        ('["python", "-m", "debugpy"]', False),
         ('["bash"]', True),
         ('["/bin/bash", "-l"]', True),
         ('["/bin/sh", "-c"]', True),
