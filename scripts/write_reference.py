@@ -148,16 +148,19 @@ def commands_page() -> str:
     """The page on the commands, from the commands."""
     ctx = click.Context(airflow_k8s, info_name="kedro airflow-k8s", **airflow_k8s.context_settings)
     parts = [COMMANDS_INTRO, "## Options of the group\n", GROUP_INTRO, _options(ctx)]
-    for path, command in sorted(_commands(airflow_k8s, "kedro airflow-k8s")):
+    for path, command in sorted(commands(airflow_k8s, "kedro airflow-k8s")):
         parts += [f"## {path}\n", *_help(command), _options(click.Context(command, parent=ctx))]
     return "\n".join(parts)
 
 
-def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands of a group and the groups in it, each with its words."""
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
-            yield from _commands(command, f"{path} {name}")
-        else:
+            yield from commands(command, f"{path} {name}")
+        elif command is not None:
             yield f"{path} {name}", command
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,6 +80,38 @@ class PluginGroup(click.Group):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class CommandModules(PluginGroup):
+    """The group whose commands are the modules of this package, imported when they are used.
+
+    Kedro loads the group for every `kedro` call, in pods too.
+    """
+
+    group_class = PluginGroup  # type: ignore[assignment]  # click allows a class, too
+    names = (
+        "compile",
+        "diff",
+        "init",
+        "list-pipelines",
+        "run-once",
+        "sandbox",
+        "schedule",
+        "trigger",
+        "ui",
+        "upload-pipeline",
+        "validate",
+    )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *self.names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, which its module adds to this group; None if there is none."""
+        if cmd_name in self.names:
+            import_module(f"{__package__}.{cmd_name.replace('-', '_')}")
+        return super().get_command(ctx, cmd_name)
 
 
 def complete_pipeline(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

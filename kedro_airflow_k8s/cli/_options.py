@@ -15,7 +15,7 @@ import click
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.cli._group import (
     INTERRUPTED,
-    PluginGroup,
+    CommandModules,
     complete_env,
     complete_pipeline,
 )
@@ -273,7 +273,7 @@ def commands() -> None:
 
 
 @commands.group(
-    name="airflow-k8s", cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]}
+    name="airflow-k8s", cls=CommandModules, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @project_options
 @click.version_option(__version__, prog_name="kedro-airflow-k8s")

@@ -1,18 +1,15 @@
-"""The git state of a project: the commit, the branch, and whether there are changes."""
+"""The git state of a project: the commit, the branch, and whether there are changes.
+
+It comes from the git program: GitPython takes longer to import than everything else here.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from configparser import Error as ConfigParserError
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from git import Repo
-
-T = TypeVar("T")
 
 NO_REPOSITORY = "none"
 """For a project that is not in a git repository, or if git is not installed."""
@@ -21,7 +18,11 @@ NO_COMMIT = "no-commit"
 """For a repository without a commit."""
 
 UNREADABLE = "unreadable"
-"""For a repository that is broken, or that git refuses to read."""
+"""For a repository that git cannot read."""
+
+
+class _GitFailed(Exception):
+    """Git has answered with an error."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Head:
     Attributes:
         commit: The full hash; None without a repository, or before its first commit.
         branch: The name of the branch; None if no branch is checked out.
+        shallow: Whether the clone has no history.
     """
 
     commit: str | None = None
     branch: str | None = None
+    shallow: bool = False
 
 
 def head_of(folder: Path) -> Head:
@@ -43,11 +46,13 @@ def head_of(folder: Path) -> Head:
     Args:
         folder: The repository, or a folder in it.
     """
-
-    def answer(repo: Repo) -> Head:
-        return Head(commit=_commit(repo) or None, branch=_branch(repo))
-
-    return ask(folder, answer, no_repository=Head(), unreadable=Head())
+    root = root_of(folder)
+    if root is None:
+        return Head()
+    try:
+        return _head(root)
+    except (_GitFailed, OSError):
+        return Head()
 
 
 def describe_commit(
@@ -63,95 +68,55 @@ def describe_commit(
         dag_folders: The folders for DAGs.
         generated: Patterns of files in them that do not make the project dirty.
     """
-
-    def answer(repo: Repo) -> str:
-        commit = _commit(repo)
-        if not commit:
+    root = root_of(project_path)
+    if root is None:
+        return NO_REPOSITORY
+    try:
+        head = _head(root)
+        if not head.commit:
             return NO_COMMIT
-        excluded = [name for folder in dag_folders for name in _in(repo, folder, generated)]
-        return "-".join((commit, *_reservations(repo, project_path, excluded)))
+        excluded = [name for folder in dag_folders for name in _in(root, folder, generated)]
+        state = _state(root, project_path, excluded)
+    except OSError:  # There is no git program.
+        return NO_REPOSITORY
+    except _GitFailed:
+        return UNREADABLE
+    found = {"detached": head.branch is None, "shallow": head.shallow}
+    suffixes = [state, *(name for name, holds in found.items() if holds)]
+    return "-".join((head.commit, *filter(None, suffixes)))
 
-    return ask(project_path, answer, no_repository=NO_REPOSITORY, unreadable=UNREADABLE)
+
+def root_of(folder: Path) -> Path | None:
+    """Return the folder with `.git` that a folder is in; None if there is none."""
+    folder = folder.resolve()
+    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
 
 
-def ask(folder: Path, answer: Callable[[Repo], T], *, no_repository: T, unreadable: T) -> T:
-    """Return an answer from the repository that a folder is in.
+def _head(root: Path) -> Head:
+    # With its path, git reads also a repository of another user, as in many CI systems.
+    where = f"--git-dir={root / '.git'}"
+    asked = ("--is-shallow-repository", "--revs-only", "HEAD", "--symbolic-full-name", "HEAD")
+    shallow, *found = _git(root, where, "rev-parse", *asked).splitlines()
+    if found:
+        commit, reference = found
+    else:  # There is no commit yet; HEAD has the branch of the first one.
+        commit, reference = None, _git(root, where, "symbolic-ref", "HEAD").strip()
+    branch = None if reference == "HEAD" else reference.removeprefix("refs/heads/")
+    return Head(commit, branch, shallow == "true")
 
-    Args:
-        folder: The folder.
-        answer: What reads the repository.
-        no_repository: What to return if there is no repository, or no git.
-        unreadable: What to return if git cannot read it.
-    """
-    folder = folder.absolute()
-    # GitPython takes long to import, and in most images there is no repository.
-    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-        return no_repository
+
+def _state(root: Path, project_path: Path, excluded: Sequence[str]) -> str:
+    """Return what there is to say about uncommitted changes; empty if there are none."""
+    # The user's status.showUntrackedFiles may hide what is not committed.
+    status = ("status", "--porcelain", "--untracked-files=normal", "--")
     try:
-        from git import Repo
-        from git.exc import GitError, InvalidGitRepositoryError, NoSuchPathError
-    except ImportError:  # GitPython needs the git program at import.
-        return no_repository
-    try:
-        with Repo(folder, search_parent_directories=True, expand_vars=False) as repo:
-            return answer(repo)
-    except (InvalidGitRepositoryError, NoSuchPathError):
-        return no_repository
-    except (GitError, ConfigParserError, OSError, ValueError):
-        return unreadable
+        return "dirty" if _git(root, *status, str(project_path.resolve()), *excluded) else ""
+    except _GitFailed:  # For instance a repository of another user.
+        return "unchecked"
 
 
-def _commit(repo: Repo) -> str:
-    """Return the hash of the commit that is checked out, empty if there is none yet.
-
-    Raises:
-        GitError: If git fails.
-    """
-    from git.exc import GitCommandError
-    from git.refs import SymbolicReference
-
-    try:
-        # From the files: git itself refuses to read a repository of another user.
-        return str(SymbolicReference.dereference_recursive(repo, "HEAD"))
-    except ValueError:  # No commit yet, or a format that GitPython does not know, such as SHA-256.
-        try:
-            return str(repo.git.rev_parse("--verify", "--quiet", "HEAD"))
-        except GitCommandError as error:
-            if error.status == 1:
-                return ""
-            raise
-
-
-def _branch(repo: Repo) -> str | None:
-    """Return the branch that is checked out, which may have no commit yet."""
-    try:
-        name = repo.active_branch.name
-    except (TypeError, ValueError):  # No branch, or a hash in a format unknown to GitPython.
-        return None
-    # Git's newer store of references has this in the file that named the branch.
-    return str(repo.git.symbolic_ref("--short", "HEAD")) if name == ".invalid" else name
-
-
-def _reservations(repo: Repo, project_path: Path, excluded: Sequence[str]) -> Iterator[str]:
-    from git.exc import CommandError
-
-    try:
-        # The user's status.showUntrackedFiles may hide what is not committed.
-        if repo.git.status(
-            "--porcelain", "--untracked-files=normal", "--", str(project_path), *excluded
-        ):
-            yield "dirty"
-    except CommandError:  # For instance a repository of another user.
-        yield "unchecked"
-    if _is_detached(repo):
-        yield "detached"
-    if Path(repo.common_dir, "shallow").exists():
-        yield "shallow"
-
-
-def _in(repo: Repo, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
+def _in(root: Path, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
     """Yield git's patterns that exclude some files of a folder."""
-    root = Path(repo.working_dir).resolve()
     if not folder.resolve().is_relative_to(root):
         return
     place = re.sub(r"([*?\[\\])", r"\\\1", folder.resolve().relative_to(root).as_posix())
@@ -159,8 +124,22 @@ def _in(repo: Repo, folder: Path, patterns: Iterable[str]) -> Iterator[str]:
         yield f":(exclude,top,glob){'' if place == '.' else f'{place}/'}{pattern}"
 
 
-def _is_detached(repo: Repo) -> bool:
-    try:
-        return repo.head.is_detached
-    except ValueError:  # A hash in a format unknown to GitPython.
-        return True
+def _git(folder: Path, *arguments: str) -> str:
+    """Return what git prints.
+
+    Raises:
+        OSError: If there is no git program.
+        _GitFailed: If git fails.
+    """
+    done = subprocess.run(
+        ["git", *arguments],  # noqa: S607 - the git of the user's PATH
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )
+    if done.returncode:
+        raise _GitFailed(done.stderr)
+    return done.stdout

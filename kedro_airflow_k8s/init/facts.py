@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.own_names import digest
 from kedro_airflow_k8s.config.pods import VolumeConfig
 from kedro_airflow_k8s.config.tasks import RESOURCES_TAG
-from kedro_airflow_k8s.dynamic_config import git
+from kedro_airflow_k8s.dynamic_config.git import root_of
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.init.needed import input_files, log_folders, reference_files
@@ -286,15 +287,21 @@ def resource_names(project: KedroProject) -> tuple[str, ...]:
 def find_repository(project_path: Path) -> Repository:
     """Return the git repository that a project is in."""
     path = project_path.resolve()
-    none = Repository(path)
+    root = root_of(path)
+    if root is None:
+        return Repository(path)
+    try:
+        from git import Repo
+        from git.exc import GitError
 
-    def answer(repo: Repo) -> Repository:
-        root = Path(repo.working_tree_dir or path).resolve()
-        folder = path.relative_to(root).as_posix()
-        remote = repo.git.config("--get", "remote.origin.url", with_exceptions=False)
-        return Repository(root, folder, _default_branch(repo), remote)
-
-    return git.ask(path, answer, no_repository=none, unreadable=none)
+        with Repo(root, expand_vars=False) as repo:
+            remote = repo.git.config("--get", "remote.origin.url", with_exceptions=False)
+            folder = path.relative_to(root).as_posix()
+            return Repository(root, folder, _default_branch(repo), remote)
+    except ImportError:  # GitPython needs the git program at import.
+        return Repository(path)
+    except (GitError, ConfigParserError, OSError, ValueError):
+        return Repository(path)
 
 
 def _default_branch(repo: Repo) -> str:

@@ -7,15 +7,14 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-import click
 import pytest
 
 from kedro_airflow_k8s.cli import airflow_k8s
+from scripts.write_reference import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -133,26 +132,17 @@ def test_the_quickstart_installs_an_extra_that_there_is() -> None:
     assert re.search(rf"^{extra[1]} =$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
 
 
-def commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
-    """All commands of a group and the groups in it, each with its words."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, (*names, name))
-        else:
-            yield " ".join((*names, name)), command
-
-
 def test_the_table_of_commands_has_a_line_for_every_command_and_no_other() -> None:
     rows = dict(re.findall(r"^\| `(kedro airflow-k8s [^`]+)` \| (.*) \|$", README, re.MULTILINE))
 
-    assert rows.keys() == {name for name, _ in commands(airflow_k8s, ("kedro", "airflow-k8s"))}
+    assert rows.keys() == {name for name, _ in commands(airflow_k8s, "kedro airflow-k8s")}
     assert all(len(re.sub(r"\(.*?\)", "", text)) <= 100 for text in rows.values())
 
 
 def test_the_options_of_the_quickstart_exist() -> None:
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
-        for name, command in commands(airflow_k8s, ("kedro", "airflow-k8s"))
+        for name, command in commands(airflow_k8s, "kedro airflow-k8s")
     }
     lines = [line for block in blocks("## Quickstart") for line in block.text.splitlines()]
     called = [line for line in lines if line.startswith("kedro airflow-k8s ")]

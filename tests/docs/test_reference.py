@@ -37,17 +37,9 @@ def test_the_pages_of_commands_and_configuration_are_what_their_script_writes() 
     assert page("configuration") == reference.configuration_page(), REGENERATE
 
 
-def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{path} {name}")
-        else:
-            yield f"{path} {name}", command
-
-
 def test_every_command_has_a_heading_and_below_it_each_of_its_options() -> None:
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page("commands"), re.M | re.S))
-    for path, command in commands(airflow_k8s, "kedro airflow-k8s"):
+    for path, command in reference.commands(airflow_k8s, "kedro airflow-k8s"):
         told = sections[path]
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -21,7 +22,10 @@ def test_the_first_sentence_of_every_command_is_whole(project: ProjectFolder) ->
     text = " ".join(listed.split())
 
     assert "..." not in text
-    for name, command in airflow_k8s.commands.items():
+    ctx = click.Context(airflow_k8s)
+    for name in airflow_k8s.list_commands(ctx):
+        command = airflow_k8s.get_command(ctx, name)
+        assert command is not None
         sentence = (command.help or "").split(".")[0].split("\n\n")[0]
         assert " ".join(f"{name} {sentence}".split()) in text
 

@@ -145,14 +145,6 @@ def test_without_git_on_the_machine_there_is_a_dag_all_the_same(
     assert commit_tag(project.dag()) == "none"
 
 
-def test_git_that_vanishes_leaves_the_commit_unchecked(
-    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    sha = commit_all(project.path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert describe_commit(project.path) == f"{sha}-unchecked"
-
-
 def test_a_repository_with_sha256_is_read_too(project: ProjectFolder) -> None:
     sha = commit_all(project.path, "--object-format=sha256")
     assert len(sha) == 64

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -84,27 +82,24 @@ def test_without_the_git_program_there_is_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit_all(folder)
-    monkeypatch.setitem(sys.modules, "git", None)
+    monkeypatch.setenv("PATH", str(folder))
     assert head_of(folder) == Head()
 
 
-def test_where_there_is_no_repository_git_is_not_even_imported(folder: Path) -> None:
+def test_where_there_is_no_repository_git_is_not_even_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pod would wait for it."""
-    code = (
-        "import sys\n"
-        "from kedro_airflow_k8s.dynamic_config.variables import value_of\n"
-        "print(value_of('commit_id'), 'git' in sys.modules)\n"
-    )
+    git_program = folder / "git"
+    git_program.write_text(f"#!/bin/sh\ntouch {folder / 'started'}; exit 1\n")
+    git_program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
 
-    def said() -> str:
-        run = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
-        )
-        return run.stdout.splitlines()[-1]
-
-    assert said() == "None False"
-    sha = commit_all(folder)
-    assert said() == f"{sha} True"
+    assert value_of("commit_id", folder) is None
+    assert not (folder / "started").exists()
+    (folder / ".git").mkdir()
+    assert value_of("commit_id", folder) is None
+    assert (folder / "started").exists()
 
 
 def test_a_variable_goes_above_git_even_when_it_is_empty(
