@@ -111,9 +111,10 @@ def code_variables(project: KedroProject) -> CodeVariables:
 def imported_files(project: KedroProject) -> list[str]:
     """Return the project's own files that have been imported, relative to the project."""
     found = set()
+    source = f"{project.source_path}/"
     for module in list(sys.modules.values()):
         name = getattr(module, "__file__", None)
-        if isinstance(name, str) and name.startswith(f"{project.source_path}/"):
+        if isinstance(name, str) and name.startswith(source):
             path = Path(name)
             if "site-packages" not in path.parts and path.is_relative_to(project.path):
                 found.add(path.relative_to(project.path).as_posix())
