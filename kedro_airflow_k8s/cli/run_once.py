@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Remove the schedule and the waits that the DAG has in Airflow.  [default: keep them]",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Show whole logs, and tracebacks with all frames. The DAG does so until the next upload.",
+)
 @checks_option
 def run_once_command(
     project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
@@ -55,12 +60,14 @@ def run_once_command(
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.deploy.run import RunOptions
-    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
+    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once, with_raw_tracebacks
     from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
     from kedro_airflow_k8s.project.parameters import leaf_names
 
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output)
+    if options["raw"]:
+        config = with_raw_tracebacks(config)
     shown = progress()
     names = tuple(leaf_names(params))
     overrides = Overrides(dag_name=options["dag_name"], once=True, params=names)
@@ -75,6 +82,7 @@ def run_once_command(
         unpause=options["unpause"],
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
+        raw=options["raw"],
     )
     target.refresh_image(output)
     destination = target.output(output)

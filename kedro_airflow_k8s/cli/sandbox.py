@@ -187,11 +187,16 @@ def _show_logs(console: Console, result: SandboxResult, *, of_all: bool, raw: bo
     """Print the logs that are wanted, and where all of them are."""
     from rich.markup import escape
 
+    from kedro_airflow_k8s.terminal.task_log import has_folded_frames
+
     for task_id, log in (result.logs if of_all else result.failed).items():
         console.rule(f"Log of {escape(task_id)}", align="left")
         if not raw and log.above:
             console.print(f"({log.above} lines more above: see the file of logs)")
-        console.print(log.whole if raw else log.end, markup=False, soft_wrap=True)
+        text = log.whole if raw else log.end
+        console.print(text, markup=False, soft_wrap=True)
+        if has_folded_frames(text):
+            console.print("(All frames: --raw.)")
     console.rule(align="left", style="bright_black")
     file, here = result.log_file, Path.cwd()
     shown = file.relative_to(here) if file.is_relative_to(here) else file

@@ -25,7 +25,13 @@ from kedro_airflow_k8s.errors import (
     Unreachable,
 )
 from kedro_airflow_k8s.terminal.progress import Progress
-from kedro_airflow_k8s.terminal.task_log import cause, failures, log_end
+from kedro_airflow_k8s.terminal.task_log import (
+    ALL_FRAMES,
+    cause,
+    failures,
+    has_folded_frames,
+    log_end,
+)
 from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable
 
 POLL_SECONDS = 1.0
@@ -68,6 +74,7 @@ class RunOptions:
         unpause: Whether to unpause the DAG; None: if it is new in Airflow.
         minutes: How long to watch the run; None: not at all.
         cancel_on_interrupt: Whether Ctrl-C fails the run.
+        raw: Whether whole logs are shown.
     """
 
     conf: Mapping[str, Any] = field(default_factory=dict)
@@ -75,6 +82,7 @@ class RunOptions:
     unpause: bool | None = None
     minutes: float | None = None
     cancel_on_interrupt: bool = False
+    raw: bool = False
 
 
 def new_run_id(command: str) -> str:
@@ -197,7 +205,7 @@ class Run:
         except KeyboardInterrupt:
             self.interrupted(options.cancel_on_interrupt)
             raise
-        self.show_end(ended)
+        self.show_end(ended, raw=options.raw)
 
     def watch(self, minutes: float, paused: bool) -> DagRun:
         """Show the tasks until the run has ended.
@@ -232,8 +240,8 @@ class Run:
                 # A run of thousands of tasks takes many requests: no more than half of the time.
                 clock.sleep(max(POLL_SECONDS, clock.now() - asked))
 
-    def show_end(self, run: DagRun) -> None:
-        """Show how the run ended, and the end of the logs of tasks that failed.
+    def show_end(self, run: DagRun, *, raw: bool = False) -> None:
+        """Show how the run ended, and the logs of tasks that failed: their ends or, raw, all lines.
 
         Raises:
             RunError: If it did not succeed, or without some of its tasks.
@@ -246,7 +254,7 @@ class Run:
         )
         failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
         causes = dict.fromkeys(failed, "")
-        causes |= {task_id: self._show_log(task_id) for task_id in failed[:LOGS_SHOWN]}
+        causes |= {task_id: self._show_log(task_id, raw) for task_id in failed[:LOGS_SHOWN]}
         if run.state is not RunState.SUCCESS:
             self._progress.say(f"See {self._url}")
             raise RunError(failures(causes) or "The run failed. Airflow names no failed task.")
@@ -326,8 +334,8 @@ class Run:
             f" See {self._url}"
         )
 
-    def _show_log(self, task_id: str) -> str:
-        """Show the end of a task's log, and return why the task failed."""
+    def _show_log(self, task_id: str, raw: bool) -> str:
+        """Show a task's log, or its end, and return why the task failed."""
         console = self._progress.console
         console.rule(f"Log of {escape(task_id)}", align="left")
         attempt = self._tasks[task_id].attempt
@@ -335,7 +343,10 @@ class Run:
             log = self._client.task_log(self._dag.dag_id, self._id, task_id, attempt)
         except AirflowApiError as error:
             log = f"Airflow does not give it: {error}"
-        console.print(log_end(log) or "It is empty.", markup=False, soft_wrap=True)
+        shown = log if raw else log_end(log)
+        console.print(shown or "It is empty.", markup=False, soft_wrap=True)
+        if has_folded_frames(shown):
+            console.print(f"(All frames: {ALL_FRAMES}.)", markup=False, soft_wrap=True)
         return cause(log)
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 POD_LINES, AIRFLOW_LINES = 40, 10
 """Enough for a traceback, in which the pod counts the frames of libraries, and what is above."""
 
+ALL_FRAMES = 'run-once --raw, or KEDRO_AIRFLOW_K8S_RAW: "1" in run_config.env_vars'
+"""How a run on a cluster shows the frames that pods count."""
+
 CAUSE_LENGTH = 200
 """Characters of an exception's message in one line; the whole message is in the log."""
 
@@ -23,6 +26,8 @@ _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*: ")
 _ENDED = re.compile(r"reason='(?P<reason>\w+)', exit_code=(?P<code>\d+)")
 _POD_EVENT = re.compile(r"The Pod has an Event: (.*?) from (?:None|spec\.\S*)")
 _STARTED = re.compile(r"Pod has reached Running phase|\[base\] ")
+# As the pod counts frames of libraries.
+_FOLDED = re.compile(r"^[ |]*\(\d+ frames? of .+\)$", re.MULTILINE)
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -56,6 +61,11 @@ def cause(log: str) -> str:
 def has_started(log: str) -> bool:
     """Return whether the pod of a task runs or has run, according to the task's log in Airflow."""
     return _STARTED.search(log) is not None
+
+
+def has_folded_frames(log: str) -> bool:
+    """Return whether the traceback in a log counts frames in place of showing them."""
+    return _FOLDED.search(log) is not None
 
 
 def pod_event(log: str) -> str:

@@ -14,9 +14,10 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import TaskInstance
+from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id, task_state
-from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
+from kedro_airflow_k8s.deploy.start import kept_schedule, run_once, with_raw_tracebacks
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
 from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.compiled_dags import compiled_dag
@@ -150,6 +151,37 @@ def test_a_run_that_fails_shows_the_end_of_the_logs_of_the_failed_tasks(
     assert "ValueError: [no] data" in text
     assert "line 199" in text
     assert "line 150\n" not in text
+
+
+def test_a_raw_run_shows_whole_logs(airflow: ScriptedAirflow, tmp_path: Path) -> None:
+    airflow.logs["train"] = "\n".join(f"line {i}" for i in range(200)) + "\nValueError: no data"
+    end_at(airflow, 5, RunState.FAILED, load=DONE, train=FAILED)
+    with pytest.raises(RunError) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5, raw=True))
+    assert "line 0\n" in written(error)
+    assert "All frames" not in written(error)
+
+
+def test_a_traceback_that_counts_frames_comes_with_how_to_see_them(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    lines = ("Traceback (most recent call last):", "  (12 frames of kedro)", "ValueError: x")
+    log = "\n".join(f"[base] {line}" for line in lines)
+    airflow.logs["train"] = log
+    end_at(airflow, 5, RunState.FAILED, load=DONE, train=FAILED)
+    with pytest.raises(RunError) as error:
+        run(airflow, tmp_path, RunOptions(minutes=5))
+    assert (
+        '(All frames: run-once --raw, or KEDRO_AIRFLOW_K8S_RAW: "1" in run_config.env_vars.)'
+        in written(error)
+    )
+
+
+def test_the_pods_of_a_raw_run_show_all_frames() -> None:
+    given = load_config({"run_config": {"env_vars": {"A": "b"}}}, "x.yaml")
+    raw = with_raw_tracebacks(given)
+    assert raw.run_config.env_vars == {"A": "b", "KEDRO_AIRFLOW_K8S_RAW": "1"}
+    assert given.run_config.env_vars == {"A": "b"}
 
 
 def test_a_failed_run_without_a_failed_task_says_so(
