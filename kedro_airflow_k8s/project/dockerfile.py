@@ -42,11 +42,13 @@ class Copied:
         sources: Paths in the context, without a slash in front; empty for the whole of it.
         target: The absolute path in the image.
         is_folder: Whether the target is a folder that takes files under their own names.
+        is_unknown: Whether it comes from another stage, so that anything may be below the target.
     """
 
     sources: tuple[str, ...]
     target: str
     is_folder: bool
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ class Dockerfile:
             is_folder: Whether it is a folder.
         """
         wanted = posixpath.join(self.workdir or "", path)
-        return any(wanted in _targets(copy, path, is_folder=is_folder) for copy in self.copied)
+        return any(
+            _below(wanted, copy.target)
+            if copy.is_unknown
+            else wanted in _targets(copy, path, is_folder=is_folder)
+            for copy in self.copied
+        )
 
     @property
     def made_folders(self) -> tuple[str, ...]:
@@ -268,8 +275,7 @@ def _copied(image: Dockerfile, rest: str, context: Path) -> tuple[Copied, ...] |
     target = posixpath.normpath(target)
     is_folder = is_folder or target == image.workdir
     if "from" in flags:
-        # Files of another stage matter only where the project may be among them.
-        return () if _is_apart(target, image.workdir) else None
+        return _from_stage(target, image.workdir)
     if "$" in rest or "exclude" in flags or "parents" in flags:
         return None
     paths = tuple(posixpath.normpath(f"/{source}").lstrip("/") for source in sources)
@@ -279,6 +285,16 @@ def _copied(image: Dockerfile, rest: str, context: Path) -> tuple[Copied, ...] |
     if any(not _WILDCARD.search(path) and not (context / path).exists() for path in paths):
         return None
     return (Copied(paths, target, is_folder),)
+
+
+def _from_stage(target: str, home: str | None) -> tuple[Copied, ...] | None:
+    """Return what comes of another stage; None if that may be any file of the project."""
+    if _is_apart(target, home):
+        return ()
+    if home is None or target == home or not _below(target, home):
+        return None
+    # Such as the packages: all else in the project's folder comes from other lines.
+    return (Copied((), target, is_folder=True, is_unknown=True),)
 
 
 def _is_apart(target: str, home: str | None) -> bool:

@@ -266,6 +266,20 @@ def test_pyproject_toml_is_needed(shop: ProjectFolder) -> None:
     assert findings(shop) == []
 
 
+def test_packages_from_another_stage_do_not_hide_what_no_copy_brings(shop: ProjectFolder) -> None:
+    stages = (
+        "FROM python AS b\nWORKDIR /app\nCOPY pyproject.toml .\nRUN uv sync\n"
+        "FROM python\nWORKDIR /home/kedro_docker\nCOPY --from=b /app/.venv .venv\n"
+        "COPY src src\nCOPY conf conf\n"
+    )
+    shop.write("Dockerfile", stages)
+    assert shown(shop) == [("error", "not-in-image", "pyproject.toml")]
+    shop.write("Dockerfile", f"{stages}COPY pyproject.toml .\n")
+    assert findings(shop) == []
+    shop.write("Dockerfile", f"{stages}COPY --from=b /app/pyproject.toml .\n")
+    assert findings(shop) == []
+
+
 @pytest.mark.parametrize("dockerfile", [True, False])
 def test_a_folder_of_conf_that_is_left_out_whole(shop: ProjectFolder, *, dockerfile: bool) -> None:
     shop.write(".dockerignore", "conf/local\n")

@@ -100,6 +100,17 @@ def test_packages_of_another_stage_are_not_the_project(project: Path) -> None:
     assert not read(project, "FROM p", "WORKDIR /app", "COPY --from=b /opt/venv /opt/venv").opaque
 
 
+def test_a_part_of_the_project_from_another_stage(project: Path) -> None:
+    packages = "COPY --from=b /app/.venv /app/.venv"
+    found = read(project, "FROM p", "WORKDIR /app", packages, "COPY src src")
+    assert not found.opaque
+    assert found.holds("src/shop/__init__.py")
+    assert found.holds(".venv/bin/python")
+    assert not found.holds("conf/base/catalog.yml")
+    made = read(project, "FROM p", "WORKDIR /", "COPY --from=b /app /app", "WORKDIR /app")
+    assert made.holds("conf/base/catalog.yml")
+
+
 @pytest.mark.parametrize(
     ("run", "folders"),
     [
