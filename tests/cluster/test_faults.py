@@ -46,7 +46,7 @@ def test_a_node_that_takes_too_much_memory_is_said_to_be_oom_killed(airflow: Air
 def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason_before_the_startup_time(
     airflow: Airflow,
 ) -> None:
-    done = airflow.run("try_failure", "--image", NO_IMAGE).failed(
+    done = airflow.run("try_failure", image=NO_IMAGE).failed(
         "data_volume_init failed: ", "Image cannot be pulled", NO_IMAGE
     )
 

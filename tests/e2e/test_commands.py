@@ -64,10 +64,12 @@ def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
 def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(
     server: AirflowServer,
 ) -> None:
-    image = ("-i", "registry.example.com/shop:2.0")
-    text = succeeded(kedro(server, "run-once", "-p", "quick", "-d", "once", "-w", "10", *image))
+    once = ("run-once", "-p", "quick", "-d", "once", "-w", "10")
+    failed(kedro(server, *once, "-i", "shop:2.0"), "The sandbox cannot run the image 'shop:2.0'.")
+    assert not (server.dags / "once.py").exists()
+    text = succeeded(kedro(server, *once))
 
-    assert f'"{image[1]}"' in (server.dags / "once.py").read_text()
+    assert '"shop:1.0"' in (server.dags / "once.py").read_text()
     assert f"Uploaded DAG once to {server.dags / 'once.py'}" in text
     assert "success: 1 of 1 tasks succeeded." in text
     found = re.search(r"^Started run (run-once-\S+): (http\S+)$", text, re.MULTILINE)
