@@ -16,7 +16,7 @@ from pathlib import Path
 from kedro_airflow_k8s.errors import ProjectError, SandboxError
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.sandbox.cluster.files import discard
-from kedro_airflow_k8s.sandbox.image_files import copy_included
+from kedro_airflow_k8s.sandbox.dockerignore import copy_included
 from kedro_airflow_k8s.sandbox.locks import locked
 
 SANDBOX_FOLDER = ".airflow-sandbox"
