@@ -250,9 +250,11 @@ def _split_at_commas(value: Any) -> Any:
 
 
 def _without_twins(items: tuple[_T, ...]) -> tuple[_T, ...]:
-    twins = sorted({str(item) for item in items if items.count(item) > 1})
+    texts = [str(item) for item in items]
+    twins = sorted({text for text in texts if texts.count(text) > 1})
     if twins:
-        reason = f"must not have duplicates: {', '.join(twins)}"
+        shown = ", ".join(text if text.isprintable() else repr(text) for text in twins)
+        reason = f"must not have duplicates: {shown}"
         raise ValueError(reason)
     return items
 
