@@ -26,7 +26,7 @@ GROUP_TAG = re.compile(r"airflow-k8s[.:]group(?:[.:](.*))?", re.DOTALL)
 
 CYCLE_CODE = "group-cycle"
 
-# To tag more nodes than these is not how anybody would solve a cycle.
+# A user would not tag more nodes than these to solve a cycle.
 _MOST_TO_TAG = 10
 
 

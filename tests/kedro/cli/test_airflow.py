@@ -143,7 +143,7 @@ def test_a_parameter_that_is_none_is_refused(project: ProjectFolder, params: str
     [["run-once", "-o", "out", "--no-schedule"], ["sandbox", "run", "--secrets", "x.yaml"]],
     ids=" ".join,
 )
-def test_a_parameter_that_the_project_does_not_have_is_told_with_the_nearest(
+def test_a_parameter_that_the_project_does_not_have_is_reported_with_the_nearest(
     project: ProjectFolder, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.path)

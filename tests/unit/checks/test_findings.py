@@ -85,7 +85,7 @@ def test_messages_are_the_same_paragraphs_without_the_severity() -> None:
     ] == paragraphs(found)
 
 
-def test_all_findings_about_a_run_are_told_as_validate_cannot_list_them() -> None:
+def test_all_findings_about_a_run_are_shown_as_validate_cannot_list_them() -> None:
     found = [replace(WARNING, where=f"--params {index}", of_run=True) for index in range(12)]
     told = messages([WARNING, *found])
     assert [message.of_run for message in told] == [False] + [True] * 12
