@@ -346,9 +346,7 @@ def test_a_target_that_cannot_be_written_is_named(project: ProjectFolder, tmp_pa
     assert "output" not in message
 
 
-@pytest.mark.parametrize(
-    "target", ["$HOME/x", "C:\\\\x", "~no-such-user/x", "gs:b", "new.py"]
-)
+@pytest.mark.parametrize("target", ["$HOME/x", "C:\\\\x", "~no-such-user/x", "gs:b", "new.py"])
 def test_messages_about_a_target_name_its_option(project: ProjectFolder, target: str) -> None:
     message = refused(project.compile("-t", target), "--target-path")
     assert "output" not in message
