@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config import checks as config_checks
@@ -23,6 +23,7 @@ from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.schema import json_schema
+from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.pod.stores import STORES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,8 +208,9 @@ def configuration_page() -> str:
     unknown = NOTES.keys() - {path for path, _, _ in keys}
     if unknown:
         raise SystemExit(f"NOTES has keys that the configuration does not have: {unknown}")
-    top = [key for key in keys if not key[0].startswith("run_config")]
-    run = [key for key in keys if key[0].startswith("run_config")]
+    of_runs = ("run_config", "pipelines")
+    top = [key for key in keys if not key[0].startswith(of_runs)]
+    run = [key for key in keys if key[0].startswith(of_runs)]
     parts = [CONFIGURATION_INTRO, _contents(keys), "## Airflow\n"]
     parts += [_entry(*key, example) for key in top]
     parts += ["## The pipeline\n"]
@@ -239,10 +241,10 @@ Key = tuple[str, Any, dict[str, Any]]
 
 
 def _keys(
-    model: type[BaseModel], schema: dict[str, Any], definitions: dict[str, Any], prefix: str
+    model: type[Section], schema: dict[str, Any], definitions: dict[str, Any], prefix: str
 ) -> Iterator[Key]:
     """Every key, each section's before those in it."""
-    for name, field in model.model_fields.items():
+    for name, field in model.own_fields().items():
         described = schema["properties"][name]
         path = prefix + name
         yield path, field, described
@@ -250,9 +252,9 @@ def _keys(
             yield from _keys(section, definitions[kind], definitions, f"{path}{suffix}.")
 
 
-def _sections(annotation: Any) -> dict[str, tuple[type[BaseModel], str]]:
+def _sections(annotation: Any) -> dict[str, tuple[type[Section], str]]:
     """The sections in the type of a key, with what their keys' paths have after the key."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return {annotation.__name__: (annotation, "")}
     origin = getattr(annotation, "__origin__", None)
     suffix = ".<name>" if origin is dict else "[]" if origin is tuple else ""
@@ -279,7 +281,7 @@ def _default(field: Any) -> str:
     if field.is_required():
         return "none, the key is required"
     default = field.default
-    if isinstance(default, BaseModel):
+    if isinstance(default, Section):
         return "the defaults of its keys"
     if default is None or default in ({}, ()):
         return "nothing"

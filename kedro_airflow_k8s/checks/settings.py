@@ -79,23 +79,26 @@ def check_settings(run: RunConfig) -> list[Finding]:
     return [*_image_tag(run), *_amounts(run), *_macros(run), *store_not_installed(run)]
 
 
-def unknown_pipelines(run: RunConfig, registered: Collection[str]) -> Iterator[Finding]:
-    """Find keys of `grouping` that are not pipelines.
+def unknown_pipelines(config: PluginConfig, registered: Collection[str]) -> Iterator[Finding]:
+    """Find keys of `pipelines` and `grouping` that are not pipelines.
 
     Args:
-        run: The configuration.
+        config: The configuration.
         registered: The names of all pipelines.
     """
     nearest = Nearest(registered)
-    for name in run.grouping:
-        if name != GROUPING_DEFAULT and name not in registered:
+    grouped = f"the intended pipeline is grouped as {GROUPING_DEFAULT} says, or not at all"
+    for section, names, effect in (
+        ("pipelines", config.pipelines, "the intended pipeline has the settings of run_config"),
+        ("run_config.grouping", {*config.run_config.grouping} - {GROUPING_DEFAULT}, grouped),
+    ):
+        for name in sorted({*names} - {*registered}):
             yield Finding(
                 code="unknown-pipeline",
                 severity="warning",
-                where=f"run_config.grouping.{name}",
+                where=f"{section}.{name}",
                 problem=f"No pipeline {name!r} is registered.{nearest.hint(name)}",
-                consequence="The key has no effect: the intended pipeline is grouped as"
-                f" {GROUPING_DEFAULT} says, or not at all.",
+                consequence=f"The key has no effect: {effect}.",
                 fix="Correct the name, or remove the key. Pipelines:"
                 f" {first_of(sorted(registered), '`kedro registry list` lists all')}.",
             )

@@ -75,9 +75,9 @@ def endless_waits(plans: Sequence[Plan]) -> Iterator[Finding]:
             else f"These DAGs wait for each other: {shown}.",
             consequence="The run of a date waits for the end of the run of the same date. It never"
             " starts its work, and fails at the timeout.",
-            fix="Remove the dependency, or set its execution_delta to wait for an earlier run. The"
-            " key applies to all pipelines of the project: compile the others with a configuration"
-            " environment of their own.",
+            fix="Remove the dependency, or set its execution_delta to wait for an earlier run. In"
+            " run_config, the key applies to all pipelines: set it in `pipelines` for those that"
+            " wait.",
         )
 
 

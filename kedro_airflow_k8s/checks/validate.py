@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
-from kedro_airflow_k8s.checks.accepted import accepted_names, unused, with_accepted
+from kedro_airflow_k8s.checks.accepted import Accept, accepted_names, unused, with_accepted
 from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
@@ -27,11 +27,12 @@ from kedro_airflow_k8s.checks.slips import endless_waits, unused_resources
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
 from kedro_airflow_k8s.config.checks import Code
-from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import grouping_mode
+from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.image_config import conf_folder, read_image_config
@@ -44,11 +45,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Planned:
-    """A pipeline with the plan of its DAG, and the parameters that a command gives its run."""
+    """A pipeline with its settings and the plan of its DAG.
+
+    Attributes:
+        pipeline: The pipeline.
+        run: The settings of its runs.
+        plan: The plan.
+        run_params: The parameters that a command gives its run.
+    """
 
     pipeline: ProjectPipeline
+    run: RunConfig
     plan: Plan
     run_params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of the project on this machine; None for what cannot be read."""
+
+    catalog: Catalog | None
+    parameters: Mapping[str, Any] | None
+    credentials: frozenset[str] | None
 
 
 def validate(
@@ -92,22 +110,20 @@ def plan_pipelines(
     Raises:
         ProjectError: If a pipeline is unknown, or a pipeline module does not import.
     """
-    run = config.run_config
     output = Path(config.output) if config.output else None
-    accept = config.checks.accept
-    findings = [
-        *with_accepted(doubtful_settings(config), accept),
-        *no_image(run),
-    ]
+    settings = {name: config.of(name) for name in pipelines}
+    doubts = (finding for each in settings.values() for finding in doubtful_settings(each))
+    findings = [*with_accepted(dict.fromkeys(doubts), config.checks.accept)]
+    findings += dict.fromkeys(f for each in settings.values() for f in no_image(each.run_config))
     planned: list[Planned] = []
-    for name in pipelines:
+    for name, own in settings.items():
         pipeline = project.read_pipeline(name, output)
         if not pipeline.nodes and len(pipelines) > 1:
             continue
-        missing = missing_resources(pipeline.nodes, run)
-        found = [*unknown_resources(missing, run)]
+        missing = missing_resources(pipeline.nodes, own.run_config)
+        found = [*unknown_resources(missing, own.run_config)]
         try:
-            new = _plan(project, _with_stand_ins(config, missing), pipeline, overrides)
+            new = _plan(project, own, missing, pipeline, overrides)
         except (ConfigError, PlanError) as error:
             found.append(_not_planned(error))
         else:
@@ -130,21 +146,38 @@ def check_plans(
         config: The configuration.
         planned: The pipelines and their plans. Where a pipeline has no catalog yet, it is read.
     """
-    run, accept = config.run_config, config.checks.accept
     findings = [
-        *check_settings(run),
-        *unknown_pipelines(run, project.pipeline_names()),
-        *config_variables(run, project),
+        *unknown_pipelines(config, project.pipeline_names()),
         *endless_waits([each.plan for each in planned]),
     ]
-    if set(run.resources) - {RESOURCES_DEFAULT}:
-        findings += unused_resources(run, project.node_tags)
     credentials = _readable(lambda: project.credentials, "credentials", findings)
     parameters = _readable(lambda: project.parameters, "parameters", findings)
     # A pipeline without a plan may lack it because the catalog cannot be read.
     catalog = _readable(lambda: project.catalog, "catalog", findings if planned else [])
     if catalog is not None and not catalog.exists:
         findings.append(_no_catalog(project))
+    here = _Read(catalog, parameters, credentials)
+    groups: list[list[Planned]] = []
+    for each in planned:
+        group = next((group for group in groups if group[0].run == each.run), None)
+        groups.append([each]) if group is None else group.append(each)
+    for group in groups or [[]]:
+        run = group[0].run if group else config.run_config
+        findings += _check_group(project, run, group, here, config.checks.accept)
+    return errors_first(with_accepted(dict.fromkeys(findings), config.checks.accept))
+
+
+def _check_group(
+    project: KedroProject,
+    run: RunConfig,
+    planned: Sequence[Planned],
+    here: _Read,
+    accept: Accept,
+) -> list[Finding]:
+    """Return what would go wrong or is doubtful when pipelines with the same settings run."""
+    findings = [*check_settings(run), *config_variables(run, project)]
+    if set(run.resources) - {RESOURCES_DEFAULT}:
+        findings += unused_resources(run, project.node_tags)
     image = ProjectImage.of(project.path, run, _package(project))
     # All that is read here has been read by now: OmegaConf's resolvers are those of one loader.
     in_pods = read_image_config(project, image)
@@ -153,21 +186,20 @@ def check_plans(
     given = {name for each in planned for name in each.plan.pods.environment}
     findings += environment(project, image, run, given)
     if in_pods is not None:
-        here = {"catalog": catalog, "parameters": parameters, "credentials": credentials}
-        unread = [kind for kind, content in here.items() if content is None]
+        unread = [kind for kind, content in vars(here).items() if content is None]
         findings += [*unreadable_in_pods(in_pods, unread), *other_files(in_pods)]
     for each in planned:
         pipeline = each.pipeline
-        if pipeline.catalog is None and catalog is not None:
+        if pipeline.catalog is None and here.catalog is not None:
             read = partial(_with_catalog, project, pipeline)
             pipeline = _readable(read, "catalog", findings) or pipeline
         subject = Subject(
             pipeline=pipeline,
             run=run,
             plan=each.plan,
-            parameters=parameters,
-            credentials=credentials,
-            declared=catalog.names if catalog is not None else frozenset(),
+            parameters=here.parameters,
+            credentials=here.credentials,
+            declared=here.catalog.names if here.catalog is not None else frozenset(),
             makers=project.makers,
             hooks_declare=project.hooks_declare,
             hooks_start=project.hooks_start,
@@ -178,13 +210,13 @@ def check_plans(
             hooks_disabled=project.disables_hooks,
             image=image,
             in_pods=in_pods,
-            config_of=catalog.config if catalog is not None else lambda _: None,
+            config_of=here.catalog.config if here.catalog is not None else lambda _: None,
             accepted=accepted_names(accept),
             conf=conf_folder(project),
             base=conf_folder(project, project.base_env),
         )
         findings += check_pipeline(subject)
-    return errors_first(with_accepted(findings, accept))
+    return findings
 
 
 def _package(project: KedroProject) -> str:
@@ -194,9 +226,20 @@ def _package(project: KedroProject) -> str:
 
 
 def _plan(
-    project: KedroProject, config: PluginConfig, pipeline: ProjectPipeline, overrides: Overrides
+    project: KedroProject,
+    config: PluginConfig,
+    missing: Collection[str],
+    pipeline: ProjectPipeline,
+    overrides: Overrides,
 ) -> Planned:
     """Plan a pipeline, after a look at what its plan needs of the project besides.
+
+    Args:
+        project: The project.
+        config: The configuration of this pipeline.
+        missing: Entries of resources that do not exist, for which the plan has stand-ins.
+        pipeline: The pipeline.
+        overrides: What a command says of the DAG.
 
     Raises:
         ConfigError: If that cannot be read.
@@ -213,7 +256,8 @@ def _plan(
                     f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
-    return Planned(pipeline, build_plan(pipeline, config, overrides), overrides.params)
+    plan = build_plan(pipeline, _with_stand_ins(config, missing), overrides)
+    return Planned(pipeline, config.run_config, plan, overrides.params)
 
 
 def _with_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:

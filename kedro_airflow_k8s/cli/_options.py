@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
     from kedro_airflow_k8s.checks.findings import Message
+    from kedro_airflow_k8s.config.model import PluginConfig
     from kedro_airflow_k8s.project.reader import KedroProject
     from kedro_airflow_k8s.terminal.progress import Progress
 
@@ -150,11 +151,14 @@ def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
     return pipeline or ctx.meta.get(_PIPELINE) or DEFAULT_PIPELINE
 
 
-def named_pipelines(project: KedroProject, pipeline: str, all_pipelines: bool) -> list[str]:
+def named_pipelines(
+    project: KedroProject, config: PluginConfig, pipeline: str, all_pipelines: bool
+) -> list[str]:
     """Return the pipelines that a command with --all works on.
 
     Raises:
         click.UsageError: If --all and --pipeline were given.
+        ConfigError: If the configuration disables all pipelines.
     """
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
@@ -162,7 +166,30 @@ def named_pipelines(project: KedroProject, pipeline: str, all_pipelines: bool) -
         return [pipeline]
     if pipeline != DEFAULT_PIPELINE:
         raise click.UsageError("Use --all or --pipeline, not both.")
-    return project.pipeline_names()
+    registered = project.pipeline_names()
+    names = config.enabled(registered)
+    if registered and not names:
+        from kedro_airflow_k8s.errors import ConfigError
+
+        raise ConfigError(
+            "All pipelines are disabled. `pipelines` in airflow-k8s.yaml sets `enabled: false` for"
+            " each of them, so there is none for --all. Remove it from one, or use --pipeline."
+        )
+    return names
+
+
+def all_option(verb: str) -> Callable[[F], F]:
+    """Return the option --all of a command.
+
+    Args:
+        verb: What the command does with each pipeline.
+    """
+    return click.option(
+        "--all",
+        "all_pipelines",
+        is_flag=True,
+        help=f"{verb} every registered pipeline that is not disabled in airflow-k8s.yaml.",
+    )
 
 
 image_option = click.option(
@@ -238,7 +265,9 @@ def warn_of(message: Message) -> None:
 
 
 @contextmanager
-def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[[Message], None]]:
+def counted_warnings(
+    project: KedroProject, pipeline: str, *, all_pipelines: bool = False
+) -> Iterator[Callable[[Message], None]]:
     """Collect the warnings about a pipeline, and print how many there are and how to see them.
 
     Those about the run are printed: nothing else shows them.
@@ -260,7 +289,9 @@ def counted_warnings(project: KedroProject, pipeline: str) -> Iterator[Callable[
             command = "kedro airflow-k8s validate"
             if project.env != project.default_env:
                 command += f" --env {shlex.quote(project.env)}"
-            if pipeline != DEFAULT_PIPELINE:
+            if all_pipelines:
+                command += " --all"
+            elif pipeline != DEFAULT_PIPELINE:
                 command += f" --pipeline {shlex.quote(pipeline)}"
             count = "1 warning" if len(found) == 1 else f"{len(found)} warnings"
             shows = "shows it" if len(found) == 1 else "shows them"

@@ -12,6 +12,7 @@ import click
 
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    all_option,
     checks_option,
     image_option,
     named_pipelines,
@@ -53,7 +54,7 @@ def little_garbage_collection() -> Iterator[None]:
     type=click.Path(file_okay=False),
     help="Write to this folder.  [default: dags]",
 )
-@click.option("--all", "all_pipelines", is_flag=True, help="Compile every registered pipeline.")
+@all_option("Compile")
 @checks_option
 def compile_command(
     project: KedroProject,
@@ -73,7 +74,6 @@ def compile_command(
     from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.upload import upload_dag
 
-    names = named_pipelines(project, pipeline, all_pipelines)
     if target_path and "://" in target_path:
         raise click.UsageError(
             "compile writes to a folder of this machine. To deliver a DAG elsewhere:"
@@ -81,6 +81,7 @@ def compile_command(
         )
     folder = str(Path(target_path) if target_path else project.dags_path)
     config = project.config(image, output=folder)
+    names = named_pipelines(project, config, pipeline, all_pipelines)
     with little_garbage_collection():
         dags = compile_pipelines(project, config, names, checks=checks, warn=warn_of)
     for dag in dags:

@@ -9,6 +9,7 @@ import click
 from kedro_airflow_k8s.cli._group import INTERRUPTED
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    all_option,
     counted_warnings,
     image_option,
     named_pipelines,
@@ -59,7 +60,7 @@ class DiffCommand(click.Command):
 @with_airflow
 @image_option
 @output_option
-@click.option("--all", "all_pipelines", is_flag=True, help="Compare every registered pipeline.")
+@all_option("Compare")
 def diff_command(
     project: KedroProject,
     pipeline: str,
@@ -81,9 +82,9 @@ def diff_command(
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
-    names = named_pipelines(project, pipeline, all_pipelines)
     config, destination = target.dag_config(image, output), target.output(output)
-    with counted_warnings(project, pipeline) as warn:
+    names = named_pipelines(project, config, pipeline, all_pipelines)
+    with counted_warnings(project, pipeline, all_pipelines=all_pipelines) as warn:
         dags = compile_pipelines(project, config, names, checks=False, warn=warn)
     # All are read before any is shown: half an answer would look like a whole one.
     diffs = [compare(dag, read_dag(dag.file_name, destination)) for dag in dags]

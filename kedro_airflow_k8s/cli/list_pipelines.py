@@ -46,7 +46,7 @@ def list_pipelines_command(
     dag_id = None
     if pipeline != DEFAULT_PIPELINE:
         found = project.read_pipeline(pipeline)
-        dag_id = plan_dag_id(found, target.config.run_config, AS_CONFIGURED)
+        dag_id = plan_dag_id(found, target.config.of(found.name).run_config, AS_CONFIGURED)
     dags = list_pipelines(target.client, dag_id)
     if form == "json":
         click.echo(as_json(dags), output_file)

@@ -65,7 +65,7 @@ def run_once_command(
     from kedro_airflow_k8s.project.parameters import leaf_names
 
     params = parse_params(options["params"])
-    config = target.dag_config(options["image"], output)
+    config = target.dag_config(options["image"], output).of(pipeline)
     if options["raw"]:
         config = with_raw_tracebacks(config)
     shown = progress()

@@ -85,10 +85,10 @@ def sandbox_run(
 
     refuse_other_image(options["image"])
     params = parse_params(options["params"])
-    config = project.config(default_image=LOCAL_IMAGE)
+    config = project.config(default_image=LOCAL_IMAGE).of(pipeline)
     overrides = Overrides(params=tuple(leaf_names(params)))
     dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
-    spec = SandboxSpec.of(project, airflow_python, secrets)
+    spec = SandboxSpec.of(project, airflow_python, secrets, pipeline=pipeline)
     run = SandboxOptions(
         conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]
     )

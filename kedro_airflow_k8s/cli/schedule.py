@@ -8,16 +8,18 @@ import click
 
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    all_option,
     checks_option,
+    counted_warnings,
     dag_name_option,
     image_option,
     interruptible,
     minutes_above_zero,
+    named_pipelines,
     output_option,
     progress,
     with_airflow,
 )
-from kedro_airflow_k8s.cli._runs import compiled
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 )
 @dag_name_option
 @image_option
+@all_option("Schedule")
 @click.option(
     "-w",
     "--wait",
@@ -57,14 +60,36 @@ def schedule_command(
     Example:
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.compile import CompiledDag, compile_pipelines
     from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
+    from kedro_airflow_k8s.deploy.several import deploy_all
     from kedro_airflow_k8s.plan.build import Overrides
 
-    config = target.dag_config(options["image"], output)
+    every, shown = options["all_pipelines"], progress()
+    if every and (options["dag_name"] or options["cron_expression"]):
+        raise click.UsageError(
+            "--all cannot be combined with --dag-name or --cron-expression. Each pipeline has its"
+            " own: set run_name and cron_expression below `pipelines` in airflow-k8s.yaml."
+        )
+    config, destination = target.dag_config(options["image"], output), target.output(output)
+    names = named_pipelines(project, config, pipeline, every)
     overrides = Overrides(dag_name=options["dag_name"], cron=options["cron_expression"])
-    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
+    with counted_warnings(project, pipeline, all_pipelines=every) as warn:
+        dags = compile_pipelines(
+            project, config, names, overrides=overrides, checks=options["checks"], warn=warn
+        )
     how = ScheduleOptions(minutes=options["minutes"], unpause=options["unpause"])
     connect = (lambda: target.client) if how.needs_airflow or target.has_host else None
     target.refresh_image(output)
-    destination = target.output(output)
-    interruptible(lambda: schedule(connect, dag, destination, progress(), how))
+
+    def deploy(dag: CompiledDag) -> str:
+        return schedule(connect, dag, destination, shown, how)
+
+    if every:
+        scheduled = [dag for dag in dags if dag.schedule]
+        for dag in dags:
+            if not dag.schedule:
+                shown.say(f"DAG {dag.dag_id} has no schedule, so it was left out.")
+        interruptible(lambda: deploy_all(scheduled, deploy, shown.console))
+    else:
+        interruptible(lambda: deploy(*dags))

@@ -38,7 +38,7 @@ def trigger_command(
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
 
     params = parse_params(options["params"])
-    config = target.config.run_config
+    config = target.config.of(pipeline).run_config
     dag_id = dag_name or plan_dag_id(project.read_pipeline(pipeline), config, AS_CONFIGURED)
     run = RunOptions(
         logical_date=options["logical_date"],

@@ -38,7 +38,7 @@ def ui_command(
 
     if last_run or dag_name or pipeline != DEFAULT_PIPELINE:
         dag_id = dag_name or plan_dag_id(
-            project.read_pipeline(pipeline), target.config.run_config, AS_CONFIGURED
+            project.read_pipeline(pipeline), target.config.of(pipeline).run_config, AS_CONFIGURED
         )
         page = last_run_page if last_run else dag_page
         address = page(target.client, dag_id)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    all_option,
     checks_option,
     counted_warnings,
     image_option,
+    named_pipelines,
     output_option,
     with_airflow,
 )
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @with_airflow
 @image_option
 @output_option
+@all_option("Upload")
 @checks_option
 def upload_pipeline_command(
     project: KedroProject,
@@ -31,21 +34,31 @@ def upload_pipeline_command(
     target: Target,
     image: str | None,
     output: str | None,
-    checks: bool,
+    **options: Any,
 ) -> None:
-    """Write the DAG of a pipeline to where Airflow reads it: a folder, gs://, s3:// or abfs://.
+    """Write DAGs to where Airflow reads them: a folder, gs://, s3:// or abfs://.
 
     \b
     Example:
         kedro airflow-k8s upload-pipeline --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.compile import CompiledDag, compile_pipelines
+    from kedro_airflow_k8s.deploy.several import deploy_all
+    from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import upload_dag
 
-    config = target.dag_config(image, output)
-    with counted_warnings(project, pipeline) as warn:
-        dags = compile_pipelines(project, config, [pipeline], checks=checks, warn=warn)
+    config, destination = target.dag_config(image, output), target.output(output)
+    every = options["all_pipelines"]
+    names = named_pipelines(project, config, pipeline, every)
+    with counted_warnings(project, pipeline, all_pipelines=every) as warn:
+        dags = compile_pipelines(project, config, names, checks=options["checks"], warn=warn)
     target.refresh_image(output)
-    for dag in dags:
-        where = upload_dag(dag.source, dag.file_name, target.output(output))
-        click.echo(f"Uploaded DAG {dag.dag_id} to {where}")
+
+    def upload(dag: CompiledDag) -> str:
+        where = upload_dag(dag.source, dag.file_name, destination)
+        return f"Uploaded DAG {dag.dag_id} to {where}"
+
+    if every:
+        deploy_all(dags, upload, standard_console())
+    else:
+        click.echo(upload(*dags))

@@ -8,6 +8,7 @@ import click
 
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    all_option,
     image_option,
     named_pipelines,
     output_file_option,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @airflow_k8s.command("validate")
 @with_project
 @image_option
-@click.option("--all", "all_pipelines", is_flag=True, help="Check every registered pipeline.")
+@all_option("Check")
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option(
     "--format",
@@ -48,8 +49,9 @@ def validate_command(
     from kedro_airflow_k8s.checks.findings import as_json, counts, paragraphs
     from kedro_airflow_k8s.checks.validate import validate
 
-    names = named_pipelines(project, pipeline, options["all_pipelines"])
-    findings = validate(project, project.config(image), names)
+    config = project.config(image)
+    names = named_pipelines(project, config, pipeline, options["all_pipelines"])
+    findings = validate(project, config, names)
     if options["form"] == "json":
         click.echo(as_json(findings), output_file)
     else:

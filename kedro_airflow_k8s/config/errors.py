@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic import AliasChoices, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kedro_airflow_k8s.config.foreign_keys import entry_instead, foreign_key_hint
+from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
@@ -36,7 +37,7 @@ def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
 
 def refusal(
     error: ValidationError,
-    model: type[BaseModel],
+    model: type[Section],
     data: Any,
     source: str,
     taken: Mapping[str, str],
@@ -47,10 +48,14 @@ def refusal(
     """
     if not data and isinstance(data, Mapping | None):
         return f"{source} is empty: it needs at least `run_config:` with the image to run"
+    found = error.errors(include_url=False)
+    of_all = [_mark(each) for each in found if each["loc"][:1] == ("run_config",)]
     lines = [
         line
-        for found in error.errors(include_url=False)
-        for line in _lines(found, model, data, taken)
+        for each in found
+        # A pipeline inherits the mistakes of run_config.
+        if each["loc"][:1] != ("pipelines",) or _mark(each) not in of_all
+        for line in _lines(each, model, data, taken)
     ]
     count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return "\n  ".join([f"{source} has {count}:", *lines])
@@ -67,8 +72,17 @@ def shown_path(path: Sequence[Any]) -> str:
     return text
 
 
+def _in_run_config(path: Path) -> Path:
+    """Return the path of a setting of a pipeline as that of all pipelines."""
+    return ("run_config", *path[2:]) if path[:1] == ("pipelines",) else path
+
+
+def _mark(error: ErrorDetails) -> tuple[Path, str, Any]:
+    return _in_run_config(error["loc"]), error["type"], error["input"]
+
+
 def _lines(
-    error: ErrorDetails, model: type[BaseModel], data: Any, taken: Mapping[str, str]
+    error: ErrorDetails, model: type[Section], data: Any, taken: Mapping[str, str]
 ) -> Iterator[str]:
     path: Path = error["loc"]
     if error["type"] == _PROBLEMS:
@@ -97,7 +111,7 @@ def _line(path: Path, found: Any, reason: str, taken: Mapping[str, str]) -> str:
     return f"{where}: found {_shown(found)}; {reason}"
 
 
-def _reason(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
+def _reason(error: ErrorDetails, path: Path, model: type[Section]) -> str:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
@@ -131,18 +145,18 @@ def choice(allowed: Sequence[str], value: Any) -> str:
     return f"{text}.{hint}" if hint else text
 
 
-def _keys_wanted(path: Path, model: type[BaseModel]) -> str:
+def _keys_wanted(path: Path, model: type[Section]) -> str:
     section = _section_at(path, model)
     if section is None:
         return "must be keys with values, indented below it"
     word = f"a {shorthand}, or " if (shorthand := getattr(section, "shorthand", "")) else ""
     keys = ", ".join(section.model_fields)
-    if path[:-1] == _RESOURCES and (place := entry_instead(str(path[-1]))):
+    if _in_run_config(path)[:-1] == _RESOURCES and (place := entry_instead(str(path[-1]))):
         return f"below `resources` are names of entries.{did_you_mean(place)}"
     return f"must be {word}keys with values, indented below it, out of: {keys}"
 
 
-def _unknown_key(path: Path, model: type[BaseModel]) -> str:
+def _unknown_key(path: Path, model: type[Section]) -> str:
     section, key = _section_of(path[:-1], model), str(path[-1])
     names = {alias: name for name in section.model_fields for alias in _names(section, name)}
     if key in names:
@@ -150,8 +164,8 @@ def _unknown_key(path: Path, model: type[BaseModel]) -> str:
         return f"{others} are two names of one key: keep one of them"
     allowed = f"allowed here: {', '.join(section.model_fields)}"
     hint = foreign_key_hint(key, section.__name__)
-    if path[:-2] == _RESOURCES and path[-2] in section.model_fields:
-        hint = did_you_mean(f"{shown_path(_RESOURCES)}.__default__.{path[-2]}.{key}").strip()
+    if _in_run_config(path)[:-2] == _RESOURCES and path[-2] in section.model_fields:
+        hint = did_you_mean(f"{shown_path(path[:-2])}.__default__.{path[-2]}.{key}").strip()
     hint = f" {hint}" if hint else Nearest(names).hint(key)
     if hint:
         return f"unknown key.{hint} ({allowed})"
@@ -168,28 +182,28 @@ def _bad_key(error: ErrorDetails) -> str:
     steps, key = [step for step in error["loc"] if step != _KEY_MARK], error["input"]
     if not isinstance(key, str):
         return f"{shown_path(steps)}: the key is {_shown(key)}, not a string: put it in quotes"
-    return f"{shown_path(steps)}: the key {_reason(error, (), BaseModel)}"
+    return f"{shown_path(steps)}: the key {_reason(error, (), Section)}"
 
 
-def _names(section: type[BaseModel], field: str) -> list[str]:
+def _names(section: type[Section], field: str) -> list[str]:
     alias = section.model_fields[field].validation_alias
     return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field]
 
 
-def _nested(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+def _nested(annotation: Any) -> tuple[type[Section] | None, bool]:
     """Return the section in a field, and whether there are many (a list or a mapping)."""
     inner = get_args(annotation)
     for candidate in inner or (annotation,):
         # On Python 3.10, dict[str, str] passes for a type.
         plain = get_origin(candidate) is None and isinstance(candidate, type)
-        if plain and issubclass(candidate, BaseModel):
+        if plain and issubclass(candidate, Section):
             return candidate, get_origin(annotation) in (tuple, dict)
     return None, False
 
 
-def _section_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
+def _section_at(path: Path, model: type[Section]) -> type[Section] | None:
     """Return the section whose keys are below `path`; None for a free mapping such as labels."""
-    section: type[BaseModel] | None = model
+    section: type[Section] | None = model
     steps = iter(path)
     for step in steps:
         field = section.model_fields.get(str(step)) if section else None
@@ -199,13 +213,13 @@ def _section_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
     return section
 
 
-def _section_of(path: Path, model: type[BaseModel]) -> type[BaseModel]:
+def _section_of(path: Path, model: type[Section]) -> type[Section]:
     return _section_at(path, model) or model
 
 
-def _places(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+def _places(section: type[Section], prefix: str) -> Iterator[tuple[str, str]]:
     """Yield every key of the file: its path, and its name."""
-    for name, field in section.model_fields.items():
+    for name, field in section.own_fields().items():
         for alias in _names(section, name):
             yield prefix + alias, alias
         inner, many = _nested(field.annotation)

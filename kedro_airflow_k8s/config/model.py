@@ -4,7 +4,7 @@ The reference in the documentation and editors show the descriptions below. Chec
 value are in `values`; those that compare several keys are here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -22,6 +22,7 @@ from typing_extensions import Self
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
 from kedro_airflow_k8s.config.errors import problems_error
+from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, VolumeConfig
 from kedro_airflow_k8s.config.section import Section
@@ -225,6 +226,15 @@ class RunConfig(Section):
         return secrets
 
 
+class PipelineConfig(RunConfig):
+    """Settings of one pipeline, over `run_config`: any of its keys, and `enabled`."""
+
+    enabled: StrictBool = Field(
+        default=True,
+        description="Whether commands with --all take the pipeline.",
+    )
+
+
 class AirflowAuth(Section):
     """How the plugin logs in to Airflow's API. Secrets are never in this file."""
 
@@ -308,5 +318,42 @@ class PluginConfig(Section):
         description="How `validate` and the checks of other commands treat findings.",
     )
     run_config: RunConfig = Field(
-        description="Settings of the pipeline's runs. An empty `{}` means all defaults."
+        description="Settings of the pipelines' runs. An empty `{}` means all defaults."
     )
+    pipelines: dict[values.Text, PipelineConfig] = Field(
+        default={},
+        description="Settings of single pipelines, by their registered names: any key of "
+        "`run_config`. Mappings are merged with those of `run_config`; lists and single values "
+        "replace them.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pipelines_over_run_config(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(data.get("pipelines"), Mapping):
+            return data
+        base = data.get("run_config") or {}
+        pipelines = {
+            name: merged(base, {} if own is None else own, RunConfig.also_named)
+            for name, own in data["pipelines"].items()
+        }
+        return {**data, "pipelines": pipelines}
+
+    def of(self, pipeline: str) -> Self:
+        """Return the configuration of one pipeline: its `run_config` has the pipeline's settings.
+
+        Args:
+            pipeline: Its registered name.
+        """
+        own = self.pipelines.get(pipeline)
+        return self if own is None else self.model_copy(update={"run_config": own, "pipelines": {}})
+
+    def enabled(self, pipelines: Iterable[str]) -> list[str]:
+        """Return the pipelines that commands with --all take.
+
+        Args:
+            pipelines: The registered names.
+        """
+        return [
+            name for name in pipelines if name not in self.pipelines or self.pipelines[name].enabled
+        ]

@@ -6,6 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 _NULL = {"type": "null"}
@@ -21,6 +22,15 @@ class Section(BaseModel):
     """Other names of a field, to its name."""
     shorthand: ClassVar[str] = ""
     """The field whose value may replace the whole section, if any."""
+
+    @classmethod
+    def own_fields(cls) -> dict[str, FieldInfo]:
+        """Return the fields without those of another section that this one extends."""
+        return {
+            name: cls.model_fields[name]
+            for name in cls.model_fields
+            if name in vars(cls)["__annotations__"]
+        }
 
     @model_validator(mode="before")
     @classmethod

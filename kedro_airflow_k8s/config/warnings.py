@@ -71,7 +71,7 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
             fix="Set run_config.intermediate_data, or remove this setting.",
         )
     for name, value in run.env_vars.items():
-        if _is_secret(name, value):
+        if is_secret(name, value):
             yield ConfigWarning(
                 path=shown_path(("run_config", "env_vars", name)),
                 reason="This looks like a password or a key.",
@@ -123,7 +123,7 @@ def _amount_warnings(at: tuple[str, ...], resources: ResourcesConfig) -> Iterato
                 yield _many_cores(path, amount)
 
 
-def _is_secret(name: str, value: str) -> bool:
+def is_secret(name: str, value: str) -> bool:
     """Return whether an environment variable looks like a password or a key, not a reference."""
     if _SECRET_VALUE.search(value) or without_credentials(value) != value:
         return True

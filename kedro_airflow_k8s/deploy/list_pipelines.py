@@ -7,13 +7,13 @@ import re
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from semver import Version
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagRun
 from kedro_airflow_k8s.config.own_names import TAG_COMMIT, TAG_EXPERIMENT, TAG_VERSION
+from kedro_airflow_k8s.terminal.tables import plain_table, print_table
 
 SHORT_COMMIT = 7
 """Characters of a commit in the table, as git shows it."""
@@ -69,9 +69,8 @@ def as_json(dags: list[ListedDag]) -> str:
 
 def show(dags: list[ListedDag], console: Console) -> None:
     """Write the list as a table; where there is no terminal, no cell is cut."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("Experiment", "DAG", "Schedule", "Paused", "Last run", "State", "Commit"):
-        table.add_column(title, overflow="fold")
+    titles = ("Experiment", "DAG", "Schedule", "Paused", "Last run", "State", "Commit")
+    table = plain_table(*titles)
     table.add_column("Plugin", no_wrap=True)
     for dag in dags:
         table.add_row(
@@ -86,11 +85,7 @@ def show(dags: list[ListedDag], console: Console) -> None:
             if dag.outdated
             else Text(dag.plugin_version),
         )
-    if not console.is_terminal:
-        # Folded into 80 columns, a table in a log file could not be searched.
-        wide = console.options.update(max_width=100_000)
-        console.width = max(console.width, console.measure(table, options=wide).maximum)
-    console.print(table)
+    print_table(table, console)
     older = sum(dag.outdated for dag in dags)
     if older:
         console.print(

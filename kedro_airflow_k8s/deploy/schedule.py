@@ -39,7 +39,7 @@ def schedule(
     output: str,
     progress: Progress,
     options: ScheduleOptions,
-) -> None:
+) -> str:
     """Upload a DAG that has a schedule, and say when it runs next, or that it is paused.
 
     Args:
@@ -48,6 +48,9 @@ def schedule(
         output: Where Airflow reads DAGs.
         progress: Shows what is done and waited for.
         options: How to schedule.
+
+    Returns:
+        That last line.
 
     Raises:
         PlanError: If the DAG has no schedule.
@@ -71,8 +74,9 @@ def schedule(
     progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}")
     if client is None:
         progress.say(f"Uploaded DAG {dag.dag_id} to {_upload(dag, output)}")
-        progress.say(f"Next run, unless the DAG is new or paused in Airflow: {_next_runs(dag)}")
-        return
+        return _said(
+            progress, f"Next run, unless the DAG is new or paused in Airflow: {_next_runs(dag)}"
+        )
     paused = before is None or before.paused
     unpause = before is None if options.unpause is None else options.unpause
     if passed and (unpause or not paused):
@@ -84,9 +88,15 @@ def schedule(
     else:
         progress.say(f"Uploaded DAG {dag.dag_id} to {_upload(dag, output)}")
     if paused:
-        progress.say(f"DAG {dag.dag_id} is paused in Airflow: no run starts until you unpause it.")
-    else:
-        progress.say(f"Next run: {_next_runs(dag)}")
+        return _said(
+            progress, f"DAG {dag.dag_id} is paused in Airflow: no run starts until you unpause it."
+        )
+    return _said(progress, f"Next run: {_next_runs(dag)}")
+
+
+def _said(progress: Progress, text: str) -> str:
+    progress.say(text)
+    return text
 
 
 def _passed_run(client: AirflowClient, dag: CompiledDag) -> datetime | None:

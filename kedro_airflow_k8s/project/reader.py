@@ -14,6 +14,7 @@ from kedro.framework.project import pipelines, settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 
+from kedro_airflow_k8s.config.layers import with_image
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.wording import Nearest
@@ -112,11 +113,9 @@ class KedroProject:
         data = self._config_data(source)
         if image is not None:
             source += ", --image"
-        run = (data or {}).get("run_config") or {} if isinstance(data, dict | None) else None
-        if isinstance(run, dict):
-            chosen = image if image is not None else run.get("image") or default_image
-            if chosen is not None:
-                data = {**(data or {}), "run_config": {**run, "image": chosen}}
+            data = with_image(data, image)
+        elif default_image is not None:
+            data = with_image(data, default_image, replace=False)
         if data is None:
             raise ConfigError(
                 f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it"

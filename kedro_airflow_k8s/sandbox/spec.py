@@ -65,13 +65,17 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         airflow_python: Path | None = None,
         secrets_file: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        pipeline: str | None = None,
     ) -> SandboxSpec:
-        """Read the project's configuration.
+        """Read the project's configuration: that of one pipeline, or what all pipelines need.
 
         Raises:
             AirflowK8sError: The configuration or the file of Secrets is wrong.
         """
-        run = project.config(default_image=LOCAL_IMAGE).run_config
+        config = project.config(default_image=LOCAL_IMAGE)
+        run = config.run_config if pipeline is None else config.of(pipeline).run_config
+        runs = [run, *(config.pipelines.values() if pipeline is None else ())]
+        wanted = ((secret.secret, secret.key or "") for each in runs for secret in each.secrets)
         spec = cls(
             project=project.path.resolve(),
             connection=run.kubernetes_conn_id,
@@ -81,7 +85,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             airflow_python=None if airflow_python is None else airflow_python.absolute(),
             secrets_file=None if secrets_file is None else secrets_file.absolute(),
             settings=settings or {},
-            wanted_secrets=tuple((secret.secret, secret.key or "") for secret in run.secrets),
+            wanted_secrets=tuple(dict.fromkeys(wanted)),
         )
         spec.secrets()
         return spec

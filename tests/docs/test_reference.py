@@ -14,12 +14,12 @@ import click
 import pytest
 import yaml
 from kedro.pipeline import node
-from pydantic import BaseModel
 
 from kedro_airflow_k8s.checks.findings import CODES
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.config.section import Section
 from scripts import write_reference as reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +47,8 @@ def test_every_command_has_a_heading_and_below_it_each_of_its_options() -> None:
                 assert (parameter.help or "").split(".")[0][:30] in told
 
 
-def keys_of(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
+def keys_of(model: type[Section]) -> Iterator[str]:
+    for name, field in model.own_fields().items():
         yield name
         for part in re.findall(r"config\.\w+\.(\w+)", str(field.annotation)):
             found = next((m for m in _sections() if m.__name__ == part), None)
@@ -56,8 +56,8 @@ def keys_of(model: type[BaseModel]) -> Iterator[str]:
                 yield from keys_of(found)
 
 
-def _sections() -> list[type[BaseModel]]:
-    found, left = [], [PluginConfig.__mro__[1]]
+def _sections() -> list[type[Section]]:
+    found, left = [], [Section]
     while left:
         one = left.pop()
         found.append(one)

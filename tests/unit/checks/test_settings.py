@@ -20,8 +20,7 @@ def test_a_doubtful_setting_is_a_finding_also_where_its_name_has_a_colon() -> No
 
 def test_a_grouping_of_a_pipeline_that_is_not_registered_has_the_nearest_name() -> None:
     grouping = {"__default__": "none", "sale": "memory", "stock": "memory", "xyz": "none"}
-    run = config(grouping=grouping).run_config
-    first, second = unknown_pipelines(run, ["sales", "stock"])
+    first, second = unknown_pipelines(config(grouping=grouping), ["sales", "stock"])
     assert shown([first, second]) == [
         ("unknown-pipeline", "warning", "run_config.grouping.sale"),
         ("unknown-pipeline", "warning", "run_config.grouping.xyz"),
@@ -29,7 +28,7 @@ def test_a_grouping_of_a_pipeline_that_is_not_registered_has_the_nearest_name() 
     assert "Did you mean 'sales'?" in first.problem
     assert "Did you mean" not in second.problem
     assert "'sales', 'stock'" in second.fix
-    assert list(unknown_pipelines(config(grouping="memory").run_config, [])) == []
+    assert list(unknown_pipelines(config(grouping="memory"), [])) == []
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "resources": {},
             "external_dependencies": (),
         },
+        "pipelines": {},
     }
 
 

@@ -158,7 +158,7 @@ def test_an_unknown_key_that_resembles_nothing_is_answered_with_the_allowed_ones
 
     assert (
         line == "qqq: unknown key (allowed here: host, output, airflow_auth, airflow_tls, checks,"
-        " run_config)"
+        " run_config, pipelines)"
     )
 
 

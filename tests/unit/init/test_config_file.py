@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from pydantic import BaseModel
 
 from kedro_airflow_k8s.config.kubernetes import dns_label_reason
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.init.config_file import (
     config_text,
     config_variables,
@@ -81,17 +81,17 @@ def all_on(text: str) -> str:
     return switch_on(text, *switched_off(text))
 
 
-def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
+def sections_of(annotation: Any) -> Iterator[type[Section]]:
     """The sections that a key may hold, also in lists and under names of the user's."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):
         yield from sections_of(argument)
 
 
-def paths_of(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+def paths_of(model: type[Section]) -> Iterator[tuple[str, ...]]:
     """The path of each key of the model."""
-    for name, field in model.model_fields.items():
+    for name, field in model.own_fields().items():
         yield (name,)
         for section in sections_of(field.annotation):
             yield from ((name, *rest) for rest in paths_of(section))

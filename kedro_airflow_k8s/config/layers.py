@@ -1,0 +1,53 @@
+"""Settings of one pipeline over those of all pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) -> Any:
+    """Return settings with others over them: mappings merge key by key, all else is replaced.
+
+    A list replaces a list, and a key without a value takes the setting back to its default.
+
+    Args:
+        base: The settings below.
+        over: The settings above.
+        also_named: Other names of keys, to their names: the one above replaces the one below
+            whichever name it has.
+    """
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    names = also_named or {}
+    given = {names.get(key, key) for key in over}
+    result = {key: value for key, value in base.items() if names.get(key, key) not in given}
+    for key, value in over.items():
+        result[key] = merged(base[key], value) if key in base else value
+    return result
+
+
+def with_image(data: Any, image: str, *, replace: bool = True) -> Any:
+    """Return the content of the configuration files with an image for all pipelines.
+
+    Args:
+        data: The content; None if there are no files. Other than a mapping, it is returned as is.
+        image: The image.
+        replace: Whether it replaces images that the files name.
+    """
+    content = {} if data is None else data
+    run = content.get("run_config") or {} if isinstance(content, Mapping) else None
+    if not isinstance(run, Mapping):
+        return data
+    if not replace:
+        image = run.get("image") or image
+    found = {**content, "run_config": {**run, "image": image}}
+    pipelines = content.get("pipelines")
+    if replace and isinstance(pipelines, Mapping):
+        found["pipelines"] = {
+            name: {key: value for key, value in own.items() if key != "image"}
+            if isinstance(own, Mapping)
+            else own
+            for name, own in pipelines.items()
+        }
+    return found

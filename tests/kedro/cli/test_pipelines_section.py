@@ -1,0 +1,153 @@
+"""`pipelines` in airflow-k8s.yaml, and the commands that work on all pipelines."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support.kedro_projects import (
+    ProjectFolder,
+    project_fixture,  # noqa: F401 - fixture
+    refused,
+)
+
+CONFIG = """
+run_config:
+    image: example.com/shop:1
+    cron_expression: "@daily"
+    volume: {disabled: true}
+pipelines:
+    sales:
+        cron_expression: 0 6 * * 1
+        image: example.com/sales:1
+        env_vars: {TEAM: markets}
+    stock:
+        enabled: false
+"""
+
+
+@pytest.fixture(autouse=True)
+def _configured(project: ProjectFolder) -> None:
+    project.config(CONFIG)
+
+
+def schedule_of(source: str) -> str | None:
+    """The schedule in the text of a DAG."""
+    (found,) = (
+        keyword.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DAG"
+        for keyword in node.keywords
+        if keyword.arg == "schedule"
+    )
+    value: str | None = ast.literal_eval(found)
+    return value
+
+
+def test_each_pipeline_has_its_own_settings_in_its_dag(project: ProjectFolder) -> None:
+    assert project.compile("--all", "--no-checks").exit_code == 0
+    dags = project.dags()
+    assert sorted(dags) == ["shop.py", "shop.sales.py"]
+    assert schedule_of(dags["shop.py"]) == "@daily"
+    assert schedule_of(dags["shop.sales.py"]) == "0 6 * * 1"
+    assert "example.com/sales:1" in dags["shop.sales.py"]
+    assert "'TEAM'" in dags["shop.sales.py"].replace('"', "'")
+    assert "TEAM" not in dags["shop.py"]
+
+
+def test_a_disabled_pipeline_is_compiled_by_its_name(project: ProjectFolder) -> None:
+    assert project.compile("-p", "stock", "--no-checks").exit_code == 0
+    assert list(project.dags()) == ["shop.stock.py"]
+
+
+def test_where_all_are_disabled_the_message_names_the_key(project: ProjectFolder) -> None:
+    disabled = "".join(
+        f"  {name}: {{enabled: false}}\n" for name in ("__default__", "sales", "stock")
+    )
+    project.config(f"run_config: {{image: 'a:1'}}\npipelines:\n{disabled}")
+    refused(project.compile("--all"), "All pipelines are disabled.", "enabled: false")
+
+
+def test_the_image_of_the_command_is_that_of_all(project: ProjectFolder) -> None:
+    assert project.compile("--all", "--no-checks", "--image", "example.com/new:2").exit_code == 0
+    for source in project.dags().values():
+        assert "example.com/new:2" in source
+        assert "example.com/sales:1" not in source
+
+
+def test_a_pipeline_that_does_not_exist_is_a_finding(project: ProjectFolder) -> None:
+    project.config(CONFIG + "    sale: {cron_expression: '@weekly'}\n")
+    result = project.kedro("airflow-k8s", "validate")
+    assert "[unknown-pipeline] pipelines.sale" in result.stdout
+    assert "Did you mean 'sales'?" in result.stdout
+
+
+def test_upload_of_all_writes_each_and_shows_a_table(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    result = project.kedro(
+        "airflow-k8s", "upload-pipeline", "--all", "--no-checks", "-o", str(tmp_path / "out")
+    )
+    assert result.exit_code == 0, result.output
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "shop.py",
+        "shop.sales.py",
+    ]
+    rows = [line.split()[:2] for line in result.stdout.splitlines() if line.startswith("shop")]
+    assert rows == [["shop", "@daily"], ["shop.sales", "0"]]
+
+
+def test_where_one_upload_fails_the_others_are_done_and_the_exit_code_is_1(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "shop.sales.py").mkdir(parents=True)
+    result = project.kedro(
+        "airflow-k8s", "upload-pipeline", "--all", "--no-checks", "-o", str(tmp_path / "out")
+    )
+    refused(result, "1 of 2 DAGs could not be deployed.", "DAG shop.sales: ")
+    assert (tmp_path / "out" / "shop.py").is_file()
+
+
+def test_schedule_of_all_leaves_out_what_has_no_schedule(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    project.config(CONFIG + "    __default__: {cron_expression: null}\n")
+    result = project.kedro(
+        "airflow-k8s", "schedule", "--all", "--no-checks", "-o", str(tmp_path / "out")
+    )
+    assert result.exit_code == 0, result.output
+    assert "DAG shop has no schedule, so it was left out." in result.stdout
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["shop.sales.py"]
+    assert "Next run" in result.stdout
+
+
+@pytest.mark.parametrize("option", [["-c", "@daily"], ["-d", "mine"]])
+def test_schedule_of_all_takes_no_single_schedule_or_name(
+    project: ProjectFolder, option: list[str]
+) -> None:
+    result = project.kedro("airflow-k8s", "schedule", "--all", "-o", "out", *option)
+    refused(result, "--all cannot be combined with", code=2)
+
+
+def test_show_config_names_the_line_of_each_value(project: ProjectFolder) -> None:
+    project.config("run_config: {env_vars: {TEAM: finance}}", env="prod")
+    result = project.kedro("airflow-k8s", "-e", "prod", "show-config", "-p", "sales")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "image: example.com/sales:1 # conf/base/airflow-k8s.yaml:9" in lines
+    assert "cron_expression: 0 6 * * 1 # conf/base/airflow-k8s.yaml:8" in lines
+    assert "startup_time: 600 # default" in lines
+    assert "TEAM: markets # conf/base/airflow-k8s.yaml:10" in lines
+
+
+def test_show_config_of_a_node_has_its_resources_only(project: ProjectFolder) -> None:
+    project.config("run_config: {image: 'a:1', resources: {__default__: {}, other: {}}}")
+    result = project.kedro("airflow-k8s", "show-config", "--node", "total")
+    assert "__default__" in result.stdout
+    assert "other" not in result.stdout
+    refused(
+        project.kedro("airflow-k8s", "show-config", "--node", "totl"),
+        "The pipeline has no node 'totl'. Did you mean 'total'?",
+    )
