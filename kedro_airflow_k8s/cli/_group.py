@@ -97,6 +97,7 @@ class CommandModules(PluginGroup):
         "run-once",
         "sandbox",
         "schedule",
+        "show-config",
         "trigger",
         "ui",
         "upload-pipeline",

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from kedro_airflow_k8s.config.wording import Nearest
+from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.project.entities import PipelineNode
+
+
+def named_node(nodes: Sequence[PipelineNode], name: str) -> PipelineNode:
+    """Return the node of a name.
+
+    Raises:
+        ProjectError: If there is none.
+    """
+    for node in nodes:
+        if node.name == name:
+            return node
+    hint = Nearest(node.name for node in nodes).hint(name)
+    raise ProjectError(
+        f"The pipeline has no node {name!r}.{hint} `kedro registry describe` lists the nodes."
+    )
 
 
 def pipeline_nodes(pipeline: Pipeline) -> tuple[PipelineNode, ...]:
