@@ -95,7 +95,7 @@ def compile_pipelines(
     planned, findings = plan_pipelines(project, config, pipelines, overrides)
     errors = _warn_of_the_rest(findings, warn)
     if errors:
-        raise PlanError("\n".join(errors))
+        raise PlanError("\n\n".join(errors))
     with_nodes = {each.pipeline.name for each in planned}
     for name in pipelines:
         if name not in with_nodes:
@@ -103,7 +103,7 @@ def compile_pipelines(
     if checks:
         errors = _warn_of_the_rest(check_plans(project, config, planned), warn)
         if errors:
-            raise CheckError("\n".join([*errors, SKIP_CHECKS]))
+            raise CheckError("\n\n".join([*errors, SKIP_CHECKS]))
     return [_compiled(each.plan) for each in planned]
 
 

@@ -73,9 +73,29 @@ def compiled(
         AirflowK8sError: If it cannot be compiled, or a run of it would fail.
     """
     from kedro_airflow_k8s.compile import compile_pipelines
+    from kedro_airflow_k8s.errors import CheckError, PlanError
 
-    with counted_warnings(project, pipeline) as warn:
-        (dag,) = compile_pipelines(
-            project, config, [pipeline], overrides=overrides, checks=checks, warn=warn
-        )
+    try:
+        with counted_warnings(project, pipeline) as warn:
+            (dag,) = compile_pipelines(
+                project, config, [pipeline], overrides=overrides, checks=checks, warn=warn
+            )
+    except (CheckError, PlanError) as error:
+        if not _has_no_file(project, config):
+            raise
+        raise type(error)(
+            f"{error}\n\nThere is no airflow-k8s.yaml in {project.conf_path / project.base_env}:"
+            " only defaults apply. Create the file with `kedro airflow-k8s init`."
+        ) from error
     return dag
+
+
+def _has_no_file(project: KedroProject, config: PluginConfig) -> bool:
+    """Return whether the project has no configuration of the plugin."""
+    from kedro_airflow_k8s.project.config_files import found_config_files
+
+    if config.model_fields_set - {"run_config"} or config.run_config.model_fields_set - {"image"}:
+        # Perhaps from a loader that reads other files.
+        return False
+    environments = filter(None, (project.base_env, project.env))
+    return project.conf_path.is_dir() and not found_config_files(project.conf_path, environments)

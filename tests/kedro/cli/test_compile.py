@@ -536,3 +536,45 @@ def test_compile_needs_no_hooks_no_credentials_and_no_network(
     )
     done(project.compile())
     assert "only_on_the_cluster" not in project.dag()
+
+
+def test_errors_of_a_project_without_the_file_end_with_how_to_create_it(
+    project: ProjectFolder,
+) -> None:
+    (project.path / "conf/base/airflow-k8s.yaml").unlink()
+    project.write("src/shop/pipelines/sales/__init__.py", TAGGED)
+
+    ran = project.kedro("airflow-k8s", "sandbox", "run")
+
+    assert ran.exit_code == 1
+    small, large, hint = ran.output.removeprefix("Error: ").strip().split("\n\n")
+    assert small.startswith("[unknown-resources] tag 'resources.small' ")
+    assert large.startswith("[unknown-resources] tag 'resources.large' ")
+    assert hint == (
+        f"There is no airflow-k8s.yaml in {project.path / 'conf/base'}: only defaults apply."
+        " Create the file with `kedro airflow-k8s init`."
+    )
+
+
+def test_errors_of_a_project_with_the_file_do_not_ask_for_it(project: ProjectFolder) -> None:
+    project.write("src/shop/pipelines/sales/__init__.py", TAGGED)
+
+    ran = project.kedro("airflow-k8s", "sandbox", "run")
+
+    assert ran.exit_code == 1
+    assert "unknown-resources" in ran.output
+    assert "There is no airflow-k8s.yaml" not in ran.output
+
+
+TAGGED = """
+from kedro.pipeline import Pipeline, node
+
+def clean(orders):
+    return orders
+
+def create_pipeline():
+    return Pipeline([
+        node(clean, "orders", "clean_orders", name="clean", tags=["resources.small"]),
+        node(clean, "clean_orders", "totals", name="total", tags=["resources.large"]),
+    ])
+"""
