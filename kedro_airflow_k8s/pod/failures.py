@@ -23,6 +23,7 @@ _NEXT = re.compile(
     r"(\n\nThe above exception was the direct cause of the following exception:\n\n"
     r"|\n\nDuring handling of the above exception, another exception occurred:\n\n)"
 )
+_BEFORE_KEDRO = ("Python", "kedro_airflow_k8s", "click")
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -97,8 +98,16 @@ def _count(lines: list[str], hidden: list[str], indent: str) -> None:
     """Add a line for the frames that were left out, if there are any."""
     if hidden:
         frames = "1 frame" if len(hidden) == 1 else f"{len(hidden)} frames"
-        lines.append(f"{indent}({frames} of {', '.join(dict.fromkeys(hidden))})")
+        lines.append(f"{indent}({frames} of {_libraries(hidden)})")
         hidden.clear()
+
+
+def _libraries(hidden: list[str]) -> str:
+    """Return the names of libraries, without those that call Kedro in every pod."""
+    names = dict.fromkeys(hidden)
+    if "kedro" in names:
+        names = dict.fromkeys(name for name in names if name not in _BEFORE_KEDRO)
+    return ", ".join(names)
 
 
 def _outside(path: str) -> str:

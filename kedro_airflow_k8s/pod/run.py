@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from kedro_airflow_k8s.pod.environment import PARAMS_VARIABLE, passed_on, passes_data_on
@@ -26,6 +27,8 @@ def run(arguments: Sequence[str]) -> None:
     logging.getLogger("kedro.framework.project").addFilter(
         lambda record: record.levelno >= logging.WARNING
     )
+    # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
+    warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
     options = [_option(argument) for argument in arguments]
     params = params_option(os.environ.get(PARAMS_VARIABLE, ""))
     sys.argv = ["kedro", "run", *options, *([f"--params={params}"] if params else [])]

@@ -11,7 +11,15 @@ from pathlib import Path
 from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
 from kedro_airflow_k8s.sandbox.cluster import PodRecord
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
-from kedro_airflow_k8s.terminal.task_log import POD_LINES, cause, exception, log_end, pod_end
+from kedro_airflow_k8s.terminal.task_log import (
+    POD_LINES,
+    cause,
+    exception,
+    log_end,
+    pod_end,
+    without_padding,
+    without_pod,
+)
 from kedro_airflow_k8s.terminal.task_table import TaskState
 
 RUNS_KEPT = 10
@@ -39,7 +47,9 @@ class TaskLog:
         """All of it: Airflow's part where there is no pod, or where the task did not succeed."""
         parts = [text for text in self.pods if text]
         if not parts or self.state != "success":
-            parts.append(f"--- Airflow's log\n{self.airflow}")
+            # Airflow's log repeats what the pods have said.
+            airflow = without_pod(self.airflow) if parts else self.airflow
+            parts.append(f"--- Airflow's log\n{airflow}")
         return "\n".join(part.rstrip("\n") for part in parts)
 
     @property
@@ -73,7 +83,7 @@ def read_logs(
             why = ""
             if task.state == "failed":
                 why = (own and _pod_cause(own[-1])) or cause(airflow)
-            logs = [pod.log() for pod in own]
+            logs = [without_padding(pod.log()) for pod in own]
             found[task_id] = TaskLog(task.state or "not run", logs, airflow, why)
     return found
 

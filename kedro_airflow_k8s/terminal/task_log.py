@@ -16,6 +16,8 @@ CAUSE_LENGTH = 200
 
 # How Airflow's Kubernetes provider marks the lines of the container; before it is when and where.
 _FROM_POD = re.compile(r"^.*?\[base\] ?")
+# How an entry of Airflow's log begins; what it says may have several lines.
+_BEGINS = re.compile(r"\[?\d{4}-\d{2}-\d{2}T")
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'[ |]*File "([^"]+)", line (\d+)')
 _CHAINED = re.compile(
@@ -26,8 +28,14 @@ _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*: ")
 _ENDED = re.compile(r"reason='(?P<reason>\w+)', exit_code=(?P<code>\d+)")
 _POD_EVENT = re.compile(r"The Pod has an Event: (.*?) from (?:None|spec\.\S*)")
 _STARTED = re.compile(r"Pod has reached Running phase|\[base\] ")
+# At the right edge, Kedro's log has the place in the code.
+_PADDING = re.compile(r"(?m) {8,}(\w+\.py:\d+|)$")
 # As the pod counts frames of libraries.
 _FOLDED = re.compile(r"^[ |]*\(\d+ frames? of .+\)$", re.MULTILINE)
+_SAYS_THAT_IT_FAILED = re.compile(
+    r"Container 'base': .*reason='Error', exit_code=1\b|Task failed with exception\b"
+    r"|AirflowException: Pod \S+ returned a failure"
+)
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -35,14 +43,17 @@ def log_end(log: str) -> str:
     """Return the last lines of the pod, and what Airflow says of its end.
 
     Left out are the frames of Airflow's own tracebacks, which lead from its worker to the line that
-    found that a pod has failed, and what it puts before each line of the pod.
+    found that a pod has failed, and what it puts before each line of the pod. So is that the pod
+    failed where the pod itself has said why.
     """
-    lines = list(_own_lines(log))
+    lines = list(_own_lines(without_padding(log)))
     last = max((number for number, (of_pod, _) in enumerate(lines) if of_pod), default=-1)
     if last < 0:
         return "\n".join([text for _, text in lines][-POD_LINES:])
     said = [text for of_pod, text in lines if of_pod][-POD_LINES:]
     after = [text for _, text in lines[last + 1 :] if not _INFORMATION.match(text)]
+    if exception("\n".join(said)):
+        after = [text for text in after if not _SAYS_THAT_IT_FAILED.search(text)]
     return "\n".join([*said, *after[:AIRFLOW_LINES]])
 
 
@@ -66,6 +77,24 @@ def has_started(log: str) -> bool:
 def has_folded_frames(log: str) -> bool:
     """Return whether the traceback in a log counts frames in place of showing them."""
     return _FOLDED.search(log) is not None
+
+
+def without_padding(log: str) -> str:
+    """Return the output of a pod without the spaces with which Kedro's log fills its wide lines."""
+    return _PADDING.sub(lambda found: found[1] and f"  {found[1]}", log)
+
+
+def without_pod(log: str) -> str:
+    """Return a task's log in Airflow without the lines of its pod."""
+    kept: list[str] = []
+    of_pod = False
+    for line in log.splitlines():
+        if _FROM_POD.match(line):
+            of_pod = True
+        elif not of_pod or _BEGINS.match(line):
+            of_pod = False
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def pod_event(log: str) -> str:

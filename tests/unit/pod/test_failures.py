@@ -34,7 +34,7 @@ def test_the_lines_of_the_project_stay_and_those_of_libraries_are_counted() -> N
         "ValueError: Input X contains NaN.\nSee the documentation.\n",
     ) == [
         "Traceback (most recent call last):",
-        "  (4 frames of Python, kedro, click)",
+        "  (4 frames of kedro)",
         '  File "src/shop/nodes.py", line 37, in train_model',
         "    regressor.fit(X)",
         "  (1 frame of sklearn)",

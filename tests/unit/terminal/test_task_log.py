@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.pod.failures import folded
-from kedro_airflow_k8s.terminal.task_log import cause, exception, log_end, pod_end
+from kedro_airflow_k8s.terminal.task_log import cause, exception, log_end, pod_end, without_pod
 
 AIRFLOW_2 = """\
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] Traceback (most recent call last):
@@ -29,8 +29,42 @@ def test_what_the_pod_has_said_stays_whole_and_airflows_frames_go() -> None:
         "Traceback (most recent call last):",
         '  File "nodes.py", line 7, in f',
         "ValueError: no data",
-        "[2026-01-05T12:00:02.000+0000] {taskinstance.py:3340} ERROR - Task failed with exception",
-        "airflow.exceptions.AirflowException: Pod f-1 returned a failure.",
+    ]
+
+
+def test_what_airflow_says_of_the_end_stays_where_the_pod_has_not_said_why() -> None:
+    log = """\
+[base] loading
+[2026-01-05T12:00:02Z] ERROR - Container 'base': state='TERMINATED', reason='Error', exit_code=1
+[2026-01-05T12:00:02Z] ERROR - Task failed with exception
+AirflowException: Pod f-1 returned a failure.
+"""
+    assert log_end(log).splitlines() == ["loading", *log.splitlines()[1:]]
+    killed = log.replace("exit_code=1", "exit_code=137")
+    said = f"[base] {HEAD.strip()}\n[base] ValueError: no data\n"
+    assert log_end(said + log.partition("\n")[2]).splitlines()[1:] == ["ValueError: no data"]
+    assert "exit_code=137" in log_end(said + killed.partition("\n")[2])
+
+
+def test_the_lines_of_airflow_itself_are_whole_without_those_of_the_pod() -> None:
+    assert without_pod(AIRFLOW_2).splitlines() == AIRFLOW_2.splitlines()[3:]
+
+    airflow_3 = """\
+2026-01-05T12:00:01.1Z [info     ] Pod has reached Running phase [pod_manager] loc=pod_manager.py:184
+2026-01-05T12:00:01.2Z [info     ] [base] RuntimeError: no use
+   [airflow.providers.cncf.kubernetes.utils.pod_manager.PodManager] loc=pod_manager.py:508
+2026-01-05T12:00:01.3Z [info     ] Deleting pod: fail-1    [pod] loc=pod.py:1557
+"""
+    first, *_, last = airflow_3.splitlines()
+    assert without_pod(airflow_3).splitlines() == [first, last]
+
+
+def test_the_wide_lines_of_kedros_log_lose_their_padding() -> None:
+    first = f"[11/29/26 08:50:01] INFO     Running node: split{' ' * 150}node.py:420"
+    second = f"{' ' * 29}of two lines{' ' * 160}"
+    assert log_end(f"[base] {first}\n[base] {second}\n").splitlines() == [
+        "[11/29/26 08:50:01] INFO     Running node: split  node.py:420",
+        f"{' ' * 29}of two lines",
     ]
 
 
