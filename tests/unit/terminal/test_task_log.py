@@ -50,7 +50,7 @@ def test_the_lines_of_airflow_itself_are_whole_without_those_of_the_pod() -> Non
     assert without_pod(AIRFLOW_2).splitlines() == AIRFLOW_2.splitlines()[3:]
 
     airflow_3 = """\
-2026-01-05T12:00:01.1Z [info     ] Pod has reached Running phase [pod_manager] loc=pod_manager.py:184
+2026-01-05T12:00:01.1Z [info     ] Pod has reached Running phase  [x] loc=pod_manager.py:184
 2026-01-05T12:00:01.2Z [info     ] [base] RuntimeError: no use
    [airflow.providers.cncf.kubernetes.utils.pod_manager.PodManager] loc=pod_manager.py:508
 2026-01-05T12:00:01.3Z [info     ] Deleting pod: fail-1    [pod] loc=pod.py:1557
