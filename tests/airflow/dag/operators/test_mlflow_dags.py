@@ -118,7 +118,10 @@ def test_a_run_of_which_a_task_fails_has_failed(
 @pytest.mark.parametrize(
     ("dag_id", "words"),
     [
-        ("missing_variables", "Airflow variables MLFLOW_TRACKING_PASSWORD: there is no user with"),
+        (
+            "missing_variables",
+            "Airflow variables MLFLOW_TRACKING_PASSWORD have neither user and password",
+        ),
         ("missing_connection", "The conn_id `nowhere` isn't defined"),
     ],
 )
