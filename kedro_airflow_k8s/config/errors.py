@@ -168,7 +168,7 @@ def _unknown_key(path: Path, model: type[Section]) -> str:
         hint = did_you_mean(f"{shown_path(path[:-2])}.__default__.{path[-2]}.{key}").strip()
     hint = f" {hint}" if hint else Nearest(names).hint(key)
     if hint:
-        return f"unknown key.{hint} ({allowed})"
+        return f"unknown key.{hint}"
     places = dict(_places(model, ""))
     exact = [place for place, name in places.items() if name == key]
     if exact:
