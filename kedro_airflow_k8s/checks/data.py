@@ -78,8 +78,9 @@ def unknown_datasets(subject: Subject) -> Iterator[Finding]:
             problem=f"Node {node!r} reads it, but no node makes it and it is not in the catalog."
             f"{hooked}{hint}",
             consequence="The task fails: there is nothing to load.",
-            fix=f"Declare it in the catalog of {env}, on storage that outlives the run, or run"
-            " these nodes in a pipeline that also makes it."
+            fix=f"Declare it in the catalog of {env}, on storage that outlives the run. If you only"
+            " deploy a pipeline that also makes it, set `enabled: false` for this one, below"
+            " `pipelines` in airflow-k8s.yaml."
             if makers
             else f"Correct the name, declare it in the catalog of {env}, or add the node that makes"
             " it.",
