@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._group import INTERRUPTED
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
@@ -98,8 +99,12 @@ def sandbox_run(
         console.print(f"The pods run this project, not the image {image}.", markup=False)
     if dag.sensor_ids:
         console.print("The run does not wait for other DAGs, which are not in the sandbox.")
-    with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
-        result = run_in_sandbox(dag, spec, run, say=Progress(console).say, watch=table.update)
+    try:
+        with interrupted_by_signals(), TaskTable(console, "Tasks", dag.task_ids) as table:
+            result = run_in_sandbox(dag, spec, run, say=Progress(console).say, watch=table.update)
+    except KeyboardInterrupt as end:
+        console.print(str(end) or "Interrupted.", markup=False, soft_wrap=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     _summarize(console, result)
     _show_logs(console, result, of_all=options["logs"], raw=run.raw)
     if not result.succeeded:
@@ -187,6 +192,7 @@ def _show_logs(console: Console, result: SandboxResult, *, of_all: bool, raw: bo
     """Print the logs that are wanted, and where all of them are."""
     from rich.markup import escape
 
+    from kedro_airflow_k8s.sandbox.task_logs import from_here
     from kedro_airflow_k8s.terminal.task_log import has_folded_frames
 
     for task_id, log in (result.logs if of_all else result.failed).items():
@@ -198,34 +204,46 @@ def _show_logs(console: Console, result: SandboxResult, *, of_all: bool, raw: bo
         if has_folded_frames(text):
             console.print("(All frames: --raw.)")
     console.rule(align="left", style="bright_black")
-    file, here = result.log_file, Path.cwd()
-    shown = file.relative_to(here) if file.is_relative_to(here) else file
-    console.print(f"Logs of all tasks: {shown}", markup=False, soft_wrap=True)
+    console.print(f"Logs of all tasks: {from_here(result.log_file)}", markup=False, soft_wrap=True)
 
 
 def _summarize(console: Console, result: SandboxResult) -> None:
     """Print how the run ended, and what it leaves."""
+    from kedro_airflow_k8s.config.wording import counted
+    from kedro_airflow_k8s.terminal.task_table import ends
+
+    console.rule(align="left", style="bright_black")
+    console.print(
+        f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
+        f" {ends(result.tasks, tuple(result.tasks))}, {counted(result.pods, 'pod')} ran.",
+    )
+    if result.files and (result.succeeded or result.volume is not None):
+        _list_files(console, result)
+    if result.volume is not None:
+        console.print(f"Kept in {result.volume}", soft_wrap=True)
+
+
+def _list_files(console: Console, result: SandboxResult) -> None:
+    """Print what is on the volume: the files of the nodes, and how many tasks have passed."""
     from rich.filesize import decimal
     from rich.text import Text
 
     from kedro_airflow_k8s.config.wording import counted
+    from kedro_airflow_k8s.plan.pods import VOLUME_STORE
 
-    console.rule(align="left", style="bright_black")
-    ended = [task for task in result.tasks.values() if task.state == "success"]
-    console.print(
-        f"{'[bold green]success' if result.succeeded else '[bold red]failed'}[/]:"
-        f" {len(ended)} of {len(result.tasks)} tasks succeeded, {counted(result.pods, 'pod')} ran.",
-    )
-    if result.files:
-        total = decimal(sum(result.files.values()))
-        console.print(f"On the volume: {counted(len(result.files), 'file')}, {total}")
-        shown = [(path, decimal(size)) for path, size in list(result.files.items())[:FILES_SHOWN]]
+    passed = {path: n for path, n in result.files.items() if VOLUME_STORE in path.split("/")}
+    files = {path: size for path, size in result.files.items() if path not in passed}
+    if files:
+        total = decimal(sum(files.values()))
+        console.print(f"On the volume: {counted(len(files), 'file')}, {total}")
+        shown = [(path, decimal(size)) for path, size in list(files.items())[:FILES_SHOWN]]
         width = max(len(size) for _, size in shown)
         for path, size in shown:
             line = Text.assemble(f"  {size:>{width}}  ", (path, "cyan"))
             console.print(line, soft_wrap=True)
-        if len(result.files) > FILES_SHOWN:
+        if len(files) > FILES_SHOWN:
             rest = "--keep keeps them all" if result.volume is None else "all are in this folder"
-            console.print(f"  and {len(result.files) - FILES_SHOWN} more ({rest})")
-    if result.volume is not None:
-        console.print(f"Kept in {result.volume}", soft_wrap=True)
+            console.print(f"  and {len(files) - FILES_SHOWN} more ({rest})")
+    if passed:
+        total = decimal(sum(passed.values()))
+        console.print(f"{counted(len(passed), 'file')} passed between tasks, {total}")

@@ -32,7 +32,7 @@ from kedro_airflow_k8s.terminal.task_log import (
     has_folded_frames,
     log_end,
 )
-from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable
+from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable, ends
 
 POLL_SECONDS = 1.0
 LOGS_SHOWN = 5
@@ -107,6 +107,7 @@ class Run:
         self._url = client.run_url(dag.dag_id, self._id)
         self._tasks: Mapping[str, TaskState] = {}
         self._silent = False
+        self._started = False
         self._waits = Waits.of_run(client, dag.dag_id, run_id, progress)
 
     def logical_date(self, date: datetime | None) -> datetime | None:
@@ -166,6 +167,7 @@ class Run:
                 f"DAG {dag_id} already has a run of the logical date {logical_date.isoformat()}."
                 f" Use another --logical-date, or none. ({error})"
             ) from error
+        self._started = True
         self._progress.say(f"Started run {self._id}: {self._url}")
 
     def check_version(self, fingerprint: str) -> None:
@@ -220,7 +222,7 @@ class Run:
             raise
         except AirflowApiError:
             self._progress.say(
-                f"Run {self._id} goes on in Airflow without this command: {self._url}"
+                f"Run {self._id} continues in Airflow without this command: {self._url}"
             )
             raise
 
@@ -246,11 +248,9 @@ class Run:
         Raises:
             RunError: If it did not succeed, or without some of its tasks.
         """
-        succeeded = [task for task in self._tasks.values() if task.state == "success"]
         color = "green" if run.state is RunState.SUCCESS else "red"
         self._progress.console.print(
-            f"[bold {color}]{run.state.value}[/]: {len(succeeded)} of {len(self._dag.task_ids)}"
-            " tasks succeeded."
+            f"[bold {color}]{run.state.value}[/]: {ends(self._tasks, self._dag.task_ids)}."
         )
         failed = [task_id for task_id, task in self._tasks.items() if task.state == "failed"]
         causes = dict.fromkeys(failed, "")
@@ -274,7 +274,10 @@ class Run:
         """Say what becomes of the run, which is not watched any more; fail it if wanted."""
         if not cancel:
             self._progress.say(
-                f"Interrupted: run {self._id} goes on in Airflow, if it had begun: {self._url}"
+                f"Interrupted. Run {self._id} continues in Airflow: {self._url}"
+                " (--cancel-on-interrupt cancels it.)"
+                if self._started
+                else f"Interrupted. Run {self._id} may have started all the same: see {self._url}"
             )
             return
         try:

@@ -22,7 +22,7 @@ from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPy
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
 from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
-from kedro_airflow_k8s.sandbox.task_logs import TaskLog, keep_logs, read_logs
+from kedro_airflow_k8s.sandbox.task_logs import TaskLog, from_here, keep_logs, read_logs
 from kedro_airflow_k8s.terminal.task_table import TaskState
 
 POLL_SECONDS = 0.5
@@ -197,7 +197,8 @@ def run_in_sandbox(
 
     Raises:
         SandboxError: If something is missing, or Airflow does not accept the DAG.
-        KeyboardInterrupt: If it was interrupted; `say` has printed where the logs are.
+        KeyboardInterrupt: If it was interrupted; with what was running and where the logs are, once
+            the run has begun.
     """
     folder = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-"))
     try:
@@ -219,9 +220,11 @@ def run_in_sandbox(
                 _watch(airflow, cluster, say, watch)
             except KeyboardInterrupt:
                 airflow.stop()
-                logs = read_logs(airflow.report().tasks, cluster.pods(), airflow.logs)
-                say(f"Logs of all tasks: {keep_logs(spec.project, dag.dag_id, logs)}")
-                raise
+                tasks = airflow.report().tasks
+                logs = keep_logs(
+                    spec.project, dag.dag_id, read_logs(tasks, cluster.pods(), airflow.logs)
+                )
+                raise KeyboardInterrupt(_interruption(tasks, logs)) from None
             finally:
                 airflow.stop()
             watch(airflow.report().tasks)
@@ -242,6 +245,14 @@ def _watch(
             if event.warning and event.message not in said:
                 said.add(event.message)
                 say(f"{event.pod}: {event.message}")
+
+
+def _interruption(tasks: Mapping[str, TaskState], logs: Path) -> str:
+    """Return what was running when the user interrupted it, and where the logs are."""
+    running = [task_id for task_id, task in tasks.items() if task.state == "running"]
+    verb = "was" if len(running) == 1 else "were"
+    what = f"{', '.join(running)} {verb} running" if running else "no task was running"
+    return f"Interrupted: {what}. Logs: {from_here(logs)}"
 
 
 def skipped_tasks(dag: CompiledDag) -> str:
@@ -270,6 +281,9 @@ def _result(
         # Out of the folder of the run, which holds settings and is deleted.
         kept = Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-")) / "volumes"
         volumes.rename(kept)
+        # In a folder for the namespace, a folder for the claim: one, as a rule.
+        claims = list(kept.glob("*/*"))
+        kept = claims[0] if len(claims) == 1 else kept
     return SandboxResult(
         succeeded=report.state == "success",
         tasks=report.tasks,

@@ -134,3 +134,9 @@ def keep_logs(project: Path, dag_id: str, logs: Mapping[str, TaskLog]) -> Path:
             old.unlink(missing_ok=True)
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def from_here(file: Path) -> Path:
+    """Return a path relative to the current folder, if the file is in it."""
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

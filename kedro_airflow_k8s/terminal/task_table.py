@@ -99,7 +99,8 @@ class TaskTable:
             ):
                 self._shown[task_id] = (task.state, task.attempt)
                 self._console.print(
-                    f"{task_id}: {task.state}{_duration(task)}{_attempt(task)}", markup=False
+                    f"{task_id}: {_shown(task.state)}{_duration(task)}{_attempt(task)}",
+                    markup=False,
                 )
 
     def _table(self, tasks: Mapping[str, TaskState]) -> Table:
@@ -126,7 +127,7 @@ class TaskTable:
             group, dot, label = task_id.rpartition(".")
             cells: list[RenderableType] = [
                 Text.assemble((group + dot, "bright_black"), label),
-                Text(f"{mark} {task.state or 'waiting'}", style=colour),
+                Text(f"{mark} {_shown(task.state)}", style=colour),
                 str(task.attempt or ""),
                 "" if task.seconds is None else f"{task.seconds:.1f}",
             ]
@@ -149,6 +150,22 @@ class TaskTable:
         ]
         end = max(height, min(len(self._task_ids), (begun[-1] if begun else 0) + height // 2))
         return self._task_ids[max(0, end - height) : end]
+
+
+def ends(tasks: Mapping[str, TaskState], task_ids: Sequence[str]) -> str:
+    """Return how many tasks of a run ended how, in words: `1 failed, 2 not run, 5 succeeded`."""
+    states = [tasks.get(task_id, _NOT_BEGUN).state for task_id in task_ids]
+    succeeded, failed = states.count("success"), states.count("failed")
+    if succeeded == len(states):
+        return f"{succeeded} of {len(states)} tasks succeeded"
+    rest = len(states) - succeeded - failed
+    counts = {"failed": failed, "not run": rest, "succeeded": succeeded}
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def _shown(state: str | None) -> str:
+    """Return a state of Airflow's in words."""
+    return (state or "waiting").replace("_", " ")
 
 
 def _duration(task: TaskState) -> str:

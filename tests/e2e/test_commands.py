@@ -120,7 +120,7 @@ def test_parameters_reach_kedro_typed_nested_and_with_any_characters(
         "fill": True,
     }
     assert "ValueError: there is no [bold] data" in text
-    assert "failed: 0 of 1 tasks succeeded." in text
+    assert "failed: 1 failed." in text
 
 
 def test_the_parameters_listed_for_the_trigger_form_have_types_and_reach_kedro(
@@ -290,7 +290,7 @@ def test_ctrl_c_says_what_becomes_of_the_run(
     if cancel:
         assert f"Interrupted: run {found[1]} was marked as failed: http" in rest
     else:
-        assert f"Interrupted: run {found[1]} goes on in Airflow, if it had begun: http" in rest
+        assert f"Interrupted. Run {found[1]} continues in Airflow: http" in rest
         assert client.run("interrupted", found[1]).state is RunState.RUNNING
         client.fail_run("interrupted", found[1])
     # After the teardown Airflow works out the state of the run again.

@@ -103,7 +103,7 @@ def test_credentials_refused_while_watching_are_renewed_where_they_can_be(
     else:
         # The password goes with every request: there is nothing to renew.
         assert code == 1
-        assert re.search(r"Run run-once-\S+ goes on in Airflow without this command: http", text)
+        assert re.search(r"Run run-once-\S+ continues in Airflow without this command: http", text)
         assert "AIRFLOW_API_PASSWORD" in text
     assert proxy.seen(TRIGGER) == 1
 

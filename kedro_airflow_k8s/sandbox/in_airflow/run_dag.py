@@ -108,7 +108,11 @@ class Reporter(threading.Thread):
         for run in DagRun.find(dag_id=self.dag_id):
             for task in run.get_task_instances():
                 start, end = self.listener.times.get(task.task_id, (None, None))
-                runs = start is not None and end is None and task.state not in State.finished
+                ended = task.state in State.finished
+                if start is not None and end is None and ended:
+                    # Airflow notes the end before it calls the listener.
+                    end = time.time()
+                runs = start is not None and end is None
                 state = "running" if runs else task.state and str(task.state)
                 found[task.task_id] = state, start, end, task.try_number
         return found

@@ -87,4 +87,6 @@ def kept_log(project: Path, output: str) -> str:
 
 def final_states(output: str) -> dict[str, str]:
     """The last state that was printed of each task."""
-    return dict(re.findall(r"^([\w.-]+): ([a-z_]+)(?: \(|$|,)", output, re.MULTILINE))
+    return dict(
+        re.findall(r"^([\w.-]+): ((?:upstream |up for )?[a-z]+)(?: \(|$|,)", output, re.MULTILINE)
+    )

@@ -66,6 +66,8 @@ def report_of(output: str) -> str:
     """What the last node has written."""
     kept = re.search(r"^Kept in (.*)$", output, re.MULTILINE)
     assert kept is not None
+    # The folder is that of the volume itself.
+    assert (Path(kept[1]) / "data").is_dir()
     (report,) = Path(kept[1]).rglob("report.txt")
     return report.read_text()
 
@@ -81,7 +83,7 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert ran.returncode == 1, ran.stdout
     states = final_states(ran.stdout)
     assert states["statistics.measure"] == "failed"
-    assert states["write_report"] == "upstream_failed"
+    assert states["write_report"] == "upstream failed"
     assert states["delete_volume"] == "success"
     place = (project / NODES).read_text().splitlines().index(
         '    raise RuntimeError("no ruler")'
@@ -89,6 +91,10 @@ def test_a_node_that_fails_fails_the_run_and_its_log_is_shown_and_the_volume_is_
     assert ran.stdout.splitlines()[-1] == (
         f"Error: statistics.measure failed: RuntimeError: no ruler (nodes.py:{place})"
     )
+    assert re.search(
+        r"^failed: 1 failed, \d+ not run, \d+ succeeded, \d+ pods ran\.$", ran.stdout, re.M
+    )
+    assert "On the volume" not in ran.stdout
     # Once, and no frame but the project's.
     assert ran.stdout.count("Traceback") == 1
     assert re.findall(r'File "([^"]*)"', ran.stdout) == [NODES]
@@ -111,6 +117,7 @@ def test_a_failure_is_shown_with_all_frames_where_that_is_wanted(project: Path) 
     # Those of Kedro, and what Airflow has said.
     assert "kedro/framework/session/session.py" in ran.stdout
     assert "--- Airflow's log" in ran.stdout
+    assert "[base]" not in ran.stdout
     assert "Error: split_words failed: RuntimeError: no ruler" in ran.stdout.splitlines()[-1]
 
 
@@ -194,11 +201,18 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
         for line in ran.stdout:
             if line.startswith("split_words: running"):
                 break
+        # As `timeout` does.
+        ran.send_signal(signal.SIGINT)
         ran.send_signal(signal.SIGINT)
         rest = ran.stdout.read()
 
     assert ran.returncode == 130, rest
-    assert "Aborted!" in rest
+    found = re.search(
+        r"^Interrupted: split_words was running\. Logs: \.airflow-sandbox/(runs/.*)$", rest, re.M
+    )
+    assert found is not None
+    assert "===== split_words: running" in (project / ".airflow-sandbox" / found[1]).read_text()
+    assert "Aborted!" not in rest
     assert leftovers(project) == []
 
 

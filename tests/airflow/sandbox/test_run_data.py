@@ -158,7 +158,7 @@ def test_data_goes_over_object_storage_without_a_volume_and_is_gone_at_the_end(
         "fail": "failed" if failing else "success",
         "make": "success",
         "use": "success",
-        "end": "upstream_failed" if failing else "success",
+        "end": "upstream failed" if failing else "success",
         "delete_intermediate_data": "success",
     }, ran.stdout
     assert ran.returncode == (1 if failing else 0)

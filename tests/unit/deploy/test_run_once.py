@@ -146,7 +146,7 @@ def test_a_run_that_fails_shows_the_end_of_the_logs_of_the_failed_tasks(
     assert str(error.value) == "train failed: ValueError: [no] data"
     text = written(error)
     assert "See https://airflow" in text
-    assert "failed: 1 of 2 tasks succeeded." in text
+    assert "failed: 1 failed, 1 succeeded." in text
     assert "Log of train" in text
     assert "ValueError: [no] data" in text
     assert "line 199" in text
@@ -225,7 +225,7 @@ def test_credentials_that_end_during_the_wait_end_it(
     with pytest.raises(NotAuthenticated) as error:
         run(airflow, tmp_path, RunOptions(minutes=5))
     assert re.search(
-        r"Run run-once-\S+ goes on in Airflow without this command: https://", written(error)
+        r"Run run-once-\S+ continues in Airflow without this command: https://", written(error)
     )
 
 
@@ -324,7 +324,7 @@ def test_airflow_2_waits_for_a_logical_date_in_the_future_and_so_it_is_said(
 
 @pytest.mark.parametrize(
     ("cancel", "words"),
-    [(False, "goes on in Airflow, if it had begun: https"), (True, "had not begun.")],
+    [(False, "may have started all the same: see https"), (True, "had not begun.")],
 )
 def test_ctrl_c_while_the_run_is_asked_for_is_answered(
     tmp_path: Path, cancel: bool, words: str
@@ -407,7 +407,10 @@ def test_ctrl_c_before_the_run_starts_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cancel", "state", "words"),
-    [(False, RunState.QUEUED, "goes on in Airflow"), (True, RunState.FAILED, "was marked as fail")],
+    [
+        (False, RunState.QUEUED, "(--cancel-on-interrupt cancels it.)"),
+        (True, RunState.FAILED, "was marked as fail"),
+    ],
 )
 def test_ctrl_c_cancels_the_run_only_if_asked_to(
     airflow: ScriptedAirflow, tmp_path: Path, cancel: bool, state: RunState, words: str

@@ -33,3 +33,19 @@ def test_what_nohup_has_ignored_stays_ignored() -> None:
     with interrupted_by_signals():
         os.kill(os.getpid(), signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_a_signal_that_comes_twice_interrupts_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cleaned_up = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned_up.append("all")
+
+    with pytest.raises(KeyboardInterrupt), interrupted_by_signals():
+        work()
+    assert cleaned_up == ["all"]

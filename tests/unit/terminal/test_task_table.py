@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable
+from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable, ends
 
 NAME = "data_processing.clean_companies_and_reviews"
 BLOCKS = set("█▉▊▋▌▍▎▏▐▕")
@@ -83,3 +83,21 @@ def test_a_table_longer_than_the_terminal_shows_the_tasks_that_run() -> None:
     assert "task-250" in shown
     assert "task-000" not in shown
     assert "task-499" not in shown
+
+
+def test_the_end_of_a_run_says_what_failed_before_what_succeeded() -> None:
+    tasks = {
+        "a": DONE,
+        "b": TaskState("failed", 100.0, 101.0, 1),
+        "c": TaskState("upstream_failed", None, None, 0),
+    }
+    assert ends({"a": DONE}, ["a"]) == "1 of 1 tasks succeeded"
+    assert ends(tasks, ["a", "b"]) == "1 failed, 1 succeeded"
+    assert ends(tasks, ["a", "b", "c", "d"]) == "1 failed, 2 not run, 1 succeeded"
+
+
+def test_states_are_shown_in_words() -> None:
+    file = io.StringIO()
+    with TaskTable(Console(file=file, width=100), "Tasks", ["c"]) as table:
+        table.update({"c": TaskState("upstream_failed", None, None, 0)})
+    assert file.getvalue() == "c: upstream failed\n"
