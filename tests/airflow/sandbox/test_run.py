@@ -66,10 +66,9 @@ def report_of(output: str) -> str:
     """What the last node has written."""
     kept = re.search(r"^Kept in (.*)$", output, re.MULTILINE)
     assert kept is not None
-    # The folder is that of the volume itself.
-    assert (Path(kept[1]) / "data").is_dir()
-    (report,) = Path(kept[1]).rglob("report.txt")
-    return report.read_text()
+    listed = re.search(r"^ +[\d.]+ \w+  (.*report\.txt)$", output, re.MULTILINE)
+    assert listed is not None
+    return Path(kept[1], listed[1]).read_text()
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
