@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -37,20 +37,23 @@ SANDBOX_ENV = "sandbox"
 _ENV, _PIPELINE = f"{__name__}.env", f"{__name__}.pipeline"
 
 
-def project_options(command: F) -> F:
+_PIPELINE_HELP = "Use this registered pipeline.  [default: __default__]"
+
+
+def project_options(command: F, pipeline_help: str = _PIPELINE_HELP) -> F:
     """Add the options of the group to a command, so that they are accepted in both places."""
     for option in (
         click.option(
             "-p",
             "--pipeline",
             shell_complete=complete_pipeline,
-            help="Use this registered pipeline.  [default: __default__]",
+            help=pipeline_help,
         ),
         click.option(
             "-e",
             "--env",
             shell_complete=complete_env,
-            help="Use this configuration environment, also in the pods."
+            help="Use this configuration environment, here and in the pods."
             "  [default: KEDRO_ENV, else Kedro's default]",
         ),
     ):
@@ -71,10 +74,12 @@ def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def with_airflow(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_airflow(
+    command: Callable[..., Any], pipeline_help: str = _PIPELINE_HELP
+) -> Callable[..., Any]:
     """Pass the project, the pipeline's name and the target Airflow to a command."""
 
-    @project_options
+    @partial(project_options, pipeline_help=pipeline_help)
     @click.option(
         "--sandbox",
         is_flag=True,
@@ -193,7 +198,7 @@ def all_option(verb: str) -> Callable[[F], F]:
 
 
 image_option = click.option(
-    "-i", "--image", help="Run the pods with this image, in place of run_config.image."
+    "-i", "--image", help="Run the pods with this image instead of run_config.image."
 )
 checks_option = click.option(
     "--checks/--no-checks",
@@ -217,7 +222,7 @@ dag_name_option = click.option(
 output_file_option = click.option(
     "--output-file",
     type=click.File("w", encoding="utf-8", lazy=True, atomic=True),
-    help="Write to this file, not to standard output, where Kedro may log lines.",
+    help="Write to this file instead of standard output, which also has Kedro's log lines.",
 )
 
 

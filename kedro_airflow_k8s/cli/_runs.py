@@ -32,8 +32,8 @@ def run_options(command: F) -> F:
             "--logical-date",
             type=_date,
             metavar="DATE",
-            help="Set the logical date of the run, in the DAG's time zone unless it has one."
-            "  [default: none; the current time on Airflow 2]",
+            help="Set the logical date of the run. A date without a time zone is in the DAG's time"
+            " zone.  [default: none on Airflow 3, the current time on Airflow 2]",
         ),
         params_option,
         click.option(

@@ -29,8 +29,8 @@ from kedro_airflow_k8s.cli._options import (
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace existing files. If other files are requested, the configuration is only replaced"
-    " with AIRFLOW_URL, --output or --airflow-auth.",
+    help="Replace existing files. With --dockerfile or --with-..., this replaces the configuration"
+    " only if you also give AIRFLOW_URL, --output or --airflow-auth.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--dockerfile", is_flag=True, help="Also write a Dockerfile.")
@@ -67,8 +67,8 @@ def init_command(
 
     If the configuration exists, --dockerfile and the --with options keep it and add their files.
 
-    With --env, and if base has a configuration, the new file only overrides it: it has the values
-    of the options, and comments for what often differs.
+    With --env, and if base has a configuration, the new file contains only the values that you
+    pass. Comments show other settings.
 
     \b
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 @airflow_k8s.command("list-pipelines")
-@with_airflow
+@partial(
+    with_airflow,
+    pipeline_help="List only the DAG of this registered pipeline.  [default: all DAGs]",
+)
 @click.option(
     "--format",
     "form",
@@ -31,7 +35,9 @@ def list_pipelines_command(
     form: str,
     output_file: IO[str] | None,
 ) -> None:
-    """List the DAGs in Airflow that this plugin has made; with --pipeline, the DAG of that one.
+    """List the DAGs in Airflow that this plugin has made.
+
+    With --pipeline: only the DAG of that pipeline.
 
     \b
     Example:
@@ -51,4 +57,5 @@ def list_pipelines_command(
     if form == "json":
         click.echo(as_json(dags), output_file)
     else:
-        show(dags, Console(file=output_file, emoji=False) if output_file else progress().console)
+        console = Console(file=output_file, emoji=False) if output_file else progress().console
+        show(dags, console, dag_id)

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 @click.option(
     "--no-schedule",
     is_flag=True,
-    help="Remove the schedule and the waits that the DAG has in Airflow.  [default: keep them]",
+    help="Remove the schedule that the DAG has in Airflow, and its sensors for other DAGs."
+    "  [default: keep them]",
 )
 @click.option(
     "--raw",
     is_flag=True,
-    help="Show whole logs, and tracebacks with all frames. The DAG does so until the next upload.",
+    help="Show whole logs, and tracebacks with all frames. This setting stays in the DAG until the"
+    " next upload.",
 )
 @checks_option
 def run_once_command(
@@ -51,7 +53,7 @@ def run_once_command(
 ) -> None:
     """Upload the DAG of a pipeline, and start a run of it.
 
-    A schedule that the DAG has in Airflow stays; a new DAG gets none. The run does not wait for
+    The schedule in Airflow does not change. A new DAG has no schedule. The run does not wait for
     other DAGs.
 
     \b

@@ -42,7 +42,7 @@ secrets_option = click.option(
 
 @airflow_k8s.group("sandbox")
 def sandbox_group() -> None:
-    """Try a pipeline here: real Airflow, and a small Kubernetes whose pods are processes."""
+    """Run pipelines on this machine with a real Airflow. Each pod is a local process."""
 
 
 @sandbox_group.command("run")
@@ -63,7 +63,7 @@ def sandbox_run(
     secrets: Path | None,
     **options: Any,
 ) -> None:
-    """Compile a pipeline and run the DAG here, each task in its own copy of the project.
+    """Compile a pipeline and run the DAG on this machine, each task in its own copy of the project.
 
     \b
     Example:
@@ -126,7 +126,7 @@ def sandbox_up(
     secrets: Path | None,
     **_: object,
 ) -> None:
-    """Start Airflow with its web page here, for the other commands with --sandbox.
+    """Start Airflow on this machine. Other commands use it with --sandbox.
 
     \b
     Example:
@@ -181,7 +181,7 @@ def sandbox_down(project: KedroProject, **_: object) -> None:
 
 
 def _describe(found: Sandbox) -> None:
-    click.echo(f"Airflow {found.state.version}: {found.host}")
+    click.echo(f"Web page: {found.host}")
     click.echo(f"DAG folder: {found.output}")
     if found.state.spec.keep:
         click.echo(f"Volumes of the last runs: {found.folder.volumes}")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "minutes",
     metavar="MINUTES",
     type=minutes_above_zero,
-    help="Wait up to MINUTES until Airflow has the DAG.  [default: only for a new DAG]",
+    help="Wait up to MINUTES until Airflow has read the DAG.  [default: only for a new DAG]",
 )
 @click.option(
     "--unpause/--paused",
@@ -54,7 +54,10 @@ if TYPE_CHECKING:
 def schedule_command(
     project: KedroProject, pipeline: str, target: Target, output: str | None, **options: Any
 ) -> None:
-    """Upload the DAG of a pipeline with its schedule, and say when it runs next.
+    """Upload the DAG of a pipeline with its schedule, and print the next runs.
+
+    If Airflow cannot be reached, the DAG is uploaded anyway, with a warning. With --wait or
+    --unpause, the command fails instead.
 
     \b
     Example:

@@ -9,7 +9,6 @@ import click
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
-    image_option,
     named_pipelines,
     output_file_option,
     with_project,
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @airflow_k8s.command("validate")
 @with_project
-@image_option
+@click.option("-i", "--image", help="Check with this image instead of run_config.image.")
 @all_option("Check")
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 @click.option(

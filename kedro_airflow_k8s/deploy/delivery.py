@@ -161,10 +161,12 @@ class _Arrival:
         return error
 
     def _reason(self, asked: bool) -> str:
+        waiting = f"Waiting until Airflow has read {self._dag.file_name}"
+        if asked:
+            return waiting
         seconds = self._client.look_seconds
         every = "every five minutes by default" if seconds is None else f"every {seconds} s"
-        why = "it was asked to do so now" if asked else f"it looks for new files {every}"
-        return f"Waiting for Airflow to parse {self._dag.file_name}: {why}"
+        return f"{waiting}: it looks for new files {every}"
 
 
 def _fingerprint(dag: Dag | None) -> str | None:

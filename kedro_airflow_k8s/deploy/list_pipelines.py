@@ -67,8 +67,18 @@ def as_json(dags: list[ListedDag]) -> str:
     return json.dumps([asdict(dag) for dag in dags])
 
 
-def show(dags: list[ListedDag], console: Console) -> None:
-    """Write the list as a table; where there is no terminal, no cell is cut."""
+def show(dags: list[ListedDag], console: Console, dag_id: str | None = None) -> None:
+    """Write the list as a table; where there is no terminal, no cell is cut.
+
+    Args:
+        dags: The DAGs.
+        console: Where to write.
+        dag_id: The id of the only DAG that was looked for; None for all.
+    """
+    if not dags:
+        what = "DAGs" if dag_id is None else f"DAG {dag_id}"
+        console.print(f"No {what} of this plugin in Airflow.", markup=False, soft_wrap=True)
+        return
     titles = ("Experiment", "DAG", "Schedule", "Paused", "Last run", "State", "Commit")
     table = plain_table(*titles)
     table.add_column("Plugin", no_wrap=True)

@@ -80,7 +80,7 @@ def schedule(
     paused = before is None or before.paused
     unpause = before is None if options.unpause is None else options.unpause
     if passed and (unpause or not paused):
-        progress.say(f"Airflow starts one run at once, for {shown(passed)}, which has passed.")
+        progress.say(f"Airflow starts a run now, for {shown(passed)}, which has passed.")
     if options.minutes or (unpause and paused):
         deliver(client, dag, output, progress, options.minutes or PARSE_MINUTES)
         progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")

@@ -98,7 +98,7 @@ def kept_schedule(
             f"DAG {dag_id} has a schedule in Airflow that an upload cannot keep: {found.schedule}."
             " Give --no-schedule to remove it, or a name of your own with --dag-name."
         )
-    waits = " and its waits for other DAGs" if run.external_dependencies else ""
+    waits = " and its sensors for other DAGs" if run.external_dependencies else ""
     progress.say(
         f"DAG {dag_id} keeps its schedule in Airflow ({found.schedule}){waits}; --no-schedule"
         f" removes {'both' if waits else 'it'}."

@@ -71,11 +71,13 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
     yield f"kedro airflow-k8s validate{env}, to find problems before they reach the cluster."
     yield f"kedro airflow-k8s sandbox run{env}, to run the pipeline on this machine."
     if settings := list(_settings(plan, request)):
-        yield f"For a cluster, edit {plan.shown(plan.config)}: {'; '.join(settings)}."
+        lines = "".join(f"\n       - {line}" for line in settings)
+        yield f"For a cluster, edit {plan.shown(plan.config)}:{lines}"
     if request.adds_files and not list(layout.path.glob("wheels/kedro_airflow_k8s-*.whl")):
         yield (
             f"If your package index does not have {plugin_line()}, add its wheel: `pip wheel"
-            " --no-deps -w wheels FOLDER` with the FOLDER of its clone, then `git add -f wheels`."
+            " --no-deps -w wheels FOLDER`, where FOLDER is the clone of the plugin, then"
+            " `git add -f wheels`."
         )
     if request.ci:
         yield "Commit and push. The comments at the top of the CI files list what to set there."
@@ -99,12 +101,15 @@ def _settings(plan: InitPlan, request: InitRequest) -> Iterator[str]:
     """Yield the settings that only the user knows."""
     facts = plan.facts
     if facts.airflow.is_sandbox:
-        yield "host and output are those of the sandbox"
+        yield "Replace host and output, which are those of the sandbox."
     elif missing := [key for key in ("host", "output") if not getattr(facts.airflow, key)]:
-        yield f"set {' and '.join(missing)}"
+        yield f"Set {' and '.join(missing)}."
     if not plan.keeps_config and request.airflow_auth == "aws":
-        yield "set airflow_auth.environment"
+        yield "Set airflow_auth.environment."
     if facts.image.is_example:
-        yield f"run_config.image is only an example, {facts.image.name}:{facts.image.tag}"
+        yield f"Set run_config.image. {facts.image.name}:{facts.image.tag} is only an example."
     if not plan.keeps_config:
-        yield f"the namespace {facts.namespace} (run_config.namespace) must exist"
+        yield (
+            f"Make sure that the namespace {facts.namespace} exists, or set run_config.namespace to"
+            " another."
+        )

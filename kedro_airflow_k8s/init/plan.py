@@ -142,12 +142,15 @@ def _check_replaced(
     taken = [relative(path, project_path) for path in replaced if path.name not in ours]
     if taken and not request.force:
         more = ""
+        # An address is often all that changes.
+        only_config = taken == [relative(config, project_path)] and request.configures
+        edit = ", or edit `host` and `output` in it" if only_config else ""
         if request.adds_files and (others or config in replaced):
             more = " To keep it and only add files, omit AIRFLOW_URL, --output and --airflow-auth."
         raise ScaffoldError(
-            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. To replace it,"
-            " add --force. To only print what init would write, add --dry-run --force."
-            f"{more} Nothing was written."
+            f"{' and '.join(taken)} already exist{'s' if len(taken) == 1 else ''}. To replace"
+            f" {'it' if len(taken) == 1 else 'them'}, add --force{edit}. To only print what init"
+            f" would write, add --dry-run --force.{more} Nothing was written."
         )
 
 
@@ -197,12 +200,12 @@ def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]
             yield NewFile(kept, "", "keeps this folder, which logging writes to, in the image")
     required = layout.path / requirements.NAME
     present, extras = read_text(required), needed_extras(facts)
-    why = f"adds {requirements.PLUGIN} to the image"
+    why = f"adds {requirements.PLUGIN}, which the pods need"
     if present is None:
         packages = project_packages(layout.path)
         text = requirements.new_requirements(packages, extras)
         why += (
-            f", with the packages of {packages.source}"
+            f", and the packages of {packages.source}"
             if packages.source
             else "; add the packages that the project needs"
         )

@@ -316,7 +316,7 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
 def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
     cron = overrides.cron or run.cron_expression
     if overrides.cron is not None and (reason := cron_reason(overrides.cron)):
-        raise PlanError(f"The schedule {overrides.cron!r} is invalid. It {reason}.")
+        raise PlanError(f"--cron-expression {overrides.cron!r} is invalid. It {reason}.")
     cron = None if overrides.once else cron
     return Schedule(
         cron=cron,

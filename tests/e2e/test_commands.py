@@ -209,7 +209,7 @@ def test_schedule_waits_until_airflow_has_it_and_the_list_shows_it(
     client = server.client()
     assert f"Airflow has it: {client.dag_url('nightly')}" in text
     # It was new, so it is unpaused, and Airflow starts the run of last night.
-    assert "Airflow starts one run at once, for " in text
+    assert "Airflow starts a run now, for " in text
     next_run = text.splitlines()[-1]
     assert re.fullmatch(r"Next run: .* 03:00 UTC, then .* 03:00 UTC and .* 03:00 UTC", next_run)
     listed = json.loads(last_line(kedro(server, "list-pipelines", "--format", "json")))

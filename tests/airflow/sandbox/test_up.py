@@ -82,7 +82,7 @@ def test_up_says_where_airflow_is_and_how_to_log_in(started: Started) -> None:
     sandbox = started.sandbox
 
     for said in started.said:
-        assert f"Airflow {sandbox.state.version}: {sandbox.host}\n" in said
+        assert f"Web page: {sandbox.host}\n" in said
         assert f"DAG folder: {sandbox.output}\n" in said
         assert f"Log in as {sandbox.username} with the password {sandbox.password}\n" in said
     assert Rest(sandbox).get("dags", password="wrong").status_code in (401, 403)

@@ -86,7 +86,7 @@ def test_a_cron_expression_of_six_fields_is_refused_with_the_reason(
     project: ProjectFolder,
 ) -> None:
     result = project.kedro("airflow-k8s", "schedule", "-o", "out", "-c", "0 0 6 * * *")
-    refused(result, "this one has 6, and Airflow has no seconds")
+    refused(result, "--cron-expression '0 0 6 * * *' is invalid. It must have five fields", "not 6")
     assert not (project.path / "out").exists()
 
 

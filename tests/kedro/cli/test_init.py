@@ -76,7 +76,8 @@ def test_it_says_what_it_wrote_and_what_to_do_next(project: ProjectFolder) -> No
         assert f"Wrote {name}: " in text
     assert "1. kedro airflow-k8s validate, to find problems" in text
     assert "sandbox run" in text
-    assert "run_config.image is only an example" in text
+    assert f"For a cluster, edit {CONFIG}:\n       - Set run_config.image. " in text
+    assert "- Make sure that the namespace shop exists, or set run_config.namespace" in text
     assert "docker build -t registry.example.com/shop:1.0 ." in text
     assert config_of(project)["host"] == URL
     assert config_of(project)["output"] == "gs://bucket/dags"
@@ -93,13 +94,13 @@ def test_without_arguments_it_is_for_the_sandbox(project: ProjectFolder) -> None
     text = done(init(project))
     assert config_of(project)["host"] == "http://127.0.0.1:8080"
     assert config_of(project)["output"] == ".airflow-sandbox/dags"
-    assert "host and output are those of the sandbox" in text
+    assert "- Replace host and output, which are those of the sandbox." in text
 
 
 def test_what_was_not_said_is_left_open_and_told(project: ProjectFolder) -> None:
-    assert "set output" in done(init(project, URL))
+    assert "- Set output." in done(init(project, URL))
     assert "output" not in config_of(project)
-    assert "set host" in done(init(project, "--force", "--output", "gs://bucket/dags"))
+    assert "- Set host." in done(init(project, "--force", "--output", "gs://bucket/dags"))
     assert "host" not in config_of(project)
 
 
@@ -319,7 +320,7 @@ def test_an_environment_has_of_its_own_what_the_arguments_say(project: ProjectFo
         "run_config": {"image": "registry.example.com/shop:${commit_id|dirty}"},
     }
     # Base does not say it either.
-    assert "edit conf/staging/airflow-k8s.yaml: set output;" in text
+    assert "edit conf/staging/airflow-k8s.yaml:\n       - Set output.\n" in text
 
 
 def test_the_workflows_of_an_environment_keep_the_image_of_base(project: ProjectFolder) -> None:
@@ -390,7 +391,8 @@ def test_a_project_in_a_folder_of_a_repository_has_its_workflows_at_the_top(
 def test_a_second_time_it_refuses_and_names_the_way_out(project: ProjectFolder) -> None:
     done(init(project, URL))
     before = snapshot(project)
-    refused(init(project, URL), f"{CONFIG} already exists", "--force", "--dry-run")
+    edit = "To replace it, add --force, or edit `host` and `output` in it."
+    refused(init(project, URL), f"{CONFIG} already exists", edit, "--dry-run")
     assert snapshot(project) == before
 
 
@@ -429,7 +431,7 @@ def test_files_can_be_added_to_a_configuration_that_exists(project: ProjectFolde
     assert "WORKDIR /app\n" in (project.path / "Dockerfile").read_text()
     assert "!warehouse/01_raw" in (project.path / ".dockerignore").read_text()
     assert "eu.example.com:5000/team/app:3" not in text  # CI builds it
-    assert "run_config.image is only an example" not in text
+    assert "Set run_config.image" not in text
 
 
 def test_a_configuration_that_is_there_is_not_kept_when_something_else_is_said(

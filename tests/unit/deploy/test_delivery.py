@@ -28,7 +28,7 @@ def test_a_new_dag_is_uploaded_and_airflow_is_asked_to_read_it(tmp_path: Path) -
     assert airflow.asked_to_parse == [0]
     assert airflow.seconds == 3
     assert f"Uploaded DAG sales to {tmp_path / 'sales.py'}" in written.getvalue()
-    assert "Waiting for Airflow to parse sales.py: it was asked to do so now" in written.getvalue()
+    assert "Waiting until Airflow has read sales.py\n" in written.getvalue()
 
 
 def test_airflow_is_asked_again_while_its_copy_of_the_file_may_be_old(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_airflow_that_says_how_often_it_looks_is_believed(tmp_path: Path) -> 
 
     deliver(airflow, DAG, str(tmp_path), progress)
 
-    assert "parse sales.py: it looks for new files every 2 s\n" in written.getvalue()
+    assert "has read sales.py: it looks for new files every 2 s\n" in written.getvalue()
 
 
 def test_in_a_terminal_the_wait_is_one_line_that_moves(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_in_a_terminal_the_wait_is_one_line_that_moves(tmp_path: Path) -> None:
 
     deliver(airflow, DAG, str(tmp_path), progress)
 
-    assert "Waiting for Airflow" in written.getvalue()
+    assert "Waiting until Airflow has read" in written.getvalue()
     assert written.getvalue().count("Uploaded DAG") == 1
 
 

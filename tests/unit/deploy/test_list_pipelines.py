@@ -100,6 +100,19 @@ def test_no_dag_at_all_is_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dag_id", "text"),
+    [
+        (None, "No DAGs of this plugin in Airflow.\n"),
+        ("a", "No DAG a of this plugin in Airflow.\n"),
+    ],
+)
+def test_the_table_says_that_there_is_no_dag(dag_id: str | None, text: str) -> None:
+    file = io.StringIO()
+    show([], Console(file=file, width=20), dag_id)
+    assert file.getvalue() == text
+
+
+@pytest.mark.parametrize(
     ("version", "older"),
     [("0.6.5", True), (__version__, False), ("999.0.0", False), ("", False), ("main", False)],
 )

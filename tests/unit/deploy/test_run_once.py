@@ -456,8 +456,8 @@ WAITING = {"external_dependencies": [{"dag_id": "orders"}]}
             {"cron_expression": "@daily", **WAITING},
             "@daily",
             (
-                "DAG sales keeps its schedule in Airflow (0 0 * * *) and its waits for other DAGs;"
-                " --no-schedule removes both.\n"
+                "DAG sales keeps its schedule in Airflow (0 0 * * *) and its sensors for other"
+                " DAGs; --no-schedule removes both.\n"
             ),
         ),
     ],

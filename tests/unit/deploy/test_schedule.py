@@ -15,9 +15,7 @@ from tests.support.compiled_dags import compiled_dag
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
 DAG = compiled_dag("sales", schedule="0 6 * * *")
-AT_ONCE = re.compile(
-    r"^Airflow starts one run at once, for \S+ 06:00 UTC, which has passed\.$", re.M
-)
+AT_ONCE = re.compile(r"^Airflow starts a run now, for \S+ 06:00 UTC, which has passed\.$", re.M)
 PAUSED = "DAG sales is paused in Airflow: no run starts until you unpause it."
 NEXT = re.compile(r"Next run: \S+ 06:00 UTC, then \S+ 06:00 UTC and \S+ 06:00 UTC")
 

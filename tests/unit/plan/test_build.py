@@ -242,7 +242,7 @@ def test_a_schedule_on_the_command_line_takes_the_place_of_the_configured_one() 
 def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
     with pytest.raises(PlanError) as refused:
         planned(overrides=Overrides(cron="0 0 6 * * *"))
-    for part in ("'0 0 6 * * *' is invalid", "this one has 6", "no seconds"):
+    for part in ("--cron-expression '0 0 6 * * *' is invalid", "five fields", "not 6"):
         assert part in str(refused.value)
 
 
