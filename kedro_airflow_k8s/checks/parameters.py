@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
-from kedro_airflow_k8s.config.wording import Nearest
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.pod.names import parameter_name
 from kedro_airflow_k8s.project.parameters import parameter_names
 
@@ -118,12 +118,19 @@ def unknown_run_parameters(subject: Subject) -> Iterator[Finding]:
                 severity="warning",
                 where=f"--params {name}",
                 problem="No parameter of the environment"
-                f" {subject.pipeline.env!r} has that name.{nearest.hint(name)}",
-                consequence="Kedro adds it to the parameters, and nodes that read another name"
-                " take the project's own value: the run succeeds, but not with your value.",
+                f" {subject.pipeline.env!r} has that name."
+                f"{did_you_mean(_nested(name, names)) or nearest.hint(name)}",
+                consequence="No node reads a parameter of that name, so the run ignores your"
+                " value.",
                 fix="Correct the name. Ignore this if code of the project reads it.",
                 of_run=True,
             )
+
+
+def _nested(name: str, names: Iterable[str]) -> str | None:
+    """Return the only nested parameter whose last part is a name, or None."""
+    found = [known for known in names if known.endswith(f".{name}")]
+    return found[0] if len(found) == 1 else None
 
 
 def _from_airflow(subject: Subject) -> Iterator[str]:

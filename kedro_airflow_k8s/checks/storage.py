@@ -157,9 +157,9 @@ def not_kept(subject: Subject) -> Iterator[Finding]:
             where=f"{kind} {listed(names)}",
             problem=f"The pipeline makes {them}, and no node reads {them}. The catalog stores"
             f" {them} on the volume of the run (at {subject.run.volume.mount_path}).",
-            consequence=f"The run succeeds, and at its end deletes {them} with the volume.",
-            fix=f"Give {them} a path on object storage, or another place that stays, such as a"
-            " database or MLflow.",
+            consequence=f"{'The file is' if len(names) == 1 else 'The files are'} deleted with the"
+            " volume when the run ends.",
+            fix=f"Store {listed(names)} on object storage, in a database or in MLflow.",
             names=tuple(names),
         )
 

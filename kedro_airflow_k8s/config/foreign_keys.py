@@ -105,17 +105,18 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
 }
 """Our key in the same section, by the section's class and another name."""
 
-_FOR_ALL = "Set it in Airflow, for all DAGs"
+_FOR_ALL = "For all DAGs, set"
 _REASONS: Mapping[str, str] = {
-    "retries": f"{_FOR_ALL}: default_task_retries in [core]. Retries are safe here.",
-    "retry_delay": f"{_FOR_ALL}: default_task_retry_delay in [core].",
-    "max_active_runs": f"{_FOR_ALL}: max_active_runs_per_dag in [core].",
-    "max_active_tasks": f"{_FOR_ALL}: max_active_tasks_per_dag in [core].",
-    "concurrency": f"{_FOR_ALL}: max_active_tasks_per_dag in [core].",
-    "execution_timeout": f"{_FOR_ALL}: default_task_execution_timeout in [core].",
-    "owner": f"{_FOR_ALL}: default_owner in [operators].",
-    "queue": f"{_FOR_ALL}: default_queue in [operators].",
-    "is_paused_upon_creation": f"{_FOR_ALL}: dags_are_paused_at_creation in [core].",
+    "retries": f"{_FOR_ALL} default_task_retries in [core] of airflow.cfg. Tasks can be"
+    " repeated safely.",
+    "retry_delay": f"{_FOR_ALL} default_task_retry_delay in [core] of airflow.cfg.",
+    "max_active_runs": f"{_FOR_ALL} max_active_runs_per_dag in [core] of airflow.cfg.",
+    "max_active_tasks": f"{_FOR_ALL} max_active_tasks_per_dag in [core] of airflow.cfg.",
+    "concurrency": f"{_FOR_ALL} max_active_tasks_per_dag in [core] of airflow.cfg.",
+    "execution_timeout": f"{_FOR_ALL} default_task_execution_timeout in [core] of airflow.cfg.",
+    "owner": f"{_FOR_ALL} default_owner in [operators] of airflow.cfg.",
+    "queue": f"{_FOR_ALL} default_queue in [operators] of airflow.cfg.",
+    "is_paused_upon_creation": f"{_FOR_ALL} dags_are_paused_at_creation in [core] of airflow.cfg.",
     "catchup": "Runs whose time has passed are not caught up.",
     "tags": "The DAG's tags are the plugin's version, the commit and the experiment.",
     **dict.fromkeys(

@@ -83,6 +83,20 @@ def test_a_misspelt_name_of_a_run_parameter_is_reported_with_the_nearest() -> No
     assert "Did you mean 'model.depth'?" in found.problem
 
 
+@pytest.mark.parametrize(
+    ("project", "hint"),
+    [
+        ({"model": {"depth": 3}}, " Did you mean 'model.depth'?"),
+        ({"model": {"depth": 3}, "other": {"depth": 1}}, ""),
+    ],
+)
+def test_the_last_part_of_a_nested_parameter_is_reported_with_the_whole_name(
+    project: Any, hint: str
+) -> None:
+    (found,) = started_with("depth", project=project)
+    assert found.problem.endswith(f"has that name.{hint}")
+
+
 @pytest.mark.parametrize("name", ["model.depth", "model"])
 def test_run_parameters_of_the_project_are_fine(name: str) -> None:
     assert started_with(name) == []

@@ -114,7 +114,7 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
             {"secrets": [{"secret": "a", "name": "db"}]},
             "secrets[0].name: unknown key. Did you mean 'secret'?",
         ),
-        ({"retries": 3}, "Set it in Airflow, for all DAGs: default_task_retries in [core]."),
+        ({"retries": 3}, "For all DAGs, set default_task_retries in [core] of airflow.cfg."),
         ({"email_on_failure": True}, "The DAG sends no mail"),
         ({"affinity": {}}, "The pods cannot have it."),
     ],
