@@ -46,3 +46,12 @@ def found_config_files(conf_path: Path, envs: Iterable[str]) -> list[Path]:
                     f" ({' and '.join(CONFIG_FILES[1:])} are also read)."
                 )
     return found
+
+
+def shown_files(files: Iterable[Path], project_path: Path) -> str:
+    """Return the files as messages show them: relative to the project."""
+    shown = (
+        file.relative_to(project_path) if file.is_relative_to(project_path) else file
+        for file in files
+    )
+    return " with ".join(file.as_posix() for file in shown) or CONFIG_FILES[0]

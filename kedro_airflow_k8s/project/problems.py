@@ -52,24 +52,25 @@ def config_problem(error: Exception, keys: str = "keys such as run_config") -> s
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         where = str(error).partition(", unable to read")[0]
-        return f"{where}: {_tab(where, error.__cause__)}{error.__cause__}"
+        return _tab(where, error.__cause__) or f"{where}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
         return f"the file must be a mapping with {keys} ({said.splitlines()[0]})"
     return said or type(error).__name__
 
 
 def _tab(where: str, error: MarkedYAMLError) -> str:
-    """Return that a line has a tab, if that is the mistake; YAML does not name the character."""
+    """Return which line has a tab, if that is the mistake; YAML does not name the character."""
     mark = error.problem_mark
     if mark is None or "cannot start any token" not in str(error.problem):
         return ""
+    file = Path(where.partition(" file ")[2])
     try:
-        line = Path(where.partition(" file ")[2]).read_text("utf-8").splitlines()[mark.line]
+        line = file.read_text("utf-8").splitlines()[mark.line]
     except (OSError, UnicodeDecodeError, IndexError):
         return ""
     if not line[mark.column :].startswith("\t"):
         return ""
-    return f"line {mark.line + 1} has a tab. Indent it with spaces, which is all YAML allows. "
+    return f"{file.as_posix()}: line {mark.line + 1} is indented with a tab. Use spaces."
 
 
 def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> ConfigError:
@@ -91,6 +92,18 @@ def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> Con
         f"The project's {what}: {problem}",
         outside=broken is None and not _is_in_the_files(error, loader),
     )
+
+
+def unreadable_config(source: str, error: Exception, project_path: Path) -> ConfigError:
+    """Return why the plugin's own configuration cannot be read.
+
+    Args:
+        source: Its files, relative to the project.
+        error: What the loader raised.
+        project_path: The folder of the project.
+    """
+    problem = config_problem(error).replace(f"{project_path.as_posix()}/", "")
+    return ConfigError(f"{source} cannot be read: {problem.removeprefix(f'{source}: ')}")
 
 
 def _without_internals(error: Exception) -> str:

@@ -33,7 +33,12 @@ from kedro_airflow_k8s.errors import ConfigError, ProjectError
 from kedro_airflow_k8s.pod.atomic import TEMPORARY_FILES
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.catalog import Catalog
-from kedro_airflow_k8s.project.config_files import CONFIG_FILES, CONFIG_NAME, found_config_files
+from kedro_airflow_k8s.project.config_files import (
+    CONFIG_FILES,
+    CONFIG_NAME,
+    found_config_files,
+    shown_files,
+)
 from kedro_airflow_k8s.project.credentials import (
     credential_entries,
     credential_patterns,
@@ -49,6 +54,7 @@ from kedro_airflow_k8s.project.problems import (
     long_form_instead,
     not_imported,
     unreadable,
+    unreadable_config,
     without_kedros_own_warnings,
 )
 from kedro_airflow_k8s.project.runtime_params import stand_ins
@@ -106,10 +112,7 @@ class KedroProject:
         Raises:
             ConfigError: If a file cannot be read or has an invalid value.
         """
-        files = ", ".join(str(file.relative_to(self.conf_path)) for file in self._config_files())
-        source = files or f"{CONFIG_NAME}.yaml"
-        if self.env:
-            source += f" (environment {self.env!r})"
+        source = shown_files(self._config_files(), self.path)
         data = self._config_data(source)
         if image is not None:
             source += ", --image"
@@ -382,9 +385,8 @@ class KedroProject:
                     f" {unread[0]}. Make it return that file for the key {CONFIG_NAME!r}."
                 ) from error
             return None
-        except Exception as error:
-            # YAML, OmegaConf and each loader have their own errors.
-            raise ConfigError(f"{source} cannot be read: {config_problem(error)}") from error
+        except Exception as error:  # YAML, OmegaConf and each loader have their own errors.
+            raise unreadable_config(source, error, self.path) from error
 
     def _config_files(self) -> list[Path]:
         """Return the files that Kedro's loader will read.

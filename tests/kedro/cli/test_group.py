@@ -89,4 +89,7 @@ def test_json_in_a_file_has_nothing_of_kedros_log(project: ProjectFolder) -> Non
 
 def test_a_tab_in_the_configuration_is_called_a_tab(project: ProjectFolder) -> None:
     project.write("conf/base/airflow-k8s.yaml", "run_config:\n\timage: shop:1.0\n")
-    refused(project.compile(), "line 2 has a tab. Indent it with spaces")
+    refused(
+        project.compile(),
+        "conf/base/airflow-k8s.yaml cannot be read: line 2 is indented with a tab. Use spaces.",
+    )

@@ -163,7 +163,7 @@ def test_broken_yaml_is_an_error_with_its_file_and_place(
     project: ProjectFolder, text: str, cause: str
 ) -> None:
     project.config(text)
-    refused(project.compile(), "base/airflow-k8s.yaml", "environment 'local'", cause)
+    refused(project.compile(), "conf/base/airflow-k8s.yaml cannot be read: ", cause)
 
 
 def test_what_is_not_text_is_an_error_with_its_file(project: ProjectFolder) -> None:
