@@ -60,9 +60,10 @@ def run_once_command(
     Example:
         kedro airflow-k8s run-once --wait-for-completion 60 --params model.depth=5
     """  # noqa: D301 - \b is for click
+    from kedro_airflow_k8s.config.layers import with_raw_tracebacks
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.deploy.run import RunOptions
-    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once, with_raw_tracebacks
+    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
     from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
     from kedro_airflow_k8s.project.parameters import leaf_names
 

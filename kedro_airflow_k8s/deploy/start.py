@@ -9,14 +9,13 @@ from typing import Any
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
+from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.values import cron_reason
 from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.params import conf_of
 from kedro_airflow_k8s.deploy.run import Run, RunOptions, new_run_id
 from kedro_airflow_k8s.deploy.run_times import as_airflow_tells, zone
 from kedro_airflow_k8s.errors import RunError
-from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 from kedro_airflow_k8s.terminal.progress import Progress
 
 
@@ -65,14 +64,6 @@ def run_once(
         run.skip_waits()
 
     run.follow(start, options, paused)
-
-
-def with_raw_tracebacks(config: PluginConfig) -> PluginConfig:
-    """Return a configuration whose pods show failures with all frames."""
-    run = config.run_config
-    env_vars = {**run.env_vars, RAW_VARIABLE: "1"}
-    changed = run.model_copy(update={"env_vars": env_vars})
-    return config.model_copy(update={"run_config": changed})
 
 
 def kept_schedule(

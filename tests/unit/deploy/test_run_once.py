@@ -14,10 +14,11 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import TaskInstance
+from kedro_airflow_k8s.config.layers import with_raw_tracebacks
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id, task_state
-from kedro_airflow_k8s.deploy.start import kept_schedule, run_once, with_raw_tracebacks
+from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
 from kedro_airflow_k8s.errors import Conflict, NotAuthenticated, NotFound, RunError, Unreachable
 from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.compiled_dags import compiled_dag
