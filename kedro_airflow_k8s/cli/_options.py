@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
     from kedro_airflow_k8s.checks.findings import Message
-    from kedro_airflow_k8s.config.model import PluginConfig
     from kedro_airflow_k8s.project.reader import KedroProject
     from kedro_airflow_k8s.terminal.progress import Progress
 
@@ -156,33 +153,6 @@ def _chosen_pipeline(ctx: click.Context, pipeline: str | None) -> str:
     return pipeline or ctx.meta.get(_PIPELINE) or DEFAULT_PIPELINE
 
 
-def named_pipelines(
-    project: KedroProject, config: PluginConfig, pipeline: str, all_pipelines: bool
-) -> list[str]:
-    """Return the pipelines that a command with --all works on.
-
-    Raises:
-        click.UsageError: If --all and --pipeline were given.
-        ConfigError: If the configuration disables all pipelines.
-    """
-    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
-
-    if not all_pipelines:
-        return [pipeline]
-    if pipeline != DEFAULT_PIPELINE:
-        raise click.UsageError("Use --all or --pipeline, not both.")
-    registered = project.pipeline_names()
-    names = config.enabled(registered)
-    if registered and not names:
-        from kedro_airflow_k8s.errors import ConfigError
-
-        raise ConfigError(
-            "All pipelines are disabled. `pipelines` in airflow-k8s.yaml sets `enabled: false` for"
-            " each of them, so there is none for --all. Remove it from one, or use --pipeline."
-        )
-    return names
-
-
 def all_option(verb: str) -> Callable[[F], F]:
     """Return the option --all of a command.
 
@@ -267,40 +237,6 @@ def warn(message: str) -> None:
 def warn_of(message: Message) -> None:
     """Print a warning about findings."""
     warn(message.text)
-
-
-@contextmanager
-def counted_warnings(
-    project: KedroProject, pipeline: str, *, all_pipelines: bool = False
-) -> Iterator[Callable[[Message], None]]:
-    """Collect the warnings about a pipeline, and print how many there are and how to see them.
-
-    Those about the run are printed: nothing else shows them.
-    """
-    from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
-
-    found: list[Message] = []
-
-    def take(message: Message) -> None:
-        if message.of_run:
-            warn_of(message)
-        else:
-            found.append(message)
-
-    try:
-        yield take
-    finally:
-        if found:
-            command = "kedro airflow-k8s validate"
-            if project.env != project.default_env:
-                command += f" --env {shlex.quote(project.env)}"
-            if all_pipelines:
-                command += " --all"
-            elif pipeline != DEFAULT_PIPELINE:
-                command += f" --pipeline {shlex.quote(pipeline)}"
-            count = "1 warning" if len(found) == 1 else f"{len(found)} warnings"
-            shows = "shows it" if len(found) == 1 else "shows them"
-            click.secho(f"{count}: `{command}` {shows}.", fg="yellow", err=True)
 
 
 @click.group(name="Airflow-K8s")

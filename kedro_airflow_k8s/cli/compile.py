@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kedro_airflow_k8s.cli._dags import hint_at_init, named_pipelines
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
     checks_option,
     image_option,
-    named_pipelines,
     warn_of,
     with_project,
 )
@@ -82,7 +82,7 @@ def compile_command(
     folder = str(Path(target_path) if target_path else project.dags_path)
     config = project.config(image, output=folder)
     names = named_pipelines(project, config, pipeline, all_pipelines)
-    with little_garbage_collection():
+    with little_garbage_collection(), hint_at_init(project, config):
         dags = compile_pipelines(project, config, names, checks=checks, warn=warn_of)
     for dag in dags:
         path = upload_dag(dag.source, dag.file_name, folder, setting="--target-path")

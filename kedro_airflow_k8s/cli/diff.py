@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._group import INTERRUPTED
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
-    counted_warnings,
     image_option,
-    named_pipelines,
     output_option,
     with_airflow,
 )
@@ -77,15 +76,12 @@ def diff_command(
     Example:
         kedro airflow-k8s diff --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import compile_pipelines
     from kedro_airflow_k8s.deploy.diff import compare, show
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import read_dag
 
     config, destination = target.dag_config(image, output), target.output(output)
-    names = named_pipelines(project, config, pipeline, all_pipelines)
-    with counted_warnings(project, pipeline, all_pipelines=all_pipelines) as warn:
-        dags = compile_pipelines(project, config, names, checks=False, warn=warn)
+    dags = compiled(project, config, pipeline, all_pipelines=all_pipelines, checks=False)
     # All are read before any is shown: half an answer would look like a whole one.
     diffs = [compare(dag, read_dag(dag.file_name, destination)) for dag in dags]
     for found in diffs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
@@ -17,7 +18,7 @@ from kedro_airflow_k8s.cli._options import (
     progress,
     with_airflow,
 )
-from kedro_airflow_k8s.cli._runs import compiled, run_options
+from kedro_airflow_k8s.cli._runs import run_options
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -60,7 +61,6 @@ def run_once_command(
     Example:
         kedro airflow-k8s run-once --wait-for-completion 60 --params model.depth=5
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.config.layers import with_raw_tracebacks
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.deploy.run import RunOptions
     from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
@@ -70,7 +70,7 @@ def run_once_command(
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output).of(pipeline)
     if options["raw"]:
-        config = with_raw_tracebacks(config)
+        config = config.with_raw_tracebacks()
     shown = progress()
     names = tuple(leaf_names(params))
     overrides = Overrides(dag_name=options["dag_name"], once=True, params=names)
@@ -78,7 +78,7 @@ def run_once_command(
         dag_id = plan_dag_id(project.read_pipeline(pipeline), config.run_config, overrides)
         kept = kept_schedule(target.client, dag_id, config.run_config, shown)
         overrides = replace(overrides, cron=kept, once=kept is None)
-    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
+    (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     run = RunOptions(
         conf=conf_of(params, dag.trigger_params),
         logical_date=options["logical_date"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._group import INTERRUPTED
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
@@ -15,7 +16,6 @@ from kedro_airflow_k8s.cli._options import (
     params_option,
     with_project,
 )
-from kedro_airflow_k8s.cli._runs import compiled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +88,7 @@ def sandbox_run(
     params = parse_params(options["params"])
     config = project.config(default_image=LOCAL_IMAGE).of(pipeline)
     overrides = Overrides(params=tuple(leaf_names(params)))
-    dag = compiled(project, config, pipeline, overrides, checks=options["checks"])
+    (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     spec = SandboxSpec.of(project, airflow_python, secrets, pipeline=pipeline)
     run = SandboxOptions(
         conf=conf_of(params, dag.trigger_params), keep=options["keep"], raw=options["raw"]

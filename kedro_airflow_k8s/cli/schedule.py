@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
     checks_option,
-    counted_warnings,
     dag_name_option,
     image_option,
     interruptible,
     minutes_above_zero,
-    named_pipelines,
     output_option,
     progress,
     with_airflow,
@@ -63,7 +62,7 @@ def schedule_command(
     Example:
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import CompiledDag, compile_pipelines
+    from kedro_airflow_k8s.compile import CompiledDag
     from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
     from kedro_airflow_k8s.deploy.several import deploy_all
     from kedro_airflow_k8s.plan.build import Overrides
@@ -75,12 +74,9 @@ def schedule_command(
             " own: set run_name and cron_expression below `pipelines` in airflow-k8s.yaml."
         )
     config, destination = target.dag_config(options["image"], output), target.output(output)
-    names = named_pipelines(project, config, pipeline, every)
     overrides = Overrides(dag_name=options["dag_name"], cron=options["cron_expression"])
-    with counted_warnings(project, pipeline, all_pipelines=every) as warn:
-        dags = compile_pipelines(
-            project, config, names, overrides=overrides, checks=options["checks"], warn=warn
-        )
+    checks = options["checks"]
+    dags = compiled(project, config, pipeline, overrides, all_pipelines=every, checks=checks)
     how = ScheduleOptions(minutes=options["minutes"], unpause=options["unpause"])
     connect = (lambda: target.client) if how.needs_airflow or target.has_host else None
     target.refresh_image(output)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
     checks_option,
-    counted_warnings,
     image_option,
-    named_pipelines,
     output_option,
     with_airflow,
 )
@@ -42,16 +41,14 @@ def upload_pipeline_command(
     Example:
         kedro airflow-k8s upload-pipeline --output gs://bucket/dags
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.compile import CompiledDag, compile_pipelines
+    from kedro_airflow_k8s.compile import CompiledDag
     from kedro_airflow_k8s.deploy.several import deploy_all
     from kedro_airflow_k8s.terminal.progress import standard_console
     from kedro_airflow_k8s.upload import upload_dag
 
     config, destination = target.dag_config(image, output), target.output(output)
     every = options["all_pipelines"]
-    names = named_pipelines(project, config, pipeline, every)
-    with counted_warnings(project, pipeline, all_pipelines=every) as warn:
-        dags = compile_pipelines(project, config, names, checks=options["checks"], warn=warn)
+    dags = compiled(project, config, pipeline, all_pipelines=every, checks=options["checks"])
     target.refresh_image(output)
 
     def upload(dag: CompiledDag) -> str:

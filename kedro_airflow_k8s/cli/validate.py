@@ -6,10 +6,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dags import named_pipelines
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     all_option,
-    named_pipelines,
     output_file_option,
     with_project,
 )

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
-
-if TYPE_CHECKING:
-    from kedro_airflow_k8s.config.model import PluginConfig
+from typing import Any
 
 
 def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) -> Any:
@@ -56,11 +51,3 @@ def with_image(data: Any, image: str, *, replace: bool = True) -> Any:
             for name, own in pipelines.items()
         }
     return found
-
-
-def with_raw_tracebacks(config: PluginConfig) -> PluginConfig:
-    """Return a configuration whose pods show failures with all frames."""
-    run = config.run_config
-    env_vars = {**run.env_vars, RAW_VARIABLE: "1"}
-    changed = run.model_copy(update={"env_vars": env_vars})
-    return config.model_copy(update={"run_config": changed})

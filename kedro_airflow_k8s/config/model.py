@@ -27,6 +27,7 @@ from kedro_airflow_k8s.config.mlflow import MlflowConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, VolumeConfig
 from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.tasks import Grouping, IntermediateData
+from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 
 RESOURCES_DEFAULT = "__default__"
 
@@ -346,7 +347,19 @@ class PluginConfig(Section):
             pipeline: Its registered name.
         """
         own = self.pipelines.get(pipeline)
-        return self if own is None else self.model_copy(update={"run_config": own, "pipelines": {}})
+        if own is None:
+            return self
+        # As a RunConfig it equals that of another pipeline with the same settings.
+        settings = {name: getattr(own, name) for name in RunConfig.model_fields}
+        run = RunConfig.model_construct(own.model_fields_set - {"enabled"}, **settings)
+        return self.model_copy(update={"run_config": run, "pipelines": {}})
+
+    def with_raw_tracebacks(self) -> Self:
+        """Return a configuration whose pods show failures with all frames."""
+        run = self.run_config
+        env_vars = {**run.env_vars, RAW_VARIABLE: "1"}
+        changed = run.model_copy(update={"env_vars": env_vars})
+        return self.model_copy(update={"run_config": changed})
 
     def enabled(self, pipelines: Iterable[str]) -> list[str]:
         """Return the pipelines that commands with --all take.

@@ -146,8 +146,7 @@ def _named(keys: Keys) -> Keys:
 
 def _of_section(section: Section, above: Keys, found: Mapping[Keys, Written]) -> Iterator[Setting]:
     for name in type(section).model_fields:
-        if name != "enabled" or above != ("run_config",):
-            yield from _of_value(getattr(section, name), (*above, name), found)
+        yield from _of_value(getattr(section, name), (*above, name), found)
 
 
 def _of_value(value: Any, keys: Keys, found: Mapping[Keys, Written]) -> Iterator[Setting]:

@@ -538,16 +538,30 @@ def test_compile_needs_no_hooks_no_credentials_and_no_network(
     assert "only_on_the_cluster" not in project.dag()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sandbox", "run"],
+        ["compile", "--image", "shop:1"],
+        ["compile", "--all", "--image", "shop:1"],
+        ["upload-pipeline", "--image", "shop:1", "--output", "out"],
+        ["upload-pipeline", "--all", "--image", "shop:1", "--output", "out"],
+        ["schedule", "--cron-expression", "@daily", "--image", "shop:1", "--output", "out"],
+        ["run-once", "--no-schedule", "--image", "shop:1", "--output", "out"],
+        ["diff", "--image", "shop:1", "--output", "out"],
+    ],
+    ids=lambda words: " ".join(words).partition(" --image")[0],
+)
 def test_errors_of_a_project_without_the_file_end_with_how_to_create_it(
-    project: ProjectFolder,
+    project: ProjectFolder, command: list[str]
 ) -> None:
     (project.path / "conf/base/airflow-k8s.yaml").unlink()
     project.write("src/shop/pipelines/sales/__init__.py", TAGGED)
 
-    ran = project.kedro("airflow-k8s", "sandbox", "run")
+    ran = project.kedro("airflow-k8s", *command)
 
-    assert ran.exit_code == 1
-    small, large, hint = ran.output.removeprefix("Error: ").strip().split("\n\n")
+    assert ran.exit_code == (2 if command[0] == "diff" else 1)
+    small, large, hint = ran.stderr.removeprefix("Error: ").strip().split("\n\n")
     assert small.startswith("[unknown-resources] tag 'resources.small' ")
     assert large.startswith("[unknown-resources] tag 'resources.large' ")
     assert hint == (

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.settings import check_settings
+from kedro_airflow_k8s.config.model import RunConfig
 from tests.support.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
@@ -82,6 +85,22 @@ def test_a_pipeline_that_does_not_exist_is_a_finding(project: ProjectFolder) -> 
     result = project.kedro("airflow-k8s", "validate")
     assert "[unknown-pipeline] pipelines.sale" in result.stdout
     assert "Did you mean 'sales'?" in result.stdout
+
+
+def test_pipelines_with_the_same_settings_are_checked_together(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = "  sales: {enabled: true}\n  stock: {startup_time: 600, cron_expression: '@daily'}\n"
+    project.config(f"{CONFIG.partition('pipelines:')[0]}pipelines:\n{settings}")
+    checked: list[RunConfig] = []
+
+    def counted(run: RunConfig) -> list[Finding]:
+        checked.append(run)
+        return check_settings(run)
+
+    monkeypatch.setattr("kedro_airflow_k8s.checks.validate.check_settings", counted)
+    project.kedro("airflow-k8s", "validate", "--all")
+    assert len(checked) == 1
 
 
 def test_upload_of_all_writes_each_and_shows_a_table(

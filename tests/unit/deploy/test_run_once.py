@@ -14,7 +14,6 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import TaskInstance
-from kedro_airflow_k8s.config.layers import with_raw_tracebacks
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.deploy.run import RunOptions, new_run_id, task_state
@@ -180,7 +179,7 @@ def test_a_traceback_that_counts_frames_comes_with_how_to_see_them(
 
 def test_the_pods_of_a_raw_run_show_all_frames() -> None:
     given = load_config({"run_config": {"env_vars": {"A": "b"}}}, "x.yaml")
-    raw = with_raw_tracebacks(given)
+    raw = given.with_raw_tracebacks()
     assert raw.run_config.env_vars == {"A": "b", "KEDRO_AIRFLOW_K8S_RAW": "1"}
     assert given.run_config.env_vars == {"A": "b"}
 
