@@ -17,10 +17,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
+from kedro_airflow_k8s.config.dag import DagConfig
 from kedro_airflow_k8s.config.errors import problems_error
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
@@ -71,7 +73,7 @@ class TriggerParam(Section):
     )
 
 
-class RunConfig(Section):
+class RunConfig(DagConfig):
     """Settings of the pipeline's runs."""
 
     also_named: ClassVar[Mapping[str, str]] = {"startup_timeout": "startup_time"}
@@ -109,23 +111,6 @@ class RunConfig(Section):
     mlflow: MlflowConfig = Field(
         default=MlflowConfig(),
         description="MLflow run of each DAG run, to which all pods log.",
-    )
-    cron_expression: values.Cron | None = Field(
-        default=None,
-        description="Schedule of the pipeline: a cron expression of five fields or a preset of "
-        "Airflow such as @daily. Default: no schedule; runs are started by hand.",
-    )
-    start_date: values.Day | None = Field(
-        default=None,
-        description="First day of the schedule, as YYYYMMDD or YYYY-MM-DD.",
-    )
-    timezone: values.TimeZone = Field(
-        default=values.UTC,
-        description="Time zone of the schedule and the first day: an IANA name such as "
-        "Europe/Paris.",
-    )
-    description: values.Text | None = Field(
-        default=None, description="Description of the DAG on Airflow's page."
     )
     image_pull_secrets: values.Names = Field(
         default=(),
@@ -234,6 +219,12 @@ class PipelineConfig(RunConfig):
         default=True,
         description="Whether commands with --all take the pipeline.",
     )
+
+    @classmethod
+    def own_fields(cls) -> dict[str, FieldInfo]:
+        """Return the fields without those of `run_config`."""
+        fields = super().own_fields().items()
+        return {name: field for name, field in fields if name not in RunConfig.model_fields}
 
 
 class AirflowAuth(Section):

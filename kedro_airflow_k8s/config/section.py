@@ -25,12 +25,8 @@ class Section(BaseModel):
 
     @classmethod
     def own_fields(cls) -> dict[str, FieldInfo]:
-        """Return the fields without those of another section that this one extends."""
-        return {
-            name: cls.model_fields[name]
-            for name in cls.model_fields
-            if name in vars(cls)["__annotations__"]
-        }
+        """Return the fields, without those that are documented elsewhere in the file."""
+        return dict(cls.model_fields)
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from kedro_airflow_k8s.config import durations
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config.cron import unfollowed
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
@@ -318,6 +319,8 @@ Day = Annotated[
         }
     ),
 ]
+Duration = durations.Duration
+Delay = durations.Delay
 DnsLabel = Annotated[str, _unless(k8s.dns_label_reason), _pattern(k8s.LABEL_PATTERN)]
 DnsName = Annotated[str, _unless(k8s.dns_subdomain_reason), _pattern(k8s.SUBDOMAIN_PATTERN)]
 SecretKey = Annotated[str, _unless(k8s.secret_key_reason), _pattern(r"[-._a-zA-Z0-9]+")]
@@ -380,4 +383,4 @@ Names = Annotated[
         }
     ),
 ]
-LONGEST_MINUTES = timedelta(days=36_500) // timedelta(minutes=1)
+LONGEST_MINUTES = timedelta(days=durations.LONGEST_DAYS) // timedelta(minutes=1)

@@ -35,6 +35,15 @@ class Call:
     positional: tuple[Any, ...] = ()
 
 
+def timedelta_call(seconds: int) -> Call:
+    """Return a time as a call of `timedelta`, in the units in which people say it."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = {"days": days, "hours": hours, "minutes": minutes, "seconds": rest}
+    return Call("timedelta", {unit: n for unit, n in units.items() if n} or {"seconds": 0})
+
+
 def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     """Return the source of a value, on as few lines as possible.
 
