@@ -49,6 +49,9 @@ class CompiledDag:
         timezone: The IANA name of the time zone of the schedule.
         start_date: The first day of the schedule, from midnight in that time zone.
         trigger_params: The Kedro parameters, with dots where nested, that its trigger form shows.
+        end_date: The last day of the schedule; None if it has no end.
+        catchup: Whether Airflow starts a run for each interval that has passed without one.
+        paused: Whether the DAG is paused when it is new; None for Airflow's default.
     """
 
     dag_id: str
@@ -60,6 +63,9 @@ class CompiledDag:
     timezone: str
     start_date: date
     trigger_params: tuple[str, ...]
+    end_date: date | None = None
+    catchup: bool = False
+    paused: bool | None = None
 
     @property
     def file_name(self) -> str:
@@ -127,4 +133,7 @@ def _compiled(plan: Plan) -> CompiledDag:
         timezone=plan.schedule.timezone,
         start_date=plan.schedule.start_date,
         trigger_params=tuple(field.name for field in plan.form),
+        end_date=plan.schedule.end_date,
+        catchup=plan.schedule.catchup,
+        paused=plan.settings.paused,
     )

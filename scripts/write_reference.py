@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config import checks as config_checks
+from kedro_airflow_k8s.config import dag as config_dag
 from kedro_airflow_k8s.config import mlflow as config_mlflow
 from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
@@ -95,6 +96,12 @@ KINDS = {
     "Cron": "a cron expression of five fields (minute, hour, day of month, month, day of week), or"
     f" a preset: {', '.join(f'`{preset}`' for preset in config_values.CRON_PRESETS)}",
     "Day": "a date, as `20210721` or `2021-07-21`",
+    "Duration": "a whole number of seconds, or text such as `90s`, `5m`, `2h`, `3d` or `1h30m`",
+    "Delay": "0, a whole number of seconds, or text such as `90s`, `5m`, `2h` or `1h30m`",
+    "Tag": "a string of at most 100 characters",
+    "Link": "an address with `https://`, `http://` or `mailto:` in front",
+    "Permissions": "a list of `can_read`, `can_edit`, `can_delete`, `can_create` and `menu_access`,"
+    " or such lists below the keys `DAGs` and `DAG Runs`",
     "DnsLabel": "lower case letters, digits and `-`, at most 63 characters",
     "DnsName": "lower case letters, digits, `-` and `.`, at most 253 characters",
     "SecretKey": "letters, digits, `-`, `_` and `.`",
@@ -134,7 +141,11 @@ NOTES = {
     " `env_vars` and from `volume.mount_path`.",
     "run_config.resources": "The name of an entry is part of a tag: letters, digits, `-`, `_` and"
     " `.`. [How nodes choose](dag.md#tags-of-nodes).",
-    "run_config.timezone": "It applies to `start_date` and `cron_expression`.",
+    "run_config.timezone": "It applies to `start_date`, `end_date` and `cron_expression`.",
+    "run_config.catchup": "[When it runs](dag.md#when-it-runs).",
+    "run_config.dagrun_timeout": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
+    "run_config.fail_fast": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
+    "run_config.max_active_runs": "With `cron_expression: @continuous` it is 1.",
     "airflow_auth": "The section can be replaced by one of the words of `type`."
     " [Airflow's API](airflow-api.md) describes them.",
     "run_config.trigger_params[].name": "`kedro_params` is not allowed: runs use this name for"
@@ -370,6 +381,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 def _kinds() -> dict[str, str]:
     homes = {
         **vars(config_checks),
+        **vars(config_dag),
         **vars(config_mlflow),
         **vars(config_tasks),
         **vars(config_values),

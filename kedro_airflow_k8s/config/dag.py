@@ -1,9 +1,93 @@
-"""Settings of the DAG: its schedule, and how Airflow shows it."""
+"""Settings of the DAG: its schedule, its limits, and how Airflow shows it."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from kedro_airflow_k8s.config import values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
+from typing_extensions import Self
+
+from kedro_airflow_k8s.config import own_names, values
+from kedro_airflow_k8s.config.errors import choice, problems_error
 from kedro_airflow_k8s.config.section import Section
+
+LONGEST_TAG = 100
+"""What Airflow's table of tags holds."""
+
+_OWN_TAGS = (
+    own_names.TAG_VERSION,
+    own_names.TAG_COMMIT,
+    own_names.TAG_EXPERIMENT,
+    own_names.TAG_FINGERPRINT,
+)
+Permission = Literal["can_read", "can_edit", "can_delete", "can_create", "menu_access"]
+
+
+def _tag(text: str) -> str:
+    if len(text) > LONGEST_TAG:
+        reason = f"must have at most {LONGEST_TAG} characters"
+        raise ValueError(reason)
+    if text.partition(":")[0] in _OWN_TAGS:
+        reason = f"must not begin with {text.partition(':')[0]}: the plugin sets this tag itself"
+        raise ValueError(reason)
+    return text
+
+
+def _link(text: str) -> str:
+    """Check a link as Airflow does, which refuses the DAG otherwise."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        url = urlsplit("")
+    mail = url.scheme == "mailto" and url.path
+    if not mail and not (url.scheme in ("http", "https") and url.netloc):
+        raise ValueError("must be a link that begins with https://, http:// or mailto:")
+    return text
+
+
+def _of_dags(value: Any) -> Any:
+    """Return permissions by resource: a list of permissions is about the DAG itself."""
+    return {"DAGs": value} if isinstance(value, list | tuple) else value
+
+
+_PERMISSIONS = {
+    "type": "array",
+    "items": {"enum": ["can_read", "can_edit", "can_delete", "can_create", "menu_access"]},
+}
+Tag = Annotated[
+    values.Text,
+    AfterValidator(_tag),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TAG}),
+]
+Link = Annotated[
+    str,
+    AfterValidator(_link),
+    WithJsonSchema({"type": "string", "pattern": "^(https?://[^/]|mailto:.)"}),
+]
+Permissions = Annotated[
+    dict[Literal["DAGs", "DAG Runs"], tuple[Permission, ...]],
+    BeforeValidator(_of_dags),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _PERMISSIONS,
+                {
+                    "type": "object",
+                    "properties": {"DAGs": _PERMISSIONS, "DAG Runs": _PERMISSIONS},
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 
 
 class DagConfig(Section):
@@ -18,11 +102,101 @@ class DagConfig(Section):
         default=None,
         description="First day of the schedule, as YYYYMMDD or YYYY-MM-DD.",
     )
+    end_date: values.Day | None = Field(
+        default=None,
+        description="Last day of the schedule, as YYYYMMDD or YYYY-MM-DD. Default: no end.",
+    )
     timezone: values.TimeZone = Field(
         default=values.UTC,
-        description="Time zone of the schedule and the first day: an IANA name such as "
+        description="Time zone of the schedule, the first and the last day: an IANA name such as "
         "Europe/Paris.",
+    )
+    catchup: StrictBool = Field(
+        default=False,
+        description="Start a run for each interval of the schedule since `start_date` that has "
+        "had none, such as those before the first deploy. Needs `start_date`.",
+    )
+    max_active_runs: StrictInt | None = Field(
+        default=None,
+        gt=0,
+        description="How many runs may be active at once; others wait. "
+        "Default: max_active_runs_per_dag in airflow.cfg.",
+    )
+    max_active_tasks: StrictInt | None = Field(
+        default=None,
+        gt=0,
+        description="How many tasks may be active at once: of a run on Airflow 3, of all runs on "
+        "Airflow 2.11. Default: max_active_tasks_per_dag in airflow.cfg.",
+    )
+    dagrun_timeout: values.Duration | None = Field(
+        default=None,
+        description="Longest time of a run: seconds, or text such as 90m or 6h. A run that takes "
+        "longer fails, and its unfinished tasks are skipped. Default: no limit.",
+    )
+    fail_fast: StrictBool = Field(
+        default=False,
+        description="Stop the other tasks of a run when one has failed, except those that "
+        "clean up. Default: tasks that do not depend on it go on.",
+    )
+    display_name: values.Text | None = Field(
+        default=None,
+        description="Name of the DAG on Airflow's pages. Default: the DAG id.",
     )
     description: values.Text | None = Field(
         default=None, description="Description of the DAG on Airflow's page."
     )
+    doc_md: values.Text | None = Field(
+        default=None,
+        description="Documentation of the DAG on Airflow's page, in Markdown. The plugin's own "
+        "lines follow it.",
+    )
+    tags: Annotated[tuple[Tag, ...], values.Distinct] = Field(
+        default=(),
+        json_schema_extra={"uniqueItems": True},
+        description="Tags of the DAG, beside those of the plugin.",
+    )
+    owner: values.Text | None = Field(
+        default=None,
+        description="Owner of the tasks on Airflow's pages; several with commas. "
+        "Default: default_owner in airflow.cfg.",
+    )
+    owner_links: dict[values.Text, Link] = Field(
+        default={},
+        description="Links of owners on Airflow's pages: owner to https:// or mailto: link.",
+    )
+    access_control: dict[values.Text, Permissions] = Field(
+        default={},
+        description="Permissions for this DAG, by role of Airflow's FAB auth manager: a list such "
+        "as [can_read, can_edit], or lists below `DAGs` and `DAG Runs`. The role must exist.",
+    )
+    paused: StrictBool | None = Field(
+        default=None,
+        description="Whether a new DAG is paused. `run-once` unpauses it; `schedule` does so "
+        "unless this is true. Default: dags_are_paused_at_creation in airflow.cfg.",
+    )
+
+    @model_validator(mode="after")
+    def _dag_is_possible(self) -> Self:
+        problems = dict(self._dag_problems())
+        if problems:
+            raise problems_error({(key,): reason for key, reason in problems.items()})
+        return self
+
+    def _dag_problems(self) -> Mapping[str, str]:
+        found = {}
+        if self.catchup and self.start_date is None:
+            found["catchup"] = "needs `start_date`, the first day for which there are runs"
+        if self.end_date and self.start_date and self.end_date < self.start_date:
+            found["end_date"] = f"must not be before `start_date`, {self.start_date}"
+        if self.cron_expression == "@continuous" and (self.max_active_runs or 1) > 1:
+            found["max_active_runs"] = (
+                "must be 1, or omitted: with `cron_expression: @continuous` Airflow lets runs"
+                " follow each other"
+            )
+        owners = [owner.strip() for owner in (self.owner or "").split(",")]
+        strangers = [owner for owner in self.owner_links if owner not in owners]
+        if self.owner and strangers:
+            found["owner_links"] = (
+                f"has {strangers[0]!r}, who is not in `owner`: {choice(owners, strangers[0])}"
+            )
+        return found

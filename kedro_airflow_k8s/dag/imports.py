@@ -41,9 +41,10 @@ def _source(module: str) -> str:
 
 
 def _compat(names: Collection[str]) -> str:
-    """Return the statements of `operators/compat.py` that import names."""
+    """Return the statements of `operators/compat.py` that define names."""
     source = _source("compat")
-    statements = [node for node in ast.parse(source).body if isinstance(node, ast.Try)]
+    body = ast.parse(source).body
+    statements = [node for node in body if isinstance(node, ast.Try | ast.Assign)]
     texts = [ast.get_source_segment(source, node) or "" for node in statements]
     return "\n".join(text for text in texts if names_in("", [text]) & {*names})
 

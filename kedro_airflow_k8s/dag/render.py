@@ -23,6 +23,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_FINGERPRINT,
 )
 from kedro_airflow_k8s.config.values import UTC
+from kedro_airflow_k8s.dag.arguments import arguments
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
@@ -91,7 +92,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         if volume
         else [],
         "delete_data": [*POD_COMMAND, "delete-intermediate-data"],
-        "start_date": _start_date(plan),
+        **arguments(plan.settings, plan.schedule),
         "params": {field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         "default_args": _default_args(plan),
         "sensors": [(python[sensor.task_id], _sensor_call(sensor)) for sensor in plan.sensors],
@@ -124,15 +125,6 @@ def _mlflow(plan: Plan) -> Call | None:
         keywords["auth"] = Expression(f"lambda: {call}")
     settings = dict(plan.mlflow.experiment)
     return Call("MlflowExperiment", keywords, (plan.mlflow.tracking_uri, settings))
-
-
-def _start_date(plan: Plan) -> Call:
-    """Return midnight of the first day in the DAG's time zone, which Airflow takes from it."""
-    first = plan.schedule.start_date
-    start = (first.year, first.month, first.day)
-    if plan.schedule.timezone == UTC:
-        return Call("datetime", {"tzinfo": Expression("timezone.utc")}, start)
-    return Call("pendulum.datetime", {"tz": plan.schedule.timezone}, start)
 
 
 @cache
@@ -196,6 +188,8 @@ def _default_args(plan: Plan) -> dict[str, Any]:
         "pod_template_dict": Expression("POD"),
         "callbacks": [Expression("PodAdvice")],
     }
+    if plan.settings.owner:
+        found["owner"] = plan.settings.owner
     if plan.storage.volume:
         mount = {"name": DATA_VOLUME, "mount_path": Expression("DATA")}
         found["volume_mounts"] = [Call("k8s.V1VolumeMount", mount)]
@@ -294,6 +288,8 @@ def _moved(plan: Plan) -> Iterator[str]:
         yield "EmptyOperator"
     if plan.sensors:
         yield "ExternalTaskSensor"
+    if plan.settings.fail_fast:
+        yield "FAIL_FAST"
 
 
 def _imports(plan: Plan) -> Iterator[str]:
@@ -309,10 +305,13 @@ def _imports(plan: Plan) -> Iterator[str]:
         plan.mlflow
         or plan.storage.deletes_data
         or any(sensor.execution_delta for sensor in plan.sensors)
+        or plan.settings.timeout
     ):
         yield "from datetime import timedelta"
     if plan.mlflow:
         yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
+    if plan.settings.fail_fast:
+        yield "import inspect"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
-from kedro_airflow_k8s.deploy.run_times import passed_run, run_times, shown
+from kedro_airflow_k8s.deploy.run_times import passed_run, run_times, shown, zone
 from kedro_airflow_k8s.errors import AirflowApiError, ConfigError, PlanError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag
@@ -78,9 +78,11 @@ def schedule(
             progress, f"Next run, unless the DAG is new or paused in Airflow: {_next_runs(dag)}"
         )
     paused = before is None or before.paused
-    unpause = before is None if options.unpause is None else options.unpause
+    # The configuration may say that a new DAG stays paused.
+    wanted = before is None and not dag.paused
+    unpause = wanted if options.unpause is None else options.unpause
     if passed and (unpause or not paused):
-        progress.say(f"Airflow starts a run now, for {shown(passed)}, which has passed.")
+        progress.say(_starts_now(dag, passed))
     if options.minutes or (unpause and paused):
         deliver(client, dag, output, progress, options.minutes or PARSE_MINUTES)
         progress.say(f"Airflow has it: {client.dag_url(dag.dag_id)}")
@@ -92,6 +94,15 @@ def schedule(
             progress, f"DAG {dag.dag_id} is paused in Airflow: no run starts until you unpause it."
         )
     return _said(progress, f"Next run: {_next_runs(dag)}")
+
+
+def _starts_now(dag: CompiledDag, passed: datetime) -> str:
+    if dag.catchup:
+        return (
+            f"Airflow catches up now: one run for each interval since {dag.start_date} that has"
+            f" had none, up to {shown(passed)}."
+        )
+    return f"Airflow starts a run now, for {shown(passed)}, which has passed."
 
 
 def _said(progress: Progress, text: str) -> str:
@@ -108,6 +119,8 @@ def _passed_run(client: AirflowClient, dag: CompiledDag) -> datetime | None:
         datetime.now(timezone.utc),
         intervals=client.version.major < 3,
     )
+    if found and dag.end_date and found.date() > dag.end_date:
+        return None
     last = client.last_scheduled_run(dag.dag_id) if found else None
     if last and last.logical_date and found and last.logical_date >= found:
         return None
@@ -130,5 +143,8 @@ def _upload(dag: CompiledDag, output: str) -> str:
 
 def _next_runs(dag: CompiledDag) -> str:
     now = datetime.now(timezone.utc)
+    if dag.end_date and now.astimezone(zone(dag.timezone)).date() > dag.end_date:
+        return f"none, the schedule has ended on {dag.end_date}"
     first, *others = run_times(dag.schedule, dag.timezone, dag.start_date, now)
-    return f"{first}, then {' and '.join(others)}" if others else first
+    times = f"{first}, then {' and '.join(others)}" if others else first
+    return f"{times}; the last day is {dag.end_date}" if dag.end_date else times

@@ -27,6 +27,7 @@ from kedro_airflow_k8s.config.own_names import (
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
+from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.mlflow import (
     MlflowRun,
@@ -81,12 +82,16 @@ class Schedule:
         cron: A cron expression, a preset, or None if each run is started by hand.
         timezone: The IANA name of the time zone of the schedule.
         start_date: The first day, from midnight in that time zone.
+        end_date: The last day, to its end; None if the schedule has no end.
+        catchup: Whether intervals that have passed without a run get one.
         max_active_runs: How many runs may be active at once; None for Airflow's own default.
     """
 
     cron: str | None
     timezone: str
     start_date: date
+    end_date: date | None
+    catchup: bool
     max_active_runs: int | None
 
 
@@ -169,7 +174,7 @@ class Plan:
 
     Attributes:
         dag_id: Its id.
-        description: Its description, from the configuration.
+        settings: Its other settings, from the configuration.
         schedule: Its schedule.
         tags: Its tags.
         form: The Kedro parameters in the trigger form on Airflow's page.
@@ -185,7 +190,7 @@ class Plan:
     """
 
     dag_id: str
-    description: str | None
+    settings: DagSettings
     schedule: Schedule
     tags: tuple[str, ...]
     form: tuple[FormField, ...]
@@ -263,12 +268,13 @@ def build_plan(
     )
     return Plan(
         dag_id=dag_id,
-        description=run.description,
+        settings=dag_settings(run),
         schedule=_schedule(run, overrides),
         tags=(
             names.tag(TAG_VERSION, __version__),
             names.tag(TAG_COMMIT, pipeline.commit),
             names.tag(TAG_EXPERIMENT, run.experiment_name or pipeline.package_name),
+            *run.tags,
         ),
         form=form_fields(run.trigger_params, pipeline.parameters),
         project=pipeline.package_name,
@@ -322,8 +328,11 @@ def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
         cron=cron,
         timezone=run.timezone,
         start_date=run.start_date or DEFAULT_START_DATE,
+        # Airflow runs no task after it, which a run by hand does not expect.
+        end_date=run.end_date if cron else None,
+        catchup=run.catchup and cron is not None,
         # Airflow refuses a continuous DAG whose runs could overlap.
-        max_active_runs=1 if cron == "@continuous" else None,
+        max_active_runs=1 if cron == "@continuous" else run.max_active_runs,
     )
 
 

@@ -1,8 +1,13 @@
-"""Imports of classes that have moved between Airflow versions. A DAG has those that it needs.
+"""What has moved or was renamed between Airflow versions. A DAG has those that it needs.
 
 - EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 requires.
   Airflow 2.11 has them itself, and may lack that provider.
+- FAIL_FAST is the name of DAG's argument that stops a run at its first failed task.
 """
+
+import inspect
+
+from airflow.providers.common.compat.sdk import DAG
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
@@ -13,3 +18,5 @@ try:
     from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
 except ImportError:  # Airflow 2.11
     from airflow.sensors.external_task import ExternalTaskSensor
+
+FAIL_FAST = "fail_fast" if "fail_fast" in inspect.signature(DAG).parameters else "fail_stop"

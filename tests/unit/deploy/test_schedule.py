@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
+from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
 from kedro_airflow_k8s.errors import NotAllowed, PlanError, Unreachable
 from tests.support.compiled_dags import compiled_dag
@@ -20,9 +22,11 @@ PAUSED = "DAG sales is paused in Airflow: no run starts until you unpause it."
 NEXT = re.compile(r"Next run: \S+ 06:00 UTC, then \S+ 06:00 UTC and \S+ 06:00 UTC")
 
 
-def scheduled(airflow: ScriptedAirflow, folder: Path, options: ScheduleOptions) -> list[str]:
+def scheduled(
+    airflow: ScriptedAirflow, folder: Path, options: ScheduleOptions, dag: CompiledDag = DAG
+) -> list[str]:
     progress, written = airflow.progress()
-    schedule(lambda: airflow, DAG, str(folder), progress, options)
+    schedule(lambda: airflow, dag, str(folder), progress, options)
     return written.getvalue().splitlines()
 
 
@@ -60,6 +64,38 @@ def test_with_paused_a_new_dag_stays_paused_and_that_is_the_last_line(
     assert (tmp_path / "sales.py").exists()
     assert lines[-1] == PAUSED
     assert not any(AT_ONCE.match(line) for line in lines)
+
+
+def test_a_new_dag_that_the_configuration_pauses_stays_paused_unless_asked_for(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    dag = replace(DAG, paused=True)
+
+    assert scheduled(airflow, tmp_path, ScheduleOptions(), dag)[-1] == PAUSED
+    lines = scheduled(airflow, tmp_path, ScheduleOptions(unpause=True), dag)
+    assert NEXT.fullmatch(lines[-1])
+
+
+def test_catchup_says_that_there_is_more_than_one_run(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    lines = scheduled(airflow, tmp_path, ScheduleOptions(), replace(DAG, catchup=True))
+
+    (line,) = (line for line in lines if line.startswith("Airflow catches up now: one run for"))
+    assert "since 2021-01-01 that has had none, up to " in line
+
+
+def test_a_schedule_that_has_ended_or_will_end_says_when(
+    airflow: ScriptedAirflow, tmp_path: Path
+) -> None:
+    ended = replace(DAG, end_date=date(2021, 2, 1))
+    lines = scheduled(airflow, tmp_path, ScheduleOptions(), ended)
+
+    assert lines[-1] == "Next run: none, the schedule has ended on 2021-02-01"
+    assert not any(AT_ONCE.match(line) for line in lines)
+    ending = replace(DAG, end_date=date(9999, 1, 1))
+    lines = scheduled(airflow, tmp_path, ScheduleOptions(), ending)
+    assert lines[-1].endswith("; the last day is 9999-01-01")
 
 
 @pytest.mark.parametrize("unpause", [None, True])

@@ -188,7 +188,7 @@ def test_settings_of_all_pods_are_those_of_the_configuration() -> None:
     )
     found = (
         plan.pods.image,
-        plan.description,
+        plan.settings.description,
         plan.pods.image_pull_policy,
         plan.pods.startup_timeout,
         plan.pods.namespace,
