@@ -4,6 +4,7 @@ from kedro_airflow_k8s.sandbox.cluster.files import PodImage
 from kedro_airflow_k8s.sandbox.cluster.local import (
     ClaimRecord,
     EventRecord,
+    Existing,
     LocalCluster,
     PodRecord,
 )
@@ -11,6 +12,7 @@ from kedro_airflow_k8s.sandbox.cluster.local import (
 __all__ = [
     "ClaimRecord",
     "EventRecord",
+    "Existing",
     "LocalCluster",
     "PodImage",
     "PodRecord",

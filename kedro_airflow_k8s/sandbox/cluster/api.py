@@ -11,10 +11,10 @@ from kedro_airflow_k8s.sandbox.cluster import manifests, pod_status
 from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CREATED, DISCOVERY, KINDS, PODS
 from kedro_airflow_k8s.sandbox.cluster.logs import LogQuery
 from kedro_airflow_k8s.sandbox.cluster.node import Node
+from kedro_airflow_k8s.sandbox.cluster.runner import Machine
 from kedro_airflow_k8s.sandbox.cluster.selectors import field_selector, label_selector
 from kedro_airflow_k8s.sandbox.cluster.status import Object, StatusError, bad_request, invalid
 from kedro_airflow_k8s.sandbox.cluster.watches import Watch
-from kedro_airflow_k8s.sandbox.cluster.worker import Machine
 
 _PATH = re.compile(
     r"/api/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>[a-z]+)"

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +20,7 @@ from typing import IO, cast
 import psutil
 
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
+from kedro_airflow_k8s.sandbox.cluster.mounts import Mount
 
 _KILL_CHECK_SECONDS = 0.01
 _INIT = Path(__file__).with_name("container_init.py")
@@ -48,6 +50,23 @@ def can_share_paths() -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@dataclass(frozen=True)
+class View:
+    """What a process finds in other places than this machine has them.
+
+    Attributes:
+        mounts: The mounts with their places, parents first.
+        scratch: An empty folder, if a place may not be on this machine.
+    """
+
+    mounts: Sequence[tuple[Mount, str]] = ()
+    scratch: Path | None = None
+
+
+def _triple(mount: Mount, place: str) -> tuple[str, str, str]:
+    return "ro" if mount.read_only else "rw", str(mount.source), place
+
+
 class ContainerProcess:
     """A command with everything it starts. Its output goes to the log."""
 
@@ -57,7 +76,7 @@ class ContainerProcess:
         variables: dict[str, str],
         folder: str,
         log: ContainerLog,
-        root: str = "",
+        view: View | None = None,
     ) -> None:
         """Start the command.
 
@@ -66,17 +85,22 @@ class ContainerProcess:
             variables: Its whole environment, with a HOME and TMPDIR that no other pod has.
             folder: Its working directory.
             log: Takes its output.
-            root: The folder that the command finds at its working directory; empty for that itself.
+            view: What it finds in other places than this machine has them.
 
         Raises:
             StartFailed: A process cannot have such a command or environment.
         """
+        view = view or View()
+        mounts = [text for mount, place in view.mounts for text in _triple(mount, place)]
+        count = str(len(view.mounts))
         reader, writer = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [*_INIT_COMMAND, str(os.getpid()), str(writer), root, *command],
+                [
+                    *(*_INIT_COMMAND, str(os.getpid()), str(writer), folder),
+                    *(str(view.scratch or ""), count, *mounts, *command),
+                ],
                 env=variables,
-                cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -1,9 +1,11 @@
 """Process 1 of a container: starts the command and, when it ends, leaves no process behind.
 
-A program of its own, run as `python -I -S container_init.py OWNER STATUS_FD ROOT COMMAND...`, with
-the environment and folder of the command. With a ROOT, the command finds that folder in place of
-its own, in a mount namespace: on a cluster all containers have the project at one path. The program
-does for the pod what a PID namespace does on a cluster:
+A program of its own, run with the environment of the command as `python -I -S container_init.py
+OWNER STATUS_FD FOLDER SCRATCH COUNT (MODE SOURCE PLACE)... COMMAND...`. FOLDER is the command's
+working folder. COUNT says how many mounts follow: the command finds each SOURCE at its PLACE, in a
+mount namespace, as containers of a cluster do; with the MODE `ro` it can only be read. SCRATCH, an
+empty folder, is needed if a place is not on this machine; otherwise it is empty. The program does
+for the pod what a PID namespace does on a cluster:
 
 - processes that lose their parent, also those in sessions of their own, become its children (Linux)
   and get SIGKILL when the command has ended;
@@ -14,7 +16,7 @@ does for the pod what a PID namespace does on a cluster:
 On STATUS_FD it writes `started` or `failed REASON`, and at the end `exit CODE`.
 """
 # pathlib would double the time that this program takes to start.
-# ruff: noqa: PTH109, PTH112, PTH123, PTH208
+# ruff: noqa: PTH102, PTH103, PTH112, PTH114, PTH115, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -26,11 +28,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_MS_RDONLY, _MS_REMOUNT, _MS_UNBINDABLE = 1, 0x20, 0x20000
+# What statvfs reports, and the flag of mount: the kernel refuses a remount without those it locks.
+_KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 0x200000}
 _OWNER_CHECK_SECONDS = 1.0
 
 
@@ -133,6 +139,19 @@ def show_in_place_of(folder: str, root: str) -> None:
     Raises:
         OSError: If this machine does not allow it.
     """
+    show([("rw", root, folder)], "")
+
+
+def show(mounts: list[tuple[str, str, str]], scratch: str) -> None:
+    """Show this process and its children folders and files at other places (Linux).
+
+    Args:
+        mounts: Modes, sources and places; what is mounted inside another mount comes after it.
+        scratch: An empty folder for a root with the places that this machine lacks, or nothing.
+
+    Raises:
+        OSError: If this machine does not allow it.
+    """
     if sys.platform != "linux":
         raise OSError("only Linux has mount namespaces")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -142,29 +161,92 @@ def show_in_place_of(folder: str, root: str) -> None:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
 
-    user, group = os.getuid(), os.getgid()
+    def mount(source: str, place: str, flags: int, kind: str = "") -> None:
+        name = kind.encode() or None
+        call(libc.mount(os.fsencode(source), os.fsencode(place), name, flags, None))
+
+    user = os.getuid()
     # Only root may have a mount namespace without a user namespace of its own.
     call(libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if user else 0)))
     if user:
-        for file, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            with open(f"/proc/self/{file}", "w") as handle:
-                handle.write(text)
-    call(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
-    call(libc.mount(os.fsencode(root), os.fsencode(folder), None, _MS_BIND | _MS_REC, None))
-    os.chdir(folder)
+        _stay(user, os.getgid())
+    mount("none", "/", _MS_REC | _MS_PRIVATE)
+    if scratch:
+        _copy_root(mount, scratch, [(source, place) for _, source, place in mounts])
+    for mode, source, place in mounts:
+        mount(source, scratch + place, _MS_BIND | _MS_REC)
+        if mode == "ro":
+            found = os.statvfs(scratch + place).f_flag
+            kept = sum(flag for bit, flag in _KEPT.items() if found & bit)
+            mount("none", scratch + place, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+    if scratch:
+        os.chroot(scratch)
 
 
-def main(owner: int, status: int, root: str, command: list[str]) -> None:
+def _stay(user: int, group: int) -> None:
+    """Be the same user in a new user namespace."""
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with open(f"/proc/self/{file}", "w") as handle:
+            handle.write(text)
+
+
+def _copy_root(mount: Callable[..., None], top: str, mounts: list[tuple[str, str]]) -> None:
+    """Make a root with all folders of this machine and the places that it lacks."""
+    mount("tmpfs", top, 0, "tmpfs")
+    # Otherwise it would be a part of what is mounted in it.
+    mount("none", top, _MS_UNBINDABLE)
+    places = [place for _, place in mounts]
+    lacking = {
+        place: source
+        for source, place in mounts
+        if not (os.path.isdir if os.path.isdir(source) else os.path.isfile)(place)
+        and not any(place.startswith(f"{other}/") for other in places)
+    }
+    opened = {"/"}
+    for place in lacking:
+        parts = place.split("/")[1:-1]
+        opened.update("/" + "/".join(parts[: n + 1]) for n in range(len(parts)))
+    for folder in sorted(opened):
+        os.makedirs(top + folder, exist_ok=True)
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            path = f"{folder.rstrip('/')}/{name}"
+            if path not in opened and path not in lacking:
+                with contextlib.suppress(OSError):  # One that this user cannot see.
+                    _copy_entry(mount, path, top + path)
+    for place, source in lacking.items():
+        if os.path.isdir(source):
+            os.makedirs(top + place)
+        else:
+            open(top + place, "x").close()
+
+
+def _copy_entry(mount: Callable[..., None], path: str, place: str) -> None:
+    """Make what is at a path of this machine visible at another place."""
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), place)
+        return
+    if os.path.isdir(path):
+        os.mkdir(place)
+    else:
+        open(place, "x").close()
+    mount(path, place, _MS_BIND | _MS_REC)
+
+
+def main(owner: int, status: int, folder: str, scratch: str, arguments: list[str]) -> None:
     """Run the command to its end and report how it went."""
+    count = 3 * int(arguments[0])
+    places, command = arguments[1 : count + 1], arguments[count + 1 :]
+    mounts = list(zip(places[::3], places[1::3], places[2::3], strict=True))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        if root:
-            show_in_place_of(os.getcwd(), root)
+        if mounts:
+            show(mounts, scratch)
+        os.chdir(folder)
         container = _Container(owner, command)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -175,4 +257,4 @@ def main(owner: int, status: int, root: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from kedro_airflow_k8s.sandbox.cluster.discovery import CONFIG_MAPS
-from kedro_airflow_k8s.sandbox.cluster.selectors import field_text
+from kedro_airflow_k8s.sandbox.cluster.downward import field_value, resource_value
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
 
@@ -36,19 +36,30 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
-def data_of(store: Store, namespace: str, kind: str, name: str) -> dict[str, bytes]:
-    """Return the data of a Secret or ConfigMap (by `kind`: `secrets` or `configmaps`).
+def data_of(store: Store, namespace: str, kind: str, reference: Object) -> dict[str, bytes]:
+    """Return the data of a Secret or ConfigMap; nothing if it is missing and optional.
+
+    Args:
+        store: The objects of the cluster.
+        namespace: Its namespace.
+        kind: `secrets` or `configmaps`.
+        reference: Its `name`, and whether it is `optional`.
 
     Raises:
         ConfigMissing: It does not exist.
     """
-    item = store.find(kind, namespace, name)
+    item = store.find(kind, namespace, reference["name"])
     if item is None:
-        raise ConfigMissing(f'{kind[:-1]} "{name}" not found')
-    data = item.get("data", {})
+        if reference.get("optional"):
+            return {}
+        raise ConfigMissing(f'{kind[:-1]} "{reference["name"]}" not found')
+    data, binary = item.get("data", {}), item.get("binaryData", {})
     if kind == SECRETS:
         return {key: base64.b64decode(value) for key, value in data.items()}
-    return {key: value.encode() for key, value in data.items()}
+    return {
+        **{key: str(value).encode() for key, value in data.items()},
+        **{key: base64.b64decode(value) for key, value in binary.items()},
+    }
 
 
 def variables_of(
@@ -65,27 +76,35 @@ def variables_of(
     Raises:
         ConfigMissing: A Secret, a ConfigMap or a key in one is missing.
     """
+    namespace = pod["metadata"]["namespace"]
     found: dict[str, str] = {}
     for source in container.get("envFrom", []):
         kind = SECRETS if "secretRef" in source else CONFIG_MAPS
-        (reference,) = source.values()
-        data = data_of(store, pod["metadata"]["namespace"], kind, reference["name"])
-        found |= {key: local(os.fsdecode(value)) for key, value in data.items()}
+        reference = source.get("secretRef") or source["configMapRef"]
+        data = data_of(store, namespace, kind, reference)
+        prefix = source.get("prefix", "")
+        found |= {prefix + key: local(os.fsdecode(value)) for key, value in data.items()}
     for variable in container.get("env", []):
         if source := variable.get("valueFrom"):
-            text = _referenced(source, pod, store)
+            text = _referenced(source, container, pod, store)
         else:
             text = expand(variable.get("value", ""), found)
-        found[variable["name"]] = local(text)
+        if text is not None:
+            found[variable["name"]] = local(text)
     return found
 
 
-def _referenced(source: Object, pod: Object, store: Store) -> str:
+def _referenced(source: Object, container: Object, pod: Object, store: Store) -> str | None:
+    """Return the value of a `valueFrom`; None if it is optional and missing."""
     if "fieldRef" in source:
-        return field_text(pod, source["fieldRef"]["fieldPath"])
+        return field_value(pod, source["fieldRef"]["fieldPath"])
+    if "resourceFieldRef" in source:
+        return resource_value(pod, container, source["resourceFieldRef"])
     kind = SECRETS if "secretKeyRef" in source else CONFIG_MAPS
     (reference,) = source.values()
-    data = data_of(store, pod["metadata"]["namespace"], kind, reference["name"])
+    data = data_of(store, pod["metadata"]["namespace"], kind, reference)
     if reference["key"] in data:
         return os.fsdecode(data[reference["key"]])
+    if reference.get("optional"):
+        return None
     raise ConfigMissing(f"couldn't find key {reference['key']} in {kind[:-1]} {reference['name']}")

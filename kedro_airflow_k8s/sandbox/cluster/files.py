@@ -1,8 +1,8 @@
 """The file system of a container: its own copy of the image, and what is mounted into it.
 
-Processes cannot have the container's paths, which are not on this machine. So paths are translated
-in arguments and variables, and mounts below the home directory are symbolic links. Where the
-machine allows mount namespaces, the home directory of all containers has one path.
+Where the machine allows mount namespaces, the home directory of all containers has one path, and
+mounts have the container's paths. Elsewhere paths are translated in arguments and variables, and
+mounts below the home directory are symbolic links.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from kedro_airflow_k8s.sandbox.cluster.discovery import CONFIG_MAPS
-from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS, ConfigMissing, data_of
+from kedro_airflow_k8s.sandbox.cluster.environment import expand
+from kedro_airflow_k8s.sandbox.cluster.mounts import (
+    CannotMount,
+    Mount,
+    enclosing,
+    make_point,
+    open_parent,
+    parents_first,
+    real_places,
+)
+from kedro_airflow_k8s.sandbox.cluster.pod_volumes import PodVolumes
 from kedro_airflow_k8s.sandbox.cluster.status import Object
-from kedro_airflow_k8s.sandbox.cluster.store import Store
 
 _LOG = logging.getLogger(__name__)
 _COPIED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
@@ -45,19 +54,21 @@ class PodImage:
     renew: Callable[[], str] | None = None
 
 
-class CannotMount(Exception):
-    """A mount does not fit the image's files."""
-
-
 class PathMap:
     """Translates the container's paths to this machine's, the longest known prefix first.
 
     Attributes:
-        root: The folder to show at the home directory; empty if that is the folder.
+        home: The home directory on this machine.
+        shown: What a process is shown, with its places; empty where that is not allowed.
+        hidden: The mounts outside the home directory that are not at their places.
+        writable: The places of mounts that can be written to, against what the pod says.
     """
 
-    def __init__(self) -> None:
-        self.root = ""
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.shown: Sequence[tuple[Mount, str]] = ()
+        self.hidden: Sequence[PurePosixPath] = ()
+        self.writable: Sequence[PurePosixPath] = ()
         self._known: dict[str, str] = {}
         self._shown: dict[bytes, bytes] = {}
 
@@ -153,109 +164,117 @@ def _open_up(folder: Path) -> None:
 
 
 class PodFiles:
-    """The folders of one pod: a copy of the image for each container, and the pod's volumes."""
+    """The folders of one pod: a copy of the image for each container, and the pod's volumes.
+
+    Args:
+        image: What each container gets a copy of.
+        volumes: The pod's volumes.
+        folder: The folder to fill.
+        home: Where every container finds its home directory; None for a place of its own.
+    """
 
     def __init__(
-        self,
-        pod: Object,
-        image: PodImage,
-        folder: Path,
-        claim_folder: Callable[[str], Path],
-        home: Path | None = None,
+        self, image: PodImage, volumes: PodVolumes, folder: Path, home: Path | None = None
     ) -> None:
-        """Take what the pod's folders are made of.
+        self._image = image
+        self._volumes = volumes
+        self._folder = folder
+        self._home = home
+        programs = [sys.prefix, sys.base_prefix, sys.executable, *map(str, image.bin_dirs)]
+        self._needed = {p for text in programs for p in (Path(text), Path(text).resolve())}
+
+    def prepare_container(
+        self, container: Object, variables: Mapping[str, str], temporary: Path
+    ) -> PathMap:
+        """Make the container's copy of the image with its mounts, and return where they are.
 
         Args:
-            pod: The pod.
-            image: What each container gets a copy of.
-            folder: The folder to fill.
-            claim_folder: Returns the folder of a claim.
-            home: Where every container finds its home directory; None for a place of its own.
-        """
-        self._pod = pod
-        self._image = image
-        self._folder = folder
-        self._claim_folder = claim_folder
-        self._home = home
-        self._volumes: dict[str, Path] = {}
-
-    def prepare_volumes(self, store: Store) -> None:
-        """Make the folders behind the pod's volumes.
-
-        Raises:
-            ConfigMissing: A Secret or ConfigMap, or a key in one, is missing.
-        """
-        for volume in self._pod["spec"].get("volumes", []):
-            name = volume["name"]
-            if claim := volume.get("persistentVolumeClaim"):
-                self._volumes[name] = self._claim_folder(claim["claimName"])
-                continue
-            folder = self._volumes[name] = self._folder / "volumes" / name
-            folder.mkdir(parents=True)
-            if source := volume.get("secret"):
-                self._write(folder, store, SECRETS, source["secretName"], source)
-            if source := volume.get("configMap"):
-                self._write(folder, store, CONFIG_MAPS, source["name"], source)
-
-    def _write(self, folder: Path, store: Store, kind: str, name: str, source: Object) -> None:
-        data = data_of(store, self._pod["metadata"]["namespace"], kind, name)
-        for item in source.get("items") or [{"key": key, "path": key} for key in data]:
-            if item["key"] not in data:
-                raise ConfigMissing(f"{kind[:-1]} {name} has no key {item['key']}")
-            path = folder / item["path"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(data[item["key"]])
-            path.chmod(0o400)
-
-    def prepare_container(self, container: Object) -> PathMap:
-        """Make the container's copy of the image with its mounts, and return where they are.
+            container: The container.
+            variables: Its environment, for `subPathExpr`.
+            temporary: The folder for its temporary files.
 
         Raises:
             CannotMount: A mount would lie behind a file or link of the image.
         """
-        paths = PathMap()
         root = self._folder / container["name"] / "root"
         home = self._image.home
-        mounts = {
-            PurePosixPath(mount["mountPath"]): self._volumes[mount["name"]]
-            / mount.get("subPath", "")
-            for mount in container.get("volumeMounts", [])
-        }
-        for outside in mounts.values():
-            if not outside.exists():
-                outside.mkdir(parents=True)
-        if home in mounts:
-            root = mounts.pop(home)
-        else:
+        mounts = [self._mount(m, variables) for m in container.get("volumeMounts", [])]
+        whole = next((mount for mount in mounts if mount.place == home), None)
+        if whole is None:
+            remove_tree(root)  # of the last run of a container that is restarted
             copy_current(self._image.root, root)
+        else:
+            mounts.remove(whole)
+            root = whole.source
         place = self._home or root
-        paths.root = "" if self._home is None else str(root)
+        paths = PathMap(place)
         paths.add(home, place)
         paths.show(place, PurePosixPath())
         # As the project has them: pods work in the folder that replaces the project's.
         paths.show(root, PurePosixPath())
-        for inside, outside in mounts.items():
-            if home in inside.parents:
-                _link(root, inside.relative_to(home), outside)
-                paths.show(outside, inside.relative_to(home))
-            else:
-                paths.add(inside, outside)
-                paths.show(outside, inside)
+        for mount in mounts:
+            inside = home in mount.place.parents
+            paths.show(mount.source, mount.place.relative_to(home) if inside else mount.place)
+        top = Mount(root, home, whole is not None and whole.read_only)
+        if self._home is None:
+            self._translate(paths, top, mounts)
+        else:
+            self._show(paths, top, mounts, temporary)
         return paths
+
+    def _mount(self, mount: Object, variables: Mapping[str, str]) -> Mount:
+        part = mount.get("subPath") or expand(mount.get("subPathExpr", ""), variables)
+        place = PurePosixPath(mount["mountPath"])
+        if part.startswith("/") or ".." in part.split("/"):
+            raise CannotMount(f"cannot mount at {place}: the sub path {part} leaves the volume")
+        source = self._volumes.folder_of(mount["name"]) / part
+        if not source.exists():
+            source.mkdir(parents=True)
+        read_only = mount.get("readOnly", False) or self._volumes.is_read_only(mount["name"])
+        return Mount(source, place, read_only)
+
+    def _show(self, paths: PathMap, top: Mount, mounts: Sequence[Mount], temporary: Path) -> None:
+        """Let the process find mounts at the container's paths."""
+        needed = {*self._needed, paths.home, temporary, Path("/usr/bin"), Path("/proc/self")}
+        hidden = [m for m in mounts if any(Path(m.place) in (n, *n.parents) for n in needed)]
+        for mount in hidden:
+            paths.add(mount.place, mount.source)
+        paths.hidden = [mount.place for mount in hidden]
+        seen = [mount for mount in mounts if mount not in hidden]
+        for mount in parents_first(seen):
+            if around := enclosing(mount, [top, *seen]):
+                make_point(around, mount)
+        inside = [m for m in seen if top.place in m.place.parents]
+        outside = [m for m in seen if m not in inside]
+        paths.shown = [
+            (top, str(paths.home)),
+            *(
+                (mount, str(paths.home / mount.place.relative_to(top.place)))
+                for mount in parents_first(inside)
+            ),
+            *real_places(outside),
+        ]
+
+    def _translate(self, paths: PathMap, top: Mount, mounts: Sequence[Mount]) -> None:
+        """Let the process find mounts by links and by translated paths."""
+        for mount in mounts:
+            if around := enclosing(mount, mounts):
+                raise CannotMount(
+                    f"cannot mount at {mount.place}, inside the mount at {around.place}: this"
+                    " machine does not allow mount namespaces"
+                )
+            if top.place in mount.place.parents:
+                _link(top.source, mount.place.relative_to(top.place), mount.source)
+            else:
+                paths.add(mount.place, mount.source)
+        outside = [m.place for m in mounts if top.place not in m.place.parents]
+        paths.hidden = outside
+        paths.writable = [m.place for m in (top, *mounts) if m.read_only]
 
 
 def _link(root: Path, place: PurePosixPath, target: Path) -> None:
     """Put a link into the copy of the image; what the image has there is hidden, as by a mount."""
-    parent = root
-    for name in place.parent.parts:
-        parent = parent / name
-        if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
-            raise CannotMount(
-                f"cannot mount at {place}: {parent.relative_to(root)} is not a folder"
-            )
-        parent.mkdir(exist_ok=True)
-    link = root / place
+    link = open_parent(root, place) / place.name
     if link.is_symlink() or link.is_file():
         link.unlink()
     else:

@@ -13,19 +13,36 @@ from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.atomic import atomic_write
 from kedro_airflow_k8s.sandbox.cluster.api import Api
 from kedro_airflow_k8s.sandbox.cluster.container import can_share_paths
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, EVENTS
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CONFIG_MAPS, EVENTS
 from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS
 from kedro_airflow_k8s.sandbox.cluster.files import PodImage, discard, remove_tree
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
 from kedro_airflow_k8s.sandbox.cluster.node import Node
+from kedro_airflow_k8s.sandbox.cluster.runner import Machine
 from kedro_airflow_k8s.sandbox.cluster.server import ApiServer
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
 from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes, keep_some
-from kedro_airflow_k8s.sandbox.cluster.worker import Machine
 
 Secrets = Mapping[tuple[str, str], Mapping[str, str | bytes]]
 """Secrets: (namespace, name) to the values by key."""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What a cluster has before any pod runs, beside Secrets.
+
+    Attributes:
+        config_maps: The ConfigMaps.
+        stand_ins: A folder for what pods mount and this machine lacks: existing claims, nfs, host
+            paths. It stays. With None, it is a folder that goes with the cluster.
+        run_volume: The name of the volume in pods whose claim a task of the DAG creates. Other
+            claims are taken as existing; with None, none are.
+    """
+
+    config_maps: Secrets = field(default_factory=dict)
+    stand_ins: Path | None = None
+    run_volume: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,7 @@ class LocalCluster:
         secrets: The Secrets. A pod that needs another one does not start.
         temporary: A folder with a short path for the pods' temporary files, by default one in
             `directory`. Its content is deleted at start and end.
+        existing: What else there is before any pod.
         keep_volumes: Keep the folders of claims when they are deleted and when the cluster stops;
             or the folder to which those of the last deleted claims are moved.
     """
@@ -103,6 +121,7 @@ class LocalCluster:
         directory: Path,
         secrets: Secrets | None = None,
         *,
+        existing: Existing | None = None,
         temporary: Path | None = None,
         keep_volumes: bool | Path = False,
     ) -> None:
@@ -116,19 +135,32 @@ class LocalCluster:
             release = keep_some(keep_volumes)
         elif keep_volumes:
             release = _leave
-        self._volumes = Volumes(self._store, self.volumes_directory, release)
+        existing = existing or Existing()
+        kept = (existing.stand_ins or self._pods_directory / "stand-ins").absolute()
+        self._volumes = Volumes(self._store, self.volumes_directory, kept, release)
         self._home = self._directory / "project" if can_share_paths() else None
         machine = Machine(
-            self._store, self._volumes, image, self._directory, self._temporary, self._home
+            self._store,
+            self._volumes,
+            image,
+            self._directory,
+            self._temporary,
+            self._home,
+            kept,
+            existing.run_volume,
         )
         self._node = Node(machine)
         self._api = Api(machine, self._node)
         self._server: ApiServer | None = None
-        for (namespace, name), values in (secrets or {}).items():
-            raw = {k: v.encode() if isinstance(v, str) else v for k, v in values.items()}
-            data = {k: base64.b64encode(v).decode() for k, v in raw.items()}
-            secret = {"metadata": {"name": name, "namespace": namespace}, "data": data}
-            self._store.create(SECRETS, secret)
+        for kind, values_field, objects in (
+            (SECRETS, "data", secrets or {}),
+            (CONFIG_MAPS, "binaryData", existing.config_maps),
+        ):
+            for (namespace, name), values in objects.items():
+                raw = {k: v.encode() if isinstance(v, str) else v for k, v in values.items()}
+                data = {k: base64.b64encode(v).decode() for k, v in raw.items()}
+                metadata = {"name": name, "namespace": namespace}
+                self._store.create(kind, {"metadata": metadata, values_field: data})
 
     @property
     def url(self) -> str:

@@ -1,7 +1,6 @@
 """The objects that the sandbox accepts: any field that it does not know is refused with its path.
 
-A pod that ran without such a field here could fail on a cluster. Fields that say where and with
-which rights a pod runs are known and have no effect: the sandbox has one machine and one user.
+A pod that ran without such a field here could fail on a cluster.
 """
 
 from __future__ import annotations
@@ -11,90 +10,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kedro_airflow_k8s.config import kubernetes as k8s
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CONFIG_MAPS, KINDS, PODS
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, KINDS, PODS
+from kedro_airflow_k8s.sandbox.cluster.downward import is_field, is_resource
+from kedro_airflow_k8s.sandbox.cluster.shapes import SHAPES
 from kedro_airflow_k8s.sandbox.cluster.status import Object, invalid
 
-# What a field holds: a type, [what each item holds] or {name: what that field holds}. `!` marks a
-# required field, `*` matches any name.
-_ANYTHING = object
-_REFERENCE = {"name!": str}
-_KEY = {"name!": str, "key!": str}
-_FILES = {"items": [{"key!": str, "path!": str, "mode": int}], "defaultMode": int}
-_CONTAINERS = [
-    {
-        "name!": str,
-        "image!": str,
-        "command": [str],
-        "args": [str],
-        "env": [
-            {
-                "name!": str,
-                "value": str,
-                "valueFrom": {
-                    "secretKeyRef": _KEY,
-                    "configMapKeyRef": _KEY,
-                    "fieldRef": {"fieldPath!": str, "apiVersion": str},
-                },
-            }
-        ],
-        "envFrom": [{"secretRef": _REFERENCE, "configMapRef": _REFERENCE}],
-        "volumeMounts": [{"name!": str, "mountPath!": str, "subPath": str, "readOnly": bool}],
-        **dict.fromkeys(("imagePullPolicy", "ports", "resources", "securityContext"), _ANYTHING),
-        **dict.fromkeys(("terminationMessagePath", "terminationMessagePolicy"), _ANYTHING),
-    }
-]
-_POD_SPEC = {
-    "restartPolicy!": str,
-    "containers!": _CONTAINERS,
-    "initContainers": _CONTAINERS,
-    "volumes": [
-        {
-            "name!": str,
-            "persistentVolumeClaim": {"claimName!": str, "readOnly": bool},
-            "secret": {"secretName!": str, **_FILES},
-            "configMap": {"name!": str, **_FILES},
-            "emptyDir": {"medium": str, "sizeLimit": _ANYTHING},
-        }
-    ],
-    "imagePullSecrets": [_REFERENCE],
-    "serviceAccountName": str,
-    "activeDeadlineSeconds": int,
-    "terminationGracePeriodSeconds": int,
-    **dict.fromkeys(("affinity", "nodeName", "nodeSelector", "tolerations"), _ANYTHING),
-    **dict.fromkeys(("priorityClassName", "schedulerName", "runtimeClassName"), _ANYTHING),
-    **dict.fromkeys(("topologySpreadConstraints", "securityContext", "hostAliases"), _ANYTHING),
-    **dict.fromkeys(("serviceAccount", "automountServiceAccountToken"), _ANYTHING),
-    **dict.fromkeys(("hostNetwork", "dnsConfig", "dnsPolicy", "enableServiceLinks"), _ANYTHING),
-}
-_CLAIM_SPEC = {
-    "accessModes!": [str],
-    "resources!": {"requests!": {"storage!": str}},
-    "storageClassName": str,
-    **dict.fromkeys(("volumeMode", "volumeName"), str),
-}
-_SERVERS = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-_ANY_KIND = {
-    "apiVersion!": str,
-    "kind!": str,
-    "metadata!": {
-        "name!": str,
-        "namespace!": str,
-        "labels": {"*": str},
-        "annotations": {"*": str},
-        "finalizers": [str],
-        **dict.fromkeys((*_SERVERS, "deletionGracePeriodSeconds", "managedFields"), _ANYTHING),
-    },
-    "status": _ANYTHING,
-}
-_SHAPES: dict[str, Any] = {
-    PODS: {**_ANY_KIND, "spec!": _POD_SPEC},
-    CLAIMS: {**_ANY_KIND, "spec!": _CLAIM_SPEC},
-    CONFIG_MAPS: {**_ANY_KIND, "data": {"*": str}, "immutable": bool},
-}
-_FIELD_PATHS = (
-    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName"),
-    *("spec.serviceAccountName", "status.podIP", "status.hostIP"),
-)
+_MOST_MODE = 0o777
+_PROBES = ("exec", "httpGet", "tcpSocket")
+_XCOM_SIDECAR = "airflow-xcom-sidecar"
 
 
 def check(plural: str, body: Object, home: PurePosixPath) -> None:
@@ -108,7 +31,7 @@ def check(plural: str, body: Object, home: PurePosixPath) -> None:
     Raises:
         StatusError: 422, the sandbox does not accept the object.
     """
-    problems = list(_shape_problems("", body, _SHAPES[plural]))
+    problems = list(_shape_problems("", body, SHAPES[plural]))
     if not problems:
         problems = list(_metadata_problems(plural, body["metadata"]))
         problems += list(_pod_problems(body["spec"], home)) if plural == PODS else []
@@ -167,29 +90,75 @@ def _pod_problems(spec: Object, home: PurePosixPath) -> Iterator[str]:
     if spec["restartPolicy"] != "Never":
         yield "spec.restartPolicy: Unsupported value: must be Never, the sandbox runs a pod once"
     containers = [*spec.get("initContainers", []), *spec["containers"]]
-    names = ", ".join(container["name"] for container in spec["containers"])
-    if len(spec["containers"]) != 1:
-        # do_xcom_push adds airflow-xcom-sidecar.
-        yield f"spec.containers: Unsupported value: the sandbox runs one container, found {names}"
     volumes = [volume["name"] for volume in spec.get("volumes", [])]
+    if not spec["containers"]:
+        yield "spec.containers: Required value: must have a container"
     yield from _name_problems("spec.containers", [container["name"] for container in containers])
     yield from _name_problems("spec.volumes", volumes)
     for volume in spec.get("volumes", []):
-        if len(volume) != 2:
-            yield f"spec.volumes[{volume['name']}]: Required value: must have one source"
-        for source in (volume.get("secret", {}), volume.get("configMap", {})):
-            paths = [item["path"] for item in source.get("items", [])]
-            yield from _path_problems(f"spec.volumes[{volume['name']}].items", paths)
+        yield from _volume_problems(volume)
     for container in containers:
         field = f"spec.containers[{container['name']}]"
+        if container["name"] == _XCOM_SIDECAR:
+            yield f"{field}: Unsupported value: the sandbox has no XCom of pods (do_xcom_push)"
         if not container.get("command") and not container.get("args"):
             yield f"{field}: Required value: command or args, the sandbox does not read the image"
+        if container.get("restartPolicy", "Always") != "Always":
+            yield f"{field}.restartPolicy: Unsupported value: must be Always, for a sidecar"
         yield from _variable_problems(field, container)
+        yield from _probe_problems(field, container)
+        yield from _resource_problems(field, container)
         mounts = container.get("volumeMounts", [])
         for name in {mount["name"] for mount in mounts}.difference(volumes):
             yield f'{field}.volumeMounts: Not found: "{name}"'
         yield from _path_problems(f"{field}.volumeMounts", [m.get("subPath", "") for m in mounts])
         yield from _mount_problems(f"{field}.volumeMounts", mounts, home)
+
+
+def _volume_problems(volume: Object) -> Iterator[str]:
+    field = f"spec.volumes[{volume['name']}]"
+    if len(volume) != 2:
+        yield f"{field}: Required value: must have one source"
+    for source in (volume.get("secret", {}), volume.get("configMap", {})):
+        items = source.get("items", [])
+        yield from _path_problems(f"{field}.items", [item["path"] for item in items])
+        for mode in (source.get("defaultMode", 0), *(item.get("mode", 0) for item in items)):
+            if not 0 <= mode <= _MOST_MODE:
+                yield f"{field}: Invalid value: {mode}: must be a mode from 0 to 0777 (octal)"
+    for source in (volume.get("nfs", {}), volume.get("hostPath", {})):
+        path = source.get("path", "/")
+        if not path.startswith("/") or ".." in path.split("/"):
+            yield f"{field}: Invalid value: {path!r}: must be an absolute path without `..`"
+    if (server := volume.get("nfs", {}).get("server", "s")) and ("/" in server or server == ".."):
+        yield f"{field}.nfs.server: Invalid value: {server!r}: must be the name of a server"
+    for name in (volume.get("persistentVolumeClaim", {}).get("claimName", "n"),):
+        if problem := k8s.dns_subdomain_reason(name):
+            yield f"{field}: Invalid value: {name!r}: {problem}"
+
+
+def _probe_problems(field: str, container: Object) -> Iterator[str]:
+    probe = container.get("startupProbe")
+    if probe is None:
+        return
+    sources = [source for kind in _PROBES if (source := probe.get(kind)) is not None]
+    if len(sources) != 1:
+        yield f"{field}.startupProbe: Required value: must have one of {', '.join(_PROBES)}"
+    named = [port.get("name") for port in container.get("ports", [])]
+    for port in (source["port"] for source in sources if "port" in source):
+        if port not in named and not str(port).isdecimal():
+            yield f"{field}.startupProbe: Invalid value: {port!r}: must be a port"
+
+
+def _resource_problems(field: str, container: Object) -> Iterator[str]:
+    resources = container.get("resources", {})
+    for kind in ("limits", "requests"):
+        for name, amount in resources.get(kind, {}).items():
+            if problem := k8s.quantity_reason(str(amount)):
+                yield f"{field}.resources.{kind}.{name}: Invalid value: {amount!r}: {problem}"
+    for variable in container.get("env", []):
+        source = variable.get("valueFrom", {}).get("resourceFieldRef", {})
+        if problem := k8s.quantity_reason(str(source.get("divisor", "1"))):
+            yield f"{field}.env: Invalid value: {source['divisor']!r}: {problem}"
 
 
 def _name_problems(field: str, names: list[str]) -> Iterator[str]:
@@ -208,21 +177,28 @@ def _path_problems(field: str, paths: list[str]) -> Iterator[str]:
 
 def _variable_problems(field: str, container: Object) -> Iterator[str]:
     values = [variable.get("valueFrom", {"value": ""}) for variable in container.get("env", [])]
-    for source in [*values, *container.get("envFrom", [])]:
+    whole = [{k: v for k, v in s.items() if k != "prefix"} for s in container.get("envFrom", [])]
+    for source in [*values, *whole]:
         if len(source) != 1:
             yield f"{field}.env: Required value: must have one source"
-        path = source.get("fieldRef", {}).get("fieldPath", _FIELD_PATHS[0])
-        if path not in _FIELD_PATHS:
-            yield f"{field}.env: Unsupported value: the sandbox does not know the field {path}"
+        path = source.get("fieldRef", {}).get("fieldPath", "metadata.name")
+        if not is_field(path):
+            yield f"{field}.env: Unsupported value: no variable can have the field {path}"
+        resource = source.get("resourceFieldRef", {}).get("resource", "limits.cpu")
+        if not is_resource(resource):
+            yield f"{field}.env: Unsupported value: no variable can have the resource {resource}"
 
 
 def _mount_problems(field: str, mounts: list[Object], home: PurePosixPath) -> Iterator[str]:
     seen: list[PurePosixPath] = []
-    for path in [PurePosixPath(mount["mountPath"]) for mount in mounts]:
+    for mount in mounts:
+        path = PurePosixPath(mount["mountPath"])
         if not path.is_absolute() or ".." in path.parts:
             yield f"{field}: Invalid value: {path}: must be an absolute path without `..`"
         elif path in home.parents:
             yield f"{field}: Unsupported value: {path}: a mount cannot hide {home}"
-        elif any(path == p or path in p.parents or p in path.parents for p in seen):
-            yield f"{field}: Unsupported value: {path}: a mount cannot be inside another one"
+        elif path in seen:
+            yield f"{field}: Invalid value: {path}: must be unique"
+        if mount.get("subPath") and mount.get("subPathExpr"):
+            yield f"{field}: Invalid value: {path}: subPath and subPathExpr are mutually exclusive"
         seen.append(path)

@@ -7,9 +7,10 @@ import logging
 from kedro_airflow_k8s.sandbox.cluster import pod_status
 from kedro_airflow_k8s.sandbox.cluster.discovery import PODS
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
+from kedro_airflow_k8s.sandbox.cluster.runner import Machine
 from kedro_airflow_k8s.sandbox.cluster.status import Object, StatusError
 from kedro_airflow_k8s.sandbox.cluster.store import timestamp
-from kedro_airflow_k8s.sandbox.cluster.worker import Machine, PodWorker, grace_of
+from kedro_airflow_k8s.sandbox.cluster.worker import PodWorker, grace_of
 
 _LOG = logging.getLogger(__name__)
 _START_SECONDS = 30.0

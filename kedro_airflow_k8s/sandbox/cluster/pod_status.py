@@ -27,8 +27,8 @@ def scheduled(pod: Object) -> None:
     waiting_for = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
     pod["status"] |= {
         "startTime": timestamp(),
-        "hostIP": _ADDRESS,
-        "podIP": _ADDRESS,
+        **dict.fromkeys(("hostIP", "podIP"), _ADDRESS),
+        **{name: [{"ip": _ADDRESS}] for name in ("hostIPs", "podIPs")},
         "conditions": [{"type": "PodScheduled", "status": "True"}],
     }
     for containers, statuses in _LISTS:
@@ -57,6 +57,19 @@ def running(pod: Object, container: str) -> None:
     if status in pod["status"]["containerStatuses"]:
         status["ready"] = True
         pod["status"]["phase"] = "Running"
+
+
+def sidecar_started(pod: Object, container: str) -> None:
+    """Report that the startup probe of a sidecar has succeeded."""
+    _status(pod, container).update(ready=True, started=True)
+
+
+def restarting(pod: Object, container: str) -> None:
+    """Report that a container that has ended is started again."""
+    status = _status(pod, container)
+    status["lastState"] = status["state"]
+    status["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    status["restartCount"] += 1
 
 
 def terminated(pod: Object, container: str, code: int, reason: str, message: str) -> None:

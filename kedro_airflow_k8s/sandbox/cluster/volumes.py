@@ -52,19 +52,50 @@ class Volumes:
     Args:
         store: The objects of the cluster.
         folder: For the folders of claims.
+        stand_ins: For the folders of claims that a cluster would have already; they stay.
         release_folder: What becomes of the folder of a claim that is deleted.
     """
 
     def __init__(
-        self, store: Store, folder: Path, release_folder: Callable[[Path], None] = discard
+        self,
+        store: Store,
+        folder: Path,
+        stand_ins: Path,
+        release_folder: Callable[[Path], None] = discard,
     ) -> None:
         self._store = store
         self._folder = folder
+        self._stand_ins = stand_ins / "claim"
         self._release_folder = release_folder
+        self._adopted: set[tuple[str, str]] = set()
 
     def folder_of(self, namespace: str, claim: str) -> Path:
         """Return the folder with the files of a claim."""
+        if (namespace, claim) in self._adopted:
+            return self._stand_ins / claim
         return self._folder / namespace / claim
+
+    def adopt(self, namespace: str, claim: str) -> Path | None:
+        """Create a claim that a cluster would have already, unless it is there.
+
+        Returns:
+            Its folder, which stays when the cluster stops; None if the claim belongs to a run.
+        """
+        with self._store.changed:
+            if self._store.find(CLAIMS, namespace, claim) is None:
+                spec = {
+                    "accessModes": ["ReadWriteMany"],
+                    "resources": {"requests": {"storage": "1Gi"}},
+                }
+                metadata = {"name": claim, "namespace": namespace}
+                body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+                self._create({**body, "metadata": metadata})
+                self._adopted.add((namespace, claim))
+            if (namespace, claim) not in self._adopted:
+                return None
+        folder = self.folder_of(namespace, claim)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def create(self, body: Object) -> Object:
         """Create a claim that is bound to an empty folder.
@@ -72,6 +103,16 @@ class Volumes:
         Raises:
             StatusError: 409, the namespace has a claim with that name.
         """
+        metadata = body["metadata"]
+        with self._store.changed:
+            claim = self._create(body)
+            self._adopted.discard((metadata["namespace"], metadata["name"]))
+            folder = self.folder_of(metadata["namespace"], metadata["name"])
+            remove_tree(folder)  # kept of an earlier claim with that name
+            folder.mkdir(parents=True)
+        return claim
+
+    def _create(self, body: Object) -> Object:
         spec, metadata = body["spec"], body["metadata"]
         metadata["finalizers"] = [*metadata.get("finalizers", []), _PROTECTION]
         body["spec"] = {
@@ -85,12 +126,7 @@ class Volumes:
             "accessModes": spec["accessModes"],
             "capacity": {"storage": spec["resources"]["requests"]["storage"]},
         }
-        with self._store.changed:
-            claim = self._store.create(CLAIMS, body)
-            folder = self.folder_of(metadata["namespace"], metadata["name"])
-            remove_tree(folder)  # kept of an earlier claim with that name
-            folder.mkdir(parents=True)
-        return claim
+        return self._store.create(CLAIMS, body)
 
     def delete(self, namespace: str, name: str) -> Object:
         """Delete a claim: at once, or when the last pod that uses it has ended.
@@ -123,4 +159,5 @@ class Volumes:
                 others = [f for f in metadata.get("finalizers", []) if f != _PROTECTION]
                 if "deletionTimestamp" in metadata and place not in used and not others:
                     self._store.remove(CLAIMS, *place)
-                    self._release_folder(self.folder_of(*place))
+                    if place not in self._adopted:
+                        self._release_folder(self.folder_of(*place))

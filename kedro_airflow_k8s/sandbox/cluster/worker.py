@@ -4,63 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Callable, Sequence
 
 from kedro_airflow_k8s.sandbox.cluster import pod_status
-from kedro_airflow_k8s.sandbox.cluster.container import ContainerProcess, StartFailed
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, EVENTS, PODS
-from kedro_airflow_k8s.sandbox.cluster.environment import (
-    SECRETS,
-    ConfigMissing,
-    expand,
-    variables_of,
-)
-from kedro_airflow_k8s.sandbox.cluster.files import (
-    CannotMount,
-    PathMap,
-    PodFiles,
-    PodImage,
-    discard,
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS
+from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS, ConfigMissing
+from kedro_airflow_k8s.sandbox.cluster.files import discard
+from kedro_airflow_k8s.sandbox.cluster.limits import (
+    containers_of,
+    ignored_fields,
+    is_sidecar,
+    stand_in,
+    volume_notices,
 )
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
+from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Machine, Stopped, is_foreign
+from kedro_airflow_k8s.sandbox.cluster.sidecars import Sidecar, SidecarFailed
 from kedro_airflow_k8s.sandbox.cluster.status import Object
-from kedro_airflow_k8s.sandbox.cluster.store import Store, timestamp
-from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes, claims_of
+from kedro_airflow_k8s.sandbox.cluster.volumes import claims_of
 
 _LOG = logging.getLogger(__name__)
 _GRACE_SECONDS = 30
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOO_LATE = ("DeadlineExceeded", "Pod was active longer than its activeDeadlineSeconds")
-_CANNOT_START = 128  # what containerd reports for a command that cannot be executed
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The machine that the pods of a cluster run on.
-
-    Attributes:
-        store: The objects of the cluster.
-        volumes: The folders of claims.
-        image: What each container is a copy of.
-        folder: Holds `pods` and `logs`.
-        temporary: Holds the temporary files of pods.
-        home: Where every container has its home directory; None if this machine does not allow it.
-    """
-
-    store: Store
-    volumes: Volumes
-    image: PodImage
-    folder: Path
-    temporary: Path
-    home: Path | None = None
-
-
-class _Stopped(Exception):
-    """The pod was stopped while it waited."""
 
 
 def grace_of(pod: Object) -> int:
@@ -77,7 +44,6 @@ class PodWorker:
         done: Whether the pod has ended; `finished` sets it.
         gone: Whether the pod was deleted and has ended.
         settled: Set when the pod runs, has ended, or waits for something that is missing.
-        logs: The log of each container that was started.
     """
 
     def __init__(
@@ -88,7 +54,6 @@ class PodWorker:
             target=self._run, name=f"pod {namespace}/{name}", daemon=True
         )
         self.settled = threading.Event()
-        self.logs: dict[str, ContainerLog] = {}
         self.pod = pod
         self.done = False
         self.gone = False
@@ -98,24 +63,31 @@ class PodWorker:
         self._folder = machine.folder / "pods" / namespace / name
         # Short, because sockets are made in it and their paths may have 107 bytes at most.
         self._temporary = machine.temporary / uuid.uuid4().hex[:8]
-        self._files = PodFiles(
-            pod,
-            machine.image,
-            self._folder,
-            lambda c: machine.volumes.folder_of(namespace, c),
-            machine.home,
+        self._runner = ContainerRunner(
+            pod, machine, self._folder, self._temporary, self.settled.set
         )
+        self._reports, self._stop = self._runner.reports, self._runner.stop
+        self._sidecars: list[Sidecar] = []
         self._late = False
-        self._stopped = False
-        self._process: ContainerProcess | None = None
+        self._deadline: float | None = None
+
+    @property
+    def logs(self) -> dict[str, ContainerLog]:
+        """The log of each container that was started."""
+        return self._runner.logs
 
     def stop(self, grace: float) -> None:
-        """Ask the pod to end, and kill it `grace` seconds later. Returns at once."""
+        """Ask the pod to end, and kill it `grace` seconds later. Returns at once.
+
+        The sidecars are asked when the other containers have ended.
+        """
         with self._store.changed:
-            self._stopped = True
-            process = self._process
-            if process is not None:
-                process.stop(grace)
+            self._stop.made = True
+            end = time.monotonic() + grace
+            self._deadline = end if self._deadline is None else min(end, self._deadline)
+            for container in containers_of(self.pod):
+                if grace == 0 or not is_sidecar(container):
+                    self._runner.end(container["name"], grace)
             self._store.changed.notify_all()
 
     def clean(self) -> None:
@@ -132,12 +104,11 @@ class PodWorker:
                 timer.daemon = True
                 timer.start()
             self._live()
-        except _Stopped:
+        except Stopped:
             if self._late:
                 self._end("Failed", *_TOO_LATE)
         except Exception as error:  # noqa: BLE001 - a full disk, say: the pod must not hang
-            _LOG.exception("The sandbox could not run the pod %s", self.pod["metadata"]["name"])
-            self._end("Failed", "SandboxError", f"{type(error).__name__}: {error}")
+            self._fail(error)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -146,58 +117,132 @@ class PodWorker:
             self._finished(self)
             self.settled.set()
 
+    def _fail(self, error: Exception) -> None:
+        _LOG.error(
+            "The sandbox could not run the pod %s", self.pod["metadata"]["name"], exc_info=error
+        )
+        self._end("Failed", "SandboxError", f"{type(error).__name__}: {error}")
+
     def _pass_deadline(self) -> None:
         self._late = True
         self.stop(grace_of(self.pod))
 
     def _live(self) -> None:
-        spec = self.pod["spec"]
-        containers = [*spec.get("initContainers", []), *spec["containers"]]
-        self._report_limits(containers)
+        self._report_limits()
         self._temporary.mkdir(parents=True)
         try:
-            self._files.prepare_volumes(self._store)
+            self._runner.volumes.prepare(self._store)
         except ConfigMissing as error:
-            self._event("FailedMount", f"MountVolume.SetUp failed: {error}", bad=True)
-            self._wait_for_ever()
-        for container in containers:
-            code = self._run_container(container)
-            if code or self._late or container is containers[-1]:
-                break
-            self.logs[container["name"]].close()
-        # The log of the last container is closed later: clients take its end for that of the pod.
+            self._reports.event("FailedMount", f"MountVolume.SetUp failed: {error}", bad=True)
+            self.settled.set()
+            self._stop.wait_for_ever()
+        try:
+            code = self._initialize() or self._run_together(self.pod["spec"]["containers"])
+        except SidecarFailed as error:
+            self._end("Failed", "SidecarFailed", str(error))
+            return
+        finally:
+            self._stop_sidecars()
         if self._late:
             self._end("Failed", *_TOO_LATE)
         else:
             self._end("Failed" if code else "Succeeded")
 
-    def _report_limits(self, containers: list[Object]) -> None:
-        """Warn of what works in the sandbox and may not work on a cluster."""
+    def _initialize(self) -> int:
+        """Run the init containers in order, and return the exit code of the last that ran.
+
+        Raises:
+            SidecarFailed: A sidecar among them cannot start.
+        """
+        for container in self.pod["spec"].get("initContainers", []):
+            if is_sidecar(container):
+                sidecar = Sidecar(self.pod, container, self._runner, self._fail)
+                self._sidecars.append(sidecar)
+                sidecar.start()
+            else:
+                code = self._runner.run(self.pod, container, lambda: None)
+                if code or self._late:
+                    return code or 1
+                self.logs[container["name"]].close()
+        return 0
+
+    def _run_together(self, containers: Sequence[Object]) -> int:
+        """Run containers at one time, and return 0 or the exit code of one that failed."""
+        codes: dict[str, int] = {}
+        errors: list[Exception] = []
+
+        def run(container: Object) -> None:
+            name = container["name"]
+            try:
+                codes[name] = self._runner.run(self.pod, container, lambda: None)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+                return
+            # The last log is closed later: clients take its end for that of the pod.
+            if len(codes) < len(containers):
+                self.logs[name].close()
+
+        threads = [threading.Thread(target=run, args=[c], daemon=True) for c in containers[1:]]
+        for thread in threads:
+            thread.start()
+        run(containers[0])
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return next((code for code in codes.values() if code), 0)
+
+    def _stop_sidecars(self) -> None:
+        """Stop the sidecars, the last one first, in what is left of the time to stop."""
+        end = self._deadline or time.monotonic() + grace_of(self.pod)
+        for sidecar in reversed(self._sidecars):
+            sidecar.stop(max(0.0, end - time.monotonic()))
+
+    def _report_limits(self) -> None:
+        """Warn of what works in the sandbox and may not work on a cluster, or the other way."""
         for secret in self.pod["spec"].get("imagePullSecrets", []):
             name, namespace = secret["name"], self.pod["metadata"]["namespace"]
             if self._store.find(SECRETS, namespace, name) is None:
                 text = f'the image pull secret "{name}" is missing; pulling may not succeed'
-                self._event("FailedToRetrieveImagePullSecret", text, bad=True)
-        mounts = [mount for container in containers for mount in container.get("volumeMounts", [])]
-        for place in sorted({mount["mountPath"] for mount in mounts if mount.get("readOnly")}):
-            text = f"The mount at {place} can be written to: the sandbox has no read-only mounts"
-            self._event("ReadOnlyIgnored", text, bad=True)
+                self._reports.event("FailedToRetrieveImagePullSecret", text, bad=True)
+        self._reports.ignored(ignored_fields(self.pod))
+        self._reports.notices(volume_notices(self.pod, self._runner.volumes.folder_of))
+        self._reports.notices(
+            f"The command of container {c['name']} runs on this machine, not in its image"
+            f" {c['image']}."
+            for c in containers_of(self.pod)
+            if is_foreign(self.pod, c)
+        )
 
     def _schedule(self) -> None:
         """Wait for the claims, then assign the pod to the node."""
         reported = ""
         with self._store.changed:
+            self._find_foreign_claims()
             while lacking := self._lacking_claim():
                 if lacking != reported:
                     message = f"0/1 nodes are available: {lacking}."
-                    self._update(lambda pod: pod_status.unschedulable(pod, message))  # noqa: B023
-                    self._event("FailedScheduling", message, bad=True)
+                    self._reports.update(
+                        lambda pod: pod_status.unschedulable(pod, message)  # noqa: B023
+                    )
+                    self._reports.event("FailedScheduling", message, bad=True)
                     reported = lacking
                 self.settled.set()
-                self._wait_for_change()
-            self._check_stopped()
-            self.pod = self._update(pod_status.scheduled)
-            self._event("Scheduled", f"Successfully assigned to {pod_status.NODE}")
+                self._stop.wait()
+            self._stop.check()
+            self.pod = self._reports.update(pod_status.scheduled)
+            self._reports.event("Scheduled", f"Successfully assigned to {pod_status.NODE}")
+
+    def _find_foreign_claims(self) -> None:
+        """Give claims that no task of the DAG creates a folder that stays."""
+        if self._machine.run_volume is None:
+            return
+        for volume in self.pod["spec"].get("volumes", []):
+            claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+            if claim and volume["name"] != self._machine.run_volume:
+                namespace = self.pod["metadata"]["namespace"]
+                if folder := self._machine.volumes.adopt(namespace, claim):
+                    self._reports.notices([stand_in(f'The claim "{claim}"', folder)])
 
     def _lacking_claim(self) -> str:
         for name in claims_of(self.pod):
@@ -208,112 +253,5 @@ class PodWorker:
                 return f'persistentvolumeclaim "{name}" is being deleted'
         return ""
 
-    def _run_container(self, container: Object) -> int:
-        """Run a container to its end and return its exit code."""
-        name = container["name"]
-        metadata = self.pod["metadata"]
-        logs = self._machine.folder / "logs" / metadata["namespace"] / metadata["name"]
-        log = self.logs[name] = ContainerLog(logs / metadata["uid"] / f"{name}.log")
-        message = ""
-        try:
-            if self._machine.image.renew is not None:
-                log.write(f"{self._machine.image.renew()}\n".encode())
-            paths = self._files.prepare_container(container)
-            log.shown = paths.log_line
-            variables = self._variables(container, paths)
-            texts = [*container.get("command", []), *container.get("args", [])]
-            command = [paths.argument(expand(text, variables)) for text in texts]
-            folder = paths.path(str(self._machine.image.home))
-            with self._store.changed:
-                self._check_stopped()
-                self._process = ContainerProcess(command, variables, folder, log, paths.root)
-            code = self._process.run(lambda: self._started(name))
-            if code:
-                self._report_other_paths(log)
-            reason = "Error" if code else "Completed"
-        except ConfigMissing as error:
-            missing = str(error)
-            self._update(
-                lambda pod: pod_status.waiting(pod, name, "CreateContainerConfigError", missing)
-            )
-            self._event("Failed", missing, bad=True)
-            self._wait_for_ever()
-        except (StartFailed, CannotMount) as error:
-            code, reason = _CANNOT_START, "StartError"
-            message = f"failed to start the container: {error}"
-            self._event("Failed", message, bad=True)
-        finally:
-            self._process = None
-        self._update(lambda pod: pod_status.terminated(pod, name, code, reason, message))
-        return code
-
-    def _report_other_paths(self, log: ContainerLog) -> None:
-        """Warn of a failure that a cluster does not have, where each pod has paths of its own."""
-        # The pod's own paths are not in its log.
-        if self._machine.home is None and str(self._machine.folder / "pods") in log.text():
-            text = (
-                "The log has a path of another pod. On this machine each pod of the sandbox has the"
-                " project at a path of its own, so data in memory that holds absolute paths fails"
-                " here and works on a cluster"
-            )
-            self._event("PathOfAnotherPod", text, bad=True)
-
-    def _variables(self, container: Object, paths: PathMap) -> dict[str, str]:
-        image = self._machine.image
-        own = variables_of(container, self.pod, self._store, paths.variable)
-        return {
-            "HOME": paths.path(str(image.home)),
-            "HOSTNAME": self.pod["metadata"]["name"][:63],
-            "LANG": "C.UTF-8",
-            "LC_ALL": "C.UTF-8",
-            "TMPDIR": str(self._temporary),
-            **image.variables,
-            **own,
-            "PATH": ":".join([*map(str, image.bin_dirs), own.get("PATH") or _PATH]),
-        }
-
-    def _started(self, container: str) -> None:
-        self._update(lambda pod: pod_status.running(pod, container))
-        self._event("Started", f"Started container {container}")
-        self.settled.set()
-
-    def _wait_for_ever(self) -> NoReturn:
-        """Wait for the deletion of the pod or its deadline."""
-        self.settled.set()
-        while True:
-            self._wait_for_change()
-
-    def _wait_for_change(self) -> None:
-        with self._store.changed:
-            self._check_stopped()
-            self._store.changed.wait()
-            self._check_stopped()
-
-    def _check_stopped(self) -> None:
-        if self._stopped:
-            raise _Stopped
-
     def _end(self, phase: str, reason: str = "", message: str = "") -> None:
-        self._update(lambda pod: pod_status.ended(pod, phase, reason, message))
-
-    def _update(self, edit: Callable[[Object], None]) -> Object:
-        metadata = self.pod["metadata"]
-        return self._store.update(PODS, metadata["namespace"], metadata["name"], edit)
-
-    def _event(self, reason: str, message: str, *, bad: bool = False) -> None:
-        """Record what happens to the pod, as KubernetesPodOperator shows it in the task's log."""
-        metadata, now = self.pod["metadata"], timestamp()
-        namespace, name = metadata["namespace"], metadata["name"]
-        involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": metadata["uid"]}
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{name[:200]}.{uuid.uuid4().hex}", "namespace": namespace},
-            "involvedObject": involved,
-            "reason": reason,
-            "message": message,
-            "type": "Warning" if bad else "Normal",
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-        }
-        self._store.create(EVENTS, event)
+        self._reports.update(lambda pod: pod_status.ended(pod, phase, reason, message))

@@ -14,7 +14,7 @@ COPY, CLAIM = "/tmp/k/pods/default/a/base/root", "/tmp/k/volumes/default/a"
 
 @pytest.fixture
 def paths() -> PathMap:
-    found = PathMap()
+    found = PathMap(Path(COPY))
     found.show(Path(COPY), PurePosixPath())
     found.show(Path(CLAIM), PurePosixPath("data"))
     found.show(Path(f"{CLAIM}/mnt"), PurePosixPath("/mnt/kedro-data"))

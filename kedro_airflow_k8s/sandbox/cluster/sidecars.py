@@ -1,0 +1,177 @@
+"""Native sidecars: init containers that run as long as the pod.
+
+See https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from kedro_airflow_k8s.sandbox.cluster import pod_status
+from kedro_airflow_k8s.sandbox.cluster.container import StartFailed
+from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Stopped
+from kedro_airflow_k8s.sandbox.cluster.status import Object
+
+# A cluster waits 10 s and up to 5 min, for containers that run for weeks.
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0
+_CHECK_SECONDS = 0.2
+# More than Kubernetes' 1 s: a program may need that to start beside others on this machine.
+_SHORTEST_TIMEOUT = 5.0
+
+
+class SidecarFailed(Exception):
+    """A sidecar cannot start."""
+
+
+class Sidecar:
+    """Runs a sidecar, and again when it ends, until it is stopped.
+
+    Args:
+        pod: The pod as it was scheduled.
+        container: The sidecar.
+        runner: Runs it.
+        failed: Called when the sandbox itself cannot go on.
+    """
+
+    def __init__(
+        self,
+        pod: Object,
+        container: Object,
+        runner: ContainerRunner,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.name: str = container["name"]
+        self._pod = pod
+        self._container = container
+        self._runner = runner
+        self._failed = failed
+        self._ended = threading.Event()
+        self._runs = threading.Event()
+        self._cannot_start = False
+        self._thread = threading.Thread(target=self._repeat, name=self.name, daemon=True)
+
+    def start(self) -> None:
+        """Start it, and return when its startup probe succeeds.
+
+        Raises:
+            SidecarFailed: Its command cannot be executed.
+            Stopped: The pod is to end.
+        """
+        self._thread.start()
+        probe = self._container.get("startupProbe")
+        while True:
+            while not self._runs.is_set():
+                if self._cannot_start:
+                    raise SidecarFailed(f"the sidecar {self.name} cannot start")
+                self._runner.stop.wait(_CHECK_SECONDS)
+            if probe is None or self._answers(probe):
+                break
+            if self._runs.is_set():  # Otherwise it has ended, and is started again.
+                text = f"Container {self.name} failed startup probe, will be restarted"
+                self._runner.reports.event("Unhealthy", text, bad=True)
+                self._runs.clear()
+                self._runner.ask_to_end(self.name, probe.get("terminationGracePeriodSeconds", 30))
+        self._runner.reports.update(lambda pod: pod_status.sidecar_started(pod, self.name))
+
+    def stop(self, grace: float) -> None:
+        """Ask it to end, kill it `grace` seconds later, and wait for the end."""
+        self._ended.set()
+        self._runner.end(self.name, grace)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _repeat(self) -> None:
+        wait = 0.0
+        try:
+            while not self._ended.wait(wait):
+                began = time.monotonic()
+                code = self._runner.run(self._pod, self._container, self._runs.set)
+                self._runs.clear()
+                if self.name in self._runner.unstartable:
+                    self._cannot_start = True
+                    return
+                if self._ended.is_set():
+                    return
+                wait = self._next_wait(wait, time.monotonic() - began)
+                self._runner.reports.update(lambda pod: pod_status.restarting(pod, self.name))
+                text = f"Container {self.name} ended with exit code {code} and is restarted"
+                self._runner.reports.event("BackOff", text, bad=True)
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001 - the pod must not wait for it
+            self._failed(error)
+            self._cannot_start = True
+
+    @staticmethod
+    def _next_wait(wait: float, lived: float) -> float:
+        return _FIRST_WAIT if lived > _LONGEST_WAIT else min(_LONGEST_WAIT, 2 * wait or _FIRST_WAIT)
+
+    def _answers(self, probe: Object) -> bool:
+        """Probe until it succeeds or has failed too often, or the container has ended."""
+        self._pause(probe.get("initialDelaySeconds", 0))
+        for _ in range(probe.get("failureThreshold", 3)):
+            if not self._runs.is_set():
+                return False
+            if self._probe(probe, max(probe.get("timeoutSeconds", 1), _SHORTEST_TIMEOUT)):
+                return True
+            self._pause(probe.get("periodSeconds", 10))
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self._runs.is_set():
+            self._runner.stop.wait(min(left, _CHECK_SECONDS))
+
+    def _probe(self, probe: Object, timeout: float) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            if source := probe.get("tcpSocket"):
+                place = source.get("host", "127.0.0.1"), self._port(source["port"])
+                with socket.create_connection(place, timeout):
+                    return True
+            if source := probe.get("httpGet"):
+                return self._get(source, timeout)
+            if source := probe.get("exec"):
+                return self._execute(source["command"], timeout)
+        return False
+
+    def _port(self, port: object) -> int:
+        named = {p.get("name"): p["containerPort"] for p in self._container.get("ports", [])}
+        return int(named.get(port, port))
+
+    def _get(self, source: Object, timeout: float) -> bool:
+        place = source.get("host", "127.0.0.1"), self._port(source["port"])
+        connection: http.client.HTTPConnection
+        if source.get("scheme") == "HTTPS":
+            # As a kubelet, without a look at the certificate.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(*place, timeout=timeout, context=context)
+        else:
+            connection = http.client.HTTPConnection(*place, timeout=timeout)
+        headers = {header["name"]: header["value"] for header in source.get("httpHeaders", [])}
+        try:
+            connection.request("GET", source.get("path", "/"), headers=headers)
+            return 200 <= connection.getresponse().status < 400
+        finally:
+            connection.close()
+
+    def _execute(self, command: Sequence[str], timeout: float) -> bool:
+        plan, log = self._runner.plans[self.name], self._runner.probe_log(self.name)
+        try:
+            process = plan.start([plan.paths.argument(text) for text in command], log)
+            timer = threading.Timer(timeout, process.stop, [0])
+            timer.start()
+            try:
+                return process.run(lambda: None) == 0
+            finally:
+                timer.cancel()
+        except StartFailed:
+            return False
+        finally:
+            log.close()
