@@ -36,7 +36,7 @@ airflow_python_option = click.option(
 secrets_option = click.option(
     "--secrets",
     type=_FILE,
-    help="YAML file with Kubernetes Secrets for the pods, as for kubectl apply.",
+    help="YAML file with Kubernetes Secrets and ConfigMaps for the pods, as for kubectl apply.",
 )
 
 

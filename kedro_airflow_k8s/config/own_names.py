@@ -16,6 +16,20 @@ TASK_ANNOTATION = "kedro-airflow-k8s/task-id"
 RUN_LABEL = "kedro-airflow-k8s/run"
 """Label with the name of the run, on the pods of a run that must all be on one machine."""
 
+LABEL_PREFIX = "kedro-airflow-k8s/"
+"""How the labels begin by which pods are found, and their costs added up."""
+
+BASE_CONTAINER = "base"
+"""The container that runs the nodes. KubernetesPodOperator has this name for it."""
+
+DATA_VOLUME = "data"
+"""The name of the run's volume in its pods."""
+
+SHARED_MEMORY_VOLUME = "shared-memory"
+SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - the path in the pod, not a temporary file
+OWN_VOLUMES = (DATA_VOLUME, SHARED_MEMORY_VOLUME)
+"""Volumes of pods that users cannot name."""
+
 START_MLFLOW = "start_mlflow_run"
 CREATE_VOLUME = "create_volume"
 FILL_VOLUME = "data_volume_init"

@@ -17,7 +17,7 @@ from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.image import SANDBOX_FOLDER, ImageFolder
 from kedro_airflow_k8s.sandbox.locks import locked
 from kedro_airflow_k8s.sandbox.processes import runs
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec, SecretKey
+from kedro_airflow_k8s.sandbox.spec import DataKey, SandboxSpec
 
 # Airflow, or its database's address, gives these characters of a path another meaning.
 _CONFUSING = "?$%"
@@ -33,6 +33,7 @@ class SandboxState(BaseModel, frozen=True, extra="forbid"):
         temporary: The folder of the pods' temporary files.
         services: The process ids by the services' names.
         secrets: What its pods can refer to of Secrets; None if an older version started it.
+        config_maps: What they can refer to of ConfigMaps.
         ended: The exit codes of services that have ended, 128 + n after signal n.
     """
 
@@ -41,7 +42,8 @@ class SandboxState(BaseModel, frozen=True, extra="forbid"):
     port: int
     temporary: Path
     services: Mapping[str, int] = {}
-    secrets: tuple[SecretKey, ...] | None = None
+    secrets: tuple[DataKey, ...] | None = None
+    config_maps: tuple[DataKey, ...] = ()
     ended: Mapping[str, int] = {}
 
     @property
@@ -86,6 +88,7 @@ class SandboxFolder:
         self.state_file = self.path / "state.json"
         self.runs = self.path / "runs"
         self.volumes = self.path / "volumes"
+        self.stand_ins = self.path / "external"
         self.port_file = self.path / "port"
 
     def create(self) -> None:

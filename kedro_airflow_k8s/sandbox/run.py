@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from kedro_airflow_k8s.compile import CompiledDag
+from kedro_airflow_k8s.config.own_names import DATA_VOLUME
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
-from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.cluster import NOTICE, Existing, LocalCluster, PodImage
+from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.image import copy_project, kedro_folder
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, data_keys
 from kedro_airflow_k8s.sandbox.task_logs import TaskLog, from_here, keep_logs, read_logs
 from kedro_airflow_k8s.terminal.task_table import TaskState
 
@@ -205,15 +207,19 @@ def run_in_sandbox(
         kubeconfig = folder / "kubeconfig"
         python = AirflowPython.at(spec.python)
         airflow = SandboxAirflow(python, folder / "airflow", kubeconfig, spec.connection)
-        secrets = spec.secrets()
-        spec.check_secrets(secret_keys(secrets), "kedro airflow-k8s sandbox run --secrets FILE")
+        data = spec.pod_data()
+        fix = "kedro airflow-k8s sandbox run --secrets FILE"
+        spec.check_data(data_keys(data.secrets), data_keys(data.config_maps), fix)
         say(f"Airflow {python.version}, Kubernetes provider {python.provider}")
         variables = {RAW_VARIABLE: "1"} if options.raw else {}
         image = PodImage(folder / "image", spec.home, (kedro_folder(),), variables)
         copy_project(spec.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
-        with LocalCluster(image, folder / "kubernetes", secrets, keep_volumes=True) as cluster:
+        existing = Existing(data.config_maps, SandboxFolder(spec.project).stand_ins, DATA_VOLUME)
+        with LocalCluster(
+            image, folder / "kubernetes", data.secrets, existing=existing, keep_volumes=True
+        ) as cluster:
             cluster.write_kubeconfig(kubeconfig)
             try:
                 airflow.start(dag.dag_id, skipped_tasks(dag), options.conf)
@@ -244,7 +250,7 @@ def _watch(
             # The same for each pod, where for instance a Secret is missing.
             if event.warning and event.message not in said:
                 said.add(event.message)
-                say(f"{event.pod}: {event.message}")
+                say(event.message if event.reason == NOTICE else f"{event.pod}: {event.message}")
 
 
 def _interruption(tasks: Mapping[str, TaskState], logs: Path) -> str:

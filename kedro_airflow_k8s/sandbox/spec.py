@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE
-from kedro_airflow_k8s.sandbox.secrets_file import Secrets, read_secrets
+from kedro_airflow_k8s.sandbox.needs import Needs, Wanted
+from kedro_airflow_k8s.sandbox.secrets_file import Objects, PodData, read_objects
 
 if TYPE_CHECKING:
     # The supervisor of a sandbox needs no Kedro, which takes a second to import.
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2
 """How often the sandbox's Airflow looks for new DAG files."""
 
-SecretKey = tuple[str, str, str]
-"""Namespace and name of a Secret with one of its keys, or with no key for the whole Secret."""
+DataKey = tuple[str, str, str]
+"""Namespace and name of an object with one of its keys, or with no key for the whole object."""
 
 
-def secret_keys(secrets: Secrets) -> list[SecretKey]:
-    """Return what can be referred to of Secrets."""
-    return [
+def data_keys(objects: Objects) -> tuple[DataKey, ...]:
+    """Return what can be referred to of Secrets or ConfigMaps."""
+    return tuple(
         (namespace, name, key)
-        for (namespace, name), values in secrets.items()
+        for (namespace, name), values in objects.items()
         for key in ("", *values)
-    ]
+    )
 
 
 class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
@@ -40,12 +41,14 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         project: The project's folder.
         connection: The id of the Airflow connection to the sandbox's Kubernetes API.
         home: Where the pods' image has the project.
-        namespace: The namespace of Secrets that name none.
+        namespace: The namespace of Secrets and ConfigMaps that name none.
         airflow_python: The Python that has Airflow, if it is not this one.
-        secrets_file: A file of Secrets for the pods.
+        secrets_file: A file of Secrets and ConfigMaps for the pods.
         settings: Settings of Airflow in place of the sandbox's.
         keep: Whether the volumes of the last runs are kept.
-        wanted_secrets: The Secrets that every pod needs: name and key, which is empty for all keys.
+        wanted_secrets: The Secrets that pods need: name and key, which is empty for all keys.
+        wanted_config_maps: The ConfigMaps that pods need, likewise.
+        triggerer: Whether tasks need Airflow's triggerer.
     """
 
     project: Path
@@ -56,7 +59,9 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
     secrets_file: Path | None = None
     settings: Mapping[str, str] = Field(default={}, repr=False)
     keep: bool = False
-    wanted_secrets: tuple[tuple[str, str], ...] = ()
+    wanted_secrets: Wanted = ()
+    wanted_config_maps: Wanted = ()
+    triggerer: bool = False
 
     @classmethod
     def of(
@@ -74,8 +79,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         """
         config = project.config(default_image=LOCAL_IMAGE)
         run = config.run_config if pipeline is None else config.of(pipeline).run_config
-        runs = [run, *(config.pipelines.values() if pipeline is None else ())]
-        wanted = ((secret.secret, secret.key or "") for each in runs for secret in each.secrets)
+        needs = Needs.of([run, *(config.pipelines.values() if pipeline is None else ())])
         spec = cls(
             project=project.path.resolve(),
             connection=run.kubernetes_conn_id,
@@ -85,9 +89,11 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             airflow_python=None if airflow_python is None else airflow_python.absolute(),
             secrets_file=None if secrets_file is None else secrets_file.absolute(),
             settings=settings or {},
-            wanted_secrets=tuple(dict.fromkeys(wanted)),
+            wanted_secrets=needs.secrets,
+            wanted_config_maps=needs.config_maps,
+            triggerer=needs.triggerer,
         )
-        spec.secrets()
+        spec.pod_data()
         return spec
 
     @property
@@ -95,35 +101,44 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         """The Python to run Airflow with."""
         return self.airflow_python or Path(sys.executable).absolute()
 
-    def secrets(self) -> Secrets:
-        """Return the Secrets for the pods.
+    def pod_data(self) -> PodData:
+        """Return the Secrets and ConfigMaps for the pods.
 
         Raises:
             SandboxError: The file holds something else.
         """
-        return {} if self.secrets_file is None else read_secrets(self.secrets_file, self.namespace)
+        if self.secrets_file is None:
+            return PodData()
+        return read_objects(self.secrets_file, self.namespace)
 
-    def check_secrets(self, there: Collection[SecretKey], fix: str) -> None:
-        """Compare the Secrets that the pods need with those of the sandbox.
+    def check_data(
+        self, secrets: Collection[DataKey], config_maps: Collection[DataKey], fix: str
+    ) -> None:
+        """Compare the Secrets and ConfigMaps that pods need with those of the sandbox.
 
         Args:
-            there: Those of the sandbox, as `secret_keys` returns them.
+            secrets: The Secrets of the sandbox, as `data_keys` returns them.
+            config_maps: Its ConfigMaps.
             fix: How to bring more of them into the sandbox.
 
         Raises:
-            SandboxError: One is missing: no pod would start.
+            SandboxError: One is missing: the pods would not start.
         """
-        missing = [
-            f"{name} (key {key})" if key else name
-            for name, key in self.wanted_secrets
-            if (self.namespace, name, key) not in there
-        ]
-        if missing:
-            raise SandboxError(
-                f"Secrets of run_config.secrets are not in the sandbox: {', '.join(missing)}.\n"
-                "Every pod needs them and would wait until run_config.startup_time is over. Write"
-                f" them into a file, as Kubernetes manifests, and pass it: {fix}"
-            )
+        for kind, key, wanted, there in (
+            ("Secrets", "secrets", self.wanted_secrets, secrets),
+            ("ConfigMaps", "config_maps", self.wanted_config_maps, config_maps),
+        ):
+            missing = [
+                f"{name} (key {key})" if key else name
+                for name, key in wanted
+                if (self.namespace, name, key) not in there
+            ]
+            if missing:
+                raise SandboxError(
+                    f"{kind} of run_config.{key} are not in the sandbox: {', '.join(missing)}.\n"
+                    "Pods need them and would wait until run_config.startup_time is over. Write"
+                    f" them into a file, as Kubernetes manifests, and pass it: {fix}"
+                )
 
     def check(self, running: SandboxSpec) -> None:
         """Compare this with the sandbox that runs.
@@ -141,6 +156,11 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             wanted["the file of Secrets"] = (self.secrets_file, running.secrets_file)
         if self.keep:
             wanted["--keep"] = (self.keep, running.keep)
+        if self.triggerer and not running.triggerer:
+            raise SandboxError(
+                "The sandbox has no triggerer, and tasks are deferrable: it was started without"
+                " them.\nStop it with kedro airflow-k8s sandbox down, then start it again."
+            )
         for what, (now, then) in wanted.items():
             if now != then:
                 raise SandboxError(

@@ -19,7 +19,8 @@ from typing import IO, cast
 
 from pydantic import BaseModel, Field
 
-from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
+from kedro_airflow_k8s.config.own_names import DATA_VOLUME
+from kedro_airflow_k8s.sandbox.cluster import Existing, LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.cluster.files import discard
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
 from kedro_airflow_k8s.sandbox.processes import environment_of, kill_all
@@ -109,10 +110,12 @@ def _cluster(folder: SandboxFolder, state: SandboxState, startup: Startup) -> Lo
         (startup.bin_folder,),
         renew=lambda: folder.images.renew(folder.project),
     )
+    data = state.spec.pod_data()
     return LocalCluster(
         image,
         folder.cluster,
-        state.spec.secrets(),
+        data.secrets,
+        existing=Existing(data.config_maps, folder.stand_ins, DATA_VOLUME),
         temporary=state.temporary,
         keep_volumes=folder.volumes if state.spec.keep else False,
     )

@@ -24,7 +24,7 @@ from kedro_airflow_k8s.sandbox.folder import SandboxFolder, SandboxState
 from kedro_airflow_k8s.sandbox.image import kedro_folder
 from kedro_airflow_k8s.sandbox.locks import reserved_port
 from kedro_airflow_k8s.sandbox.processes import kill_all, runs
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, data_keys
 from kedro_airflow_k8s.sandbox.supervisor import KUBERNETES, Startup, start_supervisor
 
 Say = Callable[[str], None]
@@ -118,7 +118,7 @@ class Sandbox:
         spec.check(self.state.spec)
         if self.state.secrets is not None:
             fix = "kedro airflow-k8s sandbox down, then sandbox up --secrets FILE"
-            spec.check_secrets(self.state.secrets, fix)
+            spec.check_data(self.state.secrets, self.state.config_maps, fix)
         self.folder.images.refresh(project.path)
 
 
@@ -136,7 +136,7 @@ def start_sandbox(
     Args:
         project: The Kedro project.
         airflow_python: The Python that has Airflow; None: this one, or that of the running sandbox.
-        secrets: A file of Kubernetes Secrets for the pods; None: none, or as the running sandbox.
+        secrets: A file of Secrets and ConfigMaps; None: none, or as the running sandbox.
         keep: Whether to keep the volumes of the last runs.
         extra_environment: Settings of Airflow (AIRFLOW__SECTION__KEY) in place of the sandbox's.
         say: Called with what is done.
@@ -229,12 +229,14 @@ def _start_all(folder: SandboxFolder, spec: SandboxSpec, port: int, say: Say) ->
     folder.create_airflow_home(python.version)
     server = AirflowServer(python, folder, spec, port)
     server.prepare()
+    data = spec.pod_data()
     state = SandboxState(
         spec=spec.model_copy(update={"airflow_python": spec.python}),
         version=python.version,
         port=port,
         temporary=Path(tempfile.mkdtemp(prefix="kedro-airflow-k8s-")),
-        secrets=tuple(secret_keys(spec.secrets())),
+        secrets=data_keys(data.secrets),
+        config_maps=data_keys(data.config_maps),
     )
     folder.write_state(state)
     since = datetime.now(timezone.utc)

@@ -8,8 +8,10 @@ from kedro_airflow_k8s.sandbox.cluster.local import (
     LocalCluster,
     PodRecord,
 )
+from kedro_airflow_k8s.sandbox.cluster.reports import NOTICE
 
 __all__ = [
+    "NOTICE",
     "ClaimRecord",
     "EventRecord",
     "Existing",

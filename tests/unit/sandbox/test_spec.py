@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from kedro_airflow_k8s.errors import SandboxError
-from kedro_airflow_k8s.sandbox.spec import SandboxSpec, secret_keys
+from kedro_airflow_k8s.sandbox.spec import SandboxSpec, data_keys
 
-THERE = secret_keys({("kedro", "database"): {"password": "x"}, ("other", "token"): {"t": "x"}})
+THERE = data_keys({("kedro", "database"): {"password": "x"}, ("other", "token"): {"t": "x"}})
 
 
 def spec(*wanted: tuple[str, str]) -> SandboxSpec:
@@ -23,15 +23,15 @@ def spec(*wanted: tuple[str, str]) -> SandboxSpec:
 
 
 def test_secrets_that_are_there_are_accepted_with_and_without_a_key() -> None:
-    spec(("database", "password"), ("database", "")).check_secrets(THERE, "pass them")
-    spec().check_secrets([], "pass them")
+    spec(("database", "password"), ("database", "")).check_data(THERE, (), "pass them")
+    spec().check_data([], [], "pass them")
 
 
 def test_all_secrets_and_keys_that_are_missing_are_named_with_the_way_out() -> None:
     wanted = spec(("database", "user"), ("token", ""), ("database", "password"), ("s3", ""))
 
     with pytest.raises(SandboxError) as error:
-        wanted.check_secrets(THERE, "sandbox run --secrets FILE")
+        wanted.check_data(THERE, (), "sandbox run --secrets FILE")
 
     first, *rest = str(error.value).splitlines()
     # `token` is in another namespace.
@@ -39,3 +39,24 @@ def test_all_secrets_and_keys_that_are_missing_are_named_with_the_way_out() -> N
         "Secrets of run_config.secrets are not in the sandbox: database (key user), token, s3."
     )
     assert "sandbox run --secrets FILE" in rest[0]
+
+
+def test_config_maps_that_are_missing_are_named_too() -> None:
+    wanted = spec().model_copy(update={"wanted_config_maps": (("limits", "max"), ("other", ""))})
+    there = data_keys({("kedro", "limits"): {"max": "5"}})
+
+    with pytest.raises(SandboxError) as error:
+        wanted.check_data((), there, "sandbox run --secrets FILE")
+
+    assert str(error.value).splitlines()[0] == (
+        "ConfigMaps of run_config.config_maps are not in the sandbox: other."
+    )
+
+
+def test_a_sandbox_without_triggerer_is_refused_where_tasks_are_deferrable() -> None:
+    deferrable = spec().model_copy(update={"triggerer": True})
+
+    deferrable.check(deferrable)
+    spec().check(deferrable)
+    with pytest.raises(SandboxError, match="The sandbox has no triggerer"):
+        deferrable.check(spec())
