@@ -1,15 +1,17 @@
-"""Checks of settings that load and that no run notices: unused resources, waits without an end."""
+"""Checks of settings that load and that no run notices: unused resources, waits, schedules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.config.tasks import RESOURCES_TAG
 from kedro_airflow_k8s.config.warnings import LIKE_DEFAULT
-from kedro_airflow_k8s.config.wording import Nearest
+from kedro_airflow_k8s.config.wording import Nearest, counted, first_of
 from kedro_airflow_k8s.plan.build import Plan
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
+from kedro_airflow_k8s.project.nodes import NodeKey
 
 # What other tools call the entry for all nodes.
 _MEANS_DEFAULT = frozenset(("default", "all", "base", "common"))
@@ -45,6 +47,40 @@ def unused_resources(run: RunConfig, tags: Mapping[str, Iterable[str]]) -> Itera
             problem=f"No node of any pipeline has the tag 'resources.{name}'.",
             consequence="The entry has no effect: no pod gets these resources.",
             fix=fix,
+        )
+
+
+def scheduled_twice(
+    nodes: Mapping[str, frozenset[NodeKey]], deployed: Collection[str]
+) -> Iterator[Finding]:
+    """Find nodes that the schedules of several pipelines run.
+
+    Args:
+        nodes: The nodes of each pipeline with a schedule, by the pipeline's name.
+        deployed: The pipelines that are certainly DAGs of their own. A schedule in `run_config` is
+            that of all pipelines, of which often only one is deployed.
+    """
+    names = sorted(nodes, key=lambda name: (name != DEFAULT_PIPELINE, name))
+    for index, name in enumerate(names):
+        others = [
+            other
+            for other in names[index + 1 :]
+            if (name in deployed or other in deployed) and nodes[name] & nodes[other]
+        ]
+        if not others:
+            continue
+        shared = nodes[name] & frozenset[NodeKey]().union(*(nodes[other] for other in others))
+        whole = counted(len(nodes[name]), "node")
+        yield Finding(
+            code="scheduled-twice",
+            severity="warning",
+            where=f"pipeline {name!r}",
+            problem=f"It has a schedule, and {len(shared)} of its {whole} are also in"
+            f" other pipelines with a schedule: {first_of(others, JSON_HAS_ALL)}.",
+            consequence="Airflow runs these nodes in each of the DAGs, and one run overwrites the"
+            " results of the other.",
+            fix=f"Let one DAG run them. `enabled: false` below pipelines.{name} leaves the pipeline"
+            " out of --all; `cron_expression:` without a value there removes its schedule.",
         )
 
 

@@ -23,7 +23,7 @@ from kedro_airflow_k8s.checks.settings import (
     no_image,
     unknown_pipelines,
 )
-from kedro_airflow_k8s.checks.slips import endless_waits, unused_resources
+from kedro_airflow_k8s.checks.slips import endless_waits, scheduled_twice, unused_resources
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
 from kedro_airflow_k8s.config.checks import Code
@@ -86,7 +86,10 @@ def validate(
     findings += check_plans(project, config, planned)
     # Nearly always, the default pipeline has all nodes. Another one may lack what is accepted.
     if DEFAULT_PIPELINE in pipelines:
-        findings += unused(config.checks.accept, findings)
+        # What is scheduled twice may be seen only with all pipelines.
+        whole = len(pipelines) > 1
+        accept = [each for each in config.checks.accept if whole or each.code != "scheduled-twice"]
+        findings += unused(accept, findings)
     return errors_first(findings)
 
 
@@ -149,6 +152,7 @@ def check_plans(
     findings = [
         *unknown_pipelines(config, project.pipeline_names()),
         *endless_waits([each.plan for each in planned]),
+        *_scheduled_twice(project, config, planned),
     ]
     credentials = _readable(lambda: project.credentials, "credentials", findings)
     parameters = _readable(lambda: project.parameters, "parameters", findings)
@@ -217,6 +221,22 @@ def _check_group(
         )
         findings += check_pipeline(subject)
     return findings
+
+
+def _scheduled_twice(
+    project: KedroProject, config: PluginConfig, planned: Sequence[Planned]
+) -> Iterator[Finding]:
+    """Report nodes in several DAGs with schedules, of all pipelines that are not disabled."""
+    enabled = config.enabled(project.pipeline_names())
+    configured = {name: config.of(name).run_config.cron_expression for name in enabled}
+    by_command = {each.pipeline.name: each.plan.schedule.cron for each in planned}
+    crons = {name: by_command.get(name, cron) for name, cron in configured.items()}
+    scheduled = [name for name, cron in crons.items() if cron not in (None, "@once")]
+    of_all = config.run_config.cron_expression
+    every = len(planned) > 1
+    deployed = [name for name in scheduled if every or configured[name] != of_all]
+    if deployed:
+        yield from scheduled_twice(project.node_keys(scheduled), deployed)
 
 
 def _package(project: KedroProject) -> str:

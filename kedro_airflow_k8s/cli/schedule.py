@@ -64,7 +64,7 @@ def schedule_command(
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import CompiledDag
     from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
-    from kedro_airflow_k8s.deploy.several import deploy_all
+    from kedro_airflow_k8s.deploy.several import deploy_all, scheduled_only
     from kedro_airflow_k8s.plan.build import Overrides
 
     every, shown = options["all_pipelines"], progress()
@@ -85,10 +85,7 @@ def schedule_command(
         return schedule(connect, dag, destination, shown, how)
 
     if every:
-        scheduled = [dag for dag in dags if dag.schedule]
-        for dag in dags:
-            if not dag.schedule:
-                shown.say(f"DAG {dag.dag_id} has no schedule, so it was left out.")
+        scheduled = scheduled_only(dags, shown.say)
         interruptible(lambda: deploy_all(scheduled, deploy, shown.console))
     else:
         interruptible(lambda: deploy(*dags))

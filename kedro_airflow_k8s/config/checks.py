@@ -46,6 +46,7 @@ Code = Literal[
     "resources-contradict",
     "run-command",
     "same-file",
+    "scheduled-twice",
     "split-claim",
     "unknown-credentials",
     "unknown-dataset",

@@ -9,8 +9,30 @@ from rich.text import Text
 
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.wording import counted
-from kedro_airflow_k8s.errors import AirflowK8sError, RunError
+from kedro_airflow_k8s.errors import AirflowK8sError, PlanError, RunError
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
+
+
+def scheduled_only(dags: Sequence[CompiledDag], say: Callable[[str], None]) -> list[CompiledDag]:
+    """Return the DAGs that have a schedule, and name the others.
+
+    Args:
+        dags: The DAGs.
+        say: Shows a line.
+
+    Raises:
+        PlanError: If none has a schedule.
+    """
+    scheduled = [dag for dag in dags if dag.schedule]
+    if not scheduled:
+        raise PlanError(
+            "No pipeline has a schedule. Set cron_expression in airflow-k8s.yaml: in run_config for"
+            " all pipelines, or below `pipelines` for one."
+        )
+    for dag in dags:
+        if not dag.schedule:
+            say(f"DAG {dag.dag_id} has no schedule, so it was left out.")
+    return scheduled
 
 
 def deploy_all(

@@ -1,4 +1,4 @@
-"""GitHub Actions workflows that build the image, and run or schedule the pipeline with it."""
+"""GitHub Actions workflows that build the image, and run or schedule pipelines with it."""
 
 from __future__ import annotations
 

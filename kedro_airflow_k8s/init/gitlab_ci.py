@@ -1,4 +1,4 @@
-"""A GitLab CI pipeline that builds the image, and runs or schedules the pipeline with it."""
+"""A GitLab CI pipeline that builds the image, and runs or schedules pipelines with it."""
 
 from __future__ import annotations
 

@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.project.entities import PipelineNode
+from kedro_airflow_k8s.project.problems import left_out, not_imported
+
+NodeKey = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A node's name, inputs and outputs."""
+
+# The beginning of Kedro's warning about a pipeline that find_pipelines leaves out. That about a
+# module without `create_pipeline` stays a warning: the folder may also contain helpers.
+_MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
+
+
+def registered_pipelines(project_path: Path) -> dict[str, Pipeline]:
+    """Return the registered pipelines of the project that Kedro's CLI has bootstrapped.
+
+    Args:
+        project_path: The project's folder, for messages.
+
+    Raises:
+        ProjectError: If a pipeline module does not import. Kedro leaves it out with a warning.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
+            registered: dict[Any, Any] = dict(pipelines)
+    except UserWarning as warning:
+        raise ProjectError(left_out(warning, project_path)) from warning
+    except (Exception, SystemExit) as error:
+        raise ProjectError(not_imported("the pipelines", error, project_path)) from error
+    for name, pipeline in registered.items():
+        if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
+            raise ProjectError(
+                f"register_pipelines returns a {type(pipeline).__name__} for {name!r}. It must"
+                " return a dictionary of names to Pipeline objects."
+            )
+    return registered
 
 
 def named_node(nodes: Sequence[PipelineNode], name: str) -> PipelineNode:
@@ -74,3 +111,13 @@ def node_tags(pipelines: Iterable[Pipeline]) -> dict[str, set[str]]:
         for node in pipeline.nodes:
             tags.setdefault(node.name, set()).update(node.tags)
     return tags
+
+
+def node_keys(pipeline: Pipeline) -> frozenset[NodeKey]:
+    """Return what identifies the nodes of a pipeline.
+
+    A name alone does not: each pipeline can have its own node `train`.
+    """
+    return frozenset(
+        (node.name, tuple(node.inputs), tuple(node.outputs)) for node in pipeline.nodes
+    )

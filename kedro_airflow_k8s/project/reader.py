@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
-from kedro.framework.project import pipelines, settings, validate_settings
+from kedro.framework.project import settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 
@@ -46,11 +45,16 @@ from kedro_airflow_k8s.project.credentials import (
 )
 from kedro_airflow_k8s.project.entities import KedroMlflow, ProjectPipeline
 from kedro_airflow_k8s.project.mlflow import kedro_mlflow_runs, read_mlflow_settings
-from kedro_airflow_k8s.project.nodes import node_tags, pipeline_nodes
+from kedro_airflow_k8s.project.nodes import (
+    NodeKey,
+    node_keys,
+    node_tags,
+    pipeline_nodes,
+    registered_pipelines,
+)
 from kedro_airflow_k8s.project.own_code import declares_datasets, sets_parameters
 from kedro_airflow_k8s.project.problems import (
     config_problem,
-    left_out,
     long_form_instead,
     not_imported,
     unreadable,
@@ -59,10 +63,6 @@ from kedro_airflow_k8s.project.problems import (
 )
 from kedro_airflow_k8s.project.runtime_params import stand_ins
 from kedro_airflow_k8s.project.smallest_pipelines import smaller_pipelines
-
-# The beginning of Kedro's warning about a pipeline that find_pipelines leaves out. That about a
-# module without `create_pipeline` stays a warning: the folder may also contain helpers.
-_MODULE_LEFT_OUT = "An error occurred while importing the|Expected the 'create_pipeline'"
 
 
 class KedroProject:
@@ -314,6 +314,10 @@ class KedroProject:
         """The tags of the nodes of all registered pipelines, by the node's name."""
         return node_tags(self._pipelines.values())
 
+    def node_keys(self, names: Iterable[str]) -> dict[str, frozenset[NodeKey]]:
+        """Return what identifies the nodes of registered pipelines, by the pipeline's name."""
+        return {name: node_keys(self._pipelines[name]) for name in names}
+
     def makers(self, dataset: str) -> list[str]:
         """Return the registered pipelines that make a dataset, smallest first.
 
@@ -329,22 +333,8 @@ class KedroProject:
 
     @cached_property
     def _pipelines(self) -> dict[str, Pipeline]:
-        """The registered pipelines. A pipeline that Kedro leaves out with a warning is an error."""
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", _MODULE_LEFT_OUT, UserWarning)
-                registered: dict[Any, Any] = dict(pipelines)
-        except UserWarning as warning:
-            raise ProjectError(left_out(warning, self.path)) from warning
-        except (Exception, SystemExit) as error:
-            raise ProjectError(not_imported("the pipelines", error, self.path)) from error
-        for name, pipeline in registered.items():
-            if not isinstance(name, str) or not isinstance(pipeline, Pipeline):
-                raise ProjectError(
-                    f"register_pipelines returns a {type(pipeline).__name__} for {name!r}. It must"
-                    " return a dictionary of names to Pipeline objects."
-                )
-        return registered
+        """The registered pipelines."""
+        return registered_pipelines(self.path)
 
     def _config_loader(self, env: str | None) -> AbstractConfigLoader:
         """Return the project's loader, made as Kedro's session makes it."""

@@ -170,3 +170,75 @@ def test_show_config_of_a_node_has_its_resources_only(project: ProjectFolder) ->
         project.kedro("airflow-k8s", "show-config", "--node", "totl"),
         "The pipeline has no node 'totl'. Did you mean 'total'?",
     )
+
+
+def warned(project: ProjectFolder, *arguments: str) -> str:
+    """What `validate` says of schedules; empty if nothing."""
+    lines = project.kedro("airflow-k8s", "validate", *arguments).stdout.splitlines()
+    return "\n".join(line for line in lines if "scheduled-twice" in line)
+
+
+def test_a_pipeline_that_repeats_another_schedule_is_a_warning_of_validate(
+    project: ProjectFolder,
+) -> None:
+    for arguments in ([], ["--all"], ["-p", "sales"]):
+        found = warned(project, *arguments)
+        assert found.startswith("warning [scheduled-twice] pipeline '__default__': ")
+        assert "'sales'" in found
+        assert "'stock'" not in found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"__default__": "{enabled: false}"},
+        {"__default__": "{cron_expression: null}"},
+        {"sales": "{cron_expression: '@once'}"},
+        {"sales": "{enabled: false}"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("arguments", [[], ["--all"]], ids=" ".join)
+def test_what_is_scheduled_once_is_no_warning(
+    project: ProjectFolder, changes: dict[str, str], arguments: list[str]
+) -> None:
+    settings = {"sales": "{cron_expression: '@weekly'}", "stock": "{enabled: false}"} | changes
+    lines = "".join(f"    {name}: {own}\n" for name, own in settings.items())
+    project.config(f"{CONFIG.partition('pipelines:')[0]}pipelines:\n{lines}")
+    assert warned(project, *arguments) == ""
+
+
+def test_a_schedule_of_all_pipelines_is_doubtful_only_where_all_are_deployed(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    project.config(CONFIG.partition("pipelines:")[0])
+    assert warned(project) == ""
+    assert "'sales', 'stock'" in warned(project, "--all")
+    for command in (["schedule"], ["schedule", "-c", "@weekly"], ["upload-pipeline"]):
+        one = project.kedro("airflow-k8s", *command, "-o", str(tmp_path / "out"))
+        assert "warning" not in one.stderr, one.stderr
+    every = project.kedro("airflow-k8s", "schedule", "--all", "-o", str(tmp_path / "out"))
+    assert "warning" in every.stderr
+    assert "`kedro airflow-k8s validate --all` shows" in every.stderr
+
+
+def test_an_accepted_double_schedule_is_used_though_one_pipeline_does_not_show_it(
+    project: ProjectFolder,
+) -> None:
+    accept = "checks: {accept: [{code: scheduled-twice, name: __default__, reason: It is fine.}]}\n"
+    project.config(CONFIG.partition("pipelines:")[0] + accept)
+    for arguments in ([], ["--all"]):
+        result = project.kedro("airflow-k8s", "validate", *arguments)
+        assert "scheduled-twice" not in result.stdout
+        assert "unused-accept" not in result.stdout
+    project.config(CONFIG.partition("cron_expression")[0] + "\n" + accept)
+    assert "unused-accept" in project.kedro("airflow-k8s", "validate", "--all").stdout
+
+
+def test_schedule_of_all_without_any_schedule_fails(project: ProjectFolder, tmp_path: Path) -> None:
+    project.config("run_config: {image: 'a:1', volume: {disabled: true}}")
+    result = project.kedro(
+        "airflow-k8s", "schedule", "--all", "--no-checks", "-o", str(tmp_path / "out")
+    )
+    refused(result, "No pipeline has a schedule.", "cron_expression")
+    assert not (tmp_path / "out").exists()

@@ -32,9 +32,8 @@ REGISTRY = """
 from kedro.framework.project import find_pipelines
 
 def register_pipelines():
-    pipelines = find_pipelines()
-    pipelines["__default__"] = pipelines["counting"]
-    return pipelines
+    counting = find_pipelines()["counting"]
+    return {"__default__": counting, "counting": counting, "unused": counting}
 """
 CONFIG = """
 host: {host}
@@ -45,6 +44,11 @@ run_config:
   run_name: {run_name}
   startup_time: 120
   cron_expression: "0 3 * * *"
+pipelines:
+  counting:
+    cron_expression: "0 4 * * *"
+  unused:
+    enabled: false
 """
 
 
@@ -156,7 +160,9 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     assert set(Rest(airflow.sandbox).states(dag_id).values()) == {"success"}
     commit = git(repository, "rev-parse", "HEAD")
     check_dag(airflow, dag_id, image, commit)
-    assert "\n0 errors" in "\n".join(branch.machines["check"].said)
+    checked = "\n".join(branch.machines["check"].said)
+    assert "\n0 errors" in checked
+    assert "warning [scheduled-twice] pipeline '__default__'" in checked
     check_nothing_was_injected(tmp_path)
     tags = dict(branch.used["image"])["docker/build-push-action"]["tags"]
     assert tags == f"{image}:{commit}-1234567890-1"
@@ -169,10 +175,12 @@ def test_the_github_workflows_run_a_branch_and_schedule_the_default_branch(
     default = Workflow(schedule, replace(pushed, branch="main"), tmp_path / "default")
     default.run()
 
-    check_dag(airflow, "shop", image, commit)
-    assert Rest(airflow.sandbox).get("dags/shop").json()["timetable_description"]
+    for scheduled in ("shop", "shop.counting"):
+        check_dag(airflow, scheduled, image, commit)
+        assert Rest(airflow.sandbox).get(f"dags/{scheduled}").json()["timetable_description"]
+    assert not (Path(airflow.sandbox.output) / "shop.unused.py").exists()
     said = "\n".join(default.machines["schedule"].said)
-    assert "Airflow has it" in said
+    assert said.count("Airflow has it") == 2
     assert "Airflow starts" in said
     # The one of the last time of the schedule, if it has begun by now.
     assert all(run_id.startswith("scheduled__") for run_id in Rest(airflow.sandbox).states("shop"))

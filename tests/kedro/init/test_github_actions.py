@@ -115,7 +115,10 @@ def test_a_branch_is_run_and_the_default_branch_is_scheduled() -> None:
     assert run[True]["push"]["branches-ignore"][0] == "trunk"
     assert schedule[True] == {"push": {"branches": ["trunk"]}}
     assert "run-once" in last_step(run)["run"]
-    assert last_step(schedule)["run"].startswith("kedro airflow-k8s schedule ")
+    assert last_step(schedule)["run"].startswith("kedro airflow-k8s schedule --all ")
+    for workflow in (run, schedule):
+        checks = [step["run"] for step in workflow["jobs"]["check"]["steps"][-2:]]
+        assert checks == [f"kedro airflow-k8s {name} --all" for name in ("validate", "compile")]
     # A newer push may end a run, but never an upload of what is scheduled.
     assert run["concurrency"]["cancel-in-progress"] is True
     assert schedule["concurrency"]["cancel-in-progress"] is False

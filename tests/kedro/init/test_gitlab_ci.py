@@ -100,6 +100,11 @@ def test_a_branch_is_run_and_the_default_branch_is_scheduled(included: bool) -> 
     assert "== $CI_DEFAULT_BRANCH" in conditions["schedule"]
     assert conditions["check"] == conditions["build-image"]
     assert "DEFAULT" not in conditions["check"]
+    assert jobs["schedule"]["script"][-1].startswith("kedro airflow-k8s schedule --all ")
+    assert jobs["check"]["script"] == [
+        "kedro airflow-k8s validate --all",
+        "kedro airflow-k8s compile --all",
+    ]
     assert jobs["schedule"]["interruptible"] is False
     assert jobs["schedule"]["resource_group"]
     assert jobs["run-once"]["interruptible"] is True

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks.slips import endless_waits, unused_resources
+from kedro_airflow_k8s.checks.slips import endless_waits, scheduled_twice, unused_resources
 from kedro_airflow_k8s.plan.build import Plan
+from kedro_airflow_k8s.project.nodes import NodeKey
 from tests.support.checked import config, node, subject
 
 TAGS = {"train": {"resources.gpu", "nightly"}, "clean": set[str]()}
@@ -60,3 +61,38 @@ def test_other_waits_are_fine() -> None:
     assert list(endless_waits([dag("a", "b", "crm"), dag("b", "c"), dag("c")])) == []
     assert list(endless_waits([dag("a", "a", execution_delta=1440)])) == []
     assert list(endless_waits([])) == []
+
+
+def nodes(*names: str, output: str = "x") -> frozenset[NodeKey]:
+    return frozenset((name, ("in",), (output,)) for name in names)
+
+
+def test_a_pipeline_that_repeats_scheduled_ones_is_one_warning() -> None:
+    pipelines = {"a": nodes("a", "b"), "__default__": nodes("a", "b", "c"), "c": nodes("c")}
+    (found,) = scheduled_twice(pipelines, pipelines)
+    assert (found.code, found.severity) == ("scheduled-twice", "warning")
+    assert found.subjects == ("__default__",)
+    assert "3 of its 3 nodes" in found.problem
+    assert found.problem.endswith("'a', 'c'.")
+    assert "below pipelines.__default__" in found.fix
+
+
+def test_each_pair_of_pipelines_with_common_nodes_is_reported() -> None:
+    pipelines = {"a": nodes("a", "b"), "b": nodes("b", "c"), "c": nodes("c", "d")}
+    found = list(scheduled_twice(pipelines, pipelines))
+    assert [(each.where, each.problem[-4:]) for each in found] == [
+        ("pipeline 'a'", "'b'."),
+        ("pipeline 'b'", "'c'."),
+    ]
+
+
+def test_other_nodes_of_the_same_name_are_fine() -> None:
+    pipelines = {"a": nodes("train"), "b": nodes("train", output="y"), "empty": nodes()}
+    assert list(scheduled_twice(pipelines, pipelines)) == []
+
+
+def test_of_pipelines_with_the_schedule_of_all_one_may_be_deployed_alone() -> None:
+    pipelines = {"__default__": nodes("a", "b"), "a": nodes("a"), "b": nodes("b")}
+    assert list(scheduled_twice(pipelines, [])) == []
+    (found,) = scheduled_twice(pipelines, ["a"])
+    assert found.problem.endswith(": 'a'.")
