@@ -37,8 +37,14 @@ COMMANDS_INTRO = """\
 The commands work on the Kedro project in whose folder they are called, or in a folder below it.
 Elsewhere they say that there is none.
 
-The shell completes commands, options, pipelines and environments after
-`eval "$(_KEDRO_COMPLETE=bash_source kedro)"`; write `zsh_source` for zsh.
+The shell completes commands, options, pipelines and environments after these lines, for example in
+`~/.bashrc`. The file keeps Kedro's log lines out of the completion. For zsh, write `zsh_source`.
+
+```bash
+echo "version: 1" > ~/.kedro-quiet.yml
+eval "$(KEDRO_LOGGING_CONFIG=~/.kedro-quiet.yml _KEDRO_COMPLETE=bash_source kedro |
+    sed 's|_KEDRO_COMPLETE|KEDRO_LOGGING_CONFIG=$HOME/.kedro-quiet.yml &|')"
+```
 
 Kedro writes log lines to standard output before a command runs. Programs read the output of
 `--format json` from the file that `--output-file` names. Or set `KEDRO_LOGGING_CONFIG` to a

@@ -22,6 +22,7 @@ from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.dynamic_config.loader import DynamicConfigLoader
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ConfigError
+from kedro_airflow_k8s.project.yaml_mistakes import yaml_mistake
 
 # A key at the top that OmegaConf does not find: a name, and its default in the short form.
 _NO_KEY = re.compile(r"Interpolation key '([^'.|_][^'.|]*)(?:\|([^']*))?' not found")
@@ -52,25 +53,20 @@ def config_problem(error: Exception, keys: str = "keys such as run_config") -> s
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         where = str(error).partition(", unable to read")[0]
-        return _tab(where, error.__cause__) or f"{where}: {error.__cause__}"
+        return _in_plain_words(where, error.__cause__) or f"{where}: {error.__cause__}"
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
         return f"the file must be a mapping with {keys} ({said.splitlines()[0]})"
     return said or type(error).__name__
 
 
-def _tab(where: str, error: MarkedYAMLError) -> str:
-    """Return which line has a tab, if that is the mistake; YAML does not name the character."""
-    mark = error.problem_mark
-    if mark is None or "cannot start any token" not in str(error.problem):
-        return ""
+def _in_plain_words(where: str, error: MarkedYAMLError) -> str:
+    """Return a usual mistake in a YAML file, with its line; empty if it is another one."""
     file = Path(where.partition(" file ")[2])
     try:
-        line = file.read_text("utf-8").splitlines()[mark.line]
-    except (OSError, UnicodeDecodeError, IndexError):
+        mistake = yaml_mistake(file.read_text("utf-8"), error)
+    except (OSError, UnicodeDecodeError):
         return ""
-    if not line[mark.column :].startswith("\t"):
-        return ""
-    return f"{file.as_posix()}: line {mark.line + 1} is indented with a tab. Use spaces."
+    return f"{file.as_posix()}: {mistake}" if mistake else ""
 
 
 def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> ConfigError:

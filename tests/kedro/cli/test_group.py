@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -10,11 +15,13 @@ from click.shell_completion import ShellComplete
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.cli import airflow_k8s
+from tests.repository.test_repository import ROOT
 from tests.support.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
     refused,
 )
+from tests.support.waiting import WAIT_SECONDS
 
 
 def test_the_first_sentence_of_every_command_is_whole(project: ProjectFolder) -> None:
@@ -77,6 +84,31 @@ def test_where_pipelines_do_not_import_the_shell_completes_none(project: Project
     assert completed(project, "compile", "--pipeline") == []
 
 
+def test_bash_completes_as_documented_without_log_lines(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    (block,) = re.findall(r"```bash\n([^`]*_KEDRO_COMPLETE[^`]*)```", page)
+    press_tab = """
+        COMP_WORDS=(kedro airflow-k8s compile --pipeline "")
+        COMP_CWORD=4
+        _kedro_completion kedro
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-c", block + press_tab],
+        cwd=project.path,
+        env={**os.environ, "HOME": str(tmp_path), "PATH": programs},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_SECONDS,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["__default__", "sales", "stock"]
+
+
 def test_json_in_a_file_has_nothing_of_kedros_log(project: ProjectFolder) -> None:
     file = project.path / "found.json"
     result = project.kedro(
@@ -87,9 +119,22 @@ def test_json_in_a_file_has_nothing_of_kedros_log(project: ProjectFolder) -> Non
     assert "[" not in result.stdout.splitlines()[-1:]
 
 
-def test_a_tab_in_the_configuration_is_called_a_tab(project: ProjectFolder) -> None:
-    project.write("conf/base/airflow-k8s.yaml", "run_config:\n\timage: shop:1.0\n")
-    refused(
-        project.compile(),
-        "conf/base/airflow-k8s.yaml cannot be read: line 2 is indented with a tab. Use spaces.",
-    )
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("run_config:\n\timage: shop:1.0\n", "line 2 is indented with a tab. Use spaces."),
+        ("run_config\n  image: shop:1.0\n", "line 1 has no colon after its key. "),
+        ("run_config:\n  image: 'shop:1.0\n", "line 2 opens a quote that is not closed. "),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_in_plain_words_with_its_line(
+    project: ProjectFolder, text: str, mistake: str
+) -> None:
+    (project.path / "conf/base/airflow-k8s.yaml").write_text(text)
+    refused(project.compile(), f"conf/base/airflow-k8s.yaml cannot be read: {mistake}")
+
+
+def test_a_mistake_in_the_catalog_is_in_plain_words_with_its_line(project: ProjectFolder) -> None:
+    project.write("conf/base/catalog.yml", "orders:\n  type: [pickle\n")
+    result = project.kedro("airflow-k8s", "validate")
+    assert "conf/base/catalog.yml: line 2 opens the bracket [, which is not closed" in result.stdout
