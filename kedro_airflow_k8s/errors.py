@@ -4,6 +4,7 @@ AirflowK8sError
  |-- ConfigError            the configuration
  |-- ProjectError           the Kedro project
  |-- PlanError              pipeline and configuration
+ |-- OptionError            the value of an option
  |-- CheckError             a run that would fail
  |-- ParameterError         --params
  |-- UploadError            delivery of the DAG
@@ -52,6 +53,10 @@ class PlanError(AirflowK8sError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OptionError(AirflowK8sError):
+    """An option of a command has an invalid value, whatever the pipeline."""
 
 
 class CheckError(AirflowK8sError):

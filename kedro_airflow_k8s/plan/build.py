@@ -25,7 +25,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_VERSION,
 )
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
-from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
@@ -243,7 +243,8 @@ def build_plan(
     Raises:
         PlanError: If no image is set, a tag selects resources that the configuration does not
             have, the pipeline has no nodes, `kedro run` does not accept its name or that of a
-            node, a parameter of the trigger form does not exist, or an override is invalid.
+            node, or a parameter of the trigger form does not exist.
+        OptionError: If an override is invalid.
     """
     run = config.run_config
     if run.image is None:
@@ -307,8 +308,8 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
     """Return the DAG id of a pipeline: the run name, with a non-default environment and pipeline.
 
     Raises:
-        PlanError: If the run name cannot be part of a DAG id, or an override of the whole id is
-            not a valid DAG id.
+        PlanError: If the run name cannot be part of a DAG id.
+        OptionError: If an override of the whole id is not a valid DAG id.
     """
     if overrides.dag_name is not None:
         return names.given_dag_id(overrides.dag_name)
@@ -322,7 +323,7 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
 def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
     cron = overrides.cron or run.cron_expression
     if overrides.cron is not None and (reason := cron_reason(overrides.cron)):
-        raise PlanError(f"--cron-expression {overrides.cron!r} is invalid. It {reason}.")
+        raise OptionError(f"--cron-expression {overrides.cron!r} is invalid. It {reason}.")
     cron = None if overrides.once else cron
     return Schedule(
         cron=cron,

@@ -12,7 +12,7 @@ import re
 from itertools import accumulate
 
 from kedro_airflow_k8s.config.own_names import HASH_LENGTH, digest
-from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.errors import OptionError, PlanError
 
 TASK_ID_LENGTH = 250
 """Longest task id, including its groups, or DAG id (airflow: `validate_key`)."""
@@ -102,11 +102,11 @@ def given_dag_id(name: str) -> str:
     """Return the name, which must be valid as a DAG id and as the name of a file.
 
     Raises:
-        PlanError: If it is not.
+        OptionError: If it is not.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or len(name) > TASK_ID_LENGTH:
-        raise PlanError(
-            f"The DAG name {shorten(name, 60)!r} is invalid. It must consist of letters A-Z,"
+        raise OptionError(
+            f"--dag-name {shorten(name, 60)!r} is invalid. It must consist of letters A-Z,"
             f" digits, `_`, `-` and `.`, begin with none of `-` and `.`, and have at most"
             f" {TASK_ID_LENGTH} characters."
         )

@@ -82,11 +82,21 @@ def test_an_unknown_pipeline_is_refused_with_the_nearest_name(
     refused(result, "There is no pipeline '__defaul__'. Did you mean '__default__'?")
 
 
-def test_a_cron_expression_of_six_fields_is_refused_with_the_reason(
-    project: ProjectFolder,
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["-c", "0 0 6 * * *"],
+            "--cron-expression '0 0 6 * * *' is invalid. It must have five fie",
+        ),
+        (["-c", "@daily", "-d", "a b"], "--dag-name 'a b' is invalid. It must consist of "),
+    ],
+)
+def test_an_error_in_an_option_begins_with_its_name(
+    project: ProjectFolder, options: list[str], message: str
 ) -> None:
-    result = project.kedro("airflow-k8s", "schedule", "-o", "out", "-c", "0 0 6 * * *")
-    refused(result, "--cron-expression '0 0 6 * * *' is invalid. It must have five fields", "not 6")
+    result = project.kedro("airflow-k8s", "schedule", "-o", "out", *options)
+    assert refused(result).startswith(f"Error: {message}")
     assert not (project.path / "out").exists()
 
 

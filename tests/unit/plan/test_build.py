@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kedro_airflow_k8s import __version__
-from kedro_airflow_k8s.errors import PlanError
+from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.strategies import IMAGE, config_of
@@ -213,7 +213,7 @@ def test_a_dag_name_is_the_whole_id_whatever_environment_and_pipeline() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a b", ".a", "a/b", "źródło", "a\n", "../a", "x" * 251])
 def test_a_dag_name_that_airflow_or_a_file_cannot_have_is_refused(name: str) -> None:
-    with pytest.raises(PlanError, match=r"DAG name .* is invalid. It must consist of") as refused:
+    with pytest.raises(OptionError, match=r"--dag-name .* is invalid. It must consist") as refused:
         planned(overrides=Overrides(dag_name=name))
     assert len(str(refused.value)) < 300
 
@@ -240,7 +240,7 @@ def test_a_schedule_on_the_command_line_takes_the_place_of_the_configured_one() 
 
 
 def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
-    with pytest.raises(PlanError) as refused:
+    with pytest.raises(OptionError) as refused:
         planned(overrides=Overrides(cron="0 0 6 * * *"))
     for part in ("--cron-expression '0 0 6 * * *' is invalid", "five fields", "not 6"):
         assert part in str(refused.value)
@@ -248,7 +248,7 @@ def test_a_schedule_of_six_fields_is_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize("cron", ["", "@sometimes", "61 * * * *"])
 def test_an_invalid_schedule_is_refused(cron: str) -> None:
-    with pytest.raises(PlanError, match="is invalid"):
+    with pytest.raises(OptionError, match="is invalid"):
         planned(overrides=Overrides(cron=cron))
 
 
