@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
@@ -95,20 +95,58 @@ HOSTILE = changed(
 """A project whose texts all try to be something else in YAML, an expression or a shell."""
 
 
-def _variants() -> Iterable[CiSetup]:
-    """Every pair of two registries, log-ins, outputs or places in the repository."""
+OUTPUTS = ("/opt/airflow/dags", "gs://bucket/dags", "s3://bucket/dags", "abfs://box/dags")
+PLACES = ("root", "folder", "hostile")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What distinguishes the projects for which files are written."""
+
+    auth: AuthKind
+    output: str
+    registry: Registry
+    place: str
+    known_image: bool
+    sandbox: bool
+
+    def jobs(self) -> CiSetup:
+        """The jobs of such a project."""
+        jobs = with_image(self.registry) if self.known_image else setup(self.registry)
+        host = "http://localhost:8080" if self.sandbox else jobs.facts.airflow.host
+        jobs = changed(jobs, auth=self.auth, output=self.output, host=host, is_sandbox=self.sandbox)
+        if self.place == "folder":
+            return changed(jobs, folder="services/my shop")
+        if self.place == "hostile":
+            facts, repository = HOSTILE.facts, HOSTILE.facts.repository
+            return changed(
+                jobs,
+                name=facts.name,
+                env=facts.env,
+                folder=repository.folder,
+                default_branch=repository.default_branch,
+                output=f"{self.output}/${{{{ github.actor }}}}",
+            )
+        return jobs
+
+
+def _choices() -> Iterable[Choices]:
+    """Every pair of two choices; test_github_actions sees to that."""
     auths, registries = get_args(AuthKind), get_args(Registry)
-    outputs = ("/opt/airflow/dags", "gs://bucket/dags", "s3://bucket/dags", "abfs://box/dags")
-    for number in range(len(auths) * len(outputs)):
-        jobs = setup(registries[number % 3], auths[number % 5], outputs[number % 4])
-        yield changed(jobs, folder="services/my shop") if number // 4 % 2 else jobs
-    for registry in registries:
-        yield with_image(registry)
-        yield replace(HOSTILE, registry=registry)
-    yield changed(setup(), host="http://localhost:8080", is_sandbox=True)
+    for number in range(len(auths) * len(OUTPUTS)):
+        auth, output = divmod(number, len(OUTPUTS))
+        yield Choices(
+            auth=auths[auth],
+            output=OUTPUTS[output],
+            registry=registries[(auth + output) % 3],
+            place=PLACES[(auth + 2 * output) % 3],
+            known_image=(auth + output // 2) % 2 == 0,
+            sandbox=(auth // 2 + output) % 2 == 0,
+        )
 
 
-VARIANTS = tuple(_variants())
+CHOICES = tuple(_choices())
+VARIANTS = tuple(choices.jobs() for choices in CHOICES)
 
 
 def write_all(root: Path, files: Iterable[NewFile]) -> list[Path]:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from kedro_airflow_k8s.init.facts import Registry
 from kedro_airflow_k8s.init.github_actions import ACTIONS, github_workflows
 from kedro_airflow_k8s.init.gitlab_ci import gitlab_pipeline
 from tests.kedro.init.ci_variants import (
+    CHOICES,
     HOSTILE,
     IMAGES,
     SECRETS_OF_AUTH,
@@ -59,6 +61,13 @@ def lint(command: list[str | Path], files: list[Path]) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_the_variants_have_every_pair_of_choices() -> None:
+    chosen = [vars(choices) for choices in CHOICES]
+    for one, other in combinations(chosen[0], 2):
+        wanted = product({each[one] for each in chosen}, {each[other] for each in chosen})
+        assert {(each[one], each[other]) for each in chosen} == set(wanted), (one, other)
 
 
 @pytest.fixture(scope="module")
