@@ -75,8 +75,8 @@ def scheduled_twice(
             code="scheduled-twice",
             severity="warning",
             where=f"pipeline {name!r}",
-            problem=f"It has a schedule, and {len(shared)} of its {whole} are also in"
-            f" other pipelines with a schedule: {first_of(others, JSON_HAS_ALL)}.",
+            problem=f"{len(shared)} of its {whole} are also in other pipelines with a schedule:"
+            f" {first_of(others, JSON_HAS_ALL)}.",
             consequence="Airflow runs these nodes in each of the DAGs, and one run overwrites the"
             " results of the other.",
             fix=f"Let one DAG run them. `enabled: false` below pipelines.{name} leaves the pipeline"
