@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -192,6 +193,28 @@ def refused(result: Result, *words: str, code: int = 1) -> str:
     for word in words:
         assert word in result.stderr
     return result.stderr
+
+
+def findings(
+    project: ProjectFolder, *arguments: str, without: tuple[str, ...] = ("missing-extra",)
+) -> list[dict[str, Any]]:
+    """What `validate` finds, as a rule without the packages that this machine lacks."""
+    result = project.kedro("airflow-k8s", "validate", "--format", "json", *arguments)
+    assert result.stdout, result.stderr
+    found: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
+    return [each for each in found if each["code"] not in without]
+
+
+def findings_of(project: ProjectFolder, code: str) -> list[dict[str, Any]]:
+    """What `validate` finds of one kind."""
+    return [each for each in findings(project) if each["code"] == code]
+
+
+STORED = """
+orders: {type: json.JSONDataset, filepath: s3://bucket/orders.json}
+goods: {type: json.JSONDataset, filepath: s3://bucket/goods.json}
+"""
+"""What comes in, from object storage: pods need no files of the project."""
 
 
 def compiled(project: ProjectFolder, *arguments: str) -> str:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
 from tests.support.kedro_projects import (
     CONFIG,
+    STORED,
     ProjectFolder,
+    findings,
     project_fixture,  # noqa: F401 - fixture
 )
 
-CATALOG = """
-orders: {type: json.JSONDataset, filepath: s3://bucket/orders.json, credentials: store}
-goods: {type: json.JSONDataset, filepath: s3://bucket/goods.json}
-"""
+CATALOG = STORED.replace("orders.json", "orders.json, credentials: store")
 LOCAL = {
     "catalog.yml": "clean_orders: {type: json.JSONDataset, filepath: s3://b/c}\n",
     "credentials.yml": "store: {key: x}\n",
@@ -38,13 +34,6 @@ def shop_fixture(project: ProjectFolder) -> ProjectFolder:
     (project.path / "conf").rename(project.path / "settings/kedro")
     project.write("settings/kedro/common/catalog.yml", CATALOG)
     return project
-
-
-def findings(project: ProjectFolder) -> list[dict[str, Any]]:
-    result = project.kedro("airflow-k8s", "validate", "--format", "json")
-    assert result.stdout, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
-    return [each for each in found if each["code"] != "missing-extra"]
 
 
 def test_files_that_the_image_lacks(shop: ProjectFolder) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.kedro_projects import (
     CONFIG,
     ProjectFolder,
+    findings_of,
     project_fixture,  # noqa: F401 - fixture
 )
 
@@ -31,10 +32,7 @@ def _no_such_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(project: ProjectFolder) -> list[dict[str, Any]]:
-    result = project.kedro("airflow-k8s", "validate", "--format", "json")
-    assert result.stdout, result.stderr
-    listed: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
-    return [each for each in listed if each["code"] == "environment-variable"]
+    return findings_of(project, "environment-variable")
 
 
 def names(project: ProjectFolder) -> list[str]:

@@ -9,15 +9,12 @@ import pytest
 
 from tests.support.kedro_projects import (
     CONFIG,
+    STORED,
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
 )
+from tests.support.kedro_projects import findings as every_finding
 
-# All data is on object storage, so that nothing else is found.
-CATALOG = """
-orders: {type: json.JSONDataset, filepath: s3://bucket/orders.json}
-goods: {type: json.JSONDataset, filepath: s3://bucket/goods.json}
-"""
 GLOBAL = """
 orders: {type: json.JSONDataset, filepath: "s3://${globals:bucket}/orders.json"}
 goods: {type: json.JSONDataset, filepath: s3://bucket/goods.json}
@@ -39,16 +36,15 @@ def create_pipeline():
 @pytest.fixture(name="shop")
 def shop_fixture(project: ProjectFolder) -> ProjectFolder:
     """A project whose pods have all that they need."""
-    project.write("conf/base/catalog.yml", CATALOG)
+    project.write("conf/base/catalog.yml", STORED)
     project.write(".dockerignore", IGNORE)
     return project
 
 
 def findings(project: ProjectFolder, *arguments: str) -> list[dict[str, Any]]:
     """What `validate` finds, without `not-kept` and the packages that this machine lacks."""
-    result = project.kedro("airflow-k8s", "validate", "--format", "json", *arguments)
-    found: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
-    return [f for f in found if f["code"] not in ("not-kept", "missing-extra", "outside-volume")]
+    without = ("not-kept", "missing-extra", "outside-volume")
+    return every_finding(project, *arguments, without=without)
 
 
 def only(project: ProjectFolder, *arguments: str) -> dict[str, Any]:
@@ -70,7 +66,7 @@ def test_a_project_whose_image_holds_all_has_no_findings(shop: ProjectFolder) ->
 
 
 def test_an_input_that_only_a_file_left_out_declares_is_an_error(shop: ProjectFolder) -> None:
-    shop.write("conf/base/catalog.yml", CATALOG.partition("\ngoods")[0])
+    shop.write("conf/base/catalog.yml", STORED.partition("\ngoods")[0])
     shop.write("conf/local/catalog.yml", "goods: {type: json.JSONDataset, filepath: s3://b/g}\n")
     found = only(shop)
     assert (found["severity"], found["code"]) == ("error", "not-in-image")
@@ -115,7 +111,7 @@ def test_an_overridden_dataset_is_a_warning_with_both_files(shop: ProjectFolder)
     assert "conf/local/catalog.yml sets it" in found["problem"]
     assert "conf/base/catalog.yml" in found["consequence"]
     # The same value twice is not a difference.
-    shop.write("conf/local/catalog.yml", CATALOG)
+    shop.write("conf/local/catalog.yml", STORED)
     assert findings(shop) == []
 
 
@@ -168,7 +164,7 @@ def test_parameters_with_another_value_in_the_image(shop: ProjectFolder) -> None
 
 # --- credentials ------------------------------------------------------------------------------
 
-SECURE = CATALOG.replace("s3://bucket/orders.json", "s3://bucket/orders.json, credentials: store")
+SECURE = STORED.replace("s3://bucket/orders.json", "s3://bucket/orders.json, credentials: store")
 MOUNT = f"""{CONFIG}    secrets:
     - {{secret: s, KEY deploy_type: volume, deploy_target: /home/kedro_docker/conf/local}}
 """
@@ -342,26 +338,26 @@ def test_code_that_is_left_out(shop: ProjectFolder) -> None:
     ],
 )
 def test_inputs_that_the_image_lacks(shop: ProjectFolder, path: str, *, missing: bool) -> None:
-    shop.write("conf/base/catalog.yml", CATALOG.replace("s3://bucket/orders.json", path))
+    shop.write("conf/base/catalog.yml", STORED.replace("s3://bucket/orders.json", path))
     expected = [("error", "not-in-image", "dataset 'orders'")] if missing else []
     assert shown(shop) == expected
 
 
 def test_a_folder_of_which_the_image_has_a_part_is_there(shop: ProjectFolder) -> None:
-    shop.write("conf/base/catalog.yml", CATALOG.replace("s3://bucket/orders.json", "data/parts"))
+    shop.write("conf/base/catalog.yml", STORED.replace("s3://bucket/orders.json", "data/parts"))
     shop.write("data/parts/2026/a.json", "{}")
     shop.write(".dockerignore", "data\n!data/parts/2026\n")
     assert findings(shop) == []
 
 
 def test_an_input_that_a_command_of_the_dockerfile_may_bring(shop: ProjectFolder) -> None:
-    shop.write("conf/base/catalog.yml", CATALOG.replace("s3://bucket/orders.json", "data/raw/o"))
+    shop.write("conf/base/catalog.yml", STORED.replace("s3://bucket/orders.json", "data/raw/o"))
     shop.write("Dockerfile", f"{DOCKERFILE}RUN aws s3 cp s3://b/raw/ data/raw --recursive\n")
     assert findings(shop) == []
 
 
 def test_the_dockerignore_of_a_dockerfile_goes_first(shop: ProjectFolder) -> None:
-    shop.write("conf/base/catalog.yml", CATALOG.replace("s3://bucket/orders.json", "data/raw/o"))
+    shop.write("conf/base/catalog.yml", STORED.replace("s3://bucket/orders.json", "data/raw/o"))
     shop.write("Dockerfile.dockerignore", "logs\n")
     assert findings(shop) == []
 
@@ -421,7 +417,7 @@ def test_a_volume_beside_the_project(shop: ProjectFolder) -> None:
     shop.write("Dockerfile", DOCKERFILE.replace("/home/kedro_docker", "/app"))
     assert findings(shop) == []
     local = "clean_orders: {type: json.JSONDataset, filepath: data/02/clean.json}\n"
-    shop.write("conf/base/catalog.yml", CATALOG + local)
+    shop.write("conf/base/catalog.yml", STORED + local)
     found = only(shop)
     assert (found["severity"], found["code"]) == ("error", "dockerfile")
     assert "/app/data" in found["fix"]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from typing import Any
 
 import pytest
 
 from tests.support.kedro_projects import (
     CONFIG,
     IMAGE,
+    STORED,
     ProjectFolder,
+    findings,
     project_fixture,  # noqa: F401 - fixture
 )
-
-CATALOG = """
-orders: {type: json.JSONDataset, filepath: s3://bucket/orders.json}
-goods: {type: json.JSONDataset, filepath: s3://bucket/goods.json}
-"""
 
 OWN_LOADER = f"""
 from kedro.config import AbstractConfigLoader
@@ -48,17 +43,9 @@ CONFIG_LOADER_CLASS = Loader
 @pytest.fixture(name="shop")
 def shop_fixture(project: ProjectFolder) -> ProjectFolder:
     """A project in which nothing is wrong."""
-    project.write("conf/base/catalog.yml", CATALOG)
+    project.write("conf/base/catalog.yml", STORED)
     project.write(".dockerignore", "conf/local/*\n!conf/local/.gitkeep\n")
     return project
-
-
-def findings(project: ProjectFolder) -> list[dict[str, Any]]:
-    """What `validate` finds, without the packages that this machine lacks."""
-    result = project.kedro("airflow-k8s", "validate", "--format", "json")
-    assert result.stdout, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
-    return [each for each in found if each["code"] != "missing-extra"]
 
 
 def shown(project: ProjectFolder) -> list[tuple[str, str, str]]:
@@ -121,7 +108,7 @@ PLACES = {
 
 @pytest.mark.parametrize("entry", PLACES)
 def test_types_and_places_that_only_a_run_knows(shop: ProjectFolder, entry: str) -> None:
-    shop.write("conf/base/catalog.yml", f"{CATALOG}clean_orders: {entry}\n")
+    shop.write("conf/base/catalog.yml", f"{STORED}clean_orders: {entry}\n")
     shop.config(f"{CONFIG}    variables_params: [root]\n")
     found = [each for each in findings(shop) if each["code"] == "not-checked"]
     assert [each["names"] for each in found] == ([["clean_orders"]] if PLACES[entry] else [])

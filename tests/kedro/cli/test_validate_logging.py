@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from tests.support.kedro_projects import (
     CONFIG,
     ProjectFolder,
+    findings_of,
     project_fixture,  # noqa: F401 - fixture
 )
 from tests.support.waiting import WAIT_SECONDS
@@ -39,10 +39,7 @@ def _with_the_newest_kedro(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found(project: ProjectFolder) -> list[dict[str, Any]]:
-    result = project.kedro("airflow-k8s", "validate", "--format", "json")
-    assert result.stdout, result.stderr
-    listed: list[dict[str, Any]] = json.loads(result.stdout.splitlines()[-1])
-    return [each for each in listed if each["code"] == "logging-config"]
+    return findings_of(project, "logging-config")
 
 
 def test_a_module_that_pods_do_not_allow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.support.kedro_projects import (
     IMAGE,
     ProjectFolder,
     compiled,
+    findings_of,
     project_fixture,  # noqa: F401 - fixture
     refused,
 )
@@ -33,11 +34,9 @@ def use(project: ProjectFolder, *texts: str, file: str = "conf/base/catalog.yml"
     project.write(file, (CATALOG if file.endswith("catalog.yml") else "") + more)
 
 
-def findings(project: ProjectFolder) -> list[dict[str, str]]:
+def findings(project: ProjectFolder) -> list[dict[str, Any]]:
     """What `validate` says of variables."""
-    result = project.kedro("airflow-k8s", "validate", "--format", "json")
-    found: list[dict[str, str]] = json.loads(result.stdout.splitlines()[-1])
-    return [each for each in found if each["code"] == "config-variable"]
+    return findings_of(project, "config-variable")
 
 
 def test_pods_know_the_commit_and_branch_that_files_of_theirs_use(project: ProjectFolder) -> None:
