@@ -57,6 +57,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     image_config.left_out_credentials,
     image_config.left_out_mlflow,
     image.left_out_inputs,
+    image.kedro_datasets,
     image.mount_path,
     mlflow.mlflow_server,
     mlflow.mlflow_experiment,

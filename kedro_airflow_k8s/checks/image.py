@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding, Severity
 from kedro_airflow_k8s.checks.storage import is_on_volume
 from kedro_airflow_k8s.checks.subject import Subject
+from kedro_airflow_k8s.checks.types import class_of, extra_of
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import first_of, listed
 from kedro_airflow_k8s.pod.names import stored_name
@@ -17,6 +18,8 @@ from kedro_airflow_k8s.project.environment import imported_files
 from kedro_airflow_k8s.project.files import local_path
 from kedro_airflow_k8s.project.image import DOCKERFILE, ProjectImage, first_reason
 from kedro_airflow_k8s.project.logs import logging_folders
+from kedro_airflow_k8s.project.packages import lacks_package
+from kedro_airflow_k8s.project.parameters import has_stand_in
 from kedro_airflow_k8s.project.reader import KedroProject
 
 _SHELLS = frozenset(("ash", "bash", "dash", "sh", "zsh"))
@@ -61,6 +64,28 @@ def left_out_inputs(subject: Subject) -> Iterator[Finding]:
             if image.ignore.ignores(path)
             else f"Copy it in the {DOCKERFILE}, or store the dataset on object storage.",
         )
+
+
+def kedro_datasets(subject: Subject) -> Iterator[Finding]:
+    """Find types of kedro-datasets where the Dockerfile certainly does not install the package."""
+    types: dict[str, list[str]] = {}
+    for name, entry in subject.catalog.items():
+        for kind in (entry.type, *entry.inner_types):
+            if not has_stand_in(kind) and class_of(kind)[1]:
+                types.setdefault(kind, []).append(name)
+    if not types or subject.image is None or not lacks_package(subject.image, "kedro-datasets"):
+        return
+    names = tuple(sorted({name for each in types.values() for name in each}))
+    extras = sorted({extra_of(kind) for kind in types})
+    yield _not_in_image(
+        severity="warning",
+        where=f"{'dataset' if len(names) == 1 else 'datasets'} {first_of(names, JSON_HAS_ALL)}",
+        problem=f"The {DOCKERFILE} does not install kedro-datasets, which has {listed(types)}.",
+        consequence="Every pod that uses such a dataset fails.",
+        fix=f"Add kedro-datasets[{','.join(extras)}] to the requirements that it installs. Ignore"
+        f" this if the image is not made by this {DOCKERFILE}.",
+        names=names,
+    )
 
 
 def mount_path(subject: Subject) -> Iterator[Finding]:

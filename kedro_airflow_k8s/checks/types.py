@@ -134,7 +134,7 @@ def _problem(kind: str) -> tuple[Severity, str, str] | None:
         return (
             "warning",
             "kedro-datasets is not installed here, and no other package has such a class.",
-            f"Add kedro-datasets[{_extra(kind)}] to the project's requirements.",
+            f"Add kedro-datasets[{extra_of(kind)}] to the project's requirements.",
         )
     in_collection = not module or module_exists(f"{_COLLECTION}.{module}")
     own = _is_installed(module.partition(".")[0])
@@ -192,13 +192,14 @@ def _collection() -> frozenset[str]:
     return frozenset(found)
 
 
-def _extra(kind: str) -> str:
+def extra_of(kind: str) -> str:
+    """Return the extra of kedro-datasets with the packages of a type."""
     package, *_, name = kind.removeprefix(f"{_COLLECTION}.").split(".")
     return f"{package}-{name}".lower()
 
 
 def _missing_packages(kind: str) -> tuple[Severity, str, str] | None:
-    extra = _extra(kind)
+    extra = extra_of(kind)
     missing = sorted(_missing(extra, frozenset()))
     if not missing:
         return None

@@ -65,6 +65,8 @@ class Dockerfile:
         gives_rights: Whether files get another owner or other permissions than the usual ones.
         runs: The commands of RUN.
         variables: ENV, its values as they are written.
+        base: The image that its first stage begins with.
+        borrows: Whether files of another stage or image are copied into it.
     """
 
     workdir: str | None = None
@@ -76,6 +78,8 @@ class Dockerfile:
     gives_rights: bool = False
     runs: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    base: str = ""
+    borrows: bool = False
 
     def holds(self, path: str, *, is_folder: bool = False) -> bool:
         """Return whether COPY brings a path of the project to the same path below `workdir`.
@@ -96,6 +100,27 @@ class Dockerfile:
     def made_folders(self) -> tuple[str, ...]:
         """The folders below `workdir`, relative to it, that commands make with `mkdir`."""
         return tuple(dict.fromkeys(folder for run in self.runs for folder in self._made(run)))
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each command of RUN; one that cannot be read has an unknown name."""
+        return tuple(tuple(words) for run in self.runs for words in _commands(run))
+
+    def source_of(self, path: str, context: Path) -> str | None:
+        """Return the file of the build context that COPY brings to a path; None if there is none.
+
+        Args:
+            path: In the image, absolute or relative to `workdir`.
+            context: The folder of the Dockerfile.
+        """
+        wanted = posixpath.normpath(posixpath.join(self.workdir or "", path))
+        for copy in reversed(self.copied):
+            below = posixpath.relpath(wanted, copy.target)
+            for source in (*copy.sources, *(posixpath.join(s, below) for s in copy.sources)):
+                name = posixpath.normpath(source)
+                if (context / name).is_file() and wanted in _targets(copy, name, is_folder=False):
+                    return name
+        return None
 
     def mentions(self, path: str) -> bool:
         """Return whether a command names a path, or may do anything with files of the project."""
@@ -130,7 +155,7 @@ def read_dockerfile(file: Path) -> Dockerfile | None:
     for instruction, rest in _instructions(text):
         if instruction == "FROM":
             base, name = _stage(rest)
-            current = stages.get(base.lower(), Dockerfile())
+            current = stages.get(base.lower(), Dockerfile(base=base))
         elif current is not None:
             current = _with(current, instruction, rest, context)
         if current is not None and name:
@@ -197,6 +222,8 @@ def _with(image: Dockerfile, instruction: str, rest: str, context: Path) -> Dock
     if instruction in ("COPY", "ADD"):
         if "--chown" in rest or "--chmod" in rest:
             image = replace(image, gives_rights=True)
+        if "--from" in rest:
+            image = replace(image, borrows=True)
         copied = _copied(image, rest, context)
         return (
             replace(image, opaque=True)

@@ -468,3 +468,16 @@ def test_the_kedro_of_this_process_reads_on_after_a_look_at_the_image(shop: Proj
     assert "differs-in-image" in [f["code"] for f in findings(shop, "--all")]
     result = shop.compile("--all")
     assert result.exit_code == 0, result.output
+
+
+def test_an_image_without_kedro_datasets_though_the_catalog_uses_it(shop: ProjectFolder) -> None:
+    shop.write("requirements.txt", "ipython>=8.10\nkedro~=1.0\nnotebook\n")
+    # With the configuration that is there.
+    assert shop.kedro("airflow-k8s", "init", "--dockerfile").exit_code == 0
+    found = only(shop)
+    assert (found["code"], found["severity"]) == ("not-in-image", "warning")
+    assert found["names"] == ["goods", "orders"]
+    assert "does not install kedro-datasets" in found["problem"]
+    assert found["fix"].startswith("Add kedro-datasets[json-jsondataset] to the requirements")
+    shop.write("requirements.txt", "kedro~=1.0\nkedro-datasets[json]\nkedro-airflow-k8s>=1.0\n")
+    assert findings(shop) == []
