@@ -20,6 +20,7 @@ from kedro_airflow_k8s.cli import airflow_k8s
 from kedro_airflow_k8s.config import checks as config_checks
 from kedro_airflow_k8s.config import dag as config_dag
 from kedro_airflow_k8s.config import mlflow as config_mlflow
+from kedro_airflow_k8s.config import notify as config_notify
 from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
 from kedro_airflow_k8s.config.model import PluginConfig
@@ -108,6 +109,9 @@ KINDS = {
     "Link": "an address with `https://`, `http://` or `mailto:` in front",
     "Permissions": "a list of `can_read`, `can_edit`, `can_delete`, `can_create` and `menu_access`,"
     " or such lists below the keys `DAGs` and `DAG Runs`",
+    "Channel": "one of `slack`, `teams`, `webhook`, `pagerduty`, `smtp`, or a dotted path",
+    "Recipient": "an e-mail address",
+    "Arguments": "names, each with any value",
     "DnsLabel": "lower case letters, digits and `-`, at most 63 characters",
     "DnsName": "lower case letters, digits, `-` and `.`, at most 253 characters",
     "SecretKey": "letters, digits, `-`, `_` and `.`",
@@ -151,6 +155,7 @@ NOTES = {
     "run_config.catchup": "[When it runs](dag.md#when-it-runs).",
     "run_config.dagrun_timeout": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
     "run_config.fail_fast": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
+    "run_config.notify": "[Messages about runs](../how-to/notifications.md).",
     "run_config.max_active_runs": "With `cron_expression: @continuous` it is 1.",
     "airflow_auth": "The section can be replaced by one of the words of `type`."
     " [Airflow's API](airflow-api.md) describes them.",
@@ -389,6 +394,7 @@ def _kinds() -> dict[str, str]:
         **vars(config_checks),
         **vars(config_dag),
         **vars(config_mlflow),
+        **vars(config_notify),
         **vars(config_tasks),
         **vars(config_values),
     }

@@ -1,11 +1,12 @@
 """Settings of the DAG: its schedule, its limits, and how Airflow shows it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BeforeValidator,
     Field,
     StrictBool,
@@ -17,6 +18,7 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s.config import own_names, values
 from kedro_airflow_k8s.config.errors import choice, problems_error
+from kedro_airflow_k8s.config.notify import NotifyConfig
 from kedro_airflow_k8s.config.section import Section
 
 LONGEST_TAG = 100
@@ -92,6 +94,8 @@ Permissions = Annotated[
 
 class DagConfig(Section):
     """Settings of the DAG."""
+
+    also_named: ClassVar[Mapping[str, str]] = {"failure_handlers": "notify"}
 
     cron_expression: values.Cron | None = Field(
         default=None,
@@ -175,11 +179,25 @@ class DagConfig(Section):
         "unless this is true. Default: dags_are_paused_at_creation in airflow.cfg.",
     )
 
+    notify: tuple[NotifyConfig, ...] = Field(
+        default=(),
+        validation_alias=AliasChoices("notify", "failure_handlers"),
+        description="Messages about runs and tasks: who is told of what. The entries of "
+        "`failure_handlers` of version 0.8 are understood, also under that name.",
+    )
+
     @model_validator(mode="after")
     def _dag_is_possible(self) -> Self:
-        problems = dict(self._dag_problems())
+        problems: dict[tuple[Any, ...], str] = {
+            (key,): reason for key, reason in self._dag_problems().items()
+        }
+        for index, entry in enumerate(self.notify):
+            if "deadline" in entry.on and self.dagrun_timeout is None:
+                problems["notify", index, "on"] = (
+                    "has `deadline`, which needs `dagrun_timeout`, the longest time of a run"
+                )
         if problems:
-            raise problems_error({(key,): reason for key, reason in problems.items()})
+            raise problems_error(problems)
         return self
 
     def _dag_problems(self) -> Mapping[str, str]:

@@ -26,6 +26,14 @@ _NAMES: Mapping[str, str] = {
     "fail_stop": f"{_RUN}fail_fast",
     "is_paused_upon_creation": f"{_RUN}paused",
     "last_day": f"{_RUN}end_date",
+    **dict.fromkeys(
+        (
+            *("email", "emails", "email_on_failure", "email_on_retry", "callbacks", "sla"),
+            *("on_failure_callback", "on_success_callback", "on_retry_callback", "deadline"),
+            *("notifications", "notifier", "alerts", "slack"),
+        ),
+        f"{_RUN}notify",
+    ),
     "backfill": f"{_RUN}catchup",
     "start_day": f"{_RUN}start_date",
     "time_zone": f"{_RUN}timezone",
@@ -108,6 +116,21 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
         "taints": "tolerations",
         "node_selector": "node_selectors",
     },
+    "NotifyConfig": {
+        "event": "on",
+        "events": "on",
+        "when": "on",
+        "type": "with",
+        "notifier": "with",
+        "channel": "with",
+        "conn_id": "connection",
+        "text": "message",
+        "template": "message",
+        "email": "to",
+        "recipients": "to",
+        "args": "arguments",
+        "kwargs": "arguments",
+    },
     "TriggerParam": {"param": "name", "parameter": "name", "key": "name", "help": "description"},
 }
 """Our key in the same section, by the section's class and another name."""
@@ -119,14 +142,6 @@ _REASONS: Mapping[str, str] = {
     "retry_delay": f"{_FOR_ALL} default_task_retry_delay in [core] of airflow.cfg.",
     "execution_timeout": f"{_FOR_ALL} default_task_execution_timeout in [core] of airflow.cfg.",
     "queue": f"{_FOR_ALL} default_queue in [operators] of airflow.cfg.",
-    **dict.fromkeys(
-        ("email", "emails", "email_on_failure", "email_on_retry"),
-        "The DAG sends no mail: Airflow's listeners can, for all DAGs.",
-    ),
-    **dict.fromkeys(
-        ("callbacks", "on_failure_callback", "on_success_callback", "on_retry_callback", "sla"),
-        "The DAG has no callbacks: Airflow's listeners are called for all DAGs.",
-    ),
     **dict.fromkeys(
         (
             *("default_args", "depends_on_past", "max_retry_delay", "pool"),

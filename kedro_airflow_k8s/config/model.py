@@ -76,7 +76,10 @@ class TriggerParam(Section):
 class RunConfig(DagConfig):
     """Settings of the pipeline's runs."""
 
-    also_named: ClassVar[Mapping[str, str]] = {"startup_timeout": "startup_time"}
+    also_named: ClassVar[Mapping[str, str]] = {
+        **DagConfig.also_named,
+        "startup_timeout": "startup_time",
+    }
 
     image: values.Image | None = Field(
         default=None,

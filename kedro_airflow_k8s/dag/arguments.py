@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.dag.literals import Call, Expression, timedelta_call
 from kedro_airflow_k8s.plan.build import Schedule
-from kedro_airflow_k8s.plan.dag import DagSettings
+from kedro_airflow_k8s.plan.dag import DagSettings, Notification
 
 _END_OF_DAY = (23, 59, 59)
 
@@ -40,7 +40,21 @@ def arguments(settings: DagSettings, schedule: Schedule) -> dict[str, Any]:
         "titles": _given(titles),
         "limits": _given(limits),
         "access": _given(access),
+        "callbacks": callbacks(settings.of_runs),
     }
+
+
+def callbacks(notifications: Sequence[Notification]) -> list[tuple[str, list[Call]]]:
+    """Return the callbacks that send messages, by the argument of DAG or of an operator."""
+    found: dict[str, list[Call]] = {}
+    for each in notifications:
+        # Airflow has no callback for a deadline that 2.11 and 3 share: such a run has failed.
+        event = "failure" if each.event == "deadline" else each.event
+        given = (each.event, each.channel, *([each.connection] if each.connection else []))
+        message = {"message": each.message} if each.message else {}
+        call = Call("Notify", {**message, **each.options}, given)
+        found.setdefault(f"on_{event}_callback", []).append(call)
+    return sorted(found.items())
 
 
 def _given(found: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -23,7 +23,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_FINGERPRINT,
 )
 from kedro_airflow_k8s.config.values import UTC
-from kedro_airflow_k8s.dag.arguments import arguments
+from kedro_airflow_k8s.dag.arguments import arguments, callbacks
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
@@ -190,6 +190,10 @@ def _default_args(plan: Plan) -> dict[str, Any]:
     }
     if plan.settings.owner:
         found["owner"] = plan.settings.owner
+    found.update(callbacks(plan.settings.of_tasks))
+    if plan.settings.keeps_reasons:
+        of_tasks = found.get("on_failure_callback", [])
+        found["on_failure_callback"] = [Expression("keep_reason"), *of_tasks]
     if plan.storage.volume:
         mount = {"name": DATA_VOLUME, "mount_path": Expression("DATA")}
         found["volume_mounts"] = [Call("k8s.V1VolumeMount", mount)]
@@ -278,6 +282,8 @@ def _operators(plan: Plan) -> Iterator[str]:
     if plan.storage.volume:
         yield "run_resources"
     yield "pod_advice"
+    if plan.settings.notifies:
+        yield "notify"
     if plan.mlflow:
         yield from plan.mlflow.operators
 

@@ -27,7 +27,7 @@ from kedro_airflow_k8s.config.own_names import (
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
+from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings, notify_environment
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.mlflow import (
     MlflowRun,
@@ -287,7 +287,12 @@ def build_plan(
             namespace=run.namespace,
             kubernetes_conn_id=run.kubernetes_conn_id,
             startup_timeout=run.startup_time,
-            environment=environment(run, owned, pipeline.variables, mlflow_environment(mlflow)),
+            environment=environment(
+                run,
+                owned,
+                pipeline.variables,
+                mlflow_environment(mlflow) | notify_environment(run),
+            ),
             template=pod_template(run, owned, metadata),
             resources=resources,
         ),

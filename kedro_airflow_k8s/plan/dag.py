@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.pod.environment import REASON_VARIABLE
+
+TERMINATION_LOG = "/dev/termination-log"
+"""Where a container leaves its last words for the kubelet, by Kubernetes' default."""
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A message about an event.
+
+    Attributes:
+        event: `failure`, `success`, `retry` or `deadline`.
+        channel: `slack` and so on, or the dotted path of a notifier class.
+        connection: The id of the Airflow connection; None for a notifier class.
+        message: The Jinja template; None for the default one.
+        options: The other arguments.
+    """
+
+    event: str
+    channel: str
+    connection: str | None
+    message: str | None
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,6 +47,8 @@ class DagSettings:
         fail_fast: Whether a failed task stops the others.
         max_active_tasks: How many tasks may be active at once.
         timeout: How long a run may take, in seconds.
+        of_runs: The messages about runs.
+        of_tasks: The messages about tasks.
     """
 
     description: str | None
@@ -35,6 +61,18 @@ class DagSettings:
     fail_fast: bool
     max_active_tasks: int | None
     timeout: int | None
+    of_runs: tuple[Notification, ...] = ()
+    of_tasks: tuple[Notification, ...] = ()
+
+    @property
+    def notifies(self) -> bool:
+        """Whether there are messages."""
+        return bool(self.of_runs or self.of_tasks)
+
+    @property
+    def keeps_reasons(self) -> bool:
+        """Whether tasks store why they failed, for the message about the run."""
+        return any(each.event != "success" for each in self.of_runs)
 
 
 def dag_settings(run: RunConfig) -> DagSettings:
@@ -53,4 +91,20 @@ def dag_settings(run: RunConfig) -> DagSettings:
         fail_fast=run.fail_fast,
         max_active_tasks=run.max_active_tasks,
         timeout=run.dagrun_timeout,
+        of_runs=tuple(_notifications(run, "dag")),
+        of_tasks=tuple(_notifications(run, "task")),
     )
+
+
+def _notifications(run: RunConfig, level: str) -> Iterator[Notification]:
+    for entry in run.notify:
+        # A run that took too long has failed, too, and is told once.
+        events = [e for e in entry.on if e != "deadline" or "failure" not in entry.on]
+        for event in events if entry.level == level else ():
+            options = {**({"to": list(entry.to)} if entry.to else {}), **entry.arguments}
+            yield Notification(event, entry.channel, entry.connection, entry.message, options)
+
+
+def notify_environment(run: RunConfig) -> dict[str, str]:
+    """Return the environment variables that let pods say why they failed, for messages."""
+    return {REASON_VARIABLE: TERMINATION_LOG} if run.notify else {}

@@ -39,6 +39,9 @@ MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 """What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""
 
 
+REASON_VARIABLE = "KEDRO_AIRFLOW_K8S_REASON"
+"""The file for the reason of a failure in one line, which Kubernetes shows in the pod's status."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

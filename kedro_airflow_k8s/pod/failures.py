@@ -13,7 +13,8 @@ import sysconfig
 import traceback
 from types import TracebackType
 
-from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
+from kedro_airflow_k8s.pod.environment import RAW_VARIABLE, REASON_VARIABLE
+from kedro_airflow_k8s.pod.redaction import without_secrets
 
 _FRAME = re.compile(r'(?P<indent>[ |]*)File "(?P<path>[^"]+)", line \d+')
 _OWN_LINE = re.compile(r'^[ |]*File "', re.MULTILINE)
@@ -24,6 +25,7 @@ _NEXT = re.compile(
     r"|\n\nDuring handling of the above exception, another exception occurred:\n\n)"
 )
 _BEFORE_KEDRO = ("Python", "kedro_airflow_k8s", "click")
+_LONGEST_REASON = 500
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -42,6 +44,20 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
     # What the nodes have printed comes first.
     sys.stdout.flush()
     print(folded(text, os.getcwd(), _project_package()), file=sys.stderr, flush=True)
+    _leave_reason(kind, error)
+
+
+def _leave_reason(kind: type[BaseException], error: BaseException) -> None:
+    """Write the exception in one line to the file that the DAG names, if it names one."""
+    file = os.environ.get(REASON_VARIABLE)
+    if not file:
+        return
+    text = "".join(traceback.format_exception_only(kind, error))
+    try:
+        with open(file, "w", encoding="utf-8") as written:
+            written.write(without_secrets(" ".join(text.split()))[:_LONGEST_REASON])
+    except OSError as problem:
+        print(f"The reason was not written to {file}: {problem}", file=sys.stderr, flush=True)
 
 
 def folded(text: str, project: str, package: str | None = None) -> str:

@@ -27,6 +27,7 @@ WITHOUT_SERVERS = (
     "installation.md",
     "migrate-from-0.8.md",
     "migrate-from-kedro-airflow.md",
+    "notifications.md",
     "pipelines.md",
     "resources.md",
     "results.md",

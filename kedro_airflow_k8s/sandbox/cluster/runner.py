@@ -21,6 +21,7 @@ from kedro_airflow_k8s.sandbox.cluster.store import Store
 from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TERMINATION_LOG = "/dev/termination-log"
 CANNOT_START = 128
 """The exit code that containerd reports for a command that cannot be executed."""
 
@@ -174,6 +175,7 @@ class ContainerRunner:
             if code:
                 self._report_other_paths(log)
             reason = "Error" if code else "Completed"
+            message = self._last_words(name)
         except ConfigMissing as error:
             missing = str(error)
             self.reports.update(
@@ -214,6 +216,9 @@ class ContainerRunner:
             **own,
             "PATH": ":".join([*map(str, image.bin_dirs), own.get("PATH") or _PATH]),
         }
+        # No file can be at this path here, so variables that name it get another.
+        there = str(self._termination_log(container["name"]))
+        variables |= {k: there for k, text in variables.items() if text == _TERMINATION_LOG}
         scratch = None
         if any(image.home not in (m.place, *m.place.parents) for m, _ in paths.shown):
             scratch = self._folder / container["name"] / "machine"
@@ -221,6 +226,14 @@ class ContainerRunner:
         texts = [*container.get("command", []), *container.get("args", [])]
         folder = paths.path(container.get("workingDir") or str(image.home))
         return ContainerPlan(texts, variables, folder, paths, View(paths.shown, scratch))
+
+    def _termination_log(self, name: str) -> Path:
+        return self._temporary / f"{name}.termination-log"
+
+    def _last_words(self, name: str) -> str:
+        """Return what a container has left for its status."""
+        file = self._termination_log(name)
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
     def end(self, name: str, grace: float) -> None:
         """Ask a container to end, kill it `grace` seconds later, and do not start it again."""

@@ -130,6 +130,7 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "owner_links": {},
             "access_control": {},
             "paused": None,
+            "notify": (),
             "image_pull_secrets": (),
             "service_account_name": None,
             "kubernetes_conn_id": "kubernetes_default",

@@ -74,7 +74,7 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
     assert required == {
         *(".run_config", "AcceptedFinding.code", "AcceptedFinding.reason"),
         *("AirflowAuth.type", "ExternalDependency.dag_id"),
-        *("SecretConfig.secret", "TriggerParam.name"),
+        *("NotifyConfig.on", "NotifyConfig.with", "SecretConfig.secret", "TriggerParam.name"),
     }
     assert with_default == properties(schema).keys() - required
 

@@ -110,3 +110,59 @@ def test_a_dag_without_such_settings_has_no_line_for_them() -> None:
         *("dag_id", "schedule", "start_date", "catchup", "doc_md", "tags", "default_args")
     }
     assert "FAIL_FAST" not in rendered()
+
+
+SLACK = {"with": "slack", "connection": "alerts"}
+
+
+def defaults(source: str) -> dict[str, str]:
+    """The entries of default_args, as source."""
+    mapping = ast.parse(arguments(source)["default_args"], mode="eval").body
+    assert isinstance(mapping, ast.Dict)
+    pairs = zip(mapping.keys, mapping.values, strict=True)
+    return {ast.literal_eval(key): ast.unparse(value) for key, value in pairs if key}
+
+
+def test_messages_about_runs_are_callbacks_of_the_dag_and_tasks_keep_their_reasons() -> None:
+    source = rendered(notify=[{**SLACK, "on": ["failure", "success"], "message": "{{ reason }}"}])
+
+    found = arguments(source)
+    told = "'slack', 'alerts', message='{{ reason }}')"
+    assert found["on_failure_callback"] == f"[Notify('failure', {told}]"
+    assert found["on_success_callback"] == f"[Notify('success', {told}]"
+    assert defaults(source)["on_failure_callback"] == "[keep_reason]"
+    assert '"KEDRO_AIRFLOW_K8S_REASON": "/dev/termination-log"' in source
+
+
+def test_messages_about_tasks_are_callbacks_of_all_tasks() -> None:
+    entry = {"on": ["failure", "retry"], "level": "task", "with": "smtp", "connection": "mail"}
+    source = rendered(notify=[{**entry, "to": "a@example.com"}])
+
+    found, told = defaults(source), "'smtp', 'mail', to=['a@example.com'])"
+    assert found["on_failure_callback"] == f"[Notify('failure', {told}]"
+    assert found["on_retry_callback"] == f"[Notify('retry', {told}]"
+    assert "on_failure_callback" not in arguments(source)
+
+
+def test_a_notifier_class_gets_its_arguments() -> None:
+    arguments_of = {"room": "a", "tags": ["b"], "more": {"c": 1}}
+    entry = {"on": "success", "with": "chat.ChatNotifier", "arguments": arguments_of}
+    source = rendered(notify=[entry])
+
+    assert arguments(source)["on_success_callback"] == (
+        "[Notify('success', 'chat.ChatNotifier', room='a', tags=['b'], more={'c': 1})]"
+    )
+    assert "on_failure_callback" not in defaults(source)
+
+
+def test_a_run_that_took_too_long_is_told_once() -> None:
+    keys: dict[str, Any] = {"dagrun_timeout": "1h"}
+    both = rendered(notify=[{**SLACK, "on": ["failure", "deadline"]}], **keys)
+    late = rendered(notify=[{**SLACK, "on": ["deadline"]}], **keys)
+
+    assert arguments(both)["on_failure_callback"] == "[Notify('failure', 'slack', 'alerts')]"
+    assert arguments(late)["on_failure_callback"] == "[Notify('deadline', 'slack', 'alerts')]"
+
+
+def test_a_dag_without_messages_has_no_code_for_them() -> None:
+    assert not any(word in rendered() for word in ("Notify", "keep_reason", "requests", "REASON"))

@@ -134,7 +134,7 @@ def test_every_key_of_the_model_is_there_switched_on_or_off(
 def test_every_key_of_the_model_is_named_whatever_was_chosen(auth: AuthKind | None) -> None:
     text = text_of(auth=auth)
     names = {path[-1] for path in PATHS}
-    assert {name for name in names if not re.search(rf"\b{name}:", text)} == set()
+    assert {name for name in names if not re.search(rf"\b{name}\"?:", text)} == set()
 
 
 @pytest.mark.parametrize("auth", AUTHS)
