@@ -175,7 +175,7 @@ class NotifyConfig(_With):  # type: ignore[misc, valid-type]
         """Read `on` without quotes, which is true in YAML, and a failure handler of 0.8."""
         if not isinstance(data, Mapping):
             return data
-        found = {"on" if key is True else key: value for key, value in data.items()}
+        found = {"on" if key in (True, "true") else key: value for key, value in data.items()}
         if not found.keys() & set(_OLD_KEYS):
             return found
         kept = {key: value for key, value in found.items() if key not in _OLD_KEYS}
