@@ -27,7 +27,7 @@ KUBERNETES_PROVIDER = "apache-airflow-providers-cncf-kubernetes"
 IN_AIRFLOW = Path(__file__).parent / "in_airflow"
 USERNAME = "admin"
 
-_DAG_PROCESSOR, _SCHEDULER = "dag-processor", "scheduler"
+_DAG_PROCESSOR, _SCHEDULER, _TRIGGERER = "dag-processor", "scheduler", "triggerer"
 _REQUEST_SECONDS = 5.0
 _VERSIONS = f"""
 import importlib.metadata as m, json
@@ -180,7 +180,6 @@ class AirflowHome:
         }
         # Airflow starts itself by its name.
         path = os.pathsep.join([str(self.python.path.parent), inherited.get("PATH", os.defpath)])
-        extra = {"kube_config_path": str(kubeconfig)}
         return {
             **inherited,
             "PATH": path,
@@ -190,10 +189,10 @@ class AirflowHome:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "KUBECONFIG": str(kubeconfig),
-            # The user's connection, which may lead to a real cluster, would win over KUBECONFIG.
-            f"AIRFLOW_CONN_{connection.upper()}": json.dumps(
-                {"conn_type": "kubernetes", "extra": extra}
-            ),
+            # The user's connection, which may lead to a real cluster, would win over KUBECONFIG. It
+            # names no kubeconfig: deferrable tasks pass the content of KUBECONFIG to the triggerer,
+            # which refuses to have both.
+            f"AIRFLOW_CONN_{connection.upper()}": json.dumps({"conn_type": "kubernetes"}),
             "SCARF_ANALYTICS": "false",  # Nothing is sent anywhere.
             **{
                 name: ",".join(filter(None, (inherited.get(name), "127.0.0.1")))
@@ -221,6 +220,7 @@ class AirflowServer(AirflowHome):
         home = folder.airflow_home(python.version)
         super().__init__(python, home, folder.dags, folder.kubeconfig, spec.connection)
         self.port = port
+        self.has_triggerer = spec.triggerer
         self.keys = folder.read_keys(python.version)
         self.environment |= self._settings() | dict(spec.settings)
 
@@ -242,6 +242,8 @@ class AirflowServer(AirflowHome):
         }
         if self.python.is_3:
             commands[_DAG_PROCESSOR] = [python, "-m", "airflow", "dag-processor"]
+        if self.has_triggerer:
+            commands[_TRIGGERER] = [python, "-m", "airflow", "triggerer", "--skip-serve-logs"]
         return commands
 
     def prepare(self) -> None:
@@ -271,7 +273,7 @@ class AirflowServer(AirflowHome):
             health = self._health()
         except (requests.RequestException, ValueError):
             return [self._web_service]
-        parts = [_SCHEDULER, _DAG_PROCESSOR] if self.python.is_3 else [_SCHEDULER]
+        parts = [name for name in self.commands() if name != self._web_service]
         return [name for name in parts if not _beats(health, name, since)]
 
     def _health(self) -> Any:

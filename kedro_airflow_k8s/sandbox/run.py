@@ -216,7 +216,7 @@ def run_in_sandbox(
         copy_project(spec.project, image.root)
         airflow.create_database()
         (airflow.dags / dag.file_name).write_text(dag.source, encoding="utf-8")
-        existing = Existing(data.config_maps, SandboxFolder(spec.project).stand_ins, DATA_VOLUME)
+        existing = Existing(data.config_maps, _stand_ins(spec.project), DATA_VOLUME)
         with LocalCluster(
             image, folder / "kubernetes", data.secrets, existing=existing, keep_volumes=True
         ) as cluster:
@@ -237,6 +237,16 @@ def run_in_sandbox(
             return _result(airflow, cluster, dag, spec.project, options.keep)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stand_ins(project: Path) -> Path | None:
+    """Return the folder in place of files of the cluster; None if the project is read-only."""
+    folder = SandboxFolder(project)
+    try:
+        folder.make()
+    except OSError:
+        return None
+    return folder.stand_ins
 
 
 def _watch(

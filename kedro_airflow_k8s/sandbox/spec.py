@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     # The supervisor of a sandbox needs no Kedro, which takes a second to import.
     from kedro_airflow_k8s.project.reader import KedroProject
 
+_DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
+
 LOOK_SECONDS = 2
 """How often the sandbox's Airflow looks for new DAG files."""
 
@@ -32,6 +34,11 @@ def data_keys(objects: Objects) -> tuple[DataKey, ...]:
         for (namespace, name), values in objects.items()
         for key in ("", *values)
     )
+
+
+def _is_on(setting: str | None) -> bool:
+    """Return whether a setting of Airflow is true."""
+    return (setting or "").lower() in ("true", "t", "1")
 
 
 class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
@@ -91,7 +98,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
             settings=settings or {},
             wanted_secrets=needs.secrets,
             wanted_config_maps=needs.config_maps,
-            triggerer=needs.triggerer,
+            triggerer=needs.triggerer or _is_on((settings or {}).get(_DEFAULT_DEFERRABLE)),
         )
         spec.pod_data()
         return spec

@@ -40,7 +40,7 @@ class Service:
     """One of the sandbox's background processes.
 
     Attributes:
-        name: `api-server` or `webserver`, `scheduler`, `dag-processor`, `kubernetes`.
+        name: `api-server` or `webserver`, `scheduler`, `dag-processor`, `triggerer`, `kubernetes`.
         pid: Its process id.
         log: Its output since it was started.
         running: Whether it runs.

@@ -22,6 +22,8 @@ _LOOKS = {
     "up_for_retry": ("↻", "yellow"),
     "skipped": ("»", "magenta"),
 }
+# In a table, a task whose pod the triggerer waits for looks as one that runs.
+_IN_TABLE = {**_LOOKS, "deferred": _LOOKS["running"]}
 TIMELINE_WIDTH = 90
 """Columns that a terminal needs for the line that shows which task ran when."""
 
@@ -123,7 +125,7 @@ class TaskTable:
         rows = self._rows(tasks)
         for task_id in rows:
             task = tasks.get(task_id, _NOT_BEGUN)
-            mark, colour = _LOOKS.get(task.state or "", _WAITING)
+            mark, colour = _IN_TABLE.get(task.state or "", _WAITING)
             group, dot, label = task_id.rpartition(".")
             cells: list[RenderableType] = [
                 Text.assemble((group + dot, "bright_black"), label),

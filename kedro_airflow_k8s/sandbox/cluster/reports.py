@@ -20,15 +20,26 @@ class Said:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._said: set[tuple[str, str, str]] = set()
+        self._images: dict[tuple[str, str], str] = {}
+
+    def is_other_image(self, pod: Object) -> bool:
+        """Return whether the first pod of the same DAG run had another image."""
+        image = pod["spec"]["containers"][0]["image"]
+        with self._guard:
+            return bool(self._images.setdefault(_run_of(pod), image) != image)
 
     def new(self, pod: Object, what: Iterable[str]) -> list[str]:
         """Return what was not said to the DAG run of a pod, and take note of it."""
-        labels = pod["metadata"].get("labels", {})
-        run = labels.get("dag_id", ""), labels.get("run_id", "")
+        run = _run_of(pod)
         with self._guard:
             found = [text for text in dict.fromkeys(what) if (*run, text) not in self._said]
             self._said.update((*run, text) for text in found)
         return found
+
+
+def _run_of(pod: Object) -> tuple[str, str]:
+    labels = pod["metadata"].get("labels", {})
+    return labels.get("dag_id", ""), labels.get("run_id", "")
 
 
 class PodReports:

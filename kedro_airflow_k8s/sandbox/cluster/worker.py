@@ -207,6 +207,9 @@ class PodWorker:
                 self._reports.event("FailedToRetrieveImagePullSecret", text, bad=True)
         self._reports.ignored(ignored_fields(self.pod))
         self._reports.notices(volume_notices(self.pod, self._runner.volumes.folder_of))
+        if self._machine.said.is_other_image(self.pod):
+            image = self.pod["spec"]["containers"][0]["image"]
+            self._reports.notices([f"Pods with the image {image} run this project, too."])
         self._reports.notices(
             f"The command of container {c['name']} runs on this machine, not in its image"
             f" {c['image']}."

@@ -53,7 +53,9 @@ class TaskListener:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.redirect(log)
         os.close(log)
-        self.times[task_instance.task_id] = time.time(), None
+        _, end = self.times.get(task_instance.task_id, (0.0, 0.0))
+        if end is not None:  # Otherwise it goes on after it was deferred.
+            self.times[task_instance.task_id] = time.time(), None
 
     @hookimpl
     def on_task_instance_success(self, task_instance: Any) -> None:

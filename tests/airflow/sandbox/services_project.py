@@ -47,9 +47,11 @@ from kedro_airflow_k8s.project.reader import KedroProject
 from kedro_airflow_k8s.sandbox.up import start_sandbox
 
 project = KedroProject(bootstrap_project(Path.cwd()))
-settings = dict(setting.split("=", 1) for setting in sys.argv[1:])
+settings = dict(setting.split("=", 1) for setting in sys.argv[2:])
 try:
-    start_sandbox(project, extra_environment=settings, say=print)
+    start_sandbox(
+        project, airflow_python=Path(sys.argv[1]), extra_environment=settings, say=print
+    )
 except SandboxError as error:
     print(error)
     sys.exit(1)
@@ -95,10 +97,13 @@ def call(project: ProjectFolder, *arguments: str | Path) -> subprocess.Completed
     return subprocess.run(command(*arguments), check=False, **options(project))
 
 
-def start_with(project: ProjectFolder, **settings: str) -> subprocess.CompletedProcess[str]:
+def start_with(
+    project: ProjectFolder, python: str = sys.executable, **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Start the sandbox with settings of Airflow of one's own."""
     given = [f"{name}={value}" for name, value in settings.items()]
-    return subprocess.run([sys.executable, "-c", START, *given], check=False, **options(project))
+    start = [sys.executable, "-c", START, python, *given]
+    return subprocess.run(start, check=False, **options(project))
 
 
 def sandbox_of(project: ProjectFolder) -> Sandbox:
@@ -116,19 +121,23 @@ class Rest:
 
     def get(self, path: str, password: str | None = None) -> requests.Response:
         """Ask with the user's name and password."""
+        return self.ask("GET", path, password=password)
+
+    def ask(
+        self, method: str, path: str, body: Any = None, password: str | None = None
+    ) -> requests.Response:
+        """Send a request with the user's name and password."""
         user = self.sandbox.username, password or self.sandbox.password
         if self.sandbox.state.version.startswith("2."):
-            return requests.get(
-                f"{self.sandbox.host}/api/v1/{path}", auth=user, timeout=WAIT_SECONDS
-            )
+            url = f"{self.sandbox.host}/api/v1/{path}"
+            return requests.request(method, url, json=body, auth=user, timeout=WAIT_SECONDS)
         log_in = dict(zip(("username", "password"), user, strict=True))
         answer = requests.post(f"{self.sandbox.host}/auth/token", json=log_in, timeout=WAIT_SECONDS)
         if not answer.ok:
             return answer
         token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return requests.get(
-            f"{self.sandbox.host}/api/v2/{path}", headers=token, timeout=WAIT_SECONDS
-        )
+        url = f"{self.sandbox.host}/api/v2/{path}"
+        return requests.request(method, url, json=body, headers=token, timeout=WAIT_SECONDS)
 
     def signs_in(self, password: str) -> bool:
         """Try to log in as the web page does."""

@@ -16,7 +16,7 @@ from kedro_airflow_k8s.sandbox.spec import SandboxSpec
 VERSION = "3.3.2"
 
 
-def server_of(folder: SandboxFolder) -> AirflowServer:
+def server_of(folder: SandboxFolder, *, triggerer: bool = False) -> AirflowServer:
     folder.create()
     folder.create_airflow_home(VERSION)
     spec = SandboxSpec(
@@ -24,6 +24,7 @@ def server_of(folder: SandboxFolder) -> AirflowServer:
         connection="kubernetes_default",
         home=PurePosixPath("/home/kedro"),
         namespace="team",
+        triggerer=triggerer,
     )
     return AirflowServer(AirflowPython(Path(sys.executable), VERSION), folder, spec, 8080)
 
@@ -69,3 +70,18 @@ def test_a_database_that_cannot_be_opened_is_named_and_not_made_again(
     (server.home / "airflow.db").mkdir()
     with pytest.raises(SandboxError, match=r"airflow\.db cannot be opened"):
         server.prepare()
+
+
+def test_a_triggerer_runs_only_where_tasks_are_deferrable(
+    server: AirflowServer, tmp_path: Path
+) -> None:
+    assert "triggerer" not in server.commands()
+    assert "triggerer" in server_of(SandboxFolder(tmp_path), triggerer=True).commands()
+
+
+def test_the_connection_names_no_kubeconfig_which_a_deferrable_task_could_not_have(
+    server: AirflowServer,
+) -> None:
+    # The worker passes the content of KUBECONFIG to the triggerer, which refuses two sources.
+    assert "kube_config" not in server.environment["AIRFLOW_CONN_KUBERNETES_DEFAULT"]
+    assert Path(server.environment["KUBECONFIG"]).name == "kubeconfig"

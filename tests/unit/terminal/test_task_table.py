@@ -73,6 +73,20 @@ def test_on_a_terminal_a_table_shows_state_seconds_and_attempt() -> None:
         assert text in shown
 
 
+def test_a_deferred_task_looks_as_one_that_runs_and_is_said_once() -> None:
+    screen, file = console(terminal=False)
+    lines, shown = console(terminal=True)
+    deferred = TaskState("deferred", 100.0, None, 1)
+    running = TaskState("running", 100.0, None, 1)
+    with TaskTable(screen, "Tasks", ["a"]) as table, TaskTable(lines, "Tasks", ["a"]) as live:
+        for state in (running, deferred, running):
+            table.update({"a": state})
+        live.update({"a": deferred})
+
+    assert file.getvalue() == "a: running\n"
+    assert "● deferred" in shown.getvalue()
+
+
 def test_a_table_longer_than_the_terminal_shows_the_tasks_that_run() -> None:
     screen, file = console(terminal=True, height=20)
     names = [f"task-{number:03}" for number in range(500)]

@@ -41,6 +41,36 @@ def context_of(operator: Any) -> dict[str, Any]:
     }
 
 
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "spec": {
+        "initContainers": [
+            {
+                "name": "proxy",
+                "image": "example.com/project:1",
+                "command": ["sh", "-c", "touch /shared/ready; sleep 1000"],
+                "restartPolicy": "Always",
+                "startupProbe": {"exec": {"command": ["ls", "/shared/ready"]}},
+                "volumeMounts": [{"name": "shared", "mountPath": "/shared"}],
+            }
+        ],
+        "containers": [
+            {
+                "name": "base",
+                "env": [
+                    {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}
+                ],
+                "resources": {"limits": {"cpu": "1500m"}},
+                "volumeMounts": [{"name": "shared", "mountPath": "/dev/shm"}],
+            }
+        ],
+        "volumes": [{"name": "shared", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
+    },
+}
+"""A pod with a sidecar, shared memory and a variable of its resources."""
+
+
 async def _first_event(trigger: Any) -> Any:
     event = await anext(trigger.run())
     return event.payload
@@ -84,6 +114,11 @@ def main() -> None:
         "silent": {"arguments": ["true"], "get_logs": False},
         "deferred": {"arguments": ["echo", "deferred"], "deferrable": True},
         "deferred-failure": {"arguments": ["false"], "deferrable": True},
+        "sidecar": {
+            "cmds": ["sh", "-c", "ls $$0; echo $$CPU CPUs", "/dev/shm"],
+            "pod_template_dict": POD,
+        },
+        "deferred-sidecar": {"cmds": ["true"], "pod_template_dict": POD, "deferrable": True},
         "pending": {
             "arguments": ["true"],
             "env_from": [V1EnvFromSource(secret_ref=V1SecretEnvSource(name="missing"))],

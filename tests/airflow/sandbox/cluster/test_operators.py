@@ -60,6 +60,8 @@ def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
         "silent": "succeeded",
         "deferred": "succeeded",
         "deferred-failure": "failed",
+        "sidecar": "succeeded",
+        "deferred-sidecar": "succeeded",
         "pending": "failed",
     }, output
     for line in ("[base] out of the pod", "[base] on the way", "[base] logs: deferred"):
@@ -73,10 +75,13 @@ def test_pods_of_the_operator_run_fail_are_kept_deferred_and_killed(
         "silent": 0,
         "deferred": 0,
         "deferred-failure": 1,
+        "sidecar": 0,
+        "deferred-sidecar": 0,
         "pending": None,
         "killed": 143,
     }
     assert [case for case, pod in pods.items() if not pod.deleted] == ["kept"]
     assert pods["kept"].labels["already_checked"] == "True"
+    assert pods["sidecar"].logs["base"].text() == "ready\n2 CPUs\n"
     assert pods["failure"].log() == "on the way\n"
     assert 'secret "missing" not found' in output

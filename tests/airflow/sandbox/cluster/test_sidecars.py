@@ -177,6 +177,15 @@ def test_a_command_of_another_image_runs_here_and_that_is_said_once(client: Clie
     ]
 
 
+def test_that_all_images_of_nodes_are_this_project_is_said_once(client: Client) -> None:
+    for name, image in (("one", "a"), ("two", "gpu"), ("three", "gpu"), ("four", "a")):
+        client.output("true", name=name, c_image=f"example.com/{image}:1")
+
+    assert [event.message for event in client.cluster.events() if event.reason == NOTICE] == [
+        "Pods with the image example.com/gpu:1 run this project, too."
+    ]
+
+
 def test_a_pod_ends_when_all_its_main_containers_have_ended(client: Client) -> None:
     pod = pod_of("sh", "-c", "touch shared/done; exit 3", **SHARED, c_volumeMounts=MOUNTS)
     wait = "while [ ! -e shared/done ]; do sleep 0.05; done; echo second"
