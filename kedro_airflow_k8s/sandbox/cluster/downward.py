@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -17,6 +18,8 @@ _PLAIN = (
     *("spec.serviceAccountName", "status.podIP", "status.hostIP"),
 )
 _LISTS = ("status.podIPs", "status.hostIPs")
+_WHOLE = ("metadata.labels", "metadata.annotations")
+_IN_FILES = (*_PLAIN[:3], *_WHOLE)
 _BY_KEY = re.compile(r"metadata\.(?P<kind>labels|annotations)\['(?P<key>.+)'\]", re.DOTALL)
 _RESOURCE = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-\w+)")
 
@@ -34,8 +37,16 @@ def is_resource(name: str) -> bool:
     return _RESOURCE.fullmatch(name) is not None
 
 
+def is_file_field(path: str) -> bool:
+    """Return whether a file of a volume can have the value of a field."""
+    return path in _IN_FILES or _BY_KEY.fullmatch(path) is not None
+
+
 def field_value(pod: Object, path: str) -> str:
-    """Return the value of a field that `is_field` accepts; empty where the pod lacks it."""
+    """Return the value of a field; empty where the pod lacks it."""
+    if path in _WHOLE:
+        entries = sorted(pod["metadata"].get(path.partition(".")[2], {}).items())
+        return "\n".join(f"{key}={json.dumps(text)}" for key, text in entries)
     if found := _BY_KEY.fullmatch(path):
         value: str = pod["metadata"].get(found["kind"], {}).get(found["key"], "")
         return value

@@ -53,7 +53,7 @@ def ignored_fields(pod: Object) -> list[str]:
     contexts = [spec.get("securityContext", {}), *(c.get("securityContext") for c in containers)]
     if any(set(context or {}).difference(_OF_THE_VOLUME) for context in contexts):
         found.append("securityContext")
-    for probe in ("livenessProbe", "readinessProbe"):
+    for probe in ("livenessProbe", "readinessProbe", "lifecycle"):
         found += [probe] if any(container.get(probe) for container in containers) else []
     if any(c.get("startupProbe") and not is_sidecar(c) for c in containers):
         found.append("startupProbe of a main container")
@@ -86,8 +86,15 @@ def volume_notices(pod: Object, folder_of: Callable[[str], Path]) -> Iterator[st
         name = volume["name"]
         if found := elsewhere(volume):
             yield stand_in(f'Volume "{name}" ({found.text})', folder_of(name))
+        elif any("serviceAccountToken" in s for s in _sources(volume)):
+            yield f'Volume "{name}" has no token of a service account: the sandbox has none.'
         elif driver := volume.get("csi", {}).get("driver"):
             yield f'Volume "{name}" (csi {driver}) is an empty folder in the sandbox.'
+
+
+def _sources(volume: Object) -> list[Object]:
+    sources: list[Object] = volume.get("projected", {}).get("sources", [])
+    return sources
 
 
 def stand_in(what: str, folder: Path) -> str:

@@ -14,8 +14,8 @@ from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, KINDS, PODS
 from kedro_airflow_k8s.sandbox.cluster.downward import is_field, is_resource
 from kedro_airflow_k8s.sandbox.cluster.shapes import SHAPES
 from kedro_airflow_k8s.sandbox.cluster.status import Object, invalid
+from kedro_airflow_k8s.sandbox.cluster.volume_checks import path_problems, volume_problems
 
-_MOST_MODE = 0o777
 _PROBES = ("exec", "httpGet", "tcpSocket")
 _XCOM_SIDECAR = "airflow-xcom-sidecar"
 
@@ -96,13 +96,14 @@ def _pod_problems(spec: Object, home: PurePosixPath) -> Iterator[str]:
     yield from _name_problems("spec.containers", [container["name"] for container in containers])
     yield from _name_problems("spec.volumes", volumes)
     for volume in spec.get("volumes", []):
-        yield from _volume_problems(volume)
+        yield from volume_problems(volume)
     for container in containers:
         field = f"spec.containers[{container['name']}]"
         if container["name"] == _XCOM_SIDECAR:
             yield f"{field}: Unsupported value: the sandbox has no XCom of pods (do_xcom_push)"
         if not container.get("command") and not container.get("args"):
-            yield f"{field}: Required value: command or args, the sandbox does not read the image"
+            image = container["image"]
+            yield f"{field}: Required value: command or args, the sandbox does not read {image}"
         if container.get("restartPolicy", "Always") != "Always":
             yield f"{field}.restartPolicy: Unsupported value: must be Always, for a sidecar"
         yield from _variable_problems(field, container)
@@ -111,29 +112,8 @@ def _pod_problems(spec: Object, home: PurePosixPath) -> Iterator[str]:
         mounts = container.get("volumeMounts", [])
         for name in {mount["name"] for mount in mounts}.difference(volumes):
             yield f'{field}.volumeMounts: Not found: "{name}"'
-        yield from _path_problems(f"{field}.volumeMounts", [m.get("subPath", "") for m in mounts])
+        yield from path_problems(f"{field}.volumeMounts", [m.get("subPath", "") for m in mounts])
         yield from _mount_problems(f"{field}.volumeMounts", mounts, home)
-
-
-def _volume_problems(volume: Object) -> Iterator[str]:
-    field = f"spec.volumes[{volume['name']}]"
-    if len(volume) != 2:
-        yield f"{field}: Required value: must have one source"
-    for source in (volume.get("secret", {}), volume.get("configMap", {})):
-        items = source.get("items", [])
-        yield from _path_problems(f"{field}.items", [item["path"] for item in items])
-        for mode in (source.get("defaultMode", 0), *(item.get("mode", 0) for item in items)):
-            if not 0 <= mode <= _MOST_MODE:
-                yield f"{field}: Invalid value: {mode}: must be a mode from 0 to 0777 (octal)"
-    for source in (volume.get("nfs", {}), volume.get("hostPath", {})):
-        path = source.get("path", "/")
-        if not path.startswith("/") or ".." in path.split("/"):
-            yield f"{field}: Invalid value: {path!r}: must be an absolute path without `..`"
-    if (server := volume.get("nfs", {}).get("server", "s")) and ("/" in server or server == ".."):
-        yield f"{field}.nfs.server: Invalid value: {server!r}: must be the name of a server"
-    for name in (volume.get("persistentVolumeClaim", {}).get("claimName", "n"),):
-        if problem := k8s.dns_subdomain_reason(name):
-            yield f"{field}: Invalid value: {name!r}: {problem}"
 
 
 def _probe_problems(field: str, container: Object) -> Iterator[str]:
@@ -167,12 +147,6 @@ def _name_problems(field: str, names: list[str]) -> Iterator[str]:
             yield f"{field}: Invalid value: {name!r}: {problem}"
         elif names.count(name) > 1:
             yield f'{field}: Duplicate value: "{name}"'
-
-
-def _path_problems(field: str, paths: list[str]) -> Iterator[str]:
-    for path in paths:
-        if path.startswith("/") or ".." in path.split("/"):
-            yield f"{field}: Invalid value: {path!r}: must be a relative path without `..`"
 
 
 def _variable_problems(field: str, container: Object) -> Iterator[str]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kedro_airflow_k8s.sandbox.cluster.discovery import CONFIG_MAPS
+from kedro_airflow_k8s.sandbox.cluster.downward import field_value, resource_value
 from kedro_airflow_k8s.sandbox.cluster.environment import SECRETS, ConfigMissing, data_of
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
 
 # Secrets are for this user only, unless the pod says otherwise.
+_FILES = {"secret", "configMap", "downwardAPI", "projected"}
 _MODES = {SECRETS: 0o400, CONFIG_MAPS: 0o644}
 
 
@@ -73,12 +75,16 @@ class PodVolumes:
     def is_read_only(self, name: str) -> bool:
         """Return whether no container may write to a volume."""
         volume = self._volumes[name]
-        if "secret" in volume or "configMap" in volume:
+        if _FILES.intersection(volume):
             return True
         return any(isinstance(s, dict) and s.get("readOnly") is True for s in volume.values())
 
-    def prepare(self, store: Store) -> None:
+    def prepare(self, store: Store, pod: Object) -> None:
         """Make the folders.
+
+        Args:
+            store: The objects of the cluster.
+            pod: The pod as it was scheduled.
 
         Raises:
             ConfigMissing: A Secret or ConfigMap, or a key in one, is missing.
@@ -90,6 +96,29 @@ class PodVolumes:
                 self._write(folder, store, SECRETS, {**source, "name": source["secretName"]})
             if source := volume.get("configMap"):
                 self._write(folder, store, CONFIG_MAPS, source)
+            if source := volume.get("downwardAPI"):
+                self._write_fields(folder, pod, source)
+            for source in volume.get("projected", {}).get("sources", []):
+                self._project(folder, store, pod, source)
+
+    def _project(self, folder: Path, store: Store, pod: Object, source: Object) -> None:
+        for kind, field in ((SECRETS, "secret"), (CONFIG_MAPS, "configMap")):
+            if field in source:
+                self._write(folder, store, kind, source[field])
+        if "downwardAPI" in source:
+            self._write_fields(folder, pod, source["downwardAPI"])
+
+    def _write_fields(self, folder: Path, pod: Object, source: Object) -> None:
+        for item in source.get("items", []):
+            if field := item.get("fieldRef"):
+                text = field_value(pod, field["fieldPath"])
+            else:
+                resource = item["resourceFieldRef"]
+                text = resource_value(pod, {"name": ""}, resource)
+            path = folder / item["path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            path.chmod(item.get("mode", source.get("defaultMode", _MODES[CONFIG_MAPS])))
 
     def _write(self, folder: Path, store: Store, kind: str, source: Object) -> None:
         data = data_of(store, self._namespace, kind, source)

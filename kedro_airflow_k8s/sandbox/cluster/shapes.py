@@ -19,6 +19,16 @@ _FIELD = {"fieldPath!": str, "apiVersion": str}
 _RESOURCE = {"resource!": str, "containerName": str, "divisor": _ANYTHING}
 _ITEMS = [{"key!": str, "path!": str, "mode": int}]
 _FILES = {"items": _ITEMS, "defaultMode": int, "optional": bool}
+_FIELD_FILES = {
+    "items": [{"path!": str, "fieldRef": _FIELD, "resourceFieldRef": _RESOURCE, "mode": int}],
+    "defaultMode": int,
+}
+_PROJECTED = {
+    "secret": {"name!": str, **_FILES},
+    "configMap": {"name!": str, **_FILES},
+    "downwardAPI": _FIELD_FILES,
+    "serviceAccountToken": {"path!": str, "audience": str, "expirationSeconds": int},
+}
 _PROBE = {
     "exec": {"command!": [str]},
     "httpGet": {
@@ -60,7 +70,8 @@ _CONTAINER = {
         }
     ],
     "startupProbe": _PROBE,
-    **dict.fromkeys(("livenessProbe", "readinessProbe"), _ANYTHING),
+    **dict.fromkeys(("livenessProbe", "readinessProbe", "lifecycle"), _ANYTHING),
+    **dict.fromkeys(("stdin", "tty"), bool),
     "resources": {
         "limits": {"*": _ANYTHING},
         "requests": {"*": _ANYTHING},
@@ -92,6 +103,8 @@ _POD_SPEC = {
             "persistentVolumeClaim": {"claimName!": str, "readOnly": bool},
             "secret": {"secretName!": str, **_FILES},
             "configMap": {"name!": str, **_FILES},
+            "downwardAPI": _FIELD_FILES,
+            "projected": {"sources!": [_PROJECTED], "defaultMode": int},
             "emptyDir": {"medium": str, "sizeLimit": _ANYTHING},
             "ephemeral": {
                 "volumeClaimTemplate!": {"metadata": _ANYTHING, "spec!": _CLAIM_SPEC},

@@ -131,7 +131,7 @@ class PodWorker:
         self._report_limits()
         self._temporary.mkdir(parents=True)
         try:
-            self._runner.volumes.prepare(self._store)
+            self._runner.volumes.prepare(self._store, self.pod)
         except ConfigMissing as error:
             self._reports.event("FailedMount", f"MountVolume.SetUp failed: {error}", bad=True)
             self.settled.set()

@@ -51,6 +51,9 @@ def test_the_example_with_every_key_runs_to_success(project: Path, python: Path)
 
     assert ran.returncode == 0, ran.stdout
     assert "The pods run this project, not the image airflow-k8s-plugin-demo." in ran.stdout
+    # Once, though every pod has them.
+    assert ran.stdout.count("No effect in the sandbox:") == 1
+    assert "\nNo effect in the sandbox: nodeSelector, tolerations.\n" in ran.stdout
     # The parameter of this run has an effect, and the logs of tasks that succeed are shown.
     assert "words have 3 to" in report_of(ran.stdout)
     assert "Log of split_words" in ran.stdout

@@ -217,12 +217,12 @@ def test_a_pod_of_a_name_that_is_taken_is_refused(client: Client) -> None:
 
 
 def test_a_pod_that_the_sandbox_cannot_run_is_refused_with_every_reason(quiet: Client) -> None:
-    pod = pod_of("true", c_lifecycle={"preStop": {}}, c_args="echo", c_stdin=None)
+    pod = pod_of("true", c_volumeDevices=[], c_args="echo", c_stdin=None)
 
     status = refused(422, quiet.run, pod)
 
     assert status["reason"] == "Invalid"
-    assert "spec.containers[0].lifecycle: Unsupported value" in status["message"]
+    assert "spec.containers[0].volumeDevices: Unsupported value" in status["message"]
     assert "spec.containers[0].args: Invalid value" in status["message"]
     assert "stdin" not in status["message"]
     assert quiet.api.list_namespaced_pod(NAMESPACE).items == []

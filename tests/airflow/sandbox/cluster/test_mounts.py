@@ -181,6 +181,36 @@ def test_files_of_config_maps_have_the_modes_that_the_pod_wants(client: Client) 
     assert text == "755 run/level.sh\n440 level\n"
 
 
+def test_a_projected_volume_has_files_of_all_its_sources(client: Client) -> None:
+    field = {"path": "pod/name", "fieldRef": {"fieldPath": "metadata.name"}}
+    labels = {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}
+    cpu = {
+        "path": "cpu",
+        "resourceFieldRef": {"containerName": "base", "resource": "limits.cpu"},
+        "mode": 0o600,
+    }
+    sources = [
+        {"secret": {"name": "database", "items": [{"key": "user", "path": "user"}]}},
+        {"configMap": {"name": "settings"}},
+        {"downwardAPI": {"items": [field, labels, cpu]}},
+        {"serviceAccountToken": {"path": "token"}},
+    ]
+    pod = pod_of(
+        *("sh", "-c", "cd conf/own; for f in $$(find * -type f | sort); do cat $$f; echo; done"),
+        volumes=[{"name": "v", "projected": {"sources": sources}}],
+        c_volumeMounts=_mounts(v=f"{HOME}/conf/own"),
+        c_resources={"limits": {"cpu": "2"}},
+    )
+    pod["metadata"]["labels"] = {"team": "a"}
+    client.run(pod)
+
+    assert client.ended().status.phase == "Succeeded"
+    assert client.log() == 'debug\n2\nteam="a"\ntask\neve\n'
+    assert _notices(client.cluster) == [
+        'Volume "v" has no token of a service account: the sandbox has none.'
+    ]
+
+
 @SHARED
 def test_a_mount_over_what_a_pod_needs_of_this_machine_is_found_by_its_arguments(
     client: Client,

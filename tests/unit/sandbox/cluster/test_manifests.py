@@ -65,7 +65,7 @@ def _env(*variables: dict[str, Any]) -> dict[str, Any]:
         (pod_of("true", c_name="../x"), "spec.containers: Invalid value"),
         (pod_of("true", c_args="echo"), "spec.containers[0].args: Invalid value"),
         (pod_of("true", c_args=[1]), "spec.containers[0].args[0]: Invalid value"),
-        (pod_of("true", c_lifecycle={}), "spec.containers[0].lifecycle: Unsupported value"),
+        (pod_of("true", c_volumeDevices=[]), "spec.containers[0].volumeDevices: Unsupported value"),
         (pod_of("true", c_name="airflow-xcom-sidecar"), "the sandbox has no XCom of pods"),
         (pod_of("true", initContainers=[_init(restartPolicy="Never")]), "must be Always"),
         (pod_of("true", c_startupProbe={}), "startupProbe: Required value: must have one of"),
@@ -104,6 +104,24 @@ def _env(*variables: dict[str, Any]) -> dict[str, Any]:
         (
             pod_of("true", volumes=[{"name": "v", "configMap": {"name": "c", "defaultMode": 999}}]),
             "spec.volumes[v]: Invalid value: 999: must be a mode",
+        ),
+        (
+            pod_of("true", volumes=[{"name": "v", "projected": {"sources": [{}]}}]),
+            "spec.volumes[v].projected: Required value: must have one source",
+        ),
+        (
+            pod_of(
+                "true",
+                volumes=[
+                    {
+                        "name": "v",
+                        "downwardAPI": {
+                            "items": [{"path": "x", "fieldRef": {"fieldPath": "status.podIP"}}]
+                        },
+                    }
+                ],
+            ),
+            "no file can have the field status.podIP",
         ),
         (
             pod_of("true", volumes=[{"name": "v", "iscsi": {"iqn": "x"}}]),
@@ -155,14 +173,14 @@ def test_a_mount_that_the_sandbox_cannot_make_is_refused(
 
 
 def test_several_mistakes_are_reported_together() -> None:
-    pod = pod_of("true", c_env=[{"value": 1}], c_tty=True)
+    pod = pod_of("true", c_env=[{"value": 1}], c_volumeDevices=[])
 
     message = _refusal("Pod", pod)
 
     for problem in (
         "spec.containers[0].env[0].name: Required value",
         "spec.containers[0].env[0].value: Invalid value",
-        "spec.containers[0].tty: Unsupported value",
+        "spec.containers[0].volumeDevices: Unsupported value",
     ):
         assert problem in message
 
