@@ -70,6 +70,24 @@ run_config:
       connection_id: to_old_slack
       message_template: "{task} of {dag} failed"
 """
+LATE = """
+import time
+from kedro.pipeline import Pipeline, node
+
+def wait():
+    time.sleep(600)
+
+def create_pipeline():
+    return Pipeline([node(wait, None, "end", name="wait")])
+"""
+OF_LATE = """
+pipelines:
+  late:
+    dagrun_timeout: 5s
+    notify:
+      - {on: deadline, with: webhook, connection: to_late}
+      - {on: [failure, deadline], with: slack, connection: to_late}
+"""
 REASON = "ValueError: no price in row 7: apples"
 
 
@@ -91,6 +109,7 @@ def connections(http: HttpReceiver, smtp: SmtpReceiver) -> dict[str, dict[str, A
         "to_old_slack": {"password": f"{http.url}/old/T0/B0/secret"},
         "to_teams": {"host": f"{http.url}/teams"},
         "to_pagerduty": {"host": f"{http.url}/pagerduty", "password": "key"},
+        "to_late": {"host": f"{http.url}/late"},
         "to_broken_server": {"host": f"{http.url}/500"},
         "to_webhook": {"conn_type": "http", "login": "me", "password": "mine", **plain},
         "to_mail": {
@@ -108,7 +127,8 @@ def failed(
 ) -> Iterator[Failed]:
     project = make_project(tmp_path_factory.mktemp("notify") / "project")
     project.pipeline("failing", FAILING)
-    project.config(CONFIG)
+    project.pipeline("late", LATE)
+    project.config(CONFIG + OF_LATE)
     http, smtp = HttpReceiver(), SmtpReceiver()
     given = {"conn_type": "generic"}
     started = options(project)
@@ -129,6 +149,9 @@ def failed(
             assert "price failed" in ran.stdout
             ((run_id, state),) = Rest(sandbox_of(project)).states("failing").items()
             assert state == "failed"
+            late = call("run-once", "--sandbox", "-p", "late", "-d", "late", "-w", "10")
+            assert late.returncode == 1, late.stdout
+            wait_until(lambda: len(http.at("/late")) == 2, "the messages about the late run")
             # The message that Airflow sends last, of the callbacks of the run.
             wait_until(lambda: len(smtp.mails) == 2, "the mails")
             yield Failed(project, http, smtp, run_id)
@@ -192,3 +215,11 @@ def test_a_message_that_cannot_be_sent_is_in_the_log_without_the_address(failed:
     assert "MissingNotifier. ModuleNotFoundError: No module named 'airflow.providers.miss" in logs
     assert "was not sent with slack. AirflowNotFoundException" in logs
     assert "T0/B0/secret" not in logs
+
+
+def test_a_run_that_was_stopped_is_told_once_to_each_with_its_longest_time(failed: Failed) -> None:
+    told, message = failed.http.at("/late")
+
+    reason = "the run took longer than 0:00:05"
+    assert (told["event"], told["dag_id"], told["reason"]) == ("deadline", "late", reason)
+    assert message["text"].startswith(f"DAG late failed: {reason}\nRun: ")
