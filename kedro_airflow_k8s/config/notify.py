@@ -193,9 +193,15 @@ class NotifyConfig(_With):  # type: ignore[misc, valid-type]
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
-        problems = dict(self._problems())
+        problems: dict[tuple[str, ...], str] = {(key,): reason for key, reason in self._problems()}
+        if "://" in (self.connection or ""):
+            # Without the value, which can be secret.
+            problems[()] = (
+                "has an address as `connection`: put it into a connection in Airflow, as the"
+                " password, and its id here"
+            )
         if problems:
-            raise problems_error({(key,): reason for key, reason in problems.items()})
+            raise problems_error(problems)
         return self
 
     @property

@@ -181,6 +181,6 @@ def _shown(keys: Keys, value: Any) -> Any:
         return {key: _shown((*keys, str(key)), part) for key, part in value.items()}
     if not isinstance(value, str):
         return value
-    if "env_vars" in keys and is_secret(keys[-1], value):
+    if {"env_vars", "arguments"}.intersection(keys) and is_secret(keys[-1], value):
         return HIDDEN
     return without_credentials(value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.errors import shown_path
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config.notify import NotifyConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.pod.redaction import without_credentials
@@ -24,10 +25,10 @@ _SECRET_NAME = re.compile(
     r"|SECRET_KEY|PRIVATE_KEY)$",
     re.IGNORECASE,
 )
-# A private key, and the keys of AWS, GitHub, GitLab, Slack and Google.
+# A private key, an address of Slack, and the keys of AWS, GitHub, GitLab, Slack and Google.
 _SECRET_VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
-    r"|\bglpat-[\w-]{20}|\bxox[abp]-[\w-]{10}|\bAIza[\w-]{35}"
+    r"|hooks\.slack\.com/services/\w+/\w+/\w|\bglpat-[\w-]{20}|\bxox[abp]-[\w-]{10}|\bAIza[\w-]{35}"
 )
 _NO_EFFECT = "This setting has no effect."
 
@@ -79,8 +80,22 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
                 " Airflow or in the bucket can read it.",
                 fix="Put it into a Kubernetes Secret, and use that in run_config.secrets.",
             )
+    yield from _notify_warnings(run.notify)
     for name, resources in run.resources.items():
         yield from _resource_warnings(name, resources)
+
+
+def _notify_warnings(entries: Sequence[NotifyConfig]) -> Iterator[ConfigWarning]:
+    for index, entry in enumerate(entries):
+        for name, value in entry.arguments.items():
+            if isinstance(value, str) and is_secret(name, value):
+                yield ConfigWarning(
+                    path=shown_path(("run_config", "notify", index, "arguments", name)),
+                    reason="This looks like a password or a key.",
+                    consequence="The DAG contains it in plain text: everyone who can see the DAG in"
+                    " Airflow or in the bucket can read it.",
+                    fix="Put it into an Airflow connection, and give the notifier the id.",
+                )
 
 
 def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[ConfigWarning]:

@@ -7,6 +7,8 @@ import yaml
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.notify import NotifyConfig
+from kedro_airflow_k8s.config.origins import as_text, settings
+from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.errors import ConfigError
 
 SLACK = {"on": ["failure"], "with": "slack", "connection": "alerts"}
@@ -116,6 +118,30 @@ def test_a_mistake_in_an_old_handler_is_told_at_its_place(
     handler: dict[str, Any], line: str
 ) -> None:
     assert line in refusal(handler, key="failure_handlers")
+
+
+def test_an_address_in_place_of_a_connection_is_refused_without_showing_it() -> None:
+    line = refusal({**SLACK, "connection": "https://hooks.slack.com/services/T0/B0/hunter2"})
+
+    assert line.startswith("notify[0]: found a mapping with the keys 'on, with, connection'; has")
+    assert "put it into a connection in Airflow" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("token", "hunter2"), ("url", "https://hooks.slack.com/services/T0/B0/hunter2")],
+)
+def test_a_secret_among_the_arguments_is_warned_of_and_masked(name: str, value: str) -> None:
+    entry = {"on": "failure", "with": "chat.Notifier", "arguments": {"room": "a", name: value}}
+    config = load_config({"run_config": {"notify": [entry]}}, "airflow-k8s.yaml")
+
+    (warning,) = config_warnings(config)
+    assert warning.path == f"run_config.notify[0].arguments.{name}"
+    assert "Airflow connection" in warning.fix
+    shown = "\n".join(as_text(settings(config, {}, "__default__")))
+    assert "room: a" in shown
+    assert "hunter2" not in shown
 
 
 def test_a_deadline_needs_the_longest_time_of_a_run() -> None:
