@@ -22,6 +22,7 @@ from kedro_airflow_k8s.dynamic_config.files import config_files
 from kedro_airflow_k8s.dynamic_config.loader import DynamicConfigLoader
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ConfigError
+from kedro_airflow_k8s.project.config_files import CONFIG_NAME
 from kedro_airflow_k8s.project.yaml_mistakes import yaml_mistake
 
 # A key at the top that OmegaConf does not find: a name, and its default in the short form.
@@ -34,12 +35,15 @@ _SET_LOADER = (
 )
 
 
-def config_problem(error: Exception, keys: str = "keys such as run_config") -> str:
+def config_problem(
+    error: Exception, keys: str = "keys such as run_config", file: Path | None = None
+) -> str:
     """Return what is wrong with a file, with more detail than Kedro and OmegaConf give.
 
     Args:
         error: What the loader raised.
         keys: What the file must have, if it is not airflow-k8s.yaml.
+        file: The file, if it is known; Kedro names it in some errors.
     """
     said = _without_internals(error)
     if isinstance(error, GrammarParseError):
@@ -53,15 +57,17 @@ def config_problem(error: Exception, keys: str = "keys such as run_config") -> s
     if isinstance(error.__cause__, MarkedYAMLError):
         # Kedro names the file, but counts its lines from 0.
         where = str(error).partition(", unable to read")[0]
-        return _in_plain_words(where, error.__cause__) or f"{where}: {error.__cause__}"
+        file = file or Path(where.partition(" file ")[2])
+        return _in_plain_words(file, error.__cause__) or f"{where}: {error.__cause__}"
+    if isinstance(error, MarkedYAMLError) and file is not None:
+        return _in_plain_words(file, error) or said
     if isinstance(error, AttributeError) or (isinstance(error, OSError) and error.errno is None):
         return f"the file must be a mapping with {keys} ({said.splitlines()[0]})"
     return said or type(error).__name__
 
 
-def _in_plain_words(where: str, error: MarkedYAMLError) -> str:
+def _in_plain_words(file: Path, error: MarkedYAMLError) -> str:
     """Return a usual mistake in a YAML file, with its line; empty if it is another one."""
-    file = Path(where.partition(" file ")[2])
     try:
         mistake = yaml_mistake(file.read_text("utf-8"), error)
     except (OSError, UnicodeDecodeError):
@@ -79,7 +85,7 @@ def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> Con
     """
     broken = _broken_file(loader, kind)
     what = f"{kind} cannot be read" + (" without a run" if kind == "parameters" else "")
-    problem = config_problem(error, "keys")
+    problem = config_problem(error, "keys", broken)
     if broken is not None:
         place = broken.relative_to(Path(str(loader.conf_source)).parent).as_posix()
         # Where Kedro names the file, it does so with its whole path.
@@ -90,15 +96,19 @@ def unreadable(kind: str, error: Exception, loader: AbstractConfigLoader) -> Con
     )
 
 
-def unreadable_config(source: str, error: Exception, project_path: Path) -> ConfigError:
+def unreadable_config(
+    source: str, error: Exception, project_path: Path, loader: AbstractConfigLoader
+) -> ConfigError:
     """Return why the plugin's own configuration cannot be read.
 
     Args:
         source: Its files, relative to the project.
         error: What the loader raised.
         project_path: The folder of the project.
+        loader: The project's config loader.
     """
-    problem = config_problem(error).replace(f"{project_path.as_posix()}/", "")
+    file = _broken_file(loader, CONFIG_NAME) if isinstance(error, MarkedYAMLError) else None
+    problem = config_problem(error, file=file).replace(f"{project_path.as_posix()}/", "")
     return ConfigError(f"{source} cannot be read: {problem.removeprefix(f'{source}: ')}")
 
 

@@ -376,7 +376,7 @@ class KedroProject:
                 ) from error
             return None
         except Exception as error:  # YAML, OmegaConf and each loader have their own errors.
-            raise unreadable_config(source, error, self.path) from error
+            raise unreadable_config(source, error, self.path, self._loader) from error
 
     def _config_files(self) -> list[Path]:
         """Return the files that Kedro's loader will read.

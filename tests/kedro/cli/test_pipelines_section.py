@@ -118,15 +118,24 @@ def test_upload_of_all_writes_each_and_shows_a_table(
     assert rows == [["shop", "@daily"], ["shop.sales", "0"]]
 
 
-def test_where_one_upload_fails_the_others_are_done_and_the_exit_code_is_1(
-    project: ProjectFolder, tmp_path: Path
+@pytest.mark.parametrize("command", ["upload-pipeline", "schedule"])
+def test_where_one_file_fails_the_others_are_done_and_the_exit_code_is_1(
+    project: ProjectFolder, tmp_path: Path, command: str
 ) -> None:
-    (tmp_path / "out" / "shop.sales.py").mkdir(parents=True)
+    # The first of the two.
+    (tmp_path / "out" / "shop.py").mkdir(parents=True)
     result = project.kedro(
-        "airflow-k8s", "upload-pipeline", "--all", "--no-checks", "-o", str(tmp_path / "out")
+        "airflow-k8s", command, "--all", "--no-checks", "-o", str(tmp_path / "out")
     )
-    refused(result, "1 of 2 DAGs could not be deployed.", "DAG shop.sales: ")
-    assert (tmp_path / "out" / "shop.py").is_file()
+    refused(result, "1 of 2 DAGs could not be deployed.", "DAG shop: ")
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith("shop")]
+    assert [(row[0], row[-1] == "failed") for row in rows] == [
+        ("shop", True),
+        ("shop.sales", False),
+    ]
+    assert [file.name for file in (tmp_path / "out").glob("*") if file.is_file()] == [
+        "shop.sales.py"
+    ]
 
 
 def test_schedule_of_all_leaves_out_what_has_no_schedule(
