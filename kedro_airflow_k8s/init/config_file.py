@@ -16,7 +16,13 @@ SCHEMA_FILE = "airflow-k8s.schema.json"
 """Next to pyproject.toml, where editors find it without a network."""
 
 
-def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], first_day: date) -> str:
+def config_text(
+    facts: ProjectFacts,
+    schema: str,
+    resources: Sequence[str],
+    first_day: date,
+    repeated: Sequence[str] = (),
+) -> str:
     """Return a complete file: every key of the model is in it, optional ones as comments.
 
     Args:
@@ -24,6 +30,7 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
         schema: The path from the file to the schema, with slashes; empty if there is none.
         resources: The names with which nodes select resources.
         first_day: The example of a schedule's first day.
+        repeated: The pipelines to disable, because `__default__` contains their nodes.
     """
     return render(
         "airflow-k8s.yaml.j2",
@@ -41,6 +48,7 @@ def config_text(facts: ProjectFacts, schema: str, resources: Sequence[str], firs
         mount_path=facts.layout.mount_path.as_posix(),
         resources=resources,
         first_day=first_day.strftime("%Y%m%d"),
+        repeated=repeated,
     )
 
 

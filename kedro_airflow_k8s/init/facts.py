@@ -21,6 +21,7 @@ from kedro_airflow_k8s.dynamic_config.git import root_of
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError
 from kedro_airflow_k8s.init.needed import input_files, log_folders, reference_files
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -282,6 +283,16 @@ def resource_names(project: KedroProject) -> tuple[str, ...]:
     tags = {tag for pipeline in pipelines.values() for node in pipeline.nodes for tag in node.tags}
     found = {match[1] for tag in tags if (match := RESOURCES_TAG.fullmatch(tag))}
     return tuple(sorted(name for name in found - {RESOURCES_DEFAULT} if name.strip()))
+
+
+def repeated_pipelines(project: KedroProject) -> tuple[str, ...]:
+    """Return the pipelines whose nodes are all in `__default__`; none if a pipeline is broken."""
+    try:
+        nodes = project.node_keys(project.pipeline_names())
+    except ProjectError:
+        return ()
+    whole = nodes.pop(DEFAULT_PIPELINE, frozenset())
+    return tuple(name for name, found in nodes.items() if found and found <= whole)
 
 
 def find_repository(project_path: Path) -> Repository:

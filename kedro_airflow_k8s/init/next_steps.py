@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from kedro_airflow_k8s.config.wording import first_of
 from kedro_airflow_k8s.init import dockerignore, requirements
 from kedro_airflow_k8s.init.arguments import InitRequest
 from kedro_airflow_k8s.init.facts import COMMIT_TAG, GOOGLE_PROJECT
@@ -62,11 +63,7 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
             "Keep compiled DAGs out of git, unless Airflow reads them there: echo /dags/ >>"
             " .gitignore"
         )
-    if include := next((f.path for f in plan.files if f.path.parent.name == ".gitlab"), None):
-        yield (
-            "Include the jobs in .gitlab-ci.yml:\n       include:\n         - local: "
-            f"{include.relative_to(facts.repository.root).as_posix()}"
-        )
+    yield from _ci_steps(plan)
     env = "" if facts.env == layout.base_env else f" --env {shlex.quote(facts.env)}"
     yield f"kedro airflow-k8s validate{env}, to find problems before they reach the cluster."
     yield f"kedro airflow-k8s sandbox run{env}, to run the pipeline on this machine."
@@ -86,6 +83,21 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
         tag = "$(git rev-parse HEAD)" if facts.image.tag == COMMIT_TAG else facts.image.tag
         image = f"{facts.image.shell_name}:{tag}"
         yield f"Build and push the image{made}: docker build -t {image} . && docker push {image}"
+
+
+def _ci_steps(plan: InitPlan) -> Iterator[str]:
+    """Yield what the jobs of a CI service need."""
+    if include := next((f.path for f in plan.files if f.path.parent.name == ".gitlab"), None):
+        yield (
+            "Include the jobs in .gitlab-ci.yml:\n       include:\n         - local: "
+            f"{include.relative_to(plan.facts.repository.root).as_posix()}"
+        )
+    if plan.repeated:
+        yield (
+            f"Below `pipelines` in {plan.shown(plan.config)}, set `enabled: false` for"
+            f" {first_of(plan.repeated, '`kedro registry list` lists all')}, or for __default__,"
+            " which contains their nodes. The jobs deploy all pipelines that are not disabled."
+        )
 
 
 def _git_would_add_dags(plan: InitPlan) -> bool:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.errors import ScaffoldError
 from kedro_airflow_k8s.init import config_file, dockerfile, dockerignore, requirements
 from kedro_airflow_k8s.init.arguments import InitRequest, airflow_of, given_airflow
@@ -19,12 +20,14 @@ from kedro_airflow_k8s.init.facts import (
     ProjectFacts,
     read_facts,
     relative,
+    repeated_pipelines,
     resource_names,
     with_config,
 )
 from kedro_airflow_k8s.init.files import NewFile, read_text
 from kedro_airflow_k8s.init.packages import project_packages
 from kedro_airflow_k8s.project.config_files import CONFIG_FILES
+from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 from kedro_airflow_k8s.project.reader import KedroProject
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class InitPlan:
         facts: The project.
         config: The configuration's file.
         keeps_config: Whether it exists and stays as it is.
+        repeated: Pipelines that the jobs of a CI service deploy besides `__default__`, which
+            contains their nodes.
     """
 
     files: tuple[NewFile, ...]
@@ -50,6 +55,7 @@ class InitPlan:
     facts: ProjectFacts
     config: Path
     keeps_config: bool
+    repeated: tuple[str, ...] = ()
 
     def shown(self, path: Path) -> str:
         """Return the path from the project's folder to a file."""
@@ -78,13 +84,16 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     config = present[0] if keeps else folder / CONFIG_FILES[0]
     registry = request.registry or (DEFAULT_REGISTRY if request.ci else None)
     facts = read_facts(project, metadata, env, airflow, registry)
+    repeated = repeated_pipelines(project) if request.ci else ()
     if keeps:
-        facts = with_config(facts, KedroProject(metadata, request.env).config())
+        there = KedroProject(metadata, request.env).config()
+        facts, repeated = with_config(facts, there), _deployed(repeated, there)
         files = []
         texts = [read_text(file) or "" for file in _config_files(project, env)]
     elif in_base and env != project.base_env:
         given, new_image = given_airflow(request, airflow), facts.image
-        facts = with_config(facts, KedroProject(metadata, project.base_env).config())
+        there = KedroProject(metadata, project.base_env).config()
+        facts, repeated = with_config(facts, there), _deployed(repeated, there)
         facts = replace(facts, airflow=given.over(facts.airflow))
         # CI images need a registry, which the example is not.
         if request.registry or (registry and facts.image.is_example):
@@ -93,8 +102,8 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         files = list(_environment_config(in_base[0], folder, facts, given, image))
         texts = [read_text(in_base[0]) or "", files[0].text]
     else:
-        files = list(_new_config(project, folder, facts, today))
-        texts = [files[0].text]
+        files = list(_new_config(project, folder, facts, today, repeated))
+        texts, repeated = [files[0].text], ()
     files += _image_files(facts, request)
     if registry and request.ci:
         variables = sorted(set().union(*map(config_file.config_variables, texts)))
@@ -104,7 +113,13 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
     if not keeps:
         replaced |= frozenset(present)
     _check_replaced(sorted(replaced), config, request, project.path)
-    return InitPlan(tuple(changed), replaced, facts, config, keeps)
+    return InitPlan(tuple(changed), replaced, facts, config, keeps, repeated)
+
+
+def _deployed(repeated: Sequence[str], config: PluginConfig) -> tuple[str, ...]:
+    """Return the pipelines that --all takes besides `__default__`, which contains their nodes."""
+    enabled = config.enabled([DEFAULT_PIPELINE, *repeated])
+    return tuple(enabled[1:]) if DEFAULT_PIPELINE in enabled else ()
 
 
 def _env_folder(project: KedroProject, env: str) -> Path:
@@ -161,11 +176,17 @@ def _config_files(project: KedroProject, env: str) -> Iterator[Path]:
 
 
 def _new_config(
-    project: KedroProject, folder: Path, facts: ProjectFacts, today: date
+    project: KedroProject,
+    folder: Path,
+    facts: ProjectFacts,
+    today: date,
+    repeated: Sequence[str],
 ) -> Iterator[NewFile]:
     """Yield the configuration and its schema."""
     schema = project.path / config_file.SCHEMA_FILE
-    text = config_file.config_text(facts, relative(schema, folder), resource_names(project), today)
+    text = config_file.config_text(
+        facts, relative(schema, folder), resource_names(project), today, repeated
+    )
     yield NewFile(folder / CONFIG_FILES[0], text, "how the project runs on Airflow and Kubernetes")
     yield NewFile(schema, config_file.schema_text(), _SCHEMA_WHY)
 

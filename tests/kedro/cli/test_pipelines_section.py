@@ -251,3 +251,47 @@ def test_schedule_of_all_without_any_schedule_fails(project: ProjectFolder, tmp_
     )
     refused(result, "No pipeline has a schedule.", "cron_expression")
     assert not (tmp_path / "out").exists()
+
+
+CI = ("airflow-k8s", "init", "--with-github-actions")
+
+
+def test_init_for_ci_disables_the_pipelines_that_the_default_one_contains(
+    project: ProjectFolder,
+) -> None:
+    (project.path / "conf/base/airflow-k8s.yaml").unlink()
+    result = project.kedro(*CI)
+    assert result.exit_code == 0, result.output
+    assert "which contains their nodes" not in result.stdout
+    assert project.compile("--all", "--no-checks").exit_code == 0
+    assert list(project.dags()) == ["shop.py"]
+    # What the jobs run.
+    assert warned(project, "--all") == ""
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "told"),
+    [
+        ("", "set `enabled: false` for 'sales', 'stock', or for __default__"),
+        ("    stock: {enabled: false}\n", "set `enabled: false` for 'sales', or for __default__"),
+        ("    __default__: {enabled: false}\n", ""),
+        ("    sales: {enabled: false}\n    stock: {enabled: false}\n", ""),
+    ],
+    ids=["none", "stock", "default", "others"],
+)
+def test_init_for_ci_names_the_pipelines_that_a_configuration_deploys_twice(
+    project: ProjectFolder, pipelines: str, told: str
+) -> None:
+    section = f"pipelines:\n{pipelines}" if pipelines else ""
+    project.config(CONFIG.partition("pipelines:")[0] + section)
+    result = project.kedro(*CI)
+    assert result.exit_code == 0, result.output
+    assert told in result.stdout
+    assert ("which contains their nodes" in result.stdout) == bool(told)
+
+
+def test_init_without_ci_disables_no_pipeline(project: ProjectFolder) -> None:
+    (project.path / "conf/base/airflow-k8s.yaml").unlink()
+    assert project.kedro("airflow-k8s", "init").exit_code == 0
+    assert project.compile("--all", "--no-checks").exit_code == 0
+    assert sorted(project.dags()) == ["shop.py", "shop.sales.py", "shop.stock.py"]

@@ -130,6 +130,15 @@ def test_every_key_of_the_model_is_there_switched_on_or_off(
     assert [".".join(path) for path in PATHS if not has(data, path)] == []
 
 
+def test_pipelines_that_another_contains_are_disabled() -> None:
+    names = ["sales", "1.5", "no"]
+    text = config_text(FACTS, "", (), date(2026, 1, 31), names)
+    config = load_config(loaded(text), "airflow-k8s.yaml")
+    assert config.enabled(["__default__", *names]) == ["__default__"]
+    data = load_yaml(all_on(text))
+    assert [".".join(path) for path in PATHS if not has(data, path)] == []
+
+
 @pytest.mark.parametrize("auth", AUTHS)
 def test_every_key_of_the_model_is_named_whatever_was_chosen(auth: AuthKind | None) -> None:
     text = text_of(auth=auth)
