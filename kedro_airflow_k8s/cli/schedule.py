@@ -63,7 +63,7 @@ def schedule_command(
         kedro airflow-k8s schedule --cron-expression "0 6 * * 1-5" --wait 10
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.compile import CompiledDag
-    from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, schedule
+    from kedro_airflow_k8s.deploy.schedule import ScheduleOptions, reachable, schedule
     from kedro_airflow_k8s.deploy.several import deploy_all, scheduled_only
     from kedro_airflow_k8s.plan.build import Overrides
 
@@ -86,6 +86,7 @@ def schedule_command(
 
     if every:
         scheduled = scheduled_only(dags, shown.say)
+        connect = reachable(connect, shown, how)
         interruptible(lambda: deploy_all(scheduled, deploy, shown.console))
     else:
         interruptible(lambda: deploy(*dags))

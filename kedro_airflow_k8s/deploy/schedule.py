@@ -33,6 +33,32 @@ class ScheduleOptions:
         return bool(self.minutes or self.unpause)
 
 
+def reachable(
+    connect: Callable[[], AirflowClient] | None, progress: Progress, options: ScheduleOptions
+) -> Callable[[], AirflowClient] | None:
+    """Return how to get Airflow if it answers, else None with a warning: several DAGs ask once.
+
+    Args:
+        connect: Returns Airflow; None if nothing says where it is.
+        progress: Shows the warning.
+        options: How to schedule.
+
+    Raises:
+        AirflowApiError: If it does not answer, and the user asked for what needs it.
+        ConfigError: As the error above, if the credentials are missing.
+    """
+    if connect is None:
+        return None
+    try:
+        client = connect()
+    except (AirflowApiError, ConfigError) as error:
+        if options.needs_airflow:
+            raise
+        progress.warn(f"Airflow could not be asked. {error}")
+        return None
+    return lambda: client
+
+
 def schedule(
     connect: Callable[[], AirflowClient] | None,
     dag: CompiledDag,

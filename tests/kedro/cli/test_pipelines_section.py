@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import socket
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,28 @@ def test_schedule_of_all_leaves_out_what_has_no_schedule(
     assert "DAG shop has no schedule, so it was left out." in result.stdout
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["shop.sales.py"]
     assert "Next run" in result.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--wait", "1"]])
+def test_schedule_of_all_asks_an_airflow_that_does_not_answer_once(
+    project: ProjectFolder, tmp_path: Path, options: list[str]
+) -> None:
+    # No server is on a port that was free a moment ago.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    project.config(f"host: http://127.0.0.1:{port}\nairflow_auth: none\n{CONFIG}")
+    out = tmp_path / "out"
+    result = project.kedro(
+        "airflow-k8s", "schedule", "--all", "--no-checks", "-o", str(out), *options
+    )
+    if options:
+        refused(result, "refused")
+        assert not out.exists()
+    else:
+        assert result.exit_code == 0, result.output
+        assert result.stdout.count("Airflow could not be asked.") == 1
+        assert len(list(out.iterdir())) == 2
 
 
 @pytest.mark.parametrize("option", [["-c", "@daily"], ["-d", "mine"]])
