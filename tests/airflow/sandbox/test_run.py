@@ -144,7 +144,7 @@ def test_a_connection_of_the_users_never_leads_to_a_real_cluster(
     monkeypatch.setenv("AIRFLOW_CONN_PRODUCTION", elsewhere)
     config = project / "conf/base/airflow-k8s.yaml"
     text = config.read_text().replace(
-        "run_config:", "run_config:\n  kubernetes_conn_id: production"
+        "\nrun_config:\n", "\nrun_config:\n  kubernetes_conn_id: production\n"
     )
     config.write_text(text)
 
