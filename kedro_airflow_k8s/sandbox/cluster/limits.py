@@ -99,9 +99,9 @@ def _sources(volume: Object) -> list[Object]:
 
 def stand_in(what: str, folder: Path) -> str:
     """Return the notice of a folder that has the place of files of the cluster."""
-    files = any(folder.iterdir()) if folder.exists() else False
-    state = "Nodes read the files in it" if files else "It is empty: put the files there"
-    return f"{what} is a folder in the sandbox. {state}: {folder}"
+    if folder.exists() and any(folder.iterdir()):
+        return f"{what} is a folder in the sandbox: {folder}"
+    return f"{what} is an empty folder in the sandbox. Put the files of the nodes there: {folder}"
 
 
 def mount_notices(paths: PathMap) -> Iterator[str]:

@@ -261,7 +261,7 @@ def test_a_claim_that_no_task_creates_is_a_folder_that_stays(
     assert existing.output("cat", "/models/a", name="two", **spec) == "1\n"
 
     notice = _notices(existing.cluster)[0]
-    assert notice.startswith('The claim "models" is a folder in the sandbox. It is empty: put')
+    assert notice.startswith('The claim "models" is an empty folder in the sandbox. Put the')
     assert notice.endswith(str(folder))
     existing.cluster.stop()
     assert (folder / "a").read_text() == "1\n"
@@ -295,9 +295,8 @@ def test_nfs_and_host_paths_are_folders_that_the_user_can_fill(
     # Nothing of this machine is in the host path.
     assert text == "1\n"
     shared, node = _notices(existing.cluster)[:2]
-    assert shared.startswith('Volume "shared" (nfs nfs.example.com:/exports) is a folder')
-    assert "Nodes read the files in it" in shared
-    assert node.startswith('Volume "node" (host path /etc) is a folder in the sandbox. It is empty')
+    assert shared.startswith('Volume "shared" (nfs nfs.example.com:/exports) is a folder in the')
+    assert node.startswith('Volume "node" (host path /etc) is an empty folder in the sandbox. Put')
     assert node.endswith(str(tmp_path / "external/host-path/etc"))
 
 
