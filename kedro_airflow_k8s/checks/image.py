@@ -68,23 +68,23 @@ def left_out_inputs(subject: Subject) -> Iterator[Finding]:
 
 def kedro_datasets(subject: Subject) -> Iterator[Finding]:
     """Find types of kedro-datasets where the Dockerfile certainly does not install the package."""
-    types: dict[str, list[str]] = {}
-    for name, entry in subject.catalog.items():
-        for kind in (entry.type, *entry.inner_types):
-            if not has_stand_in(kind) and class_of(kind)[1]:
-                types.setdefault(kind, []).append(name)
-    if not types or subject.image is None or not lacks_package(subject.image, "kedro-datasets"):
+    kinds = {
+        kind
+        for entry in subject.catalog.values()
+        for kind in (entry.type, *entry.inner_types)
+        if not has_stand_in(kind) and class_of(kind)[1]
+    }
+    if not kinds or subject.image is None or not lacks_package(subject.image, "kedro-datasets"):
         return
-    names = tuple(sorted({name for each in types.values() for name in each}))
-    extras = sorted({extra_of(kind) for kind in types})
+    extras = sorted({extra_of(kind) for kind in kinds})
     yield _not_in_image(
         severity="warning",
-        where=f"{'dataset' if len(names) == 1 else 'datasets'} {first_of(names, JSON_HAS_ALL)}",
-        problem=f"The {DOCKERFILE} does not install kedro-datasets, which has {listed(types)}.",
+        where="package 'kedro-datasets'",
+        problem=f"The {DOCKERFILE} does not install it, and the catalog uses"
+        f" {listed(sorted(kinds))}.",
         consequence="Every pod that uses such a dataset fails.",
         fix=f"Add kedro-datasets[{','.join(extras)}] to the requirements that it installs. Ignore"
         f" this if the image is not made by this {DOCKERFILE}.",
-        names=names,
     )
 
 

@@ -476,8 +476,10 @@ def test_an_image_without_kedro_datasets_though_the_catalog_uses_it(shop: Projec
     assert shop.kedro("airflow-k8s", "init", "--dockerfile").exit_code == 0
     found = only(shop)
     assert (found["code"], found["severity"]) == ("not-in-image", "warning")
-    assert found["names"] == ["goods", "orders"]
-    assert "does not install kedro-datasets" in found["problem"]
+    assert found["where"] == "package 'kedro-datasets'"
+    assert found["problem"].endswith(
+        "does not install it, and the catalog uses 'json.JSONDataset'."
+    )
     assert found["fix"].startswith("Add kedro-datasets[json-jsondataset] to the requirements")
     shop.write("requirements.txt", "kedro~=1.0\nkedro-datasets[json]\nkedro-airflow-k8s>=1.0\n")
     assert findings(shop) == []
