@@ -360,7 +360,10 @@ def test_a_project_without_nodes_is_an_error(sound: ProjectFolder) -> None:
     ("example", "expected"),
     [
         ("spaceflights", ["not-kept"]),
-        ("every-key", ["image-tag", "not-kept", "split-claim", "unknown-macro"]),
+        (
+            "every-key",
+            ["image-tag", "not-kept", "scheduled-twice", "split-claim", "unknown-macro"],
+        ),
     ],
 )
 def test_the_examples_raise_no_false_alarm(
