@@ -11,6 +11,7 @@ from kedro_airflow_k8s.terminal.task_log import has_started, pod_event
 from kedro_airflow_k8s.terminal.task_table import TaskState
 
 PATIENCE_SECONDS = 10.0
+_WITH_POD = ("running", "deferred")
 """A pod usually starts within this time. Its task's log is read again after the same time."""
 
 
@@ -41,7 +42,7 @@ class Waits:
     def look(self, tasks: Mapping[str, TaskState]) -> None:
         """Show what is new, with at most one request."""
         now = self._progress.clock.now()
-        running = {(name, t.attempt) for name, t in tasks.items() if t.state == "running"}
+        running = {(name, t.attempt) for name, t in tasks.items() if t.state in _WITH_POD}
         self._reasons = {n: r for n, r in self._reasons.items() if any(n == m for m, _ in running)}
         for task in running - self._next.keys():
             self._next[task] = now + PATIENCE_SECONDS

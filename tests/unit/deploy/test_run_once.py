@@ -108,13 +108,14 @@ def test_a_queued_run_has_not_ended(airflow: ScriptedAirflow, tmp_path: Path) ->
     assert airflow.seconds >= 200
 
 
+@pytest.mark.parametrize("state", ["running", "deferred"])
 def test_a_pod_that_does_not_start_shows_why_once_and_at_the_end_of_the_wait(
-    airflow: ScriptedAirflow, tmp_path: Path
+    airflow: ScriptedAirflow, tmp_path: Path, state: str
 ) -> None:
     missing = 'secret "database" not found'
     event = f"[2026-01-05T12:00:01Z] INFO - The Pod has an Event: {missing} from None"
     airflow.logs["load"] = f"[2026-01-05T12:00:00Z] INFO - Building pod\n{event}"
-    airflow.tasks["load"] = TaskState("running", 100.0, None, 1)
+    airflow.tasks["load"] = TaskState(state, 100.0, None, 1)
 
     with pytest.raises(RunError, match=f"goes on. load waits for its pod: {missing}. See") as error:
         run(airflow, tmp_path, RunOptions(minutes=1))
