@@ -135,7 +135,8 @@ class DagConfig(Section):
     dagrun_timeout: values.Duration | None = Field(
         default=None,
         description="Longest time of a run: seconds, or text such as 90m or 6h. A run that takes "
-        "longer fails, and its unfinished tasks are skipped. Default: no limit.",
+        "longer fails; its unfinished tasks are skipped, also the one that deletes its volume. "
+        "Default: no limit.",
     )
     fail_fast: StrictBool = Field(
         default=False,

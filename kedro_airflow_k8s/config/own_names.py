@@ -37,7 +37,8 @@ DELETE_VOLUME = "delete_volume"
 DELETE_DATA = "delete_intermediate_data"
 END_MLFLOW = "end_mlflow_run"
 ALL_SUCCEEDED = "all_succeeded"
-TEARDOWN_TASKS = (END_MLFLOW, DELETE_DATA, DELETE_VOLUME)
+FAIL_RUN = "fail_run"
+TEARDOWN_TASKS = (END_MLFLOW, FAIL_RUN, DELETE_DATA, DELETE_VOLUME)
 """The tasks that run at the end of each run, whether it succeeded or failed."""
 
 OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)

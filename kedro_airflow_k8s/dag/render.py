@@ -282,6 +282,8 @@ def _operators(plan: Plan) -> Iterator[str]:
     if plan.storage.volume:
         yield "run_resources"
     yield "pod_advice"
+    if plan.settings.fail_fast:
+        yield "fail_fast"
     if plan.settings.notifies:
         yield "notify"
     if plan.mlflow:
@@ -314,7 +316,7 @@ def _imports(plan: Plan) -> Iterator[str]:
         or plan.settings.timeout
     ):
         yield "from datetime import timedelta"
-    if plan.mlflow:
+    if plan.mlflow or plan.settings.fail_fast:
         yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
     if plan.settings.fail_fast:
         yield "import inspect"

@@ -17,6 +17,7 @@ from kedro_airflow_k8s.config.own_names import (
     DELETE_DATA,
     DELETE_VOLUME,
     END_MLFLOW,
+    FAIL_RUN,
     FILL_VOLUME,
     OWN_TASKS,
     START_MLFLOW,
@@ -217,6 +218,7 @@ class Plan:
     def end_ids(self) -> tuple[str, ...]:
         """The tasks after those of Kedro nodes, in their order."""
         found = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []
+        found += [FAIL_RUN] if self.settings.fail_fast else []
         found += [DELETE_DATA] if self.storage.deletes_data else []
         found += [DELETE_VOLUME] if self.storage.volume else []
         return tuple(found)

@@ -110,19 +110,24 @@ def facts(event: str, context: Any) -> dict[str, Any]:
             "log_url": ti.log_url,
             "failed_tasks": [] if event == "success" else [ti.task_id],
         }
-    failed, log_url = [], ""
+    failed: list[str] = []
+    log_url = ""
     if event != "success" and ti:
         if hasattr(ti, "get_task_states"):  # Airflow 3
             states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
         else:
             states = {each.task_id: each.state for each in context["dag_run"].get_task_instances()}
-        failed = [task_id for task_id in dag.task_ids if states.get(task_id) == "failed"]
+        names = [each for each in dag.task_ids if each != "fail_run"]
+        failed = [each for each in names if states.get(each) == "failed"]
     if failed:
-        found["reason"] = ti.xcom_pull(task_ids=failed[0], key="reason", map_indexes=-1) or ""
+        reasons = {each: ti.xcom_pull(each, key="reason", map_indexes=-1) for each in failed}
+        # A task that was stopped has no reason.
+        first = next((each for each in failed if reasons[each]), failed[0])
+        found["reason"] = reasons[first] or ""
         if hasattr(ti, "model_copy"):  # Airflow 3
-            ti = ti.model_copy(update={"task_id": failed[0], "try_number": 0})
+            ti = ti.model_copy(update={"task_id": first, "try_number": 0})
         else:
-            ti = context["dag_run"].get_task_instance(failed[0])
+            ti = context["dag_run"].get_task_instance(first)
         log_url = ti.log_url
     if context["reason"] == "timed_out":
         found["reason"] = f"the run took longer than {dag.dagrun_timeout}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,8 +81,29 @@ def wait():
 def create_pipeline():
     return Pipeline([node(wait, None, "end", name="wait")])
 """
-OF_LATE = """
+TOGETHER = """
+import time
+from kedro.pipeline import Pipeline, node
+
+def fail():
+    time.sleep(15)
+    raise ValueError("stop")
+
+def go_on():
+    time.sleep(600)
+
+def create_pipeline():
+    return Pipeline([
+        node(fail, None, "a", name="fail"),
+        node(go_on, None, "b", name="go_on"),
+        node(max, ["a", "b"], "c", name="after"),
+    ])
+"""
+OF_OTHERS = """
 pipelines:
+  together:
+    fail_fast: true
+    notify: [{on: failure, with: slack, connection: to_stopped}]
   late:
     dagrun_timeout: 5s
     notify:
@@ -109,6 +131,7 @@ def connections(http: HttpReceiver, smtp: SmtpReceiver) -> dict[str, dict[str, A
         "to_old_slack": {"password": f"{http.url}/old/T0/B0/secret"},
         "to_teams": {"host": f"{http.url}/teams"},
         "to_pagerduty": {"host": f"{http.url}/pagerduty", "password": "key"},
+        "to_stopped": {"host": f"{http.url}/stopped"},
         "to_late": {"host": f"{http.url}/late"},
         "to_broken_server": {"host": f"{http.url}/500"},
         "to_webhook": {"conn_type": "http", "login": "me", "password": "mine", **plain},
@@ -128,7 +151,8 @@ def failed(
     project = make_project(tmp_path_factory.mktemp("notify") / "project")
     project.pipeline("failing", FAILING)
     project.pipeline("late", LATE)
-    project.config(CONFIG + OF_LATE)
+    project.pipeline("together", TOGETHER)
+    project.config(CONFIG + OF_OTHERS)
     http, smtp = HttpReceiver(), SmtpReceiver()
     given = {"conn_type": "generic"}
     started = options(project)
@@ -152,6 +176,9 @@ def failed(
             late = call("run-once", "--sandbox", "-p", "late", "-d", "late", "-w", "10")
             assert late.returncode == 1, late.stdout
             wait_until(lambda: len(http.at("/late")) == 2, "the messages about the late run")
+            stopped = call("run-once", "--sandbox", "-p", "together", "-d", "together", "-w", "10")
+            assert stopped.returncode == 1, stopped.stdout
+            wait_until(lambda: len(http.at("/stopped")) == 1, "the message about the stopped run")
             # The message that Airflow sends last, of the callbacks of the run.
             wait_until(lambda: len(smtp.mails) == 2, "the mails")
             yield Failed(project, http, smtp, run_id)
@@ -223,3 +250,25 @@ def test_a_run_that_was_stopped_is_told_once_to_each_with_its_longest_time(faile
     reason = "the run took longer than 0:00:05"
     assert (told["event"], told["dag_id"], told["reason"]) == ("deadline", "late", reason)
     assert message["text"].startswith(f"DAG late failed: {reason}\nRun: ")
+
+
+def test_with_fail_fast_a_failed_task_stops_the_others_but_not_the_tasks_that_clean_up(
+    failed: Failed,
+) -> None:
+    rest = Rest(sandbox_of(failed.project))
+    ((run_id, state),) = rest.states("together").items()
+
+    assert state == "failed"
+    assert rest.task_states("together", run_id) == {
+        "create_volume": "success",
+        "fail": "failed",
+        "go_on": "failed",
+        "after": "skipped",
+        "fail_run": "failed",
+        "delete_volume": "success",
+    }
+    (message,) = failed.http.at("/stopped")
+    title, _, tasks, log = message["text"].splitlines()
+    assert title == "DAG together failed: ValueError: stop"
+    assert tasks == "Failed tasks: fail, go_on"
+    assert re.search(r"\bfail\b", log)

@@ -105,6 +105,15 @@ def test_a_dag_for_one_run_has_neither_catchup_nor_an_end() -> None:
     assert "end_date" not in found
 
 
+def test_a_run_that_fail_fast_stops_fails_although_its_last_tasks_are_skipped() -> None:
+    source = rendered(fail_fast=True)
+
+    assert "as_teardown(on_failure_fail_dagrun=True)" in source
+    assert "nodes >> fail_run" in source
+    plan = build_plan(PIPELINE, config_of({"image": IMAGE, "fail_fast": True}))
+    assert plan.end_ids == ("fail_run", "delete_volume")
+
+
 def test_a_dag_without_such_settings_has_no_line_for_them() -> None:
     assert PLAIN.keys() == {
         *("dag_id", "schedule", "start_date", "catchup", "doc_md", "tags", "default_args")
