@@ -76,10 +76,14 @@ import time
 from kedro.pipeline import Pipeline, node
 
 def wait():
-    time.sleep(600)
+    # With Airflow 2.11, the sandbox looks at the run again when the task has ended.
+    time.sleep(20)
 
 def create_pipeline():
-    return Pipeline([node(wait, None, "end", name="wait")])
+    return Pipeline([
+        node(wait, None, "end", name="wait"),
+        node(list, "end", "never", name="never"),
+    ])
 """
 TOGETHER = """
 import time
@@ -90,7 +94,7 @@ def fail():
     raise ValueError("stop")
 
 def go_on():
-    time.sleep(600)
+    time.sleep(60)
 
 def create_pipeline():
     return Pipeline([
@@ -259,10 +263,13 @@ def test_with_fail_fast_a_failed_task_stops_the_others_but_not_the_tasks_that_cl
     ((run_id, state),) = rest.states("together").items()
 
     assert state == "failed"
-    assert rest.task_states("together", run_id) == {
+    states = rest.task_states("together", run_id)
+    # With Airflow 2.11, the sandbox runs one task at a time.
+    at_once = not rest.sandbox.state.version.startswith("2.")
+    assert (states.pop("go_on") == "failed") is at_once
+    assert states == {
         "create_volume": "success",
         "fail": "failed",
-        "go_on": "failed",
         "after": "skipped",
         "fail_run": "failed",
         "delete_volume": "success",
@@ -270,5 +277,5 @@ def test_with_fail_fast_a_failed_task_stops_the_others_but_not_the_tasks_that_cl
     (message,) = failed.http.at("/stopped")
     title, _, tasks, log = message["text"].splitlines()
     assert title == "DAG together failed: ValueError: stop"
-    assert tasks == "Failed tasks: fail, go_on"
+    assert tasks == ("Failed tasks: fail, go_on" if at_once else "Failed tasks: fail")
     assert re.search(r"\bfail\b", log)
