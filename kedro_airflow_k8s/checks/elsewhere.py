@@ -85,8 +85,9 @@ def versions_of_other_runs(subject: Subject) -> Iterator[Finding]:
             problem=f"Tasks pass {them} on as versions on storage that all runs share. A task loads"
             " the latest version.",
             consequence="If two runs overlap, a task may load what the other run has saved.",
-            fix="Let the nodes share a task, or make the path one of the run:"
-            " ${runtime_params:run_id} in the path, and run_config.macro_params: [run_id].",
+            fix="Let the nodes share a task, set run_config.max_active_runs: 1, or make the path"
+            " one of the run: ${runtime_params:run_id} in the path, and run_config.macro_params:"
+            " [run_id].",
             names=tuple(shared),
         )
 

@@ -142,6 +142,7 @@ def test_versions_on_shared_storage_may_be_those_of_another_run() -> None:
     versioned = {"type": "json.JSONDataset", "filepath": "s3://b/model", "versioned": True}
     assert of_model(versioned) == [("other-version", "warning", "dataset 'model'")]
     assert of_model(versioned, **ONE_TASK) == []
+    assert of_model(versioned, max_active_runs=1) == []
     assert of_model({**versioned, "versioned": False}) == []
     assert of_model({**versioned, "filepath": "data/model"}) == []
     assert of_model({**versioned, "filepath": "s3://b/<runtime_params:run_id>/model"}) == []
