@@ -136,6 +136,6 @@ def _has_secret_as_file(subject: Subject) -> bool:
     """Return whether a Secret is mounted in the configuration: it may be a credentials file."""
     name = PurePosixPath(subject.conf).name
     return any(
-        secret.deploy_type == "volume" and name in PurePosixPath(secret.deploy_target or "").parts
-        for secret in subject.run.secrets
+        name in PurePosixPath(secret.deploy_target or "").parts
+        for secret in subject.run.secret_files
     )

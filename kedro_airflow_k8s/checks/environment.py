@@ -32,13 +32,11 @@ def environment(
         run: The configuration.
         variables: The names that the DAG gives the pods besides the configuration.
     """
-    in_env = [secret for secret in run.secrets if secret.deploy_type == "env"]
-    # A whole Secret may have any variable.
-    if any(not secret.key for secret in in_env):
+    configured = run.given_variables
+    if configured is None:
         return
     code = code_variables(project)
-    given = {*run.env_vars, *variables, *code.set_here, *_of_image(image)}
-    given.update(secret.deploy_target for secret in in_env if secret.deploy_target)
+    given = {*configured, *variables, *code.set_here, *_of_image(image)}
     found: dict[str, list[VariableUse]] = {}
     for use in (*config_uses(project, image, frozenset(given)), *code.uses):
         if use.name not in given and not _EVERYWHERE.fullmatch(use.name):

@@ -54,9 +54,8 @@ def logging_config(image: ProjectImage, run: RunConfig) -> Iterator[Finding]:
 
 def _refused_modules(image: ProjectImage, run: RunConfig, name: str) -> Iterator[Finding]:
     """Find modules of logging classes that the pods' variable does not name."""
-    secrets = [secret for secret in run.secrets if secret.deploy_type == "env"]
-    # A whole Secret may have any variable.
-    if any(not secret.key or secret.deploy_target == _TRUSTS for secret in secrets):
+    given = run.given_variables
+    if given is None or (_TRUSTS in given and _TRUSTS not in run.env_vars):
         return
     value = pod_value(_TRUSTS, image, run)
     if value is not None and "$" in value and _TRUSTS not in run.env_vars:

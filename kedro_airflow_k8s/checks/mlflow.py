@@ -115,8 +115,8 @@ def mlflow_credentials(subject: Subject) -> Iterator[Finding]:
     kind = subject.run.mlflow.authentication.type
     if subject.plan.mlflow is None or kind in ("none", "google"):
         return
-    secrets = subject.run.secrets
-    if any(s.key is None or _CREDENTIALS.fullmatch(s.deploy_target or "") for s in secrets):
+    given = subject.run.given_variables
+    if given is None or any(map(_CREDENTIALS.fullmatch, given)):
         return
     yield Finding(
         code="mlflow-credentials",

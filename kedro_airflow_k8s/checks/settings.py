@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -11,7 +12,7 @@ from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.types import store_not_installed
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
-from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.pods import PodConfig
 from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT
 from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.config.wording import Nearest, first_of, listed
@@ -111,11 +112,10 @@ def config_variables(run: RunConfig, project: KedroProject) -> Iterator[Finding]
         run: The configuration.
         project: The project, with what its files use and what the DAG gives its pods.
     """
-    in_env = [secret for secret in run.secrets if secret.deploy_type == "env"]
-    # A whole Secret may have any variable.
-    if any(not secret.key for secret in in_env):
+    configured = run.given_variables
+    if configured is None:
         return
-    given = {*run.env_vars, *project.pod_variables, *(secret.deploy_target for secret in in_env)}
+    given = {*configured, *project.pod_variables}
     uses = sorted(project.variables, key=attrgetter("variable"))
     for variable, group in groupby(uses, key=attrgetter("variable")):
         its_uses = list(group)
@@ -179,14 +179,22 @@ def _image_tag(run: RunConfig) -> Iterator[Finding]:
 
 
 def _amounts(run: RunConfig) -> Iterator[Finding]:
+    of_all = list(_amounts_of("run_config", run))
+    yield from of_all
+    inherited = {replace(finding, where="") for finding in of_all}
     for name, entry in run.resources.items():
-        for resource in sorted(entry.requests):
-            yield from _amount(name, entry, resource)
+        for finding in _amounts_of(f"run_config.resources.{name}", entry):
+            if replace(finding, where="") not in inherited:
+                yield finding
 
 
-def _amount(name: str, entry: ResourcesConfig, resource: str) -> Iterator[Finding]:
-    request, limit = entry.requests[resource], entry.limits.get(resource)
-    where = f"run_config.resources.{name}"
+def _amounts_of(where: str, settings: PodConfig) -> Iterator[Finding]:
+    for resource in sorted(settings.requests):
+        yield from _amount(where, settings, resource)
+
+
+def _amount(where: str, settings: PodConfig, resource: str) -> Iterator[Finding]:
+    request, limit = settings.requests[resource], settings.limits.get(resource)
     if limit is not None and parse_quantity(request) > parse_quantity(limit):
         yield Finding(
             code="request-above-limit",

@@ -102,7 +102,7 @@ def local_input(subject: Subject) -> Iterator[Finding]:
     volume = subject.run.volume
     project = posixpath.dirname(volume.mount_path).rstrip("/")
     folders = [project, volume.mount_path]
-    folders += [s.deploy_target or "" for s in subject.run.secrets if s.deploy_type == "volume"]
+    folders += subject.run.mounted_folders
     seen = tuple(f"{folder.rstrip('/')}/" for folder in folders)
     for name, node, path in _read_from_disk(subject):
         if _ABSOLUTE.match(path) and not path.startswith(seen):

@@ -28,7 +28,6 @@ from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.tags import missing_resources, unknown_resources
 from kedro_airflow_k8s.config.checks import Code
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig, RunConfig
-from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
 from kedro_airflow_k8s.plan.tasks import grouping_mode
@@ -293,8 +292,12 @@ def _with_catalog(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPi
 def _with_stand_ins(config: PluginConfig, missing: Collection[str]) -> PluginConfig:
     """Return a configuration that can be planned, without the image and some resources or not."""
     run = config.run_config
-    default = run.resources.get(RESOURCES_DEFAULT, ResourcesConfig())
-    resources = {**run.resources, **dict.fromkeys(missing, default)}
+    default = run.settings_of(RESOURCES_DEFAULT)
+    entries = {**run.resources, **dict.fromkeys(missing, default)}
+    resources = {
+        name: entry.model_copy(update={"image": entry.image or "image"})
+        for name, entry in entries.items()
+    }
     changes = {"image": run.image or "image", "resources": resources}
     return config.model_copy(update={"run_config": run.model_copy(update=changes)})
 

@@ -5,20 +5,21 @@ Each line has the path of the key, the value, what is allowed, and the nearest v
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import AliasChoices, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kedro_airflow_k8s.config.foreign_keys import entry_instead, foreign_key_hint
 from kedro_airflow_k8s.config.section import Section
-from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, first_of
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _PROBLEMS = "problems"
 _NOTHING = object()
 _LONGEST_SHOWN = 80
 _SHORTEST_HIDDEN = 4
+_MOST_KEYS = 20
 _KEY_MARK = "[key]"  # pydantic's last step of the path when a mapping's key is at fault
 _BOUNDS = {
     "greater_than": ("gt", "greater than"),
@@ -26,11 +27,12 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 
-Path = tuple[Any, ...]
-_RESOURCES: Path = ("run_config", "resources")
+Steps = tuple[Any, ...]
+"""The path of a key: keys of mappings and positions in lists."""
+_RESOURCES: Steps = ("run_config", "resources")
 
 
-def problems_error(problems: Mapping[Path, str]) -> PydanticCustomError:
+def problems_error(problems: Mapping[Steps, str]) -> PydanticCustomError:
     """Return an error for a validator with several problems: path below its value, to reason."""
     return PydanticCustomError(_PROBLEMS, "several problems", {_PROBLEMS: dict(problems)})
 
@@ -49,16 +51,24 @@ def refusal(
     if not data and isinstance(data, Mapping | None):
         return f"{source} is empty: it needs at least `run_config:` with the image to run"
     found = error.errors(include_url=False)
-    of_all = [_mark(each) for each in found if each["loc"][:1] == ("run_config",)]
+    for each in found:
+        each["loc"] = _without_tags(each["loc"])
+    marks = [(each["loc"], each["type"], each["input"]) for each in found]
     lines = [
         line
         for each in found
-        # A pipeline inherits the mistakes of run_config.
-        if each["loc"][:1] != ("pipelines",) or _mark(each) not in of_all
+        if not any((o, each["type"], each["input"]) in marks for o in _inherited(each["loc"]))
         for line in _lines(each, model, data, taken)
     ]
     count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return "\n  ".join([f"{source} has {count}:", *lines])
+
+
+def problem_texts(error: ValidationError) -> Iterator[str]:
+    """Yield the problems of an error of `problems_error`, with their paths."""
+    for each in error.errors(include_url=False):
+        for path, reason in each.get("ctx", {}).get(_PROBLEMS, {(): each["msg"]}).items():
+            yield f"{shown_path((*each['loc'], *path))} {reason}"
 
 
 def shown_path(path: Sequence[Any]) -> str:
@@ -72,19 +82,34 @@ def shown_path(path: Sequence[Any]) -> str:
     return text
 
 
-def _in_run_config(path: Path) -> Path:
+def _without_tags(path: Steps) -> Steps:
+    """Return the path of a key without the steps that pydantic adds for kinds of variables."""
+    if "env_vars" not in path:
+        return path
+    tag = path.index("env_vars") + 2
+    return (*path[:tag], *path[tag + 1 :]) if path[tag : tag + 1] != (_KEY_MARK,) else path
+
+
+def _in_run_config(path: Steps) -> Steps:
     """Return the path of a setting of a pipeline as that of all pipelines."""
     return ("run_config", *path[2:]) if path[:1] == ("pipelines",) else path
 
 
-def _mark(error: ErrorDetails) -> tuple[Path, str, Any]:
-    return _in_run_config(error["loc"]), error["type"], error["input"]
+def _inherited(path: Steps) -> Iterator[Steps]:
+    """Yield the paths from which a setting may be inherited."""
+    length = 1 if path[:1] == ("run_config",) else 2
+    if path[length : length + 1] == ("resources",) and len(path) > length + 2:
+        yield (*path[:length], *path[length + 2 :])
+    if path[:1] == ("pipelines",):
+        of_all = _in_run_config(path)
+        yield of_all
+        yield from _inherited(of_all)
 
 
 def _lines(
     error: ErrorDetails, model: type[Section], data: Any, taken: Mapping[str, str]
 ) -> Iterator[str]:
-    path: Path = error["loc"]
+    path: Steps = error["loc"]
     if error["type"] == _PROBLEMS:
         for rest, reason in error["ctx"][_PROBLEMS].items():
             yield _line((*path, *rest), _at((*path, *rest), data), reason, taken)
@@ -100,7 +125,7 @@ def _lines(
         yield _line(path, error["input"], _reason(error, path, model), taken)
 
 
-def _line(path: Path, found: Any, reason: str, taken: Mapping[str, str]) -> str:
+def _line(path: Steps, found: Any, reason: str, taken: Mapping[str, str]) -> str:
     where = shown_path(path) or "the whole file"
     if found is _NOTHING:
         return f"{where}: {reason}"
@@ -111,7 +136,7 @@ def _line(path: Path, found: Any, reason: str, taken: Mapping[str, str]) -> str:
     return f"{where}: found {_shown(found)}; {reason}"
 
 
-def _reason(error: ErrorDetails, path: Path, model: type[Section]) -> str:
+def _reason(error: ErrorDetails, path: Steps, model: type[Section]) -> str:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
@@ -145,24 +170,24 @@ def choice(allowed: Sequence[str], value: Any) -> str:
     return f"{text}.{hint}" if hint else text
 
 
-def _keys_wanted(path: Path, model: type[Section]) -> str:
+def _keys_wanted(path: Steps, model: type[Section]) -> str:
     section = _section_at(path, model)
     if section is None:
         return "must be keys with values, indented below it"
     word = f"a {shorthand}, or " if (shorthand := getattr(section, "shorthand", "")) else ""
-    keys = ", ".join(section.model_fields)
+    keys = _allowed(section)
     if _in_run_config(path)[:-1] == _RESOURCES and (place := entry_instead(str(path[-1]))):
         return f"below `resources` are names of entries.{did_you_mean(place)}"
     return f"must be {word}keys with values, indented below it, out of: {keys}"
 
 
-def _unknown_key(path: Path, model: type[Section]) -> str:
+def _unknown_key(path: Steps, model: type[Section]) -> str:
     section, key = _section_of(path[:-1], model), str(path[-1])
     names = {alias: name for name in section.model_fields for alias in _names(section, name)}
     if key in names:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
         return f"{others} are two names of one key: keep one of them"
-    allowed = f"allowed here: {', '.join(section.model_fields)}"
+    allowed = f"allowed here: {_allowed(section)}"
     hint = foreign_key_hint(key, section.__name__)
     if _in_run_config(path)[:-2] == _RESOURCES and path[-2] in section.model_fields:
         hint = did_you_mean(f"{shown_path(path[:-2])}.__default__.{path[-2]}.{key}").strip()
@@ -174,8 +199,15 @@ def _unknown_key(path: Path, model: type[Section]) -> str:
     if exact:
         return f"unknown key. It belongs at {' or '.join(exact)}: check the indentation ({allowed})"
     near = Nearest(places.values()).find(key)
-    where = next((place for place, name in places.items() if name == near), None)
+    where = min((place for place, name in places.items() if name == near), key=len, default=None)
     return f"unknown key{f'.{did_you_mean(where)}' if where else ''} ({allowed})"
+
+
+def _allowed(section: type[Section]) -> str:
+    names = list(section.model_fields)
+    if len(names) <= _MOST_KEYS:
+        return ", ".join(names)
+    return first_of(names, "the reference of the configuration has all", str)
 
 
 def _bad_key(error: ErrorDetails) -> str:
@@ -192,16 +224,25 @@ def _names(section: type[Section], field: str) -> list[str]:
 
 def _nested(annotation: Any) -> tuple[type[Section] | None, bool]:
     """Return the section in a field, and whether there are many (a list or a mapping)."""
-    inner = get_args(annotation)
-    for candidate in inner or (annotation,):
+    for candidate in _parts(annotation):
         # On Python 3.10, dict[str, str] passes for a type.
         plain = get_origin(candidate) is None and isinstance(candidate, type)
         if plain and issubclass(candidate, Section):
-            return candidate, get_origin(annotation) in (tuple, dict)
+            outer = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+            return candidate, get_origin(outer) in (tuple, dict)
     return None, False
 
 
-def _section_at(path: Path, model: type[Section]) -> type[Section] | None:
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a type consists of."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for part in inner:
+        yield from _parts(part)
+
+
+def _section_at(path: Steps, model: type[Section]) -> type[Section] | None:
     """Return the section whose keys are below `path`; None for a free mapping such as labels."""
     section: type[Section] | None = model
     steps = iter(path)
@@ -213,7 +254,7 @@ def _section_at(path: Path, model: type[Section]) -> type[Section] | None:
     return section
 
 
-def _section_of(path: Path, model: type[Section]) -> type[Section]:
+def _section_of(path: Steps, model: type[Section]) -> type[Section]:
     return _section_at(path, model) or model
 
 
@@ -227,7 +268,7 @@ def _places(section: type[Section], prefix: str) -> Iterator[tuple[str, str]]:
             yield from _places(inner, f"{prefix}{name}{'[]' if many else ''}.")
 
 
-def _at(path: Path, data: Any) -> Any:
+def _at(path: Steps, data: Any) -> Any:
     for step in path:
         if isinstance(data, Mapping) and step in data:
             data = data[step]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 
 _RUN = "run_config."
-_ENTRY = "run_config.resources.__default__."
 _VOLUME = "run_config.volume."
 
 _NAMES: Mapping[str, str] = {
@@ -54,26 +53,48 @@ _NAMES: Mapping[str, str] = {
     "env_from": f"{_RUN}secrets",
     "secret": f"{_RUN}secrets",
     "startup_timeout_seconds": f"{_RUN}startup_time",
-    "container_resources": f"{_ENTRY}requests",
-    "node_selector": f"{_ENTRY}node_selectors",
+    "container_resources": f"{_RUN}requests",
+    "node_selector": f"{_RUN}node_selectors",
     "conn_id": f"{_RUN}kubernetes_conn_id",
     "kubernetes_connection": f"{_RUN}kubernetes_conn_id",
     # Kubernetes' Pod
-    "requests": f"{_ENTRY}requests",
-    "limits": f"{_ENTRY}limits",
-    "labels": f"{_ENTRY}labels",
-    "annotations": f"{_ENTRY}annotations",
-    "tolerations": f"{_ENTRY}tolerations",
+    "requests": f"{_RUN}requests",
+    "limits": f"{_RUN}limits",
+    "labels": f"{_RUN}labels",
+    "annotations": f"{_RUN}annotations",
+    "tolerations": f"{_RUN}tolerations",
     "service_account": f"{_RUN}service_account_name",
-    "taints": f"{_ENTRY}tolerations",
-    "cpu": f"{_ENTRY}requests.cpu",
-    "memory": f"{_ENTRY}requests.memory",
-    "ephemeral_storage": f"{_ENTRY}requests.ephemeral-storage",
-    "gpu": f"{_ENTRY}limits['nvidia.com/gpu']",
-    "gpus": f"{_ENTRY}limits['nvidia.com/gpu']",
-    "nvidia.com/gpu": f"{_ENTRY}limits['nvidia.com/gpu']",
+    "taints": f"{_RUN}tolerations",
+    "cpu": f"{_RUN}requests.cpu",
+    "memory": f"{_RUN}requests.memory",
+    "ephemeral_storage": f"{_RUN}requests.ephemeral-storage",
+    "gpu": f"{_RUN}limits['nvidia.com/gpu']",
+    "gpus": f"{_RUN}limits['nvidia.com/gpu']",
+    "nvidia.com/gpu": f"{_RUN}limits['nvidia.com/gpu']",
+    "configmaps": f"{_RUN}config_maps",
+    "topology_spread_constraints": f"{_RUN}topology_spread",
+    "priority_class": f"{_RUN}priority_class_name",
+    "scheduler": f"{_RUN}scheduler_name",
+    "runtime_class": f"{_RUN}runtime_class_name",
+    "container_security_context": f"{_RUN}security_context",
+    "seccomp_profile": f"{_RUN}security_context",
+    "dns_policy": f"{_RUN}dns",
+    "dns_config": f"{_RUN}dns",
+    "containers": f"{_RUN}sidecars",
+    "shm_size": f"{_RUN}shared_memory",
+    "termination_grace_period_seconds": f"{_RUN}termination_grace_period",
+    "active_deadline_seconds": f"{_RUN}active_deadline",
+    **dict.fromkeys(
+        (
+            *("pod_template_file", "pod_template", "pod_template_dict", "full_pod_spec"),
+            *("pod_spec", "host_network", "hostname", "ports"),
+        ),
+        f"{_RUN}pod",
+    ),
+    "kubernetes_pod_templates": f"{_RUN}resources",
+    "is_delete_operator_pod": f"{_RUN}on_finish_action",
+    "schedule_timeout_seconds": f"{_RUN}schedule_timeout",
     # Kubernetes' PersistentVolumeClaim
-    "volumes": "run_config.volume",
     "pvc": "run_config.volume",
     "persistent_volume_claim": "run_config.volume",
     "storage_class_name": f"{_VOLUME}storageclass",
@@ -135,29 +156,16 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
 }
 """Our key in the same section, by the section's class and another name."""
 
-_FOR_ALL = "For all DAGs, set"
 _REASONS: Mapping[str, str] = {
-    "retries": f"{_FOR_ALL} default_task_retries in [core] of airflow.cfg. Tasks can be"
-    " repeated safely.",
-    "retry_delay": f"{_FOR_ALL} default_task_retry_delay in [core] of airflow.cfg.",
-    "execution_timeout": f"{_FOR_ALL} default_task_execution_timeout in [core] of airflow.cfg.",
-    "queue": f"{_FOR_ALL} default_queue in [operators] of airflow.cfg.",
     **dict.fromkeys(
         (
-            *("default_args", "depends_on_past", "max_retry_delay", "pool"),
-            *("priority_weight", "retry_exponential_backoff", "trigger_rule"),
-            *("wait_for_downstream", "weight_rule", "max_consecutive_failed_dag_runs"),
+            *("default_args", "depends_on_past", "wait_for_downstream"),
+            "max_consecutive_failed_dag_runs",
         ),
         "The DAG cannot have it: Airflow's settings for all DAGs apply.",
     ),
     **dict.fromkeys(
-        (
-            *("affinity", "topology_spread_constraints", "security_context", "host_network"),
-            *("priority_class_name", "init_containers", "sidecars", "containers", "ports"),
-            *("pod_template_file", "pod_template", "full_pod_spec", "runtime_class_name"),
-            *("termination_grace_period", "dns_policy", "dns_config", "host_aliases", "pod_spec"),
-            *("liveness_probe", "readiness_probe", "image_pull_timeout", "configmaps"),
-        ),
+        ("liveness_probe", "readiness_probe", "image_pull_timeout"),
         "The pods cannot have it.",
     ),
     **dict.fromkeys(

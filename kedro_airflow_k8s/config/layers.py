@@ -41,13 +41,21 @@ def with_image(data: Any, image: str, *, replace: bool = True) -> Any:
         return data
     if not replace:
         image = run.get("image") or image
-    found = {**content, "run_config": {**run, "image": image}}
+    if not replace:
+        return {**content, "run_config": {**run, "image": image}}
+    found = {**content, "run_config": {**_without_images(run), "image": image}}
     pipelines = content.get("pipelines")
-    if replace and isinstance(pipelines, Mapping):
-        found["pipelines"] = {
-            name: {key: value for key, value in own.items() if key != "image"}
-            if isinstance(own, Mapping)
-            else own
-            for name, own in pipelines.items()
-        }
+    if isinstance(pipelines, Mapping):
+        found["pipelines"] = {name: _without_images(own) for name, own in pipelines.items()}
+    return found
+
+
+def _without_images(settings: Any) -> Any:
+    """Return settings without the images that they and their entries of `resources` name."""
+    if not isinstance(settings, Mapping):
+        return settings
+    found = {key: value for key, value in settings.items() if key != "image"}
+    entries = found.get("resources")
+    if isinstance(entries, Mapping):
+        found["resources"] = {name: _without_images(own) for name, own in entries.items()}
     return found

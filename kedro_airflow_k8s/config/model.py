@@ -5,10 +5,9 @@ value are in `values`; those that compare several keys are here.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
-    AliasChoices,
     ConfigDict,
     Field,
     StrictBool,
@@ -23,12 +22,14 @@ from typing_extensions import Self
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
 from kedro_airflow_k8s.config.dag import DagConfig
-from kedro_airflow_k8s.config.errors import problems_error
+from kedro_airflow_k8s.config.errors import Steps, problems_error
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
-from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, VolumeConfig
+from kedro_airflow_k8s.config.pods import PodConfig, ResourcesConfig, hidden_data
 from kedro_airflow_k8s.config.section import Section
-from kedro_airflow_k8s.config.tasks import Grouping, IntermediateData
+from kedro_airflow_k8s.config.sources import SecretConfig
+from kedro_airflow_k8s.config.tasks import Grouping, IntermediateData, TaskConfig
+from kedro_airflow_k8s.config.volumes import VolumeConfig
 from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 
 RESOURCES_DEFAULT = "__default__"
@@ -73,29 +74,11 @@ class TriggerParam(Section):
     )
 
 
-class RunConfig(DagConfig):
+class RunConfig(DagConfig, TaskConfig, PodConfig):
     """Settings of the pipeline's runs."""
 
-    also_named: ClassVar[Mapping[str, str]] = {
-        **DagConfig.also_named,
-        "startup_timeout": "startup_time",
-    }
+    also_named: ClassVar[Mapping[str, str]] = {**DagConfig.also_named, **TaskConfig.also_named}
 
-    image: values.Image | None = Field(
-        default=None,
-        description="Image of all pods of the pipeline. `--image` takes precedence.",
-    )
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent",
-        description="When the cluster pulls the image: Always suits a tag that is pushed "
-        "repeatedly, Never an image that is only on the machine itself.",
-    )
-    startup_time: StrictInt = Field(
-        default=600,
-        gt=0,
-        validation_alias=AliasChoices("startup_time", "startup_timeout"),
-        description="Longest time in seconds until a pod starts, after which its task fails.",
-    )
     namespace: values.DnsLabel | None = Field(
         default=None,
         description="Kubernetes namespace of the pods. Default: the namespace of "
@@ -114,14 +97,6 @@ class RunConfig(DagConfig):
     mlflow: MlflowConfig = Field(
         default=MlflowConfig(),
         description="MLflow run of each DAG run, to which all pods log.",
-    )
-    image_pull_secrets: values.Names = Field(
-        default=(),
-        description="Secrets used to pull the image: a list of names, or a string with commas.",
-    )
-    service_account_name: values.DnsName | None = Field(
-        default=None,
-        description="Service account of the pods. Default: the default of the namespace.",
     )
     kubernetes_conn_id: values.ConnectionId = Field(
         default="kubernetes_default",
@@ -150,14 +125,6 @@ class RunConfig(DagConfig):
         default=VolumeConfig(),
         description="Volume by which pods pass on intermediate data.",
     )
-    env_vars: dict[values.EnvName, str] = Field(
-        default={},
-        description="Environment variables of all pods. The DAG contains them in plain text: "
-        "passwords belong under `secrets`.",
-    )
-    secrets: tuple[SecretConfig, ...] = Field(
-        default=(), description="Kubernetes Secrets for all pods."
-    )
     macro_params: Annotated[tuple[values.Macro, ...], values.Distinct] = Field(
         default=(),
         json_schema_extra={"uniqueItems": True},
@@ -175,8 +142,9 @@ class RunConfig(DagConfig):
     )
     resources: dict[values.Text, ResourcesConfig] = Field(
         default={},
-        description="Resources of pods, by name. Nodes choose an entry by the tag "
-        f"`resources.<name>`; {RESOURCES_DEFAULT} is for nodes without such a tag.",
+        description="Settings of single nodes, by name, over those above: any key of pods and"
+        " tasks. Nodes choose an entry by the tag `resources.<name>`;"
+        f" {RESOURCES_DEFAULT} is for nodes without such a tag.",
     )
     external_dependencies: tuple[ExternalDependency, ...] = Field(
         default=(), description="DAGs or tasks that have to finish before this pipeline starts."
@@ -195,24 +163,74 @@ class RunConfig(DagConfig):
             raise ValueError(reason)
         return entries
 
-    @field_validator("secrets")
+    @model_validator(mode="before")
     @classmethod
-    def _targets_once(
-        cls, secrets: tuple[SecretConfig, ...], info: ValidationInfo
-    ) -> tuple[SecretConfig, ...]:
-        volume = info.data.get("volume")
-        taken = {name: f"env_vars.{name}" for name in info.data.get("env_vars", ())}
-        if volume and not volume.disabled:
-            taken[volume.mount_path] = "volume.mount_path"
-        problems = {}
-        for index, target in enumerate(secret.deploy_target for secret in secrets):
-            if target in taken:
-                problems[index, "deploy_target"] = f"must differ from run_config.{taken[target]}"
-            if target is not None:
-                taken.setdefault(target, f"secrets[{index}].deploy_target")
+    def _entries_over_all(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(data.get("resources"), Mapping):
+            return data
+        names = ResourcesConfig.model_fields
+        base = {key: data[key] for key in data if cls.also_named.get(key, key) in names}
+        entries = {
+            name: merged(base, {} if own is None else own, cls.also_named)
+            for name, own in data["resources"].items()
+        }
+        return {**data, "resources": entries}
+
+    @model_validator(mode="after")
+    def _mounts_spare_the_data_folder(self) -> Self:
+        levels: dict[Steps, PodConfig] = {(): self}
+        levels.update({("resources", name): entry for name, entry in self.resources.items()})
+        problems = {
+            (*above, *path): reason
+            for above, settings in levels.items()
+            for path, reason in hidden_data(settings, self.volume)
+        }
         if problems:
             raise problems_error(problems)
-        return secrets
+        return self
+
+    def settings_of(self, entry: str) -> ResourcesConfig:
+        """Return the settings of the pods and tasks of an entry of `resources`.
+
+        Args:
+            entry: Its name. One that does not exist has the settings of all pods.
+        """
+        found = self.resources.get(entry)
+        if found is not None:
+            return found
+        shared = {name: getattr(self, name) for name in ResourcesConfig.model_fields}
+        return ResourcesConfig.model_construct(**shared)
+
+    @property
+    def all_settings(self) -> tuple[PodConfig, ...]:
+        """The settings of all pods, and those of each entry of `resources`."""
+        return (self, *self.resources.values())
+
+    @property
+    def given_variables(self) -> frozenset[str] | None:
+        """The environment variables that pods get; None if they may get any, of a whole Secret."""
+        variables = [
+            source
+            for settings in self.all_settings
+            for _, _, source in settings.data_sources
+            if not source.is_file
+        ]
+        if any(source.key is None for source in variables):
+            return None
+        named = (name for settings in self.all_settings for name in settings.env_vars)
+        return frozenset((*named, *(str(source.deploy_target) for source in variables)))
+
+    @property
+    def mounted_folders(self) -> tuple[str, ...]:
+        """Where pods mount Secrets, ConfigMaps and volumes, besides the volume of the run."""
+        targets = (target for each in self.all_settings for _, target in each.targets())
+        return tuple(dict.fromkeys(target for target in targets if target.startswith("/")))
+
+    @property
+    def secret_files(self) -> tuple[SecretConfig, ...]:
+        """The Secrets that pods get as files."""
+        every = (secret for settings in self.all_settings for secret in settings.secrets)
+        return tuple(dict.fromkeys(secret for secret in every if secret.is_file))
 
 
 class PipelineConfig(RunConfig):
@@ -285,6 +303,14 @@ class AirflowTls(Section):
         return self
 
 
+_Pods = TypeVar("_Pods", bound=PodConfig)
+
+
+def _with_raw(settings: _Pods) -> _Pods:
+    env_vars = {**settings.env_vars, RAW_VARIABLE: "1"}
+    return settings.model_copy(update={"env_vars": env_vars})
+
+
 class PluginConfig(Section):
     """Configuration of kedro-airflow-k8s: conf/<env>/airflow-k8s.yaml."""
 
@@ -351,8 +377,8 @@ class PluginConfig(Section):
     def with_raw_tracebacks(self) -> Self:
         """Return a configuration whose pods show failures with all frames."""
         run = self.run_config
-        env_vars = {**run.env_vars, RAW_VARIABLE: "1"}
-        changed = run.model_copy(update={"env_vars": env_vars})
+        entries = {name: _with_raw(entry) for name, entry in run.resources.items()}
+        changed = _with_raw(run).model_copy(update={"resources": entries})
         return self.model_copy(update={"run_config": changed})
 
     def enabled(self, pipelines: Iterable[str]) -> list[str]:

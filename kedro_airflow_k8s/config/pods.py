@@ -1,14 +1,15 @@
-"""Settings of pods: their volume, secrets and resources."""
+"""Settings of pods, for all pods of a pipeline or for those of some nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     Field,
     StrictBool,
     StrictInt,
-    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -16,119 +17,23 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
-from kedro_airflow_k8s.config.errors import problems_error
+from kedro_airflow_k8s.config.errors import Steps, problems_error, shown_path
+from kedro_airflow_k8s.config.kubernetes_yaml import of_kind
+from kedro_airflow_k8s.config.own_names import (
+    BASE_CONTAINER,
+    DATA_VOLUME,
+    OWN_VOLUMES,
+    SHARED_MEMORY_PATH,
+    SHARED_MEMORY_VOLUME,
+)
+from kedro_airflow_k8s.config.raw_pod import raw_pod_problems
 from kedro_airflow_k8s.config.section import Section
+from kedro_airflow_k8s.config.security import SecurityContext
+from kedro_airflow_k8s.config.sources import ConfigMapConfig, DataSource, EnvVars, SecretConfig
+from kedro_airflow_k8s.config.tasks import TaskConfig
+from kedro_airflow_k8s.config.volumes import PodVolume, VolumeConfig
 
-AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
-
-
-class VolumeConfig(Section):
-    """The volume by which pods pass on intermediate data; each DAG run has its own."""
-
-    storageclass: values.DnsName | None = Field(
-        default=None,
-        description="Storage class of the volume. Default: the default class of the cluster.",
-    )
-    size: values.Size = Field(
-        default="1Gi", description="Size of the volume in bytes, a Kubernetes quantity."
-    )
-    access_modes: Annotated[tuple[AccessMode, ...], values.AccessModes] = Field(
-        default=("ReadWriteOnce",),
-        json_schema_extra={"minItems": 1, "uniqueItems": True},
-        description="How pods may mount the volume. ReadWriteMany lets pods on several "
-        "machines use it at the same time, if the storage class offers it.",
-    )
-    same_node: StrictBool | None = Field(
-        default=None,
-        description="Run the pods of a run on one machine, as a volume needs that only one machine "
-        "can mount. Default: true for ReadWriteOnce without ReadWriteMany.",
-    )
-    skip_init: StrictBool = Field(
-        default=False,
-        description="Leave a new volume empty: do not copy the image's data folder to it.",
-    )
-    owner: StrictInt = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 1,
-        description="Id of the group that owns the files on the volume (fsGroup). 0 is root.",
-    )
-    disabled: StrictBool = Field(
-        default=False,
-        description="Run without a volume. The other keys of this section then have no effect.",
-    )
-    mount_path: values.MountPath = Field(
-        default="/home/kedro_docker/data",
-        description="Mount path of the volume: the absolute path of the project's data folder "
-        "in the image.",
-    )
-
-    @property
-    def keeps_pods_together(self) -> bool:
-        """Whether the pods of a run have to be on the same machine."""
-        if self.disabled:
-            return False
-        if self.same_node is not None:
-            return self.same_node
-        return "ReadWriteOnce" in self.access_modes and "ReadWriteMany" not in self.access_modes
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _disabled_discards_the_rest(
-        cls, data: Any, handler: ValidatorFunctionWrapHandler
-    ) -> "VolumeConfig":
-        if not isinstance(data, Mapping) or data.get("disabled") is not True:
-            volume: VolumeConfig = handler(data)
-            return volume
-        others = cls.model_fields.keys() - {"disabled"}
-        disabled: VolumeConfig = handler({key: data[key] for key in data if key not in others})
-        # The given keys stay known, for the warning that they have no effect.
-        disabled.model_fields_set.update(key for key in others if data.get(key) is not None)
-        return disabled
-
-
-class SecretConfig(Section):
-    """A Kubernetes Secret for all pods of the pipeline."""
-
-    deploy_type: Literal["env", "volume"] = Field(
-        default="env",
-        description="How pods get the Secret: as environment variables or as files.",
-    )
-    deploy_target: values.Text | None = Field(
-        default=None,
-        description="With `env` and a `key`: the environment variable for the value of the key. "
-        "With `env` and no `key`: omit it, each key becomes a variable. "
-        "With `volume`: the absolute path of the folder for the files.",
-    )
-    secret: values.DnsName = Field(description="Name of the Secret in the cluster.")
-    key: values.SecretKey | None = Field(
-        default=None,
-        description="Key of the Secret. Default: all keys.",
-    )
-
-    @model_validator(mode="after")
-    def _target_fits_type(self) -> Self:
-        reason = self._target_reason()
-        if reason:
-            raise problems_error({("deploy_target",): reason})
-        return self
-
-    def _target_reason(self) -> str | None:
-        target = self.deploy_target
-        if self.deploy_type == "volume":
-            if target is None:
-                return "is missing: `deploy_type: volume` needs the absolute path of a folder"
-            return values.mount_reason(target)
-        if self.key is None:
-            if target is None:
-                return None
-            return (
-                "must be omitted without a `key`: each key of the Secret becomes a variable of its "
-                "own name"
-            )
-        if target is None:
-            return "is missing: with a `key`, it names the environment variable"
-        return values.variable_reason(target)
+_NOT_RESTRICTED = ("nfs", "host_path")
 
 
 class Toleration(Section):
@@ -169,9 +74,97 @@ class Toleration(Section):
         return self
 
 
-class ResourcesConfig(Section):
-    """Resources of the pods of some nodes: machines, amounts, labels and annotations."""
+class DnsConfig(Section):
+    """The resolver of pods: name servers and domains."""
 
+    policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] | None = Field(
+        default=None,
+        description="`ClusterFirst`: by the cluster. `Default`: as the machine does. `None`: only"
+        " by the keys below. Default: `ClusterFirst`.",
+    )
+    nameservers: tuple[str, ...] = Field(default=(), description="Addresses of name servers.")
+    searches: tuple[str, ...] = Field(default=(), description="Domains to search for short names.")
+    options: dict[str, str] = Field(
+        default={}, description="Options of the resolver, such as `ndots`, with their values."
+    )
+
+    @model_validator(mode="after")
+    def _servers_without_policy(self) -> Self:
+        if self.policy == "None" and not self.nameservers:
+            reason = "is missing: `policy: None` needs the address of a name server"
+            raise problems_error({("nameservers",): reason})
+        return self
+
+
+def _volume_name(name: str) -> str:
+    reason = k8s.dns_label_reason(name)
+    if name in OWN_VOLUMES or name.startswith(("secret-", "config-map-")):
+        reason = "is the name of a volume that the DAG makes itself: choose another"
+    if reason:
+        raise ValueError(reason)
+    return name
+
+
+def _raw_pod(value: dict[str, Any]) -> dict[str, Any]:
+    problems = dict(raw_pod_problems(value))
+    if problems:
+        raise problems_error(problems)
+    return value
+
+
+VolumeName = Annotated[
+    str,
+    AfterValidator(_volume_name),
+    WithJsonSchema({"type": "string", "pattern": f"^({k8s.LABEL_PATTERN})$"}),
+]
+RawPod = Annotated[dict[str, Any], AfterValidator(_raw_pod), WithJsonSchema({"type": "object"})]
+
+
+class PodConfig(Section):
+    """Settings of pods."""
+
+    image: values.Image | None = Field(
+        default=None,
+        description="Image of the pods. `--image` takes precedence.",
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent",
+        description="When the cluster pulls the image: Always suits a tag that is pushed "
+        "repeatedly, Never an image that is only on the machine itself.",
+    )
+    image_pull_secrets: values.Names = Field(
+        default=(),
+        description="Secrets used to pull the image: a list of names, or a string with commas.",
+    )
+    service_account_name: values.DnsName | None = Field(
+        default=None,
+        description="Service account of the pods. Default: the default of the namespace.",
+    )
+    automount_service_account_token: StrictBool | None = Field(
+        default=None,
+        description="Whether pods get the token of their service account, which they need only to"
+        " call Kubernetes. Default: the service account decides, usually yes.",
+    )
+    env_vars: EnvVars = Field(
+        default={},
+        description="Environment variables of the pods: a text, or a section with a source. The"
+        " DAG contains texts in plain: passwords belong under `secrets`.",
+    )
+    secrets: tuple[SecretConfig, ...] = Field(
+        default=(), description="Kubernetes Secrets for the pods."
+    )
+    config_maps: tuple[ConfigMapConfig, ...] = Field(
+        default=(), description="Kubernetes ConfigMaps for the pods."
+    )
+    volumes: dict[VolumeName, PodVolume] = Field(
+        default={},
+        description="Volumes of the pods, by name, besides the one that the run owns.",
+    )
+    shared_memory: values.Size | None = Field(
+        default=None,
+        description="Size of /dev/shm in bytes, such as 2Gi, which PyTorch's data loaders need. It"
+        " counts as memory of the pod. Default: 64Mi, that of the container runtime.",
+    )
     node_selectors: dict[str, str] = Field(
         default={}, description="Labels of the machines that may run the pods."
     )
@@ -188,6 +181,58 @@ class ResourcesConfig(Section):
     limits: dict[str, values.Quantity] = Field(
         default={}, description="Amounts that a pod may use at most: resource to quantity."
     )
+    affinity: of_kind("V1Affinity") = Field(  # type: ignore[valid-type]
+        default={},
+        description="Machines and other pods to be near to or far from, in Kubernetes' own YAML.",
+    )
+    topology_spread: of_kind("list[V1TopologySpreadConstraint]") = Field(  # type: ignore[valid-type]
+        default=(),
+        description="How pods spread over machines and zones: Kubernetes'"
+        " topologySpreadConstraints, in its own YAML.",
+    )
+    priority_class_name: values.DnsName | None = Field(
+        default=None,
+        description="Priority class of the pods. Default: that of the cluster.",
+    )
+    scheduler_name: values.DnsName | None = Field(
+        default=None, description="Scheduler of the pods. Default: that of the cluster."
+    )
+    runtime_class_name: values.DnsName | None = Field(
+        default=None,
+        description="Runtime class of the pods, such as nvidia. Default: that of the machine.",
+    )
+    host_aliases: of_kind("list[V1HostAlias]") = Field(  # type: ignore[valid-type]
+        default=(),
+        description="Entries for /etc/hosts: Kubernetes' hostAliases, with `ip` and `hostnames`.",
+    )
+    dns: DnsConfig = Field(default=DnsConfig(), description="How pods resolve names.")
+    security_context: SecurityContext = Field(
+        default=SecurityContext(),
+        description="Rights of the pods: the word `restricted`, or a section.",
+    )
+    init_containers: of_kind("list[V1Container]") = Field(  # type: ignore[valid-type]
+        default=(),
+        description="Containers that run before the nodes, one after the other, in Kubernetes' own"
+        " YAML. Their image is that of the pods unless they name one.",
+    )
+    sidecars: of_kind("list[V1Container]") = Field(  # type: ignore[valid-type]
+        default=(),
+        description="Containers that run beside the nodes and are stopped after them, in"
+        " Kubernetes' own YAML. They need Kubernetes 1.29 or later.",
+    )
+    termination_grace_period: values.Delay | None = Field(
+        default=None,
+        description="Time for a pod to end before it is killed. Default: 30 seconds.",
+    )
+    active_deadline: values.Duration | None = Field(
+        default=None,
+        description="Longest time of a pod, after which Kubernetes ends it. Default: no limit.",
+    )
+    pod: RawPod = Field(
+        default={},
+        description="Any other field of the pod in Kubernetes' own YAML, with `metadata` and"
+        " `spec`. It is merged over all else; lists of named parts by their names.",
+    )
 
     @field_validator("requests", "limits")
     @classmethod
@@ -197,3 +242,114 @@ class ResourcesConfig(Section):
         if problems:
             raise problems_error(problems)
         return amounts
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        problems = {
+            **dict(self._target_problems()),
+            **dict(_container_problems("init_containers", self.init_containers)),
+            **dict(_container_problems("sidecars", self.sidecars, self.init_containers)),
+            **dict(self._mount_problems()),
+            **dict(self._unrestricted_volumes()),
+        }
+        if problems:
+            raise problems_error(problems)
+        return self
+
+    @property
+    def data_sources(self) -> Iterator[tuple[str, int, DataSource]]:
+        """The Secrets and ConfigMaps: the key of the list, the position, and the entry."""
+        lists: tuple[tuple[str, Sequence[DataSource]], ...] = (
+            ("secrets", self.secrets),
+            ("config_maps", self.config_maps),
+        )
+        for key, entries in lists:
+            for index, entry in enumerate(entries):
+                yield key, index, entry
+
+    def targets(self) -> Iterator[tuple[Steps, str]]:
+        """Yield each variable and mount path of the pods, after the key that makes it."""
+        for name in self.env_vars:
+            yield ("env_vars", name), name
+        if self.shared_memory is not None:
+            yield ("shared_memory",), SHARED_MEMORY_PATH
+        for name, volume in self.volumes.items():
+            if volume.mount_path is not None:
+                yield ("volumes", name, "mount_path"), volume.mount_path
+        for key, index, entry in self.data_sources:
+            if entry.deploy_target is not None:
+                yield (key, index, "deploy_target"), entry.deploy_target
+
+    def _target_problems(self) -> Iterator[tuple[Steps, str]]:
+        taken: dict[str, Steps] = {}
+        for path, target in self.targets():
+            if target in taken:
+                yield path, differ_from(taken[target])
+            taken.setdefault(target, path)
+
+    def _mount_problems(self) -> Iterator[tuple[Steps, str]]:
+        known = {DATA_VOLUME, *self.volumes}
+        if self.shared_memory is not None:
+            known.add(SHARED_MEMORY_VOLUME)
+        for key in ("init_containers", "sidecars"):
+            for index, container in enumerate(getattr(self, key)):
+                for mount, entry in enumerate(container.get("volumeMounts", ())):
+                    if entry["name"] not in known:
+                        allowed = f"must be a volume: {', '.join(sorted(known))}"
+                        yield (key, index, "volumeMounts", mount, "name"), allowed
+
+    def _unrestricted_volumes(self) -> Iterator[tuple[Steps, str]]:
+        if self.security_context.profile:
+            for name, volume in self.volumes.items():
+                if volume.source in _NOT_RESTRICTED:
+                    reason = "`security_context: restricted` does not allow such a volume"
+                    yield ("volumes", name, volume.source), reason
+
+
+def differ_from(path: Steps) -> str:
+    """Return the reason of a variable or mount path that another key has."""
+    return f"must differ from {shown_path(path)}"
+
+
+def hidden_data(settings: PodConfig, volume: VolumeConfig) -> Iterator[tuple[Steps, str]]:
+    """Yield the mounts at or in the data folder, where the volume of the run is mounted.
+
+    Args:
+        settings: The settings of pods.
+        volume: The volume of the run.
+    """
+    data = volume.mount_path
+    for path, target in settings.targets() if not volume.disabled else ():
+        if target == data:
+            yield path, differ_from(("run_config", "volume", "mount_path"))
+        elif path[0] == "volumes" and target.startswith(f"{data}/") and not volume.skip_init:
+            reason = (
+                f"must not be in {data}, which data_volume_init copies to the volume of the run"
+            )
+            yield path, f"{reason}. Choose another path, or set run_config.volume.skip_init"
+
+
+def _container_problems(
+    key: str, containers: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[tuple[Steps, str]]:
+    taken = {BASE_CONTAINER, *(str(container.get("name")) for container in earlier)}
+    for index, container in enumerate(containers):
+        name = str(container["name"])
+        reason = k8s.dns_label_reason(name)
+        if name in taken:
+            reason = "must differ from the names of the other containers"
+        if reason:
+            yield (key, index, "name"), reason
+        taken.add(name)
+        if "restartPolicy" in container:
+            reason = "must be omitted: containers that keep running belong under `sidecars`"
+            yield (key, index, "restartPolicy"), reason
+
+
+class ResourcesConfig(PodConfig, TaskConfig):
+    """Settings of the pods and tasks of some nodes, over those of `run_config`."""
+
+    @classmethod
+    def own_fields(cls) -> dict[str, Any]:
+        """Return no fields: `run_config` documents them."""
+        return {}

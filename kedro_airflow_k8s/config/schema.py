@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+from kedro_airflow_k8s.config.kubernetes_yaml import with_kubernetes_types
 from kedro_airflow_k8s.config.model import PluginConfig
 
 
@@ -17,7 +18,7 @@ def json_schema() -> dict[str, Any]:
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **PluginConfig.model_json_schema(),
+        **with_kubernetes_types(PluginConfig.model_json_schema()),
     }
 
 

@@ -1,14 +1,25 @@
-"""Settings of tasks: the nodes that share one, and the data that they pass on."""
+"""Settings of tasks: how Airflow runs them, which nodes share one, and what they pass on."""
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
+from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
-from kedro_airflow_k8s.config.errors import choice
+from kedro_airflow_k8s.config.errors import choice, problems_error
+from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.pod.stores import AZURE, STORES
 
 GROUPING_DEFAULT = "__default__"
@@ -88,3 +99,124 @@ IntermediateData = Annotated[
     AfterValidator(_checked_store),
     WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(STORES)})://[^ ?#{{}}$*]+$"}),
 ]
+
+
+def _deferrable(value: Any) -> Any:
+    found = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if isinstance(found, bool) or found == "default":
+        return found
+    raise ValueError("must be true, false or default")
+
+
+Deferrable = Annotated[
+    bool | str,
+    BeforeValidator(_deferrable),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"const": "default"}]}),
+]
+
+
+class TaskConfig(Section):
+    """How Airflow runs tasks."""
+
+    also_named: ClassVar[Mapping[str, str]] = {"startup_timeout": "startup_time"}
+
+    startup_time: StrictInt = Field(
+        default=600,
+        gt=0,
+        validation_alias=AliasChoices("startup_time", "startup_timeout"),
+        description="Longest time in seconds until a pod starts, after which its task fails.",
+    )
+    schedule_timeout: values.Duration | None = Field(
+        default=None,
+        description="Longest time until a machine has room for the pod, such as 2h while a quota is"
+        " used up. Default: `startup_time`.",
+    )
+    retries: StrictInt | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="How often a failed task is repeated. Default: `default_task_retries` of"
+        " Airflow.",
+    )
+    retry_delay: values.Delay | None = Field(
+        default=None,
+        description="Time before a repetition, such as 5m. Default: that of Airflow.",
+    )
+    retry_exponential_backoff: StrictBool = Field(
+        default=False, description="Double the time before each further repetition."
+    )
+    max_retry_delay: values.Duration | None = Field(
+        default=None, description="Longest time before a repetition. Default: no limit."
+    )
+    execution_timeout: values.Duration | None = Field(
+        default=None,
+        description="Longest time of one attempt of a task, after which it fails and its pod is"
+        " deleted. Default: that of Airflow.",
+    )
+    pool: values.Text | None = Field(
+        default=None,
+        description="Airflow pool of the tasks, which limits how many run at once. Default:"
+        " `default_pool`.",
+    )
+    pool_slots: StrictInt | None = Field(
+        default=None, ge=1, description="Slots of the pool that a task takes. Default: 1."
+    )
+    priority_weight: StrictInt | None = Field(
+        default=None,
+        ge=-(2**31),
+        le=2**31 - 1,
+        description="Tasks with a larger weight start first. Default: 1.",
+    )
+    weight_rule: Literal["downstream", "upstream", "absolute"] | None = Field(
+        default=None,
+        description="What counts as the weight of a task: its own weight alone (`absolute`), or"
+        " with those of the tasks after or before it. Default: `downstream`.",
+    )
+    queue: values.Text | None = Field(
+        default=None, description="Queue of Celery workers. Default: that of Airflow."
+    )
+    executor: values.Text | None = Field(
+        default=None,
+        description="Executor of the tasks, if Airflow has several. Default: its first one.",
+    )
+    max_active_tis_per_dag: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        description="How many instances of a task may run at once over all runs. Default: no"
+        " limit.",
+    )
+    deferrable: Deferrable = Field(
+        default=False,
+        description="true: Airflow's triggerer waits for the pod, and the task takes no worker"
+        " slot meanwhile. `default`: `default_deferrable` of Airflow decides.",
+    )
+    poll_interval: values.Duration | None = Field(
+        default=None,
+        description="With `deferrable`: time between two looks at the pod. Default: 2 seconds.",
+    )
+    on_finish_action: (
+        Literal["delete_pod", "delete_succeeded_pod", "keep_pod", "delete_active_pod"] | None
+    ) = Field(
+        default=None,
+        description="What happens to the pod at the end of the task. Default: `delete_pod`.",
+    )
+    keep_failed_pods: StrictBool = Field(
+        default=False,
+        description="Keep the pod of a failed task, to look at it: the same as `on_finish_action:"
+        " delete_succeeded_pod`.",
+    )
+    trigger_rule: Literal["all_success", "none_failed", "none_failed_min_one_success"] | None = (
+        Field(
+            default=None,
+            description="When a task of nodes starts: one of the rules that never run a node after"
+            " a failed one. Default: `all_success`.",
+        )
+    )
+
+    @model_validator(mode="after")
+    def _one_end_of_pods(self) -> Self:
+        action = self.on_finish_action
+        if self.keep_failed_pods and action not in (None, "delete_succeeded_pod"):
+            reason = f"contradicts `on_finish_action: {action}`: remove one of them"
+            raise problems_error({("keep_failed_pods",): reason})
+        return self

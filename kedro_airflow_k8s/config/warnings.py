@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kedro_airflow_k8s.config import kubernetes as k8s
@@ -11,7 +11,7 @@ from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.errors import shown_path
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.notify import NotifyConfig
-from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.pods import PodConfig
 from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
@@ -71,18 +71,31 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
             consequence=_NO_EFFECT,
             fix="Set run_config.intermediate_data, or remove this setting.",
         )
-    for name, value in run.env_vars.items():
-        if is_secret(name, value):
+    yield from _notify_warnings(run.notify)
+    yield from _variable_warnings(run, ("run_config",), {})
+    yield from _metadata_warnings(run, ("run_config",), None)
+    yield from _amount_warnings(("run_config",), run, None)
+    for name, resources in run.resources.items():
+        at = ("run_config", "resources", name)
+        yield from _name_warnings(name, at)
+        yield from _variable_warnings(resources, at, run.env_vars)
+        yield from _metadata_warnings(resources, at, run)
+        yield from _amount_warnings(at, resources, run)
+
+
+def _variable_warnings(
+    settings: PodConfig, at: tuple[str, ...], inherited: Mapping[str, object]
+) -> Iterator[ConfigWarning]:
+    for name, value in settings.env_vars.items():
+        new = inherited.get(name) != value
+        if new and isinstance(value, str) and is_secret(name, value):
             yield ConfigWarning(
-                path=shown_path(("run_config", "env_vars", name)),
+                path=shown_path((*at, "env_vars", name)),
                 reason="This looks like a password or a key.",
                 consequence="The DAG contains it in plain text: everyone who can see the DAG in"
                 " Airflow or in the bucket can read it.",
                 fix="Put it into a Kubernetes Secret, and use that in run_config.secrets.",
             )
-    yield from _notify_warnings(run.notify)
-    for name, resources in run.resources.items():
-        yield from _resource_warnings(name, resources)
 
 
 def _notify_warnings(entries: Sequence[NotifyConfig]) -> Iterator[ConfigWarning]:
@@ -98,8 +111,7 @@ def _notify_warnings(entries: Sequence[NotifyConfig]) -> Iterator[ConfigWarning]
                 )
 
 
-def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[ConfigWarning]:
-    at = ("run_config", "resources", name)
+def _name_warnings(name: str, at: tuple[str, ...]) -> Iterator[ConfigWarning]:
     if name != RESOURCES_DEFAULT and Nearest([RESOURCES_DEFAULT], LIKE_DEFAULT).find(name):
         yield ConfigWarning(
             path=shown_path(at),
@@ -114,8 +126,21 @@ def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[Config
             consequence="No node can choose this entry.",
             fix="Rename it.",
         )
+
+
+def _new(settings: PodConfig, field: str, inherited: PodConfig | None) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a mapping that settings do not have from those of all pods."""
+    known = getattr(inherited, field) if inherited is not None else {}
+    for key, value in getattr(settings, field).items():
+        if known.get(key) != value:
+            yield key, value
+
+
+def _metadata_warnings(
+    settings: PodConfig, at: tuple[str, ...], inherited: PodConfig | None
+) -> Iterator[ConfigWarning]:
     for field in ("node_selectors", "labels", "annotations"):
-        for key, value in getattr(resources, field).items():
+        for key, value in _new(settings, field, inherited):
             path = shown_path((*at, field, key))
             # Kubernetes compares the keys of annotations in lower case.
             reason = k8s.label_key_reason(key.lower() if field == "annotations" else key)
@@ -124,12 +149,13 @@ def _resource_warnings(name: str, resources: ResourcesConfig) -> Iterator[Config
             reason = k8s.label_value_reason(value) if field != "annotations" else None
             if reason:
                 yield _refused(path, f"Kubernetes does not accept {value!r}: it {reason}.")
-    yield from _amount_warnings(at, resources)
 
 
-def _amount_warnings(at: tuple[str, ...], resources: ResourcesConfig) -> Iterator[ConfigWarning]:
+def _amount_warnings(
+    at: tuple[str, ...], settings: PodConfig, inherited: PodConfig | None
+) -> Iterator[ConfigWarning]:
     for field in ("requests", "limits"):
-        for key, amount in getattr(resources, field).items():
+        for key, amount in _new(settings, field, inherited):
             path = shown_path((*at, field, key))
             if key in _IN_BYTES and values.is_suspiciously_small(amount):
                 yield _small(path, amount)

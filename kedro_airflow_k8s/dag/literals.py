@@ -12,6 +12,9 @@ WIDTH = 99
 
 INDENT = "    "
 
+_SHORT = 60
+"""Longest entry of a list or mapping of texts that shares its line with others."""
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -76,6 +79,12 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
     indent = INDENT * (depth + 1)
     if len(indent) + len(inside) <= WIDTH and not comma:
         return f"{opening}\n{indent}{inside}\n{INDENT * depth}{closing}"
+    # The arguments of a call share lines, so that a DAG of many tasks is not too long, and so do
+    # short texts such as labels.
+    compact = type(value) is Call or all(
+        type(item) in (str, Expression) and len(text) <= _SHORT
+        for text, (_, item) in zip(texts, items, strict=True)
+    )
     lines: list[str] = []
     for text, (prefix, item) in zip(texts, items, strict=True):
         room = WIDTH - len(indent) - len(",")
@@ -85,8 +94,7 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
             # An argument needs no brackets around a string of several lines.
             entry = prefix + _string_lines(item, indent, len(prefix))
         shared = f"{lines[-1]}, {entry}" if lines else ""
-        # The arguments of a call share lines, so that a DAG of many tasks is not too long.
-        if type(value) is Call and shared and len(shared) <= room and "\n" not in shared:
+        if compact and shared and len(shared) <= room and "\n" not in shared:
             lines[-1] = shared
         else:
             lines.append(entry)
@@ -154,7 +162,7 @@ def _string_lines(text: str, indent: str, before: int) -> str:
         indent: The indentation of the lines after the first.
         before: The number of characters before the first literal, without the indentation.
     """
-    parts: list[str] = []
+    parts: list[str] = [] if text else [""]
     for whole in text.splitlines(keepends=True):
         part = ""
         for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", whole):

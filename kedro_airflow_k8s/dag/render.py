@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from jinja2 import Template
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.own_names import (
+    DATA_VOLUME,
     DELETE_DATA,
     DELETE_VOLUME,
     OWN_TASKS,
@@ -27,11 +29,12 @@ from kedro_airflow_k8s.dag.arguments import arguments, callbacks
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
-from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
+from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, timedelta_call
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan, Sensor
-from kedro_airflow_k8s.plan.pods import DATA_VOLUME, container_argument
+from kedro_airflow_k8s.plan.pod_settings import AIRFLOW_DECIDES, SPEC
+from kedro_airflow_k8s.plan.pods import container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
 
@@ -85,7 +88,9 @@ def _values(plan: Plan) -> dict[str, Any]:
         "volume": volume,
         "data": DATA_VOLUME,
         "docs": [(name, doc) for doc, name in docs.items()],
-        "resources": {name: _models(entry) for name, entry in plan.pods.resources.items()},
+        "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
+        "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
+        "variables": plan.pods.variables,
         "default_resources": RESOURCES_DEFAULT,
         "run_kedro": [*POD_COMMAND, "run", f"--env={container_argument(plan.env)}"],
         "fill_volume": [*POD_COMMAND, "fill-volume", Expression("DATA"), volume.fill_path]
@@ -109,7 +114,7 @@ _OWN_NAMES = frozenset(
         *(*OWN_TASKS, "dag", "kedro_task", "mlflow", "nodes"),
         # Only some DAGs import these. They are reserved in all, so that variables do not change.
         *("datetime", "json", "k8s", "logging", "pendulum", "re", "time", "timedelta", "timezone"),
-        *("OWNED", "VOLUME", "DATA", "ENV", "POD", "RESOURCES"),
+        *("OWNED", "VOLUME", "DATA", "ENV", "ENV_OF", "POD", "RESOURCES", "conf", "pod_with"),
     )
 )
 
@@ -160,27 +165,39 @@ def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:
     }
 
 
-def _models(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an entry of resources, with the models that the operator needs."""
-    found = dict(entry)
+def _arguments(plan: Plan, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of KubernetesPodOperator, with the models that the operator needs."""
+    found = {name: _value(value) for name, value in entry.items()}
     if "tolerations" in found:
-        found["tolerations"] = [Call("k8s.V1Toleration", t) for t in found["tolerations"]]
+        found["tolerations"] = [
+            Call("k8s.V1Toleration", {_SECONDS.get(key, key): v for key, v in toleration.items()})
+            for toleration in entry["tolerations"]
+        ]
     if "container_resources" in found:
         found["container_resources"] = Call(
-            "k8s.V1ResourceRequirements", found["container_resources"]
+            "k8s.V1ResourceRequirements", entry["container_resources"]
         )
+    spec = found.pop(SPEC, None)
+    if spec is not None:
+        found["pod_template_dict"] = Call("pod_with", _with_owned(spec, plan.storage.owned))
     return found
+
+
+_SECONDS = {"tolerationSeconds": "toleration_seconds"}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return timedelta_call(int(value.total_seconds()))
+    if value == AIRFLOW_DECIDES:
+        return Expression('conf.getboolean("operators", "default_deferrable", fallback=False)')
+    return value
 
 
 def _default_args(plan: Plan) -> dict[str, Any]:
     """Return the arguments of KubernetesPodOperator that all pods share."""
-    pods = plan.pods
     found: dict[str, Any] = {
-        "image": pods.image,
-        "image_pull_policy": pods.image_pull_policy,
-        "namespace": pods.namespace,
-        "kubernetes_conn_id": pods.kubernetes_conn_id,
-        "startup_timeout_seconds": pods.startup_timeout,
+        **_arguments(plan, plan.pods.common),
         "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
@@ -314,6 +331,7 @@ def _imports(plan: Plan) -> Iterator[str]:
         or plan.storage.deletes_data
         or any(sensor.execution_delta for sensor in plan.sensors)
         or plan.settings.timeout
+        or any(isinstance(value, timedelta) for value in _all_arguments(plan))
     ):
         yield "from datetime import timedelta"
     if plan.mlflow or plan.settings.fail_fast:
@@ -324,6 +342,14 @@ def _imports(plan: Plan) -> Iterator[str]:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
+    if AIRFLOW_DECIDES in _all_arguments(plan):
+        yield "from airflow.configuration import conf"
     arguments = set().union(*plan.pods.resources.values())
     if plan.storage.volume or {"tolerations", "container_resources"} & arguments:
         yield "from kubernetes.client import models as k8s"
+
+
+def _all_arguments(plan: Plan) -> list[Any]:
+    """Return the values of all arguments of tasks."""
+    entries = (plan.pods.common, *plan.pods.resources.values())
+    return [value for entry in entries for value in entry.values()]

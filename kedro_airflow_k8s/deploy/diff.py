@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,10 +14,13 @@ from rich.console import Console
 from rich.style import Style
 
 from kedro_airflow_k8s.compile import CompiledDag
+from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
 from kedro_airflow_k8s.upload import MAX_SIZE, StoredFile
 
 OWN_TAGS = ("generated_with_kedro_airflow_k8s:", "commit_sha:", "fingerprint:")
 """Beginnings of the DAG's tags that say where its file comes from, not what it does."""
+
+_COMMIT_LABEL = re.compile(rf", '{LABEL_PREFIX}commit': '[^']*'")
 
 _LONG = 100
 """Characters of an old and a new value that are shown; of longer ones, that they differ."""
@@ -252,9 +256,9 @@ def _read_value(name: str, value: ast.expr, settings: dict[str, str]) -> None:
     if isinstance(value, ast.Dict):
         for key, entry in zip(value.keys, value.values, strict=True):
             shown = ast.literal_eval(key) if isinstance(key, ast.Constant) else "**"
-            settings[f"{name}.{shown!s}"] = ast.unparse(entry)
+            settings[f"{name}.{shown!s}"] = _COMMIT_LABEL.sub("", ast.unparse(entry))
     else:
-        settings[name] = ast.unparse(value)
+        settings[name] = _COMMIT_LABEL.sub("", ast.unparse(value))
 
 
 def _read_statement(statement: ast.stmt, groups: tuple[str, ...], dag: _Dag) -> None:

@@ -15,8 +15,8 @@ from kedro.framework.project import pipelines
 from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.own_names import digest
-from kedro_airflow_k8s.config.pods import VolumeConfig
 from kedro_airflow_k8s.config.tasks import RESOURCES_TAG
+from kedro_airflow_k8s.config.volumes import VolumeConfig
 from kedro_airflow_k8s.dynamic_config.git import root_of
 from kedro_airflow_k8s.dynamic_config.variables import variable_name
 from kedro_airflow_k8s.errors import ProjectError

@@ -5,6 +5,7 @@ Pure: the same project and configuration give the same plan, and nothing is read
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -30,22 +31,16 @@ from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings, notify_environment
 from kedro_airflow_k8s.plan.form import FormField, form_fields
+from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.mlflow import (
     MlflowRun,
     mlflow_environment,
     plan_mlflow_run,
 )
-from kedro_airflow_k8s.plan.pods import (
-    claim,
-    common_metadata,
-    environment,
-    pod_template,
-    resource_arguments,
-    run_objects_name,
-    store_root,
-)
+from kedro_airflow_k8s.plan.pod_settings import PodSettings, plan_pod_settings
+from kedro_airflow_k8s.plan.pods import claim, environment, run_objects_name, store_root
 from kedro_airflow_k8s.plan.task_groups import Group
-from kedro_airflow_k8s.plan.tasks import Task, plan_tasks
+from kedro_airflow_k8s.plan.tasks import Task, Tasks, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 
 DEFAULT_START_DATE = date(2021, 1, 1)
@@ -94,32 +89,6 @@ class Schedule:
     end_date: date | None
     catchup: bool
     max_active_runs: int | None
-
-
-@dataclass(frozen=True)
-class PodDefaults:
-    """The settings that all pods of the DAG share.
-
-    Attributes:
-        image: The image.
-        image_pull_policy: When the cluster pulls it.
-        namespace: The namespace of the pods; None for that of the connection or of Airflow.
-        kubernetes_conn_id: The id of the Airflow connection to the cluster.
-        startup_timeout: How long a pod may take to start, in seconds.
-        environment: The environment variables, as Airflow templates.
-        template: The other settings as a Kubernetes Pod, without what differs between tasks.
-        resources: The entries of `run_config.resources` that tasks use, as arguments of
-            KubernetesPodOperator, by name.
-    """
-
-    image: str
-    image_pull_policy: str
-    namespace: str | None
-    kubernetes_conn_id: str
-    startup_timeout: int
-    environment: dict[str, str]
-    template: dict[str, Any]
-    resources: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -182,7 +151,7 @@ class Plan:
         project: The Python package of the Kedro project.
         pipeline: The registered pipeline.
         env: The configuration environment of the pods.
-        pods: The settings that all pods share.
+        pods: The settings of pods and tasks.
         storage: The storage by which tasks pass data to each other.
         tasks: The tasks of Kedro nodes, in an order in which they can run.
         tree: The same tasks in Airflow's task groups.
@@ -198,7 +167,7 @@ class Plan:
     project: str
     pipeline: str
     env: str
-    pods: PodDefaults
+    pods: PodSettings
     storage: Storage
     tasks: tuple[Task, ...]
     tree: Group[Task]
@@ -249,11 +218,6 @@ def build_plan(
         OptionError: If an override is invalid.
     """
     run = config.run_config
-    if run.image is None:
-        raise PlanError(
-            "No image is set for the pods. Set run_config.image in airflow-k8s.yaml, or pass one"
-            " with --image."
-        )
     _check_nameable(pipeline)
     if not pipeline.nodes:
         raise PlanError(
@@ -265,10 +229,12 @@ def build_plan(
     sensors = () if overrides.once else _sensors(run)
     waits = {sensor.task_id for sensor in sensors}
     tasks = plan_tasks(pipeline, run, reserved=waits.union(OWN_TASKS))
+    if any(entry.image is None for entry in tasks.settings.values()):
+        raise PlanError(
+            "No image is set for the pods. Set run_config.image in airflow-k8s.yaml, or pass one"
+            " with --image."
+        )
     mlflow = plan_mlflow_run(pipeline, run)
-    metadata, resources = common_metadata(
-        {name: resource_arguments(entry) for name, entry in sorted(tasks.resources.items())}
-    )
     return Plan(
         dag_id=dag_id,
         settings=dag_settings(run),
@@ -283,20 +249,8 @@ def build_plan(
         project=pipeline.package_name,
         pipeline=pipeline.name,
         env=pipeline.env,
-        pods=PodDefaults(
-            image=run.image,
-            image_pull_policy=run.image_pull_policy,
-            namespace=run.namespace,
-            kubernetes_conn_id=run.kubernetes_conn_id,
-            startup_timeout=run.startup_time,
-            environment=environment(
-                run,
-                owned,
-                pipeline.variables,
-                mlflow_environment(mlflow) | notify_environment(run),
-            ),
-            template=pod_template(run, owned, metadata),
-            resources=resources,
+        pods=_pod_settings(
+            pipeline, run, owned, tasks, mlflow_environment(mlflow) | notify_environment(run)
         ),
         storage=Storage(
             owned=owned,
@@ -309,6 +263,41 @@ def build_plan(
         sensors=sensors,
         mlflow=mlflow,
     )
+
+
+def _pod_settings(
+    pipeline: ProjectPipeline,
+    run: RunConfig,
+    owned: str,
+    tasks: Tasks,
+    templates: Mapping[str, str],
+) -> PodSettings:
+    """Return the settings of the pods and tasks of the entries that tasks use."""
+    entries = tasks.settings
+    labels = names.cost_labels(
+        (task.label for task in tasks.all),
+        project=pipeline.package_name,
+        pipeline=pipeline.name,
+        env=pipeline.env,
+        commit=pipeline.commit,
+    )
+    return plan_pod_settings(
+        entries,
+        {name: pod_manifest(entry, run, owned, labels) for name, entry in entries.items()},
+        {
+            name: environment(entry, run, owned, pipeline.variables, templates)
+            for name, entry in entries.items()
+        },
+        _cluster(run),
+    )
+
+
+def _cluster(run: RunConfig) -> dict[str, str]:
+    """Return the arguments of operators for the cluster, without those that are their defaults."""
+    found = {"namespace": run.namespace} if run.namespace else {}
+    if run.kubernetes_conn_id != RunConfig.model_fields["kubernetes_conn_id"].default:
+        found["kubernetes_conn_id"] = run.kubernetes_conn_id
+    return found
 
 
 def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides) -> str:

@@ -112,7 +112,10 @@ def tracking_uri(pipeline: ProjectPipeline, run: RunConfig) -> tuple[str | None,
         return pipeline.mlflow.tracking_uri, f"mlflow_tracking_uri in {pipeline.mlflow.source}"
     if run.mlflow.tracking_uri:
         return run.mlflow.tracking_uri, "run_config.mlflow.tracking_uri"
-    return run.env_vars.get(URI_VARIABLE) or None, f"run_config.env_vars.{URI_VARIABLE}"
+    given = run.env_vars.get(URI_VARIABLE)
+    return given if isinstance(
+        given, str
+    ) and given else None, f"run_config.env_vars.{URI_VARIABLE}"
 
 
 def _auth(run: RunConfig, uri: str) -> tuple[str, ...]:

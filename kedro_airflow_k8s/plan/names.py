@@ -9,9 +9,10 @@ to ASCII and gets a hash of the original, so that it is stable, readable and uni
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import accumulate
 
-from kedro_airflow_k8s.config.own_names import HASH_LENGTH, digest
+from kedro_airflow_k8s.config.own_names import HASH_LENGTH, LABEL_PREFIX, digest
 from kedro_airflow_k8s.errors import OptionError, PlanError
 
 TASK_ID_LENGTH = 250
@@ -19,6 +20,9 @@ TASK_ID_LENGTH = 250
 
 TAG_LENGTH = 100
 """Longest DAG tag (airflow: `TAG_MAX_LEN`)."""
+
+LABEL_LENGTH = 63
+"""Longest value of a Kubernetes label."""
 
 ENV_SEPARATOR = "--"
 """Separates run name and environment in a DAG id. No part may contain it."""
@@ -139,3 +143,24 @@ def _is_argument(name: str) -> bool:
 def tag(key: str, value: str) -> str:
     """Return the DAG tag `key:value`, shortened to what Airflow stores."""
     return shorten(f"{key}:{value}", TAG_LENGTH)
+
+
+def cost_labels(tasks: Iterable[str], **values: str) -> dict[str, str]:
+    """Return the labels by which the costs of pods are added up, as Airflow templates.
+
+    The label `node` is the id of the task in its group, which is that of its node or nodes.
+
+    Args:
+        tasks: The ids of the tasks in their groups.
+        values: The ends of the labels' keys, and their values.
+    """
+    found = {f"{LABEL_PREFIX}{key}": label_value(value) for key, value in values.items()}
+    label = '{{ ti.task_id.split(".")[-1] }}'
+    if any(label_value(task) != task for task in tasks):
+        label = f'{{{{ ti.task_id.split(".")[-1][:{LABEL_LENGTH}].strip("-_") }}}}'
+    return {**found, f"{LABEL_PREFIX}node": label}
+
+
+def label_value(text: str) -> str:
+    """Return a text as the value of a Kubernetes label: a long one is cut and gets a hash."""
+    return identifier(text, LABEL_LENGTH, dots=True).strip("-_.") or "x"

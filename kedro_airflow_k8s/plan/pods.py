@@ -1,4 +1,4 @@
-"""The settings of pods and volume in `run_config`, as Kubernetes manifests."""
+"""The volume and the environment of pods, and texts that reach them unchanged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.own_names import RUN_LABEL, TASK_ANNOTATION
-from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig
+from kedro_airflow_k8s.config.own_names import BASE_CONTAINER
+from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.sources import EnvSource
 from kedro_airflow_k8s.plan.params import params_template
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT,
@@ -20,9 +21,6 @@ from kedro_airflow_k8s.pod.environment import (
 )
 
 TASK_ID = "{{ ti.task_id }}"
-
-DATA_VOLUME = "data"
-"""The name of the run's volume in its pods."""
 
 VOLUME_STORE = ".kedro-airflow-k8s"
 """The folder for intermediate data on the volume of a run."""
@@ -62,80 +60,6 @@ def run_objects_name(dag_id: str) -> str:
     return f"{readable or 'dag'}-{{{{ {run}.hex[:12] }}}}"
 
 
-def pod_template(run: RunConfig, owned: str, metadata: Mapping[str, Any] = EMPTY) -> dict[str, Any]:
-    """Return the settings that all pods share as a Kubernetes Pod, without `environment`.
-
-    It has the volume of the run. Each task sets where that is mounted.
-
-    Args:
-        run: The configuration.
-        owned: The name of the run resources, as an Airflow template.
-        metadata: The labels and annotations of all pods, as `common_metadata` returns them.
-    """
-    container: dict[str, Any] = {"name": "base"}
-    secrets = _secret_variables(run)
-    if secrets:
-        container["env"] = [{"name": name, "valueFrom": s} for name, s in secrets.items()]
-    whole = [secret for secret in run.secrets if secret.deploy_type == "env" and not secret.key]
-    if whole:
-        container["envFrom"] = [{"secretRef": {"name": secret.secret}} for secret in whole]
-    mounts: list[dict[str, Any]] = []
-    volumes: list[dict[str, Any]] = []
-    spec: dict[str, Any] = {"containers": [container]}
-    for index, secret in enumerate(s for s in run.secrets if s.deploy_type == "volume"):
-        name = f"secret-{index}"
-        path = untemplated(str(secret.deploy_target))
-        mounts.append({"name": name, "mountPath": path, "readOnly": True})
-        volumes.append({"name": name, "secret": _secret_source(secret)})
-    if not run.volume.disabled:
-        volumes.append({"name": DATA_VOLUME, "persistentVolumeClaim": {"claimName": owned}})
-        spec["securityContext"] = {"fsGroup": run.volume.owner}
-    labels = dict(metadata.get("labels", EMPTY))
-    annotations = {TASK_ANNOTATION: TASK_ID, **metadata.get("annotations", EMPTY)}
-    if run.volume.keeps_pods_together:
-        labels[RUN_LABEL] = owned
-        spec["affinity"] = {"podAffinity": _beside_the_run(owned)}
-    if mounts:
-        container["volumeMounts"] = mounts
-    if volumes:
-        spec["volumes"] = volumes
-    if run.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in run.image_pull_secrets]
-    if run.service_account_name:
-        spec["serviceAccountName"] = run.service_account_name
-    shown = {"annotations": annotations, **({"labels": labels} if labels else {})}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": shown, "spec": spec}
-
-
-def common_metadata(
-    resources: Mapping[str, dict[str, Any]],
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Move the labels and annotations that all entries share to one place.
-
-    Args:
-        resources: The arguments of KubernetesPodOperator for each entry of `run_config.resources`.
-
-    Returns:
-        The shared labels and annotations, and the entries without them.
-    """
-    entries = list(resources.values()) or [{}]
-    common = {
-        key: dict(set.intersection(*(set(e.get(key, EMPTY).items()) for e in entries)))
-        for key in ("labels", "annotations")
-    }
-    ordered = {key: dict(sorted(values.items())) for key, values in common.items()}
-    rest = {}
-    for name, entry in resources.items():
-        left = {
-            key: {k: v for k, v in value.items() if k not in ordered[key]}
-            if key in ordered
-            else value
-            for key, value in entry.items()
-        }
-        rest[name] = {key: value for key, value in left.items() if value}
-    return ordered, rest
-
-
 def store_root(run: RunConfig, owned: str) -> str | None:
     """Return where a run stores intermediate data, as a template; None if it does not."""
     if run.intermediate_data is not None:
@@ -165,63 +89,30 @@ def claim(run: RunConfig, owned: str) -> dict[str, Any] | None:
     }
 
 
-def _beside_the_run(owned: str) -> dict[str, Any]:
-    """Return the pod affinity that keeps the pods of a run on the machine of its first pod.
-
-    Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
-    """
-    term = {
-        "labelSelector": {"matchLabels": {RUN_LABEL: owned}},
-        "topologyKey": "kubernetes.io/hostname",
-    }
-    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
-
-
-def resource_arguments(resources: ResourcesConfig) -> dict[str, Any]:
-    """Return the arguments of KubernetesPodOperator for an entry of `run_config.resources`.
-
-    Tolerations and resources have the keys of the Python client's models.
-    """
-    amounts = {
-        kind: dict(values)
-        for kind, values in (("requests", resources.requests), ("limits", resources.limits))
-        if values
-    }
-    arguments = {
-        "labels": _untemplated(resources.labels),
-        "annotations": _untemplated(resources.annotations),
-        "node_selector": _untemplated(resources.node_selectors),
-        "tolerations": [t.model_dump(exclude_none=True) for t in resources.tolerations],
-        "container_resources": amounts,
-    }
-    return {name: value for name, value in arguments.items() if value}
-
-
-def _untemplated(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: untemplated(value) for name, value in values.items()}
-
-
 def environment(
+    settings: ResourcesConfig,
     run: RunConfig,
     owned: str,
     variables: Mapping[str, str] = EMPTY,
     templates: Mapping[str, str] = EMPTY,
 ) -> dict[str, str]:
-    """Return the environment variables of all pods, except those from Secrets, as templates.
+    """Return the environment variables of pods whose values Airflow knows, as templates.
 
     Args:
+        settings: The settings of the pods.
         run: The configuration.
         owned: The name of the run resources, as an Airflow template.
-        variables: Environment variables for the project's own configuration; those of `run` take
-            precedence.
+        variables: Environment variables for the project's own configuration; those of `settings`
+            take precedence.
         templates: Environment variables that take precedence over both, as Airflow templates.
     """
+    own = {name: _template_of(value) for name, value in settings.env_vars.items()}
     plain = {
         "COLUMNS": LOG_COLUMNS,
         # Without access to the internet, kedro-telemetry waits ten seconds for an answer.
         "DO_NOT_TRACK": "1",
         **{name: container_argument(value) for name, value in variables.items()},
-        **{name: container_argument(value) for name, value in run.env_vars.items()},
+        **{name: text for name, text in own.items() if text is not None},
         **templates,
         CONTRACT_VARIABLE: CONTRACT,
         TASK_VARIABLE: TASK_ID,
@@ -230,20 +121,38 @@ def environment(
     root = store_root(run, owned)
     if root is not None:
         plain[INTERMEDIATE_DATA_VARIABLE] = root
-    secrets = _secret_variables(run)
-    return {name: value for name, value in plain.items() if name not in secrets}
+    sources = sourced_variables(settings)
+    return {name: value for name, value in plain.items() if name not in sources}
 
 
-def _secret_variables(run: RunConfig) -> dict[str, Any]:
-    return {
-        str(secret.deploy_target): {"secretKeyRef": {"name": secret.secret, "key": secret.key}}
-        for secret in run.secrets
-        if secret.deploy_type == "env" and secret.key
-    }
+def _template_of(value: str | EnvSource) -> str | None:
+    """Return the value of a variable as a template; None if only Kubernetes knows it."""
+    if isinstance(value, str):
+        return container_argument(value)
+    if value.from_airflow_variable is None:
+        return None
+    name = json.dumps(value.from_airflow_variable, ensure_ascii=False)
+    # Unlike `var.value.get(...)`, this fails if Airflow does not have the variable.
+    return f'{{{{ var.value[{name}] | replace("$", "$$") }}}}'
 
 
-def _secret_source(secret: SecretConfig) -> dict[str, Any]:
-    source: dict[str, Any] = {"secretName": secret.secret}
-    if secret.key:
-        source["items"] = [{"key": secret.key, "path": secret.key}]
-    return source
+def sourced_variables(settings: ResourcesConfig) -> dict[str, dict[str, Any]]:
+    """Return the environment variables of pods whose values only Kubernetes knows: `valueFrom`."""
+    found: dict[str, dict[str, Any]] = {}
+    for secret in settings.secrets:
+        if secret.key and not secret.is_file:
+            reference = {"name": secret.secret, "key": secret.key}
+            found[str(secret.deploy_target)] = {"secretKeyRef": reference}
+    for config_map in settings.config_maps:
+        if config_map.key and not config_map.is_file:
+            reference = {"name": config_map.config_map, "key": config_map.key}
+            found[str(config_map.deploy_target)] = {"configMapKeyRef": reference}
+    for name, value in settings.env_vars.items():
+        if isinstance(value, EnvSource) and value.from_field is not None:
+            found[name] = {"fieldRef": {"fieldPath": value.from_field}}
+        elif isinstance(value, EnvSource) and value.from_resource is not None:
+            source = {"containerName": BASE_CONTAINER, "resource": value.from_resource}
+            if value.divisor is not None:
+                source["divisor"] = value.divisor
+            found[name] = {"resourceFieldRef": source}
+    return found

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from pydantic import ValidationError
+
+from kedro_airflow_k8s.config.errors import problem_texts
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.pods import ResourcesConfig, Toleration
+from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.wording import first_of
 from kedro_airflow_k8s.errors import PlanError
 
@@ -18,63 +23,152 @@ _Amounts = Mapping[str, str]
 def merge_resources(
     entries: Mapping[str, ResourcesConfig], used_by: Mapping[str, Sequence[str]]
 ) -> ResourcesConfig:
-    """Merge the entries that the nodes of a task select into one.
+    """Merge the settings that the nodes of a task select into those of one pod.
 
-    It has the largest amount of each resource, and all labels, annotations, node selectors and
-    tolerations.
+    It has the largest amounts and times, and all that any of them has. A setting that some of them
+    do not have counts for all.
 
     Args:
-        entries: `run_config.resources`. An entry that does not exist counts as empty.
+        entries: The settings by the name of their entry.
         used_by: The entries that nodes of the task select, with the names of these nodes.
 
     Raises:
-        PlanError: If entries have different values for a label, annotation or node selector.
+        PlanError: If entries have different values of which a pod or task can have only one.
     """
     used = {name: entries.get(name, ResourcesConfig()) for name in sorted(used_by)}
-    problems: list[str] = []
-
-    def united(kind: str, values: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-        found = {key: value for entry in values.values() for key, value in entry.items()}
-        for key in found:
-            given = {name: entry[key] for name, entry in values.items() if key in entry}
-            if len(set(given.values())) > 1:
-                problems.append(f"  {kind} {key!r} is {_values(given, used_by)}")
-        return found
-
-    labels = united("label", {name: entry.labels for name, entry in used.items()})
-    annotations = united("annotation", {name: entry.annotations for name, entry in used.items()})
-    selectors = {name: entry.node_selectors for name, entry in used.items()}
-    node_selectors = united("node selector", selectors)
-    if problems:
-        raise PlanError(
-            "Nodes that share a task select entries of run_config.resources that contradict each"
-            " other:\n"
-            + "".join(f"{problem}\n" for problem in problems)
-            + "Use the same value in these entries, give the nodes the same tag for resources, or"
-            " put them in different tasks (run_config.grouping, tags airflow-k8s.group.<name>).",
-            code=CONTRADICTION_CODE,
-        )
+    merger = _Merger(used, used_by)
+    found = {name: merger.merged(name) for name in ResourcesConfig.model_fields if name not in _OWN}
     amounts = [(entry.requests, entry.limits) for entry in used.values()]
-    limits = _limits(amounts)
-    return ResourcesConfig(
-        node_selectors=node_selectors,
-        labels=labels,
-        annotations=annotations,
-        tolerations=_tolerations(entry.tolerations for entry in used.values()),
-        requests=_requests(amounts, limits),
-        limits=limits,
+    found["limits"] = _limits(amounts)
+    found["requests"] = _requests(amounts, found["limits"])
+    found["tolerations"] = _tolerations(entry.tolerations for entry in used.values())
+    problems = merger.problems
+    if not problems:
+        try:
+            return ResourcesConfig(**found)
+        except ValidationError as error:
+            problems = [f"  {text}" for text in problem_texts(error)]
+    raise PlanError(
+        "Nodes that share a task select entries of run_config.resources that contradict each"
+        " other:\n"
+        + "".join(f"{problem}\n" for problem in problems)
+        + "Use the same value in these entries, give the nodes the same tag for resources, or"
+        " put them in different tasks (run_config.grouping, tags airflow-k8s.group.<name>).",
+        code=CONTRADICTION_CODE,
     )
 
 
-def _values(given: Mapping[str, str], used_by: Mapping[str, Sequence[str]]) -> str:
+_OWN = frozenset(("requests", "limits", "tolerations"))
+_NAMES = {
+    "labels": "label",
+    "annotations": "annotation",
+    "node_selectors": "node selector",
+    "env_vars": "variable",
+    "volumes": "volume",
+}
+"""What one entry of a mapping is called in a message."""
+
+_LARGEST = frozenset(
+    (
+        *("startup_time", "schedule_timeout", "retries", "retry_delay", "max_retry_delay"),
+        *("pool_slots", "priority_weight", "termination_grace_period"),
+    )
+)
+_LONGEST = frozenset(("execution_timeout", "active_deadline"))
+"""Limits: a pod has none if one of its nodes has none."""
+
+_SMALLEST = frozenset(("max_active_tis_per_dag", "poll_interval"))
+_ANY = frozenset(("keep_failed_pods", "retry_exponential_backoff"))
+
+
+class _Merger:
+    """The values of each setting, merged.
+
+    Attributes:
+        problems: The values that contradict each other, a line each.
+    """
+
+    def __init__(
+        self, used: Mapping[str, ResourcesConfig], used_by: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.problems: list[str] = []
+        self._used = used
+        self._used_by = used_by
+
+    def merged(self, name: str) -> Any:
+        """Return the value of a setting for all entries."""
+        every = {entry: getattr(settings, name) for entry, settings in self._used.items()}
+        # An empty value, or none, leaves the setting to the others.
+        given = {entry: value for entry, value in every.items() if not _is_unset(name, value)}
+        if not given:
+            return next(iter(every.values()))
+        if name in _NAMES:
+            return self._united(_NAMES[name], given)
+        if name in _LONGEST:
+            return max(given.values()) if len(given) == len(every) else None
+        if name in _LARGEST:
+            return max(given.values())
+        if name in _SMALLEST:
+            return min(given.values())
+        if name in _ANY:
+            return True
+        if name == "shared_memory":
+            return _largest(given.values())
+        if isinstance(next(iter(given.values())), tuple):
+            return self._listed(name, given)
+        return self._same(name, given)
+
+    def _united(self, kind: str, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        found = {key: value for entry in values.values() for key, value in entry.items()}
+        for key in found:
+            self._same(f"{kind} {key!r}", {e: v[key] for e, v in values.items() if key in v})
+        return found
+
+    def _listed(self, name: str, values: Mapping[str, tuple[Any, ...]]) -> tuple[Any, ...]:
+        """Return each item once. Containers of one name must be equal."""
+        found: list[Any] = []
+        for item in (item for items in values.values() for item in items):
+            if item not in found:
+                found.append(item)
+        names = [item["name"] for item in found if isinstance(item, dict) and "name" in item]
+        for twin in sorted({each for each in names if names.count(each) > 1}):
+            own = {
+                entry: next(item for item in items if item.get("name") == twin)
+                for entry, items in values.items()
+                if any(item.get("name") == twin for item in items)
+            }
+            self._same(f"{name} {twin!r}", own)
+        return tuple(found)
+
+    def _same(self, kind: str, given: Mapping[str, Any]) -> Any:
+        values = list(given.values())
+        if any(value != values[0] for value in values):
+            self.problems.append(f"  {kind} is {_values(given, self._used_by)}")
+        return values[0]
+
+
+def _is_unset(name: str, value: Any) -> bool:
+    if isinstance(value, Section):
+        return value == type(value)()
+    if isinstance(value, bool | int):
+        return value is False and (name in _ANY or name == "deferrable")
+    return not value
+
+
+def _values(given: Mapping[str, Any], used_by: Mapping[str, Sequence[str]]) -> str:
     """Return the values of a key, each with its entry and the nodes that select the entry."""
     texts = []
     for name, value in given.items():
         rest = f"all with the tag 'resources.{name}'"
         if name == RESOURCES_DEFAULT:
             rest = "all without a tag for resources"
-        texts.append(f"{value!r} in entry {name!r} (for {first_of(used_by[name], rest)})")
+        shown = value if isinstance(value, str | int) else _plain(value)
+        texts.append(f"{shown!r} in entry {name!r} (for {first_of(used_by[name], rest)})")
     return ", but ".join(texts)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_defaults=True) if isinstance(value, Section) else value
 
 
 def _limits(amounts: Sequence[tuple[_Amounts, _Amounts]]) -> dict[str, str]:

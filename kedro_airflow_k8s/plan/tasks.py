@@ -64,12 +64,13 @@ class Tasks:
     Attributes:
         all: The tasks.
         tree: The same tasks in Airflow's task groups.
-        resources: The resources of their pods, by the names that the tasks use.
+        settings: The settings of their pods and of their own, by the names that the tasks use;
+            among them those of pods without Kedro nodes, the default.
     """
 
     all: tuple[Task, ...]
     tree: Group[Task]
-    resources: dict[str, ResourcesConfig]
+    settings: dict[str, ResourcesConfig]
 
 
 def grouping_mode(pipeline: ProjectPipeline, run: RunConfig) -> str:
@@ -207,13 +208,13 @@ def _resources(
     Pods without Kedro nodes have the default resources.
     """
     asked_alone = {names[0] for names in entries if len(names) == 1} | {RESOURCES_DEFAULT}
-    needed = {name: entry for name, entry in run.resources.items() if name in asked_alone}
+    needed = {name: run.settings_of(name) for name in sorted(asked_alone)}
     for group, asked in zip(groups, entries, strict=True):
         if len(asked) > 1:
             used_by: dict[str, list[str]] = {name: [] for name in asked}
             for node in group.nodes:
                 used_by[resources_of(node, run)].append(node.name)
-            configs = {name: run.resources.get(name, ResourcesConfig()) for name in asked}
+            configs = {name: run.settings_of(name) for name in asked}
             needed[_entry_name(asked)] = merge_resources(configs, used_by)
     return needed
 

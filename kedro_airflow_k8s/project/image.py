@@ -174,9 +174,9 @@ def first_reason(image: ProjectImage, paths: Iterable[str]) -> str:
 
 
 def _mounted(run: RunConfig, home: str) -> Iterator[Mounted]:
-    for secret in run.secrets:
+    for secret in run.secret_files:
         target = secret.deploy_target or ""
-        if secret.deploy_type == "volume" and _is_below(target, home) and target != home:
+        if _is_below(target, home) and target != home:
             yield Mounted(secret.secret, posixpath.relpath(target, home), secret.key)
 
 

@@ -36,7 +36,8 @@ def chosen_file(image: ProjectImage, run: RunConfig) -> str | None:
 def pod_value(name: str, image: ProjectImage, run: RunConfig) -> str | None:
     """Return the value of a variable in the pods, as far as the project says it."""
     if name in run.env_vars:
-        return run.env_vars[name]
+        value = run.env_vars[name]
+        return value if isinstance(value, str) else None
     return image.dockerfile.variables.get(name) if image.dockerfile is not None else None
 
 

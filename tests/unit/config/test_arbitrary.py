@@ -12,8 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.schema import json_schema
 from kedro_airflow_k8s.config.warnings import config_warnings
 from kedro_airflow_k8s.errors import ConfigError
@@ -251,6 +253,10 @@ def test_every_valid_configuration_loads_keeps_its_values_and_is_valid_for_edito
         for toleration in entry.get("tolerations", ()):
             if "tolerationSeconds" in toleration:
                 toleration["toleration_seconds"] = toleration.pop("tolerationSeconds")
+    pods = {key: value for key, value in written.items() if key in ResourcesConfig.model_fields}
+    if "resources" in written:
+        entries = written["resources"].items()
+        written = {**written, "resources": {name: merged(pods, own) for name, own in entries}}
     assert read == written
     list(config_warnings(config))  # They are found without an error.
     assert [

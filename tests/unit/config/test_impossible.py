@@ -170,19 +170,20 @@ def test_a_secret_that_cannot_be_deployed_is_refused(
     ("keys", "other"),
     [
         ({"env_vars": {"A": "x"}}, "env_vars.A"),
-        ({"volume": {"mount_path": "/data"}}, "volume.mount_path"),
+        ({"volume": {"mount_path": "/data"}}, "run_config.volume.mount_path"),
         ({}, "secrets[0].deploy_target"),
     ],
 )
 def test_a_target_that_is_taken_already_is_refused(keys: dict[str, Any], other: str) -> None:
     variable = {"secret": "a", "key": "k", "deploy_target": "A"}
     folder = {"secret": "a", "deploy_type": "volume", "deploy_target": "/data"}
-    secrets = {"env_vars.A": [variable], "volume.mount_path": [folder]}.get(other, [folder] * 2)
+    once = {"env_vars.A": [variable], "run_config.volume.mount_path": [folder]}
+    secrets = once.get(other, [folder] * 2)
 
     line = in_run(**keys, secrets=secrets)
 
     assert line.startswith(f"run_config.secrets[{len(secrets) - 1}].deploy_target: found ")
-    assert line.endswith(f"must differ from run_config.{other}")
+    assert line.endswith(f"must differ from {other}")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import yaml
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import ExternalDependency, PluginConfig, RunConfig, TriggerParam
-from kedro_airflow_k8s.config.pods import ResourcesConfig, SecretConfig, Toleration, VolumeConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig, Toleration
+from kedro_airflow_k8s.config.sources import SecretConfig
+from kedro_airflow_k8s.config.volumes import VolumeConfig
 from kedro_airflow_k8s.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[2] / "support/data" / "document_sample.yaml"
@@ -17,6 +19,24 @@ SAMPLE = Path(__file__).parents[2] / "support/data" / "document_sample.yaml"
 
 def run(**keys: Any) -> RunConfig:
     return load_config({"run_config": keys}, "airflow-k8s.yaml").run_config
+
+
+OF_ALL: dict[str, Any] = {
+    "image": "airflow-k8s-plugin-demo",
+    "image_pull_policy": "IfNotPresent",
+    "startup_time": 600,
+    "image_pull_secrets": ("my-registry-credentials",),
+    "service_account_name": "airflow",
+    "secrets": (
+        SecretConfig(
+            deploy_type="env",
+            deploy_target="SQL_CONN",
+            secret="airflow-secrets",
+            key="sql_alchemy_conn",
+        ),
+    ),
+}
+"""What each entry of `resources` has from `run_config`."""
 
 
 def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
@@ -52,6 +72,7 @@ def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
             variables_params=("env",),
             resources={
                 "___default___": ResourcesConfig(
+                    **OF_ALL,
                     node_selectors={"node_pool_label/k8s.io": "example_value"},
                     labels={"running": "airflow"},
                     annotations={"iam.amazonaws.com/role": "airflow"},
@@ -68,6 +89,7 @@ def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
                     limits={"cpu": "1", "memory": "1Gi"},
                 ),
                 "huge_machines": ResourcesConfig(
+                    **OF_ALL,
                     node_selectors={"big_node_pool": "huge.10x"},
                     requests={"cpu": "16", "memory": "128Gi"},
                     limits={"cpu": "32", "memory": "256Gi"},
@@ -90,72 +112,42 @@ def test_the_complete_sample_of_the_document_loads_to_what_it_says() -> None:
 def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
     config = load_config({"run_config": {}}, "airflow-k8s.yaml")
 
-    assert config.model_dump() == {
+    run = config.run_config.model_dump()
+    assert config.model_dump(exclude={"run_config"}) == {
         "host": None,
         "output": None,
         "airflow_auth": None,
         "airflow_tls": {"ca_bundle": None, "client_certificate": None, "client_key": None},
         "checks": {"accept": ()},
-        "run_config": {
-            "image": None,
-            "image_pull_policy": "IfNotPresent",
-            "startup_time": 600,
-            "namespace": None,
-            "experiment_name": None,
-            "run_name": None,
-            "mlflow": {
-                "enabled": None,
-                "tracking_uri": None,
-                "authentication": {
-                    "type": "none",
-                    "params": (),
-                    "connection": None,
-                    "audience": None,
-                },
-            },
-            "cron_expression": None,
-            "start_date": None,
-            "end_date": None,
-            "timezone": "UTC",
-            "catchup": False,
-            "max_active_runs": None,
-            "max_active_tasks": None,
-            "dagrun_timeout": None,
-            "fail_fast": False,
-            "display_name": None,
-            "description": None,
-            "doc_md": None,
-            "tags": (),
-            "owner": None,
-            "owner_links": {},
-            "access_control": {},
-            "paused": None,
-            "notify": (),
-            "image_pull_secrets": (),
-            "service_account_name": None,
-            "kubernetes_conn_id": "kubernetes_default",
-            "grouping": {},
-            "intermediate_data": None,
-            "keep_intermediate_data": False,
-            "volume": {
-                "storageclass": None,
-                "size": "1Gi",
-                "access_modes": ("ReadWriteOnce",),
-                "same_node": None,
-                "skip_init": False,
-                "owner": 0,
-                "disabled": False,
-                "mount_path": "/home/kedro_docker/data",
-            },
-            "secrets": (),
-            "macro_params": (),
-            "variables_params": (),
-            "trigger_params": (),
-            "env_vars": {},
-            "resources": {},
-            "external_dependencies": (),
-        },
         "pipelines": {},
+    }
+    assert {key: value for key, value in run.items() if value not in (None, (), {}, False)} == {
+        "image_pull_policy": "IfNotPresent",
+        "startup_time": 600,
+        "mlflow": {
+            "enabled": None,
+            "tracking_uri": None,
+            "authentication": {
+                "type": "none",
+                "params": (),
+                "connection": None,
+                "audience": None,
+            },
+        },
+        "timezone": "UTC",
+        "kubernetes_conn_id": "kubernetes_default",
+        "volume": {
+            "storageclass": None,
+            "size": "1Gi",
+            "access_modes": ("ReadWriteOnce",),
+            "same_node": None,
+            "skip_init": False,
+            "owner": 0,
+            "disabled": False,
+            "mount_path": "/home/kedro_docker/data",
+        },
+        "dns": {"policy": None, "nameservers": (), "searches": (), "options": {}},
+        "security_context": {"profile": None, "pod": {}, "container": {}},
     }
 
 

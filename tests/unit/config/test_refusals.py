@@ -96,15 +96,18 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
         ({"schedule": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
         ({"schedule_interval": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
         ({"dag_id": "shop"}, "Did you mean 'run_config.run_name'?"),
-        ({"tolerations": []}, "Did you mean 'run_config.resources.__default__.tolerations'?"),
-        ({"nodeSelector": {}}, "Did you mean 'run_config.resources.__default__.node_selectors'?"),
+        ({"taints": []}, "Did you mean 'run_config.tolerations'?"),
+        ({"nodeSelector": {}}, "Did you mean 'run_config.node_selectors'?"),
+        ({"podTemplate": {}}, "Did you mean 'run_config.pod'?"),
+        ({"priorityClass": "high"}, "Did you mean 'run_config.priority_class_name'?"),
+        ({"resources": {"big": {"imagePullPolicy": "Never"}}}, "Did you mean 'image_pull_policy'?"),
         ({"serviceAccount": "a"}, "Did you mean 'run_config.service_account_name'?"),
         ({"startup_timeout_seconds": 5}, "Did you mean 'run_config.startup_time'?"),
         ({"volume": {"storageClassName": "x"}}, "Did you mean 'run_config.volume.storageclass'?"),
         ({"resources": {"big": {"cpu": 1}}}, "big.cpu: unknown key. Did you mean 'requests.cpu'?"),
         (
             {"resources": {"cpu": "500m"}},
-            "Did you mean 'run_config.resources.__default__.requests.cpu'?",
+            "Did you mean 'run_config.requests.cpu'?",
         ),
         (
             {"resources": {"requests": {"cpu": "500m"}}},
@@ -114,10 +117,9 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
             {"secrets": [{"secret": "a", "name": "db"}]},
             "secrets[0].name: unknown key. Did you mean 'secret'?",
         ),
-        ({"retries": 3}, "For all DAGs, set default_task_retries in [core] of airflow.cfg."),
         ({"email_on_failure": True}, "Did you mean 'run_config.notify'?"),
         ({"dag_display_name": "a"}, "Did you mean 'run_config.display_name'?"),
-        ({"affinity": {}}, "The pods cannot have it."),
+        ({"livenessProbe": {}}, "The pods cannot have it."),
     ],
     ids=str,
 )
@@ -130,8 +132,7 @@ def test_a_key_of_airflow_or_kubernetes_is_answered_with_our_name_or_what_holds_
 def test_every_name_that_is_suggested_for_a_foreign_key_exists() -> None:
     places = {place for place, _ in errors._places(PluginConfig, "")}
     for place in foreign_keys._NAMES.values():
-        head = re.sub(r"resources\.__default__", "resources[]", place)
-        head = re.sub(r"(requests|limits)[.\[].*", r"\1", head)
+        head = re.sub(r"(requests|limits)[.\[].*", r"\1", place)
         assert head in places, place
     sections = {section.__name__: section for section in nested_sections(PluginConfig)}
     for name, keys in foreign_keys._BELOW.items():
@@ -236,7 +237,7 @@ def test_a_file_that_is_not_a_mapping_is_refused_by_what_it_is(data: Any, found:
         ({"secrets": ["a"]}, "secrets[0]", "the text 'a'", "deploy_type, deploy_target"),
         ({"macro_params": "ds"}, "macro_params", "the text 'ds'", "a list: write [ds]"),
         ({"resources": ["a"]}, "resources", "a list of 1", "must be keys with values"),
-        ({"resources": {"a": 1}}, "resources.a", "the number 1", "node_selectors, labels"),
+        ({"resources": {"a": 1}}, "resources.a", "the number 1", "must be keys with values"),
         ({"env_vars": {"A": 1}}, "env_vars.A", "the number 1", "put it in quotes"),
         ({"env_vars": {"A": None}}, "env_vars.A", "nothing", "must be a string"),
     ],

@@ -117,11 +117,7 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
     mount = Model("V1VolumeMount", {"name": "data", "mount_path": run.volume.mount_path})
     assert keywords == {
         "task_id": task.label,
-        "image": IMAGE,
-        "image_pull_policy": "IfNotPresent",
-        "namespace": run.namespace,
-        "kubernetes_conn_id": "kubernetes_default",
-        "startup_timeout_seconds": 600,
+        **plan.pods.common,
         "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
@@ -267,7 +263,7 @@ def check_pod(config: PluginConfig, dag: RecordedDag) -> None:
     """Free texts of the configuration are in the pod and the resources as they were given."""
     run = config.run_config
     env, metadata = dag.variables["ENV"], dag.variables["POD"]["metadata"]
-    assert run.env_vars.items() <= rendered({name: env[name] for name in run.env_vars}).items()
+    assert {name: in_the_pod(env[name], {}) for name in run.env_vars} == run.env_vars
     for name, arguments in dag.variables["RESOURCES"].items():
         if name not in run.resources:
             assert " + " in name or name == "__default__"

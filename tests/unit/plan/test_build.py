@@ -104,7 +104,7 @@ def test_default_resources_are_there_even_if_every_node_has_others() -> None:
         PipelineNode("a", tags=("resources.big",)),
         resources={"__default__": {"labels": {"of": "storage tasks"}}, "big": {}},
     )
-    assert plan.pods.resources == {"__default__": {"labels": {"of": "storage tasks"}}, "big": {}}
+    assert plan.pods.resources == {"__default__": {"labels": {"of": "storage tasks"}}}
 
 
 def test_everything_of_an_entry_reaches_the_operator() -> None:
@@ -124,7 +124,7 @@ def test_everything_of_an_entry_reaches_the_operator() -> None:
         "node_selector": {"disk": "ssd"},
         "tolerations": [
             {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
-            {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
+            {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
         ],
         "container_resources": {
             "requests": {"cpu": "500m", "memory": "1Gi"},
@@ -133,7 +133,7 @@ def test_everything_of_an_entry_reaches_the_operator() -> None:
     }
     # As the only entry that tasks use, it gives its labels and annotations to all pods.
     metadata = plan.pods.template["metadata"]
-    assert metadata["labels"] == {"team": "a"}
+    assert metadata["labels"]["team"] == "a"
     assert metadata["annotations"]["note"] == '{{ "{{ run_id }}" }}'
 
 
@@ -187,14 +187,20 @@ def test_settings_of_all_pods_are_those_of_the_configuration() -> None:
         kubernetes_conn_id="cluster",
     )
     found = (
-        plan.pods.image,
         plan.settings.description,
-        plan.pods.image_pull_policy,
-        plan.pods.startup_timeout,
-        plan.pods.namespace,
-        plan.pods.kubernetes_conn_id,
+        plan.pods.common,
     )
-    assert found == (IMAGE, 'Says "hello"', "Always", 30, "team", "cluster")
+    assert found == (
+        'Says "hello"',
+        {
+            "image": IMAGE,
+            "image_pull_policy": "Always",
+            "namespace": "team",
+            "kubernetes_conn_id": "cluster",
+            "startup_timeout_seconds": 30,
+            "deferrable": False,
+        },
+    )
 
 
 def test_the_schedule_is_in_utc_or_in_the_time_zone_of_the_configuration() -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
+from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pods import (
     claim,
-    common_metadata,
     container_argument,
     environment,
-    pod_template,
     run_objects_name,
 )
 from kedro_airflow_k8s.pod import environment as pod_environment
@@ -21,10 +20,12 @@ from tests.support.strategies import config_of
 NO_VOLUME = {"disabled": True}
 NO_PARAMS = '{{ {"conf": (dag_run.conf or {}).get("kedro_params")} | tojson | replace("$", "$$") }}'
 OWNED = "flights-{{ run_id }}"
+IMAGE = {"name": "base", "image": "image", "imagePullPolicy": "IfNotPresent"}
 
 
 def pod(**run_config: Any) -> dict[str, Any]:
-    return pod_template(config_of(run_config).run_config, OWNED)
+    run = config_of({"image": "image", **run_config}).run_config
+    return pod_manifest(run.settings_of("__default__"), run, OWNED, {})
 
 
 def spec(**run_config: Any) -> dict[str, Any]:
@@ -40,10 +41,11 @@ def container(**run_config: Any) -> dict[str, Any]:
 
 def test_a_pod_has_the_least_that_it_needs() -> None:
     assert pod(volume=NO_VOLUME) == {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"annotations": {"kedro-airflow-k8s/task-id": "{{ ti.task_id }}"}},
-        "spec": {"containers": [{"name": "base"}]},
+        "metadata": {
+            "annotations": {"kedro-airflow-k8s/task-id": "{{ ti.task_id }}"},
+            "labels": {},
+        },
+        "spec": {"containers": [IMAGE]},
     }
     assert variables(volume=NO_VOLUME) == {
         "COLUMNS": "220",
@@ -169,7 +171,8 @@ def test_an_argument_is_protected_from_airflow_and_the_kubelet_only_where_needed
 
 
 def variables(**run: Any) -> dict[str, str]:
-    return environment(config_of(run).run_config, OWNED)
+    config = config_of(run).run_config
+    return environment(config.settings_of("__default__"), config, OWNED)
 
 
 def test_intermediate_data_is_on_the_volume_of_the_run_or_in_the_runs_folder_of_a_store() -> None:
@@ -212,28 +215,7 @@ def test_pods_may_be_anywhere_where_the_volume_can_be_too() -> None:
     for volume in ({"access_modes": ["ReadWriteMany"]}, {"same_node": False}, NO_VOLUME):
         template = pod(volume=volume)
         assert "affinity" not in template["spec"]
-        assert "labels" not in template["metadata"]
-
-
-def test_labels_and_annotations_of_all_entries_stand_once() -> None:
-    entries = {
-        "__default__": {"labels": {"team": "a", "tier": "x"}, "node_selector": {"pool": "p"}},
-        "huge": {"labels": {"team": "a"}, "annotations": {"role": "r"}},
-    }
-
-    common, rest = common_metadata(entries)
-
-    assert common == {"labels": {"team": "a"}, "annotations": {}}
-    assert rest == {
-        "__default__": {"labels": {"tier": "x"}, "node_selector": {"pool": "p"}},
-        "huge": {"annotations": {"role": "r"}},
-    }
-    metadata = pod_template(config_of({}).run_config, OWNED, common)["metadata"]
-    assert metadata["labels"] == {"team": "a", "kedro-airflow-k8s/run": OWNED}
-
-
-def test_without_resources_nothing_is_common() -> None:
-    assert common_metadata({}) == ({"labels": {}, "annotations": {}}, {})
+        assert template["metadata"]["labels"] == {}
 
 
 def test_what_a_run_owns_has_a_readable_name_that_kubernetes_takes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.resources import CONTRADICTION_CODE, merge_resources
 
 GPU = "nvidia.com/gpu"
+REFUSED = object()
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 
 
 def merged(**entries: Mapping[str, Any]) -> ResourcesConfig:
@@ -33,11 +36,99 @@ def refusal(entries: Mapping[str, Mapping[str, Any]], used_by: Mapping[str, list
     return str(caught.value)
 
 
-def test_every_part_of_an_entry_is_merged() -> None:
-    """A new one has to be merged too, or refused where it contradicts."""
-    assert set(ResourcesConfig.model_fields) == {
-        *("node_selectors", "labels", "annotations", "tolerations", "requests", "limits")
-    }
+VALUES: dict[str, tuple[Any, Any, Any]] = {
+    # One value, another value, and what a task with both has; REFUSED: it cannot have both.
+    "image": ("a:1", "b:1", REFUSED),
+    "image_pull_policy": ("Always", "Never", REFUSED),
+    "image_pull_secrets": (["a"], ["b"], ("a", "b")),
+    "service_account_name": ("a", "b", REFUSED),
+    "automount_service_account_token": (True, False, REFUSED),
+    "env_vars": ({"A": "1"}, {"B": "2"}, {"A": "1", "B": "2"}),
+    "secrets": ([{"secret": "a"}], [{"secret": "b"}], 2),
+    "config_maps": ([{"config_map": "a"}], [{"config_map": "b"}], 2),
+    "volumes": ({"a": {"empty_dir": {}}}, {"b": {"empty_dir": {}}}, 2),
+    "shared_memory": ("1Gi", "2Gi", "2Gi"),
+    "node_selectors": ({"a": "1"}, {"b": "1"}, {"a": "1", "b": "1"}),
+    "labels": ({"a": "1"}, {"b": "1"}, {"a": "1", "b": "1"}),
+    "annotations": ({"a": "1"}, {"b": "1"}, {"a": "1", "b": "1"}),
+    "tolerations": ([{"key": "a"}], [{"key": "b"}], 2),
+    "requests": ({"cpu": 1}, {"cpu": 2}, {"cpu": "2"}),
+    "limits": ({"cpu": 1}, {"cpu": 2}, {"cpu": "2"}),
+    "affinity": ({"podAffinity": {}}, {"nodeAffinity": {}}, REFUSED),
+    "topology_spread": ([SPREAD], [{**SPREAD, "maxSkew": 2}], 2),
+    "priority_class_name": ("a", "b", REFUSED),
+    "scheduler_name": ("a", "b", REFUSED),
+    "runtime_class_name": ("a", "b", REFUSED),
+    "host_aliases": ([{"ip": "10.0.0.1"}], [{"ip": "10.0.0.2"}], 2),
+    "dns": ({"searches": ["a"]}, {"searches": ["b"]}, REFUSED),
+    "security_context": ("restricted", {"pod": {"runAsUser": 1}}, REFUSED),
+    "init_containers": ([{"name": "a"}], [{"name": "b"}], 2),
+    "sidecars": ([{"name": "a"}], [{"name": "b"}], 2),
+    "termination_grace_period": (1, 60, 60),
+    "active_deadline": (60, 120, 120),
+    "pod": ({"spec": {"hostname": "a"}}, {"spec": {"hostname": "b"}}, REFUSED),
+    "startup_time": (60, 700, 700),
+    "schedule_timeout": (60, 120, 120),
+    "retries": (1, 2, 2),
+    "retry_delay": (60, 0, 60),
+    "retry_exponential_backoff": (True, False, True),
+    "max_retry_delay": (60, 120, 120),
+    "execution_timeout": (60, 120, 120),
+    "pool": ("a", "b", REFUSED),
+    "pool_slots": (1, 2, 2),
+    "priority_weight": (1, 2, 2),
+    "weight_rule": ("upstream", "absolute", REFUSED),
+    "queue": ("a", "b", REFUSED),
+    "executor": ("a", "b", REFUSED),
+    "max_active_tis_per_dag": (1, 2, 1),
+    "deferrable": (True, "default", REFUSED),
+    "poll_interval": (1, 2, 1),
+    "on_finish_action": ("keep_pod", "delete_active_pod", REFUSED),
+    "keep_failed_pods": (True, False, True),
+    "trigger_rule": ("none_failed", "all_success", REFUSED),
+}
+ENDLESS = ("execution_timeout", "active_deadline", "limits")
+"""Limits of a node. A task with a node that has no such limit has none."""
+
+
+def test_every_part_of_an_entry_is_merged_or_refused_where_it_contradicts() -> None:
+    assert VALUES.keys() == ResourcesConfig.model_fields.keys()
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_a_task_has_what_its_nodes_have_together_or_is_refused(key: str) -> None:
+    one, other, both = VALUES[key]
+    if both is REFUSED:
+        text = refusal({"a": {key: one}, "b": {key: other}}, {"a": ["first"], "b": ["second"]})
+        assert re.search(rf"^  {key} is .* in entry 'a' \(for 'first'\), but ", text, re.MULTILINE)
+        assert "in entry 'b' (for 'second')" in text
+        return
+    found = getattr(merged(a={key: one}, b={key: other}), key)
+    assert (len(found) if isinstance(both, int) and not isinstance(found, int) else found) == both
+
+
+@pytest.mark.parametrize("key", [key for key in VALUES if key != "image_pull_policy"])
+def test_what_one_node_does_not_set_is_as_the_other_has_it(key: str) -> None:
+    value = VALUES[key][0]
+    alone = getattr(ResourcesConfig.model_validate({key: value}), key)
+    default = ResourcesConfig.model_fields[key].default
+
+    found = getattr(merged(a={key: value}, b={}), key)
+
+    if key in ENDLESS:
+        assert not found
+    elif key == "startup_time":
+        assert found == default > alone
+    else:
+        assert found == alone
+
+
+def test_mounts_that_meet_only_in_the_task_are_refused() -> None:
+    entry = {"empty_dir": {}, "mount_path": "/scratch"}
+    text = refusal(
+        {"a": {"volumes": {"x": entry}}, "b": {"volumes": {"y": entry}}}, {"a": ["f"], "b": ["g"]}
+    )
+    assert "volumes.y.mount_path must differ from volumes.x.mount_path" in text
 
 
 def test_of_each_request_and_limit_the_largest_is_taken_by_its_amount() -> None:
