@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from kedro_airflow_k8s.config.kubernetes import dns_label_reason
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.init.config_file import (
     config_text,
@@ -105,19 +106,38 @@ def has(data: Any, path: tuple[str, ...]) -> bool:
         return any(has(item, path) for item in data)
     if not isinstance(data, dict):
         return False
-    if path[0] in data:
-        return has(data[path[0]], path[1:])
+    if path[0] in data and has(data[path[0]], path[1:]):
+        return True
     return any(has(value, path) for value in data.values() if isinstance(value, dict))
 
 
-PATHS = sorted(set(paths_of(PluginConfig)))
+SHOWN = (
+    *("image", "image_pull_policy", "image_pull_secrets", "service_account_name", "env_vars"),
+    *("secrets", "node_selectors", "labels", "annotations", "tolerations", "requests", "limits"),
+    *("startup_time", "retries", "retry_delay", "execution_timeout", "pool", "deferrable"),
+    *("keep_failed_pods", "security_context"),
+)
+"""The keys of pods and tasks that most projects use. The file says that there are more."""
+
+SHORT = ("security_context", "env_vars")
+"""Sections that the file shows in their short form."""
+
+
+def is_shown(path: tuple[str, ...]) -> bool:
+    _, key, *below = (*path, "")
+    if path[0] != "run_config" or key not in ResourcesConfig.model_fields:
+        return True
+    return key in SHOWN and not (key in SHORT and below != [""])
+
+
+PATHS = sorted({path for path in paths_of(PluginConfig) if is_shown(path)})
 
 
 def test_the_walk_finds_keys_at_every_depth() -> None:
     assert ("host",) in PATHS
     assert ("run_config", "volume", "mount_path") in PATHS
     assert ("run_config", "secrets", "deploy_target") in PATHS
-    assert ("run_config", "resources", "tolerations", "toleration_seconds") in PATHS
+    assert ("run_config", "tolerations", "toleration_seconds") in PATHS
     assert not has({"run_config": {"volume": {}}}, ("run_config", "volume", "size"))
 
 
@@ -128,6 +148,11 @@ def test_every_key_of_the_model_is_there_switched_on_or_off(
 ) -> None:
     data = load_yaml(all_on(text_of(facts, auth)))
     assert [".".join(path) for path in PATHS if not has(data, path)] == []
+
+
+def test_the_file_says_that_pods_and_tasks_have_more_keys() -> None:
+    said = " ".join(text_of().replace("#", " ").split())
+    assert "any field of a pod under `pod`. The reference of the configuration has all" in said
 
 
 def test_pipelines_that_another_contains_are_disabled() -> None:
