@@ -21,8 +21,11 @@ from kedro_airflow_k8s.config import checks as config_checks
 from kedro_airflow_k8s.config import dag as config_dag
 from kedro_airflow_k8s.config import mlflow as config_mlflow
 from kedro_airflow_k8s.config import notify as config_notify
+from kedro_airflow_k8s.config import pods as config_pods
+from kedro_airflow_k8s.config import sources as config_sources
 from kedro_airflow_k8s.config import tasks as config_tasks
 from kedro_airflow_k8s.config import values as config_values
+from kedro_airflow_k8s.config.kubernetes_yaml import kubernetes_fields
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.schema import json_schema
 from kedro_airflow_k8s.config.section import Section
@@ -117,6 +120,10 @@ KINDS = {
     "SecretKey": "letters, digits, `-`, `_` and `.`",
     "EnvName": "letters, digits, `-`, `_` and `.`, not with a digit in front",
     "MountPath": "an absolute path without `:`",
+    "FieldPath": "the path of a field of the pod, such as `status.podIP`",
+    "ResourceAmount": "`limits` or `requests`, a dot and a resource, such as `limits.memory`",
+    "VolumeName": "lower case letters, digits and `-`, at most 63 characters",
+    "Deferrable": "`true`, `false` or `default`",
     "Quantity": "a Kubernetes quantity, such as `500m` or `1Gi`",
     "Macro": "the name of a macro, with dots if it is nested",
     "Variable": "a name without spaces, `,`, `=`, `$`, `[` and `]`",
@@ -334,7 +341,8 @@ def _example(example: Any, path: str) -> Any:
 def _words(schema: Mapping[str, Any]) -> str:
     """A type in words."""
     bare = {k: v for k, v in schema.items() if k not in ("description", "default")}
-    options = [option for option in bare.get("anyOf", [bare]) if option != {"type": "null"}]
+    either = bare.get("anyOf") or bare.get("oneOf") or [bare]
+    options = [option for option in either if option != {"type": "null"}]
     known = _kinds().get(_canonical({"anyOf": options} if len(options) > 1 else options[0]))
     if known:
         return known
@@ -358,7 +366,16 @@ def _number(schema: Mapping[str, Any]) -> str:
     return "a whole number" + (", " if bounds else "") + ", ".join(bounds)
 
 
+def _reference(schema: Mapping[str, Any]) -> str:
+    name = schema["$ref"].rpartition("/")[2]
+    if name in kubernetes_fields():
+        return f"Kubernetes' own YAML, type `{name.removeprefix('V1')}`"
+    return "a section, whose keys are below"
+
+
 def _mapping(schema: Mapping[str, Any]) -> str:
+    if "additionalProperties" not in schema and "patternProperties" not in schema:
+        return "Kubernetes' own YAML of a pod: `metadata` and `spec`"
     patterns = schema.get("patternProperties")
     if patterns:
         ((pattern, entry),) = patterns.items()
@@ -379,8 +396,9 @@ def _text(schema: Mapping[str, Any]) -> str:
 
 
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "$ref": lambda _: "a section, whose keys are below",
+    "$ref": _reference,
     "enum": lambda schema: "one of " + ", ".join(f"`{word}`" for word in schema["enum"]),
+    "const": lambda schema: f"`{schema['const']}`",
     "boolean": lambda _: "`true` or `false`",
     "integer": _number,
     "array": _list,
@@ -391,6 +409,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _kinds() -> dict[str, str]:
     homes = {
+        **vars(config_sources),
+        **vars(config_pods),
         **vars(config_checks),
         **vars(config_dag),
         **vars(config_mlflow),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
     Tag,
-    field_validator,
+    WithJsonSchema,
     model_validator,
 )
 from typing_extensions import Self
@@ -57,6 +58,18 @@ def _resource(text: str) -> str:
     )
 
 
+FieldPath = Annotated[
+    str,
+    AfterValidator(_field_path),
+    WithJsonSchema({"type": "string", "pattern": r"^(metadata|spec|status)\."}),
+]
+ResourceAmount = Annotated[
+    str,
+    AfterValidator(_resource),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RESOURCE.pattern}$"}),
+]
+
+
 class EnvSource(Section):
     """The source of an environment variable whose value is not in the file."""
 
@@ -64,12 +77,12 @@ class EnvSource(Section):
         default=None,
         description="Name of an Airflow variable, which is read when the task starts.",
     )
-    from_field: Annotated[str, BeforeValidator(_field_path)] | None = Field(
+    from_field: FieldPath | None = Field(
         default=None,
         description="Field of the pod, as Kubernetes names it, such as status.podIP, spec.nodeName"
         " or metadata.labels['team'].",
     )
-    from_resource: Annotated[str, BeforeValidator(_resource)] | None = Field(
+    from_resource: ResourceAmount | None = Field(
         default=None,
         description="Amount of a resource of the pod, such as limits.cpu or requests.memory."
         " Without a limit, it is what the machine has.",
@@ -79,13 +92,6 @@ class EnvSource(Section):
         description="With `from_resource`: unit of the value, such as 1Mi or 1m. Default: 1 (cores,"
         " bytes). Kubernetes rounds up.",
     )
-
-    @field_validator("from_field", "from_resource", mode="before")
-    @classmethod
-    def _text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            raise ValueError("must be a string")  # noqa: TRY004 - pydantic collects ValueErrors
-        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
