@@ -33,7 +33,7 @@ from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, ti
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan, Sensor
-from kedro_airflow_k8s.plan.pod_settings import AIRFLOW_DECIDES, SPEC
+from kedro_airflow_k8s.plan.pod_settings import AIRFLOW_DECIDES, DOUBLED, SPEC
 from kedro_airflow_k8s.plan.pods import container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
@@ -104,6 +104,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "mlflow": _mlflow(plan),
         "pipeline": container_argument(plan.pipeline),
         "tasks": list(_group_lines(plan, plan.tree, python, docs)),
+        "first": _after_setups(plan, python),
         "ends": [task_id for task_id in plan.end_ids if task_id in (DELETE_DATA, DELETE_VOLUME)],
         "edges": list(_edges(plan, python)),
     }
@@ -114,7 +115,18 @@ _OWN_NAMES = frozenset(
         *(*OWN_TASKS, "dag", "kedro_task", "mlflow", "nodes"),
         # Only some DAGs import these. They are reserved in all, so that variables do not change.
         *("datetime", "json", "k8s", "logging", "pendulum", "re", "time", "timedelta", "timezone"),
-        *("OWNED", "VOLUME", "DATA", "ENV", "ENV_OF", "POD", "RESOURCES", "conf", "pod_with"),
+        *(
+            "OWNED",
+            "VOLUME",
+            "DATA",
+            "ENV",
+            "ENV_OF",
+            "POD",
+            "RESOURCES",
+            "DOUBLED",
+            "conf",
+            "pod_with",
+        ),
     )
 )
 
@@ -189,6 +201,8 @@ _SECONDS = {"tolerationSeconds": "toleration_seconds"}
 def _value(value: Any) -> Any:
     if isinstance(value, timedelta):
         return timedelta_call(int(value.total_seconds()))
+    if value == DOUBLED:
+        return Expression("DOUBLED")
     if value == AIRFLOW_DECIDES:
         return Expression('conf.getboolean("operators", "default_deferrable", fallback=False)')
     return value
@@ -275,6 +289,14 @@ def _sensor_call(sensor: Sensor) -> Call:
     )
 
 
+def _after_setups(plan: Plan, python: Mapping[str, str]) -> list[Expression]:
+    """Return the variables of tasks whose rule Airflow prescribes: those right after a setup."""
+    rules = [entry.get("trigger_rule") for entry in plan.pods.resources.values()]
+    if not plan.setup_ids or not any((plan.pods.trigger_rule, *rules)):
+        return []
+    return [Expression(python[task.task_id]) for task in plan.tasks if not task.upstream]
+
+
 def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of edges: those before the nodes, then those between nodes."""
     order = [python[task.task_id] for task in plan.tasks]
@@ -315,6 +337,8 @@ def _moved(plan: Plan) -> Iterator[str]:
         yield "ExternalTaskSensor"
     if plan.settings.fail_fast:
         yield "FAIL_FAST"
+    if DOUBLED in _all_arguments(plan):
+        yield "DOUBLED"
 
 
 def _imports(plan: Plan) -> Iterator[str]:
@@ -336,8 +360,10 @@ def _imports(plan: Plan) -> Iterator[str]:
         yield "from datetime import timedelta"
     if plan.mlflow or plan.settings.fail_fast:
         yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
-    if plan.settings.fail_fast:
+    if plan.settings.fail_fast or DOUBLED in _all_arguments(plan):
         yield "import inspect"
+    if DOUBLED in _all_arguments(plan):
+        yield "from airflow.providers.common.compat.sdk import BaseOperator"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:

@@ -17,11 +17,14 @@ SPEC = "spec"
 AIRFLOW_DECIDES = "default_deferrable"
 """The value of the argument `deferrable` where a setting of Airflow decides."""
 
+DOUBLED = "doubled"
+"""The value of the argument `retry_exponential_backoff`, whose type differs between Airflows."""
+
 _METADATA = ("labels", "annotations")
 _AIRFLOW_DEFAULTS: Mapping[str, Any] = {
     "retries": 0,
     "retry_delay": timedelta(minutes=5),
-    "retry_exponential_backoff": 0,
+    "retry_exponential_backoff": False,
     "pool_slots": 1,
     "priority_weight": 1,
     "weight_rule": "downstream",
@@ -40,6 +43,7 @@ class PodSettings:
 
     Attributes:
         common: The arguments of KubernetesPodOperator that all tasks share.
+        trigger_rule: The rule of the tasks of nodes; None for Airflow's own.
         template: The metadata and spec of all pods, in Kubernetes' words.
         environment: The environment variables of all pods, as Airflow templates.
         resources: The arguments of the tasks of each entry of `run_config.resources`, by name.
@@ -48,6 +52,7 @@ class PodSettings:
     """
 
     common: dict[str, Any]
+    trigger_rule: str | None
     template: dict[str, Any]
     environment: dict[str, str]
     resources: dict[str, dict[str, Any]]
@@ -71,8 +76,6 @@ def plan_pod_settings(
     tasks = {name: task_arguments(entry) for name, entry in entries.items()}
     pods = {name: _arguments_of(manifest) for name, manifest in manifests.items()}
     common = dict(tasks[RESOURCES_DEFAULT])
-    # Only tasks of nodes have it: a teardown has a rule of its own.
-    rule = common.pop("trigger_rule", None)
     images = {key: pods[RESOURCES_DEFAULT][key] for key in ("image", "image_pull_policy")}
     template = manifests[RESOURCES_DEFAULT]
     metadata = {
@@ -88,12 +91,12 @@ def plan_pod_settings(
             for key, both in metadata.items()
         }
         found = {**own, **pods[name], **_differing(tasks[name], common)}
-        if name == RESOURCES_DEFAULT and rule is not None:
-            found["trigger_rule"] = rule
         found = {k: v for k, v in found.items() if v != {} and (k, v) not in images.items()}
         other = _rest_of(manifests[name]["spec"])
         changed = {k: other.get(k) for k in (*spec, *other) if spec.get(k) != other.get(k)}
         resources[name] = {**found, **({SPEC: changed} if changed else {})}
+    # Setups and teardowns have rules of their own.
+    rule = common.pop("trigger_rule", None)
     environment = _shared(environments.values())
     variables = {
         name: {k: v for k, v in environments[name].items() if k not in environment}
@@ -101,6 +104,7 @@ def plan_pod_settings(
     }
     return PodSettings(
         common={**images, **cluster, **common},
+        trigger_rule=rule,
         template={
             "metadata": {key: values for key, values in metadata.items() if values},
             "spec": spec,
@@ -119,8 +123,7 @@ def task_arguments(task: TaskConfig) -> dict[str, Any]:
         "schedule_timeout_seconds": task.schedule_timeout,
         "retries": task.retries,
         "retry_delay": _time(task.retry_delay),
-        # Airflow 3 multiplies by it. Airflow 2.11 doubles, whatever number it is.
-        "retry_exponential_backoff": 2 if task.retry_exponential_backoff else None,
+        "retry_exponential_backoff": DOUBLED if task.retry_exponential_backoff else None,
         "max_retry_delay": _time(task.max_retry_delay),
         "execution_timeout": _time(task.execution_timeout),
         "pool": task.pool,

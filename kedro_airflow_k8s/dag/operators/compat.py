@@ -3,11 +3,12 @@
 - EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 requires.
   Airflow 2.11 has them itself, and may lack that provider.
 - FAIL_FAST is the name of DAG's argument that stops a run at its first failed task.
+- DOUBLED is the value that doubles the time before each further repetition of a task.
 """
 
 import inspect
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
@@ -20,3 +21,10 @@ except ImportError:  # Airflow 2.11
     from airflow.sensors.external_task import ExternalTaskSensor
 
 FAIL_FAST = "fail_fast" if "fail_fast" in inspect.signature(DAG).parameters else "fail_stop"
+
+# True, which Airflow below 3.2 wants, or a factor.
+DOUBLED = (
+    inspect.signature(BaseOperator.__init__).parameters["retry_exponential_backoff"].default
+    is False
+    or 2
+)
