@@ -16,6 +16,7 @@ from kedro_airflow_k8s.checks.image import check_image
 from kedro_airflow_k8s.checks.image_config import other_files, unreadable_in_pods
 from kedro_airflow_k8s.checks.left_out import unknown_files
 from kedro_airflow_k8s.checks.logging_config import logging_config
+from kedro_airflow_k8s.checks.pods import check_pods
 from kedro_airflow_k8s.checks.settings import (
     check_settings,
     config_variables,
@@ -178,7 +179,7 @@ def _check_group(
     accept: Accept,
 ) -> list[Finding]:
     """Return what would go wrong or is doubtful when pipelines with the same settings run."""
-    findings = [*check_settings(run), *config_variables(run, project)]
+    findings = [*check_settings(run), *check_pods(run), *config_variables(run, project)]
     if set(run.resources) - {RESOURCES_DEFAULT}:
         findings += unused_resources(run, project.node_tags)
     image = ProjectImage.of(project.path, run, _package(project))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
+from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.warnings import is_secret
 from kedro_airflow_k8s.pod.redaction import HIDDEN, without_credentials
@@ -114,12 +115,36 @@ def settings(
     _add(found, {("run_config", *keys): written for keys, written in layer.items() if keys})
     found = {_named(keys): written for keys, written in found.items()}
     shown = config.of(pipeline)
+    for name in shown.run_config.resources:
+        _add_inherited(found, name)
     for setting in _of_section(shown, (), found):
-        if setting.keys[0] == "pipelines":
-            continue
-        of_resources = setting.keys[:2] == ("run_config", "resources")
-        if entry is None or not of_resources or setting.keys[2:3] in ((), (entry,)):
+        if setting.keys[:2] == _RESOURCES and len(setting.keys) > 2:
+            # Of an entry, only what a file says: it has the same keys as `run_config`.
+            shows = entry in (None, setting.keys[2]) and _is_said(setting.keys, found)
+        else:
+            shows = setting.keys[0] != "pipelines"
+        if shows:
             yield setting
+
+
+_RESOURCES: Keys = ("run_config", "resources")
+
+
+def _add_inherited(found: dict[Keys, Written], entry: str) -> None:
+    """Add what an entry of `resources` has from the settings of all pods and tasks."""
+    at = (*_RESOURCES, entry)
+    own = {keys: written for keys, written in found.items() if keys[: len(at)] == at}
+    for keys in own:
+        del found[keys]
+    for keys, written in list(found.items()):
+        if keys[:1] == ("run_config",) and keys[1:2] and keys[1] in ResourcesConfig.model_fields:
+            found[(*at, *keys[1:])] = written
+    _add(found, {keys: written for keys, written in own.items() if keys != at})
+
+
+def _is_said(keys: Keys, found: Mapping[Keys, Written]) -> bool:
+    """Return whether a file says something at a path, above it or below it."""
+    return any(_on_one_path(keys, each) and len(each) > len(_RESOURCES) for each in found)
 
 
 def as_text(found: Iterable[Setting]) -> Iterator[str]:
@@ -141,7 +166,10 @@ def _named(keys: Keys) -> Keys:
     """Return a path with the keys' own names in place of their other names."""
     if keys[0] != "run_config" or len(keys) < 2:
         return keys
-    return (keys[0], RunConfig.also_named.get(keys[1], keys[1]), *keys[2:])
+    names = RunConfig.also_named
+    if keys[1] == "resources" and len(keys) > 3:
+        return (*keys[:3], names.get(keys[3], keys[3]), *keys[4:])
+    return (keys[0], names.get(keys[1], keys[1]), *keys[2:])
 
 
 def _of_section(section: Section, above: Keys, found: Mapping[Keys, Written]) -> Iterator[Setting]:

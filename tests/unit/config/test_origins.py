@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kedro_airflow_k8s.config.layers import with_image
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.origins import Setting, as_text, read_origins, settings
 
@@ -69,7 +70,7 @@ def test_each_value_has_the_file_and_line_that_decide_it(files: list[tuple[Path,
         "run_config.env_vars.B": ("c", "prod:9"),
         "run_config.image_pull_secrets": (["two"], "prod:3"),
         "run_config.resources.__default__.requests.cpu": (1, "base:10"),
-        "run_config.resources.gpu.labels": ({}, "default"),
+        "run_config.resources.gpu.env_vars.A": ("b", "prod:2"),
         "run_config.volume.size": ("1Gi", "default"),
     }
     assert {path: (found[path].value, found[path].origin) for path in expected} == expected
@@ -101,9 +102,7 @@ def test_what_is_shown_is_yaml_that_says_the_same(files: list[tuple[Path, str]])
     data = yaml.safe_load("\n".join(as_text(found.values())))
     assert data["run_config"]["env_vars"]["A"] == "b"
     assert data["run_config"]["resources"]["gpu"]["limits"] == {"nvidia.com/gpu": 1}
-    load_config(
-        {**data, "run_config": {**data["run_config"], "image": "shop:1"}}, "airflow-k8s.yaml"
-    )
+    load_config(with_image(data, "shop:1"), "airflow-k8s.yaml")
 
 
 def test_a_section_without_a_value_hides_what_is_below_it(tmp_path: Path) -> None:
@@ -114,3 +113,32 @@ def test_a_section_without_a_value_hides_what_is_below_it(tmp_path: Path) -> Non
     (tmp_path / "prod").write_text("run_config:\n  env_vars: {}\n")
     origins = read_origins([(tmp_path / name, name) for name in ("base", "prod")])
     assert [".".join(keys) for keys in origins] == ["run_config.env_vars.A"]
+
+
+def test_an_entry_shows_what_it_has_from_all_pods_and_what_is_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "airflow-k8s.yaml"
+    file.write_text(
+        "run_config:\n"
+        "  image: a:1\n"
+        "  retries: 2\n"
+        "  labels: {team: a}\n"
+        "  resources:\n"
+        "    gpu:\n"
+        "      image: b:1\n"
+        "      labels: {kind: gpu}\n"
+        "    small:\n"
+    )
+    origins = read_origins([(file, "f")])
+    config = load_config(yaml.safe_load(file.read_text()), "f")
+
+    lines = list(as_text(settings(config, origins, "__default__", entry="gpu")))
+
+    at = next(i for i, line in enumerate(lines) if line.strip() == "gpu:")
+    entry = [line.split("#") for line in lines[at + 1 :] if line.startswith("      ")]
+    assert [[part.strip() for part in parts] for parts in entry if len(parts) == 2] == [
+        ["retries: 2", "f:3"],
+        ["image: b:1", "f:7"],
+        ["team: a", "f:4"],
+        ["kind: gpu", "f:8"],
+    ]
+    assert not any("small:" in line for line in lines)
