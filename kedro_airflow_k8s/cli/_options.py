@@ -168,7 +168,7 @@ def all_option(verb: str) -> Callable[[F], F]:
 
 
 image_option = click.option(
-    "-i", "--image", help="Run the pods with this image instead of run_config.image."
+    "-i", "--image", help="Run all pods with this image instead of those of the configuration."
 )
 checks_option = click.option(
     "--checks/--no-checks",

@@ -110,6 +110,11 @@ def test_the_image_of_a_command_goes_above_that_of_each_pipeline() -> None:
     data = {"run_config": {"image": "a:1"}, "pipelines": {"sales": {"image": "b:1"}, "stock": None}}
     chosen = load_config(with_image(data, "c:1"), "x")
     assert {chosen.of(name).run_config.image for name in ("sales", "stock", "any")} == {"c:1"}
+    entries = {"gpu": {"image": "d:1"}, "small": None}
+    gpu = {"run_config": {"resources": entries}, "pipelines": {"sales": {"resources": entries}}}
+    for name in ("sales", "any"):
+        run = load_config(with_image(gpu, "c:1"), "x").of(name).run_config
+        assert {settings.image for settings in run.all_settings} == {"c:1"}
     default = load_config(with_image(data, "c:1", replace=False), "x")
     assert [default.of(name).run_config.image for name in ("sales", "any")] == ["b:1", "a:1"]
     assert load_config(with_image(None, "c:1"), "x").run_config.image == "c:1"
