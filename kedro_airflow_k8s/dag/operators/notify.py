@@ -100,7 +100,8 @@ class Notify:
 def facts(event: str, context: Any) -> dict[str, Any]:
     """Return what a message can say of a run, or of a task."""
     dag, run_id, ti = context["dag"], context["run_id"], context.get("ti")
-    found = {"event": event, "dag_id": dag.dag_id, "run_id": run_id, "task_id": "", "reason": ""}
+    found: dict[str, Any] = {"event": event, "dag_id": dag.dag_id, "run_id": run_id}
+    found |= {"task_id": "", "reason": ""}
     if "reason" not in context:  # Airflow calls it for a task.
         reason = one_line(context.get("exception"))
         return {
@@ -110,28 +111,36 @@ def facts(event: str, context: Any) -> dict[str, Any]:
             "log_url": ti.log_url,
             "failed_tasks": [] if event == "success" else [ti.task_id],
         }
-    failed: list[str] = []
-    log_url = ""
+    found |= {"failed_tasks": [], "log_url": ""}
     if event != "success" and ti:
-        if hasattr(ti, "get_task_states"):  # Airflow 3
-            states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
-        else:
-            states = {each.task_id: each.state for each in context["dag_run"].get_task_instances()}
-        names = [each for each in dag.task_ids if each != "fail_run"]
-        failed = [each for each in names if states.get(each) == "failed"]
-    if failed:
-        reasons = {each: ti.xcom_pull(each, key="reason", map_indexes=-1) for each in failed}
-        # A task that was stopped has no reason.
-        first = next((each for each in failed if reasons[each]), failed[0])
-        found["reason"] = reasons[first] or ""
-        if hasattr(ti, "model_copy"):  # Airflow 3
-            ti = ti.model_copy(update={"task_id": first, "try_number": 0})
-        else:
-            ti = context["dag_run"].get_task_instance(first)
-        log_url = ti.log_url
+        try:
+            found |= failures(context)
+        except Exception as error:
+            NOTIFY_LOG.warning("The failed tasks are unknown. %s: %s", type(error).__name__, error)
     if context["reason"] == "timed_out":
         found["reason"] = f"the run took longer than {dag.dagrun_timeout}"
-    return {**found, "failed_tasks": failed, "log_url": log_url}
+    return found
+
+
+def failures(context: Any) -> dict[str, Any]:
+    """Return the tasks of a run that failed, and the reason and the log of the first."""
+    dag, run_id, ti = context["dag"], context["run_id"], context["ti"]
+    if hasattr(ti, "get_task_states"):  # Airflow 3
+        states = ti.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
+    else:
+        states = {each.task_id: each.state for each in context["dag_run"].get_task_instances()}
+    names = [each for each in dag.task_ids if each != "fail_run"]
+    failed = [each for each in names if states.get(each) == "failed"]
+    if not failed:
+        return {}
+    reasons = {each: ti.xcom_pull(each, key="reason", map_indexes=-1) for each in failed}
+    # A task that was stopped has no reason.
+    first = next((each for each in failed if reasons[each]), failed[0])
+    if hasattr(ti, "model_copy"):  # Airflow 3
+        ti = ti.model_copy(update={"task_id": first, "try_number": 0})
+    else:
+        ti = context["dag_run"].get_task_instance(first)
+    return {"failed_tasks": failed, "reason": reasons[first] or "", "log_url": ti.log_url}
 
 
 def one_line(error: Any) -> str:
