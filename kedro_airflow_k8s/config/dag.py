@@ -24,6 +24,11 @@ from kedro_airflow_k8s.config.section import Section
 LONGEST_TAG = 100
 """What Airflow's table of tags holds."""
 
+RULE_OF_FAIL_FAST = (
+    "must be all_success, or omitted: Airflow lets a DAG with `fail_fast` have no other rule"
+)
+"""Why a task cannot have another trigger rule than Airflow's default."""
+
 _OWN_TAGS = (
     own_names.TAG_VERSION,
     own_names.TAG_COMMIT,

@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
-from kedro_airflow_k8s.config.dag import DagConfig
+from kedro_airflow_k8s.config.dag import RULE_OF_FAIL_FAST, DagConfig
 from kedro_airflow_k8s.config.errors import Steps, problems_error
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
@@ -177,14 +177,18 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         return {**data, "resources": entries}
 
     @model_validator(mode="after")
-    def _mounts_spare_the_data_folder(self) -> Self:
-        levels: dict[Steps, PodConfig] = {(): self}
+    def _keys_of_pods_fit_those_of_the_run(self) -> Self:
+        levels: dict[Steps, RunConfig | ResourcesConfig] = {(): self}
         levels.update({("resources", name): entry for name, entry in self.resources.items()})
         problems = {
             (*above, *path): reason
             for above, settings in levels.items()
             for path, reason in hidden_data(settings, self.volume)
         }
+        for above, settings in levels.items() if self.fail_fast else ():
+            inherited = above and settings.trigger_rule == self.trigger_rule
+            if settings.trigger_rule not in (None, "all_success") and not inherited:
+                problems[(*above, "trigger_rule")] = RULE_OF_FAIL_FAST
         if problems:
             raise problems_error(problems)
         return self

@@ -42,6 +42,8 @@ CONFIG = """
 run_config:
   image: shop:1.0
   startup_time: 120
+  retries: 1
+  retry_delay: 1s
   volume:
     skip_init: true
   notify:
@@ -66,7 +68,7 @@ run_config:
         to: team@example.com
         subject: "From a notifier: {{ notify.reason }}"
         html_content: "{{ run_id }}"
-    - {on: failure, level: task, with: webhook, connection: to_webhook}
+    - {on: [failure, retry], level: task, with: webhook, connection: to_webhook}
     - type: slack
       connection_id: to_old_slack
       message_template: "{task} of {dag} failed"
@@ -107,9 +109,11 @@ OF_OTHERS = """
 pipelines:
   together:
     fail_fast: true
+    retries: 0
     notify: [{on: failure, with: slack, connection: to_stopped}]
   late:
     dagrun_timeout: 5s
+    retries: 0
     notify:
       - {on: deadline, with: webhook, connection: to_late}
       - {on: [failure, deadline], with: slack, connection: to_late}
@@ -222,13 +226,16 @@ def test_a_mail_has_the_message_of_the_configuration(failed: Failed) -> None:
 
 
 def test_a_task_is_told_of_with_what_it_has_and_the_old_words_still_work(failed: Failed) -> None:
-    (told,) = failed.http.at("/plain")
+    again, told = failed.http.at("/plain")
     (old,) = failed.http.at("/old/T0/B0/secret")
 
     assert told["task_id"] == "price"
     assert told["failed_tasks"] == ["price"]
     assert told["reason"] == REASON
-    assert told["event"] == "failure"
+    assert (again["event"], told["event"]) == ("retry", "failure")
+    assert again["text"].startswith(
+        f"Task price of DAG failing failed and will be tried again: {REASON}"
+    )
     assert told["log_url"].startswith(sandbox_of(failed.project).host)
     assert "Basic bWU6bWluZQ==" in failed.http.users
     assert old == {"text": "price of failing failed"}

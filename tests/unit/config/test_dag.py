@@ -55,6 +55,14 @@ def refusal(**keys: Any) -> str:
         ({"tags": ["a" * 101]}, "must have at most 100 characters"),
         ({"tags": ["fingerprint:1"]}, "must not begin with fingerprint: the plugin sets this tag"),
         ({"tags": ["a", "a"]}, "run_config.tags: found a list of 2; must not have duplicates: a"),
+        (
+            {"fail_fast": True, "trigger_rule": "none_failed", "resources": {"a": {}}},
+            "run_config.trigger_rule: found the text 'none_failed'; must be all_success, or",
+        ),
+        (
+            {"fail_fast": True, "resources": {"a": {"trigger_rule": "none_failed"}}},
+            "run_config.resources.a.trigger_rule: found the text 'none_failed'; must be",
+        ),
         ({"dagrun_timeout": "0m"}, "run_config.dagrun_timeout: found the text '0m'; must be at"),
         ({"dagrun_timeout": "6 hours"}, "such as 90s, 5m, 2h, 3d or 1h30m"),
         ({"max_active_tasks": 0}, "run_config.max_active_tasks: found the number 0; must be"),
@@ -83,6 +91,8 @@ def test_a_contradiction_is_refused_with_the_key_and_the_way_out(
         {"access_control": {"Viewer": {"DAG Runs": ["can_create"]}}},
         {"tags": ["team:data", "fingerprints"]},
         {"paused": False},
+        {"fail_fast": True, "trigger_rule": "all_success"},
+        {"trigger_rule": "none_failed"},
     ],
     ids=str,
 )
