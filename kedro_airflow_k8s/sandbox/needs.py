@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.config.model import RunConfig
+    from kedro_airflow_k8s.config.pods import ResourcesConfig
 
 Wanted = tuple[tuple[str, str], ...]
 """Names of objects, each with the key that is needed; the key is empty for all keys."""
@@ -30,23 +31,14 @@ class Needs:
     @classmethod
     def of(cls, runs: Iterable[RunConfig]) -> Needs:
         """Return what the pipelines of these configurations need."""
-        settings = [each for run in runs for each in _levels(run)]
-        secrets = (
-            (s.secret, s.key or "") for each in settings for s in getattr(each, "secrets", ())
-        )
-        maps = (
-            (m.config_map, m.key or "")
-            for each in settings
-            for m in getattr(each, "config_maps", ())
-        )
+        settings: list[RunConfig | ResourcesConfig] = []
+        for run in runs:
+            settings += [run, *run.resources.values()]
+        secrets = ((s.secret, s.key or "") for each in settings for s in each.secrets)
+        maps = ((m.config_map, m.key or "") for each in settings for m in each.config_maps)
         return cls(
             secrets=tuple(dict.fromkeys(secrets)),
             config_maps=tuple(dict.fromkeys(maps)),
             # With `default`, Airflow's own setting decides, which is off in the sandbox.
-            triggerer=any(getattr(each, "deferrable", False) is True for each in settings),
+            triggerer=any(each.deferrable is True for each in settings),
         )
-
-
-def _levels(run: Any) -> Iterable[Any]:
-    """Return the settings of all pods, and those of each entry of `resources`."""
-    return run, *run.resources.values()
