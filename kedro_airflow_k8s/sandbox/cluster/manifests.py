@@ -101,7 +101,9 @@ def _pod_problems(spec: Object, home: PurePosixPath) -> Iterator[str]:
         field = f"spec.containers[{container['name']}]"
         if container["name"] == _XCOM_SIDECAR:
             yield f"{field}: Unsupported value: the sandbox has no XCom of pods (do_xcom_push)"
-        if not container.get("command") and not container.get("args"):
+        image_of_pod = spec["containers"][0]["image"] if spec["containers"] else ""
+        left_out = container.get("restartPolicy") and container["image"] != image_of_pod
+        if not container.get("command") and not container.get("args") and not left_out:
             image = container["image"]
             yield f"{field}: Required value: command or args, the sandbox does not read {image}"
         if container.get("restartPolicy", "Always") != "Always":

@@ -165,6 +165,8 @@ class ContainerRunner:
             if self._machine.image.renew is not None:
                 log.write(f"{self._machine.image.renew()}\n".encode())
             plan = self.plans[name] = self._plan(pod, container)
+            if not plan.texts:
+                raise StartFailed("its command is in the image")  # noqa: TRY301
             log.shown = plan.paths.log_line
             with self._machine.store.changed:
                 self.stop.check()

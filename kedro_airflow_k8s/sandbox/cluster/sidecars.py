@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from kedro_airflow_k8s.sandbox.cluster import pod_status
 from kedro_airflow_k8s.sandbox.cluster.container import StartFailed
-from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Stopped
+from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Stopped, is_foreign
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 
 # A cluster waits 10 s and up to 5 min, for containers that run for weeks.
@@ -57,7 +57,7 @@ class Sidecar:
         self._thread = threading.Thread(target=self._repeat, name=self.name, daemon=True)
 
     def start(self) -> None:
-        """Start it, and return when its startup probe succeeds.
+        """Start it, and return when its startup probe succeeds, or when its image is not here.
 
         Raises:
             SidecarFailed: Its command cannot be executed.
@@ -67,6 +67,9 @@ class Sidecar:
         probe = self._container.get("startupProbe")
         while True:
             while not self._runs.is_set():
+                if self._cannot_start and is_foreign(self._pod, self._container):
+                    self._leave_out()
+                    return
                 if self._cannot_start:
                     raise SidecarFailed(f"the sidecar {self.name} cannot start")
                 self._runner.stop.wait(_CHECK_SECONDS)
@@ -78,6 +81,12 @@ class Sidecar:
                 self._runs.clear()
                 self._runner.ask_to_end(self.name, probe.get("terminationGracePeriodSeconds", 30))
         self._runner.reports.update(lambda pod: pod_status.sidecar_started(pod, self.name))
+
+    def _leave_out(self) -> None:
+        """Go on without it: nodes that need it fail, and most do not on this machine."""
+        image = self._container["image"]
+        text = f"The sidecar {self.name} does not run: the sandbox does not have its image {image}."
+        self._runner.reports.notices([text])
 
     def stop(self, grace: float) -> None:
         """Ask it to end, kill it `grace` seconds later, and wait for the end."""

@@ -214,7 +214,7 @@ class PodWorker:
             f"The command of container {c['name']} runs on this machine, not in its image"
             f" {c['image']}."
             for c in containers_of(self.pod)
-            if is_foreign(self.pod, c)
+            if is_foreign(self.pod, c) and not is_sidecar(c)
         )
 
     def _schedule(self) -> None:

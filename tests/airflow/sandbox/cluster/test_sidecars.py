@@ -149,21 +149,42 @@ def test_a_pod_that_is_deleted_ends_with_its_sidecars(client: Client) -> None:
     wait_for(lambda: not psutil.pid_exists(int(pid)))
 
 
-def test_an_image_that_is_not_here_is_named_where_its_program_is_missing(client: Client) -> None:
-    proxy = {
-        "name": "proxy",
-        "image": "example.com/cloud-sql-proxy:2",
-        "args": ["/cloud-sql-proxy", "--port=5432"],
-        "restartPolicy": "Always",
-    }
-    pod = _run(client, "true", proxy)
+@pytest.mark.parametrize("fields", [{"args": ["/cloud-sql-proxy", "--port=5432"]}, {}])
+def test_a_sidecar_of_an_image_that_is_not_here_is_left_out_and_that_is_said_once(
+    client: Client, fields: dict[str, Any]
+) -> None:
+    image = "example.com/cloud-sql-proxy:2"
+    probe = {"tcpSocket": {"port": 5432}}
+    proxy = {"name": "proxy", "image": image, "restartPolicy": "Always", "startupProbe": probe}
+    for name in ("one", "two"):
+        client.output("true", name=name, initContainers=[{**proxy, **fields}])
+
+    assert [event.message for event in client.cluster.events() if event.reason == NOTICE] == [
+        f"The sidecar proxy does not run: the sandbox does not have its image {image}."
+    ]
+
+
+def test_a_sidecar_of_the_project_that_cannot_start_fails_the_pod(client: Client) -> None:
+    pod = _run(client, "true", _container("web", "no-such-program", restartPolicy="Always"))
 
     assert (pod.status.phase, pod.status.reason) == ("Failed", "SidecarFailed")
+    assert pod.status.init_container_statuses[0].state.terminated.reason == "StartError"
+
+
+def test_an_image_that_is_not_here_is_named_where_its_program_is_missing(client: Client) -> None:
+    fetch = {
+        "name": "fetch",
+        "image": "example.com/fetch:2",
+        "args": ["/no-such-program", "all"],
+    }
+    pod = _run(client, "true", fetch)
+
+    assert pod.status.phase == "Failed"
     state = pod.status.init_container_statuses[0].state.terminated
     assert (state.reason, state.exit_code) == ("StartError", 128)
     assert state.message == (
         "failed to start the container: the sandbox does not have the image"
-        " example.com/cloud-sql-proxy:2. /cloud-sql-proxy: No such file or directory"
+        " example.com/fetch:2. /no-such-program: No such file or directory"
     )
 
 
