@@ -34,6 +34,7 @@ def environment(project: Path) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "KEDRO_DISABLE_TELEMETRY": "1",
         "AIRFLOW_VAR_ENV": HOSTILE,
+        "AIRFLOW_VAR_REGION": "eu",
         "COLUMNS": "200",
     }
 
