@@ -116,7 +116,7 @@ class MlflowConfig(Section):
         " mlflow.yml, else MLFLOW_TRACKING_URI of `env_vars`.",
     )
     authentication: MlflowAuthentication = Field(
-        default=MlflowAuthentication(),
+        default=MlflowAuthentication.model_construct(),
         description="Credentials of Airflow's workers for MLflow: one word, or a section. Pods get"
         " theirs from `secrets`.",
     )

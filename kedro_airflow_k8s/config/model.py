@@ -95,7 +95,7 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         "Default: the project's name.",
     )
     mlflow: MlflowConfig = Field(
-        default=MlflowConfig(),
+        default=MlflowConfig.model_construct(),
         description="MLflow run of each DAG run, to which all pods log.",
     )
     kubernetes_conn_id: values.ConnectionId = Field(
@@ -122,7 +122,7 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         description="Keep the data of a run in `intermediate_data` after its end.",
     )
     volume: VolumeConfig = Field(
-        default=VolumeConfig(),
+        default=VolumeConfig.model_construct(),
         description="Volume by which pods pass on intermediate data.",
     )
     macro_params: Annotated[tuple[values.Macro, ...], values.Distinct] = Field(
@@ -335,11 +335,11 @@ class PluginConfig(Section):
         "Default: with the credentials that the environment variables have.",
     )
     airflow_tls: AirflowTls = Field(
-        default=AirflowTls(),
+        default=AirflowTls.model_construct(),
         description="Certificates for Airflow's API, if the usual ones are not enough.",
     )
     checks: ChecksConfig = Field(
-        default=ChecksConfig(),
+        default=ChecksConfig.model_construct(),
         description="How `validate` and the checks of other commands treat findings.",
     )
     run_config: RunConfig = Field(

@@ -205,9 +205,11 @@ class PodConfig(Section):
         default=(),
         description="Entries for /etc/hosts: Kubernetes' hostAliases, with `ip` and `hostnames`.",
     )
-    dns: DnsConfig = Field(default=DnsConfig(), description="How pods resolve names.")
+    dns: DnsConfig = Field(
+        default=DnsConfig.model_construct(), description="How pods resolve names."
+    )
     security_context: SecurityContext = Field(
-        default=SecurityContext(),
+        default=SecurityContext.model_construct(),
         description="Rights of the pods: the word `restricted`, or a section.",
     )
     init_containers: of_kind("list[V1Container]") = Field(  # type: ignore[valid-type]

@@ -17,7 +17,8 @@ _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})")
 class Section(BaseModel):
     """A section of the file, frozen; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Only the whole file is read: most sections never need a validator of their own.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     also_named: ClassVar[Mapping[str, str]] = {}
     """Other names of a field, to its name."""
     shorthand: ClassVar[str] = ""
