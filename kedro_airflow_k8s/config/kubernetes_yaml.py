@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 from kedro_airflow_k8s.config.errors import Steps, problems_error
 from kedro_airflow_k8s.config.wording import Nearest
@@ -112,17 +114,33 @@ def _key_problems(key: Any, path: Steps) -> Iterator[tuple[Steps, str]]:
         yield path, f"the key {key!r} is not a string: put it in quotes"
 
 
-def of_kind(kind: str) -> Any:
-    """Return the type of a setting that is a value of Kubernetes' API, such as `V1Affinity`."""
+@dataclass(frozen=True)
+class OfKind:
+    """The annotation of a setting that is a value of Kubernetes' API.
 
-    def check(value: Any) -> Any:
-        problems = dict(kubernetes_problems(value, kind))
+    Attributes:
+        kind: The type, such as `V1Affinity` or `list[V1Container]`.
+    """
+
+    kind: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Check a value after pydantic has."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Name the type, which `with_kubernetes_types` puts in its place."""
+        return {MARK: self.kind}
+
+    def _checked(self, value: Any) -> Any:
+        problems = dict(kubernetes_problems(value, self.kind))
         if problems:
             raise problems_error(problems)
         return value
-
-    plain = tuple[dict[str, Any], ...] if kind.startswith("list[") else dict[str, Any]
-    return Annotated[plain, AfterValidator(check), WithJsonSchema({MARK: kind})]
 
 
 def with_kubernetes_types(schema: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.errors import Steps, problems_error, shown_path
-from kedro_airflow_k8s.config.kubernetes_yaml import of_kind
+from kedro_airflow_k8s.config.kubernetes_yaml import OfKind
 from kedro_airflow_k8s.config.own_names import (
     BASE_CONTAINER,
     DATA_VOLUME,
@@ -181,11 +181,13 @@ class PodConfig(Section):
     limits: dict[str, values.Quantity] = Field(
         default={}, description="Amounts that a pod may use at most: resource to quantity."
     )
-    affinity: of_kind("V1Affinity") = Field(  # type: ignore[valid-type]
+    affinity: Annotated[dict[str, Any], OfKind("V1Affinity")] = Field(
         default={},
         description="Machines and other pods to be near to or far from, in Kubernetes' own YAML.",
     )
-    topology_spread: of_kind("list[V1TopologySpreadConstraint]") = Field(  # type: ignore[valid-type]
+    topology_spread: Annotated[
+        tuple[dict[str, Any], ...], OfKind("list[V1TopologySpreadConstraint]")
+    ] = Field(
         default=(),
         description="How pods spread over machines and zones: Kubernetes'"
         " topologySpreadConstraints, in its own YAML.",
@@ -201,7 +203,7 @@ class PodConfig(Section):
         default=None,
         description="Runtime class of the pods, such as nvidia. Default: that of the machine.",
     )
-    host_aliases: of_kind("list[V1HostAlias]") = Field(  # type: ignore[valid-type]
+    host_aliases: Annotated[tuple[dict[str, Any], ...], OfKind("list[V1HostAlias]")] = Field(
         default=(),
         description="Entries for /etc/hosts: Kubernetes' hostAliases, with `ip` and `hostnames`.",
     )
@@ -212,12 +214,12 @@ class PodConfig(Section):
         default=SecurityContext.model_construct(),
         description="Rights of the pods: the word `restricted`, or a section.",
     )
-    init_containers: of_kind("list[V1Container]") = Field(  # type: ignore[valid-type]
+    init_containers: Annotated[tuple[dict[str, Any], ...], OfKind("list[V1Container]")] = Field(
         default=(),
         description="Containers that run before the nodes, one after the other, in Kubernetes' own"
         " YAML. Their image is that of the pods unless they name one.",
     )
-    sidecars: of_kind("list[V1Container]") = Field(  # type: ignore[valid-type]
+    sidecars: Annotated[tuple[dict[str, Any], ...], OfKind("list[V1Container]")] = Field(
         default=(),
         description="Containers that run beside the nodes and are stopped after them, in"
         " Kubernetes' own YAML. They need Kubernetes 1.29 or later.",

@@ -1,13 +1,13 @@
 """Rights of pods, and what the Pod Security Standard `restricted` demands of them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from kedro_airflow_k8s.config.errors import Steps, problems_error
-from kedro_airflow_k8s.config.kubernetes_yaml import of_kind
+from kedro_airflow_k8s.config.kubernetes_yaml import OfKind
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.section import Section
 
@@ -31,12 +31,12 @@ class SecurityContext(Section):
         description="`restricted`: all that the Pod Security Standard of this name demands. The"
         " image must have a user that is not root, by its number.",
     )
-    pod: of_kind("V1PodSecurityContext") = Field(  # type: ignore[valid-type]
+    pod: Annotated[dict[str, Any], OfKind("V1PodSecurityContext")] = Field(
         default={},
         description="Security context of the pod, in Kubernetes' own YAML, such as"
         " {runAsUser: 1000}.",
     )
-    container: of_kind("V1SecurityContext") = Field(  # type: ignore[valid-type]
+    container: Annotated[dict[str, Any], OfKind("V1SecurityContext")] = Field(
         default={},
         description="Security context of each container, in Kubernetes' own YAML, such as"
         " {readOnlyRootFilesystem: true}.",
