@@ -29,8 +29,10 @@ WITHOUT_SERVERS = (
     "migrate-from-kedro-airflow.md",
     "notifications.md",
     "pipelines.md",
+    "pods.md",
     "resources.md",
     "results.md",
+    "tasks.md",
     "vertex-ai-workbench.md",
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ PAGES = sorted(
     if page.name != "index.md"
 )
 
-# kedro-airflow-k8s 0.8.1, with every key that it read, except `execution_engine` of its last
-# commits, which no release has had.
+# kedro-airflow-k8s 0.8.2, with every key that it read, and `execution_engine` of its last commits,
+# which no release has had.
 OLD = yaml.safe_load(
     """
 host: https://airflow.example.com
@@ -78,7 +79,8 @@ run_config:
   authentication: {type: Vars, params: [MLFLOW_TRACKING_USERNAME]}
   failure_handlers: [{type: slack, connection_id: slack, message_template: failed}]
   kubernetes_pod_templates:
-    <name>: {template: "type: Pod", image: other}
+    <name>: {template: {spec: {hostname: trainer}}, image: other}
+  group_spark_nodes: True
   spark:
     type: dataproc
     operator_factory: my_project.factories.OperatorFactory
@@ -102,6 +104,7 @@ _LEAVES = {
     "limits",
     "cluster_config",
     "execution_engine",
+    "template",
     "access_modes",
     "macro_params",
     "variables_params",
@@ -130,38 +133,108 @@ def _rows(page: str, heading: str) -> list[list[str]]:
 
 
 OLD_KEYS = [
-    (row[0].strip("`"), row[1])
+    (row[0].strip("`"), row[1], row[2])
     for row in _rows("migrate-from-0.8.md", "The keys")
     if row[0].startswith("`")
 ]
+# What a key is read as, where it is not the value itself at the same place.
+READ_AS: dict[str, tuple[str, Any]] = {
+    "run_config.startup_timeout": ("run_config.startup_time", 600),
+    "run_config.start_date": ("run_config.start_date", date(2021, 7, 21)),
+    "run_config.image_pull_secrets": ("run_config.image_pull_secrets", ["my-registry-credentials"]),
+    "run_config.env_vars": (
+        "run_config.env_vars.ENVIRONMENT",
+        {"from_airflow_variable": "ENVIRONMENT"},
+    ),
+    "run_config.failure_handlers[].type": ("run_config.notify[].with", "slack"),
+    "run_config.failure_handlers[].connection_id": ("run_config.notify[].connection", "slack"),
+    "run_config.failure_handlers[].message_template": ("run_config.notify[].message", "failed"),
+    "run_config.authentication.type": ("run_config.mlflow.authentication.type", "vars"),
+}
 
 
 def test_every_key_of_the_old_version_has_a_row_and_no_other() -> None:
-    assert sorted(key for key, _ in OLD_KEYS) == sorted(set(_paths(OLD)))
+    assert sorted(key for key, _, _ in OLD_KEYS) == sorted(set(_paths(OLD)))
 
 
-@pytest.mark.parametrize(("key", "status"), OLD_KEYS)
-def test_an_old_key_is_taken_or_refused_by_its_path_as_the_table_says(
-    key: str, status: str
+def test_only_dataproc_and_what_never_was_have_no_key_in_this_version() -> None:
+    removed = {key for key, status, _ in OLD_KEYS if status == "removed"}
+
+    assert {key.split(".")[1] if "." in key else key for key in removed} == {
+        "spark",
+        "group_spark_nodes",
+        "execution_engine",
+    }
+
+
+@pytest.mark.parametrize(
+    "key", [key for key, status, _ in OLD_KEYS if status == "same"], ids=lambda key: key
+)
+def test_an_old_key_is_read_as_it_was(key: str) -> None:
+    path, value = READ_AS.get(key, (key, _value(OLD, key)))
+
+    config = load_config(_section(key), "airflow-k8s.yaml")
+
+    assert _listed(_value(config.model_dump(exclude_none=True), path)) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "row"), [(key, row) for key, status, row in OLD_KEYS if status == "moved"]
+)
+def test_a_key_that_has_moved_is_refused_with_the_key_that_the_table_names(
+    key: str, row: str
 ) -> None:
-    first = key.split("[]", maxsplit=1)[0].split(".<name>", maxsplit=1)[0].split(".")
-    # A section is taken as a whole: its keys need each other.
-    whole = first[:2] if first[0] == "run_config" else first[:1]
-    data: Any = OLD
-    for step in whole:
-        data = data[step]
-    config: dict[str, Any] = {"run_config": {"image": "shop"}}
-    if whole[0] == "run_config":
-        config["run_config"][whole[1]] = data
-    else:
-        config[whole[0]] = data
+    named = row.split("`")[1]
+    with pytest.raises(ConfigError) as caught:
+        load_config(_section(key), "airflow-k8s.yaml")
 
-    if status == "same":
-        load_config(config, "airflow-k8s.yaml")
-    else:
-        assert status in ("changed", "removed")
-        with pytest.raises(ConfigError, match=rf"\n  {re.escape('.'.join(whole))}: "):
-            load_config(config, "airflow-k8s.yaml")
+    (line,) = str(caught.value).splitlines()[1:]
+    old = ".".join(key.split(".")[:2])
+    hint = re.search(r"(?:Did you mean '|It belongs at )([\w.]+)", line)
+    assert line.startswith(f"  {old}: unknown key. ")
+    assert hint is not None
+    assert f"{named}.".startswith(f"{hint[1]}.")
+    # The new key takes the old value.
+    path, value = READ_AS.get(key, (named, _value(OLD, key)))
+    parent = _value(OLD, key.rpartition(".")[0]) if "authentication" in key else {}
+    config = load_config(_at_key(named, {**parent, named.rpartition(".")[2]: _value(OLD, key)}), "")
+    assert _listed(_value(config.model_dump(exclude_none=True), path)) == value
+
+
+@pytest.mark.parametrize("key", [key for key, status, _ in OLD_KEYS if status == "removed"])
+def test_a_key_that_is_gone_is_refused_by_its_path(key: str) -> None:
+    place = ".".join(key.split(".")[:2])
+
+    with pytest.raises(ConfigError, match=rf"\n  {re.escape(place)}: unknown key"):
+        load_config(_section(key), "airflow-k8s.yaml")
+
+
+def _steps(key: str) -> list[str]:
+    return key.replace("[]", ".0").split(".")
+
+
+def _value(data: Any, key: str) -> Any:
+    for step in _steps(key):
+        data = data[int(step)] if step == "0" else data[step]
+    return data
+
+
+def _section(key: str) -> dict[str, Any]:
+    """The section of `run_config` that a key is in, alone: the keys of a section need each other."""
+    first, *rest = key.replace("[]", "").split(".")
+    if not rest:
+        return {first: OLD[first], "run_config": {"image": "shop"}}
+    return {"run_config": {"image": "shop", rest[0]: OLD["run_config"][rest[0]]}}
+
+
+def _at_key(key: str, section: dict[str, Any]) -> dict[str, Any]:
+    for step in reversed(key.split(".")[:-1]):
+        section = {step: section}
+    return section
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(part) for part in value] if isinstance(value, tuple) else value
 
 
 def test_the_table_of_kedro_airflow_has_its_options() -> None:
