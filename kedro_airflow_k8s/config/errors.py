@@ -188,7 +188,7 @@ def _unknown_key(path: Steps, model: type[Section]) -> str:
         others = " and ".join(alias for alias in names if names[alias] == names[key])
         return f"{others} are two names of one key: keep one of them"
     allowed = f"allowed here: {_allowed(section)}"
-    hint = foreign_key_hint(key, section.__name__)
+    hint = foreign_key_hint(key, section.__name__, section.model_fields)
     if _in_run_config(path)[:-2] == _RESOURCES and path[-2] in section.model_fields:
         hint = did_you_mean(f"{shown_path(path[:-2])}.__default__.{path[-2]}.{key}").strip()
     hint = f" {hint}" if hint else Nearest(names).hint(key)

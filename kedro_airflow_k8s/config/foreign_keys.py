@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 _RUN = "run_config."
 _VOLUME = "run_config.volume."
@@ -101,7 +101,7 @@ _NAMES: Mapping[str, str] = {
     "storage": f"{_VOLUME}size",
     "fs_group": f"{_VOLUME}owner",
     "run_as_group": f"{_VOLUME}owner",
-    "volume_mounts": f"{_VOLUME}mount_path",
+    "volume_mounts": f"{_RUN}volumes",
 }
 """Path of our key, by another name."""
 
@@ -121,21 +121,50 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
         "mount_path": "deploy_target",
         "type": "deploy_type",
     },
+    "ConfigMapConfig": {
+        "name": "config_map",
+        "config_map_ref": "config_map",
+        "env": "deploy_target",
+        "mount_path": "deploy_target",
+        "type": "deploy_type",
+    },
+    "EnvSource": {
+        "field_ref": "from_field",
+        "field_path": "from_field",
+        "resource_field_ref": "from_resource",
+        "resource": "from_resource",
+        "variable": "from_airflow_variable",
+        "airflow_variable": "from_airflow_variable",
+        "from_variable": "from_airflow_variable",
+    },
+    "PodVolume": {
+        "persistent_volume_claim": "claim",
+        "pvc": "claim",
+        "claim_name": "claim",
+        "existing_claim": "claim",
+        "path": "mount_path",
+        "size": "empty_dir.size",
+        "medium": "empty_dir.medium",
+        "volume_claim_template": "ephemeral",
+    },
+    "SecurityContext": {
+        "run_as_user": "pod.runAsUser",
+        "run_as_group": "pod.runAsGroup",
+        "run_as_non_root": "pod.runAsNonRoot",
+        "fs_group": "pod.fsGroup",
+        "supplemental_groups": "pod.supplementalGroups",
+        "seccomp_profile": "pod.seccompProfile",
+        "privileged": "container.privileged",
+        "capabilities": "container.capabilities",
+        "allow_privilege_escalation": "container.allowPrivilegeEscalation",
+        "read_only_root_filesystem": "container.readOnlyRootFilesystem",
+        "restricted": "profile",
+    },
     "VolumeConfig": {
         "enabled": "disabled",
         "mode": "access_modes",
         "path": "mount_path",
         "group": "owner",
-    },
-    "ResourcesConfig": {
-        "cpu": "requests.cpu",
-        "memory": "requests.memory",
-        "ephemeral_storage": "requests.ephemeral-storage",
-        "gpu": "limits['nvidia.com/gpu']",
-        "gpus": "limits['nvidia.com/gpu']",
-        "nvidia.com/gpu": "limits['nvidia.com/gpu']",
-        "taints": "tolerations",
-        "node_selector": "node_selectors",
     },
     "NotifyConfig": {
         "event": "on",
@@ -176,15 +205,20 @@ _REASONS: Mapping[str, str] = {
 """What holds instead, for a setting that no key of ours makes."""
 
 
-def foreign_key_hint(key: str, section: str) -> str | None:
+def foreign_key_hint(key: str, section: str, fields: Container[str] = ()) -> str | None:
     """Return what to write, or to do, in place of a key of another program.
 
     Args:
         key: The unknown key.
         section: The class of the section that it stands in.
+        fields: The keys of this section.
     """
     folded = _folded(key)
     found = _FOLDED_BELOW.get(section, {}).get(folded) or _FOLDED_NAMES.get(folded)
+    if found and section != "RunConfig":
+        # An entry or a pipeline has most keys of `run_config` itself.
+        own = found.removeprefix(_RUN)
+        found = own if re.split(r"\W", own)[0] in fields else found
     return f"Did you mean {found!r}?" if found else _FOLDED_REASONS.get(folded)
 
 

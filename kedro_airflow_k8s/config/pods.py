@@ -28,12 +28,17 @@ from kedro_airflow_k8s.config.own_names import (
 )
 from kedro_airflow_k8s.config.raw_pod import raw_pod_problems
 from kedro_airflow_k8s.config.section import Section
-from kedro_airflow_k8s.config.security import SecurityContext
+from kedro_airflow_k8s.config.security import (
+    SecurityContext,
+    unrestricted_containers,
+    unrestricted_spec,
+)
 from kedro_airflow_k8s.config.sources import ConfigMapConfig, DataSource, EnvVars, SecretConfig
 from kedro_airflow_k8s.config.tasks import TaskConfig
 from kedro_airflow_k8s.config.volumes import PodVolume, VolumeConfig
 
 _NOT_RESTRICTED = ("nfs", "host_path")
+_VOLUME = "must be a volume"
 
 
 class Toleration(Section):
@@ -254,7 +259,7 @@ class PodConfig(Section):
             **dict(_container_problems("init_containers", self.init_containers)),
             **dict(_container_problems("sidecars", self.sidecars, self.init_containers)),
             **dict(self._mount_problems()),
-            **dict(self._unrestricted_volumes()),
+            **dict(self._unrestricted()),
         }
         if problems:
             raise problems_error(problems)
@@ -292,22 +297,38 @@ class PodConfig(Section):
             taken.setdefault(target, path)
 
     def _mount_problems(self) -> Iterator[tuple[Steps, str]]:
-        known = {DATA_VOLUME, *self.volumes}
+        spec = self.pod.get("spec", {})
+        known = {DATA_VOLUME, *self.volumes, *(each["name"] for each in spec.get("volumes", ()))}
         if self.shared_memory is not None:
             known.add(SHARED_MEMORY_VOLUME)
-        for key in ("init_containers", "sidecars"):
-            for index, container in enumerate(getattr(self, key)):
+        lists: Mapping[Steps, Sequence[Mapping[str, Any]]] = {
+            ("init_containers",): self.init_containers,
+            ("sidecars",): self.sidecars,
+            ("pod", "spec", "containers"): spec.get("containers", ()),
+            ("pod", "spec", "initContainers"): spec.get("initContainers", ()),
+        }
+        for path, containers in lists.items():
+            for index, container in enumerate(containers):
                 for mount, entry in enumerate(container.get("volumeMounts", ())):
                     if entry["name"] not in known:
-                        allowed = f"must be a volume: {', '.join(sorted(known))}"
-                        yield (key, index, "volumeMounts", mount, "name"), allowed
+                        # The DAG mounts its own volumes in the container of the nodes.
+                        own = OWN_VOLUMES if path[-1] == "containers" else ()
+                        names = ", ".join(sorted(known.difference(own))) or "define it in `volumes`"
+                        yield (*path, index, "volumeMounts", mount, "name"), f"{_VOLUME}: {names}"
 
-    def _unrestricted_volumes(self) -> Iterator[tuple[Steps, str]]:
-        if self.security_context.profile:
-            for name, volume in self.volumes.items():
-                if volume.source in _NOT_RESTRICTED:
-                    reason = "`security_context: restricted` does not allow such a volume"
-                    yield ("volumes", name, volume.source), reason
+    def _unrestricted(self) -> Iterator[tuple[Steps, str]]:
+        if not self.security_context.profile:
+            return
+        for name, volume in self.volumes.items():
+            if volume.source in _NOT_RESTRICTED:
+                reason = "`security_context: restricted` does not allow such a volume"
+                yield ("volumes", name, volume.source), reason
+        for path, reason in unrestricted_spec(self.pod.get("spec", {})):
+            yield ("pod", "spec", *path), reason
+        for path, reason in unrestricted_containers(self.init_containers):
+            yield ("init_containers", *path), reason
+        for path, reason in unrestricted_containers(self.sidecars):
+            yield ("sidecars", *path), reason
 
 
 def differ_from(path: Steps) -> str:

@@ -1,6 +1,6 @@
 """Rights of pods, and what the Pod Security Standard `restricted` demands of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -15,6 +15,13 @@ _RESTRICTED_POD: Mapping[str, Any] = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+_PROFILE = "`profile: restricted`"
+_RESTRICTED_SOURCES = frozenset(
+    (
+        *("name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image"),
+        *("persistentVolumeClaim", "projected", "secret"),
+    )
+)
 _RESTRICTED_CONTAINER: Mapping[str, Any] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -73,7 +80,7 @@ def unrestricted(context: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
 
     Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
     """
-    refused = "`profile: restricted` does not allow it"
+    refused = f"{_PROFILE} does not allow it"
     for key, allowed in (
         ("privileged", False),
         ("allowPrivilegeEscalation", False),
@@ -88,6 +95,30 @@ def unrestricted(context: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
         yield ("seccompProfile", "type"), refused
     capabilities = context.get("capabilities", {})
     if "ALL" not in capabilities.get("drop", ["ALL"]):
-        yield ("capabilities", "drop"), "`profile: restricted` demands ALL"
+        yield ("capabilities", "drop"), f"{_PROFILE} demands ALL"
     if {*capabilities.get("add", ())} - {"NET_BIND_SERVICE"}:
-        yield ("capabilities", "add"), "`profile: restricted` allows NET_BIND_SERVICE alone"
+        yield ("capabilities", "add"), f"{_PROFILE} allows NET_BIND_SERVICE alone"
+
+
+def unrestricted_spec(spec: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
+    """Yield what the Pod Security Standard `restricted` refuses in a Pod's spec."""
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(key):
+            yield (key,), f"{_PROFILE} does not allow it"
+    for path, reason in unrestricted(spec.get("securityContext", {})):
+        yield ("securityContext", *path), reason
+    for index, volume in enumerate(spec.get("volumes", ())):
+        for source in volume.keys() - _RESTRICTED_SOURCES:
+            yield ("volumes", index, source), f"{_PROFILE} does not allow such a volume"
+    for key in ("containers", "initContainers"):
+        for path, reason in unrestricted_containers(spec.get(key, ())):
+            yield (key, *path), reason
+
+
+def unrestricted_containers(
+    containers: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[Steps, str]]:
+    """Yield what `restricted` refuses in the security contexts of containers."""
+    for index, container in enumerate(containers):
+        for path, reason in unrestricted(container.get("securityContext", {})):
+            yield (index, "securityContext", *path), reason

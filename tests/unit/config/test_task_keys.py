@@ -1,0 +1,97 @@
+"""How Airflow runs tasks: what is read, and what is refused before a deploy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.errors import ConfigError
+
+
+def run(**keys: Any) -> RunConfig:
+    return load_config({"run_config": {"image": "a:1", **keys}}, "f").run_config
+
+
+def refusal(**keys: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        run(**keys)
+    (line,) = str(caught.value).splitlines()[1:]
+    return line.strip()
+
+
+def test_times_are_seconds_or_text_with_units() -> None:
+    found = run(retry_delay="5m", execution_timeout=90, schedule_timeout="1h30m")
+
+    assert (found.retry_delay, found.execution_timeout, found.schedule_timeout) == (300, 90, 5400)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(True, True), (False, False), ("true", True), ("default", "default"), (None, False)],
+)
+def test_a_task_is_deferrable_or_not_or_as_airflow_has_it(written: Any, read: Any) -> None:
+    assert run(deferrable=written).deferrable == read
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("deferrable", "yes", "must be true, false or default"),
+        ("deferrable", 1, "must be true, false or default"),
+        ("on_finish_action", "keep", "must be one of delete_pod, delete_succeeded_pod, keep_pod"),
+        ("trigger_rule", "all_done", "must be one of all_success, none_failed, none_failed_min"),
+        ("weight_rule", "sideways", "must be one of downstream, upstream, absolute"),
+        ("retries", -1, "must be at least 0"),
+        ("retries", "many", "must be a whole number"),
+        ("retry_delay", "5 minutes", "must be a time"),
+        ("execution_timeout", 0, "must be at least 1s"),
+        ("pool", "", "must not be empty"),
+        ("pool_slots", 0, "must be at least 1"),
+        ("max_active_tis_per_dag", 0, "must be at least 1"),
+    ],
+)
+def test_an_impossible_value_is_refused_with_what_is_allowed(
+    key: str, value: Any, reason: str
+) -> None:
+    for keys, path in (
+        ({key: value}, f"run_config.{key}"),
+        ({"resources": {"gpu": {key: value}}}, f"run_config.resources.gpu.{key}"),
+    ):
+        line = refusal(**keys)
+        assert line.startswith(f"{path}: found ")
+        assert reason in line
+
+
+def test_the_friendly_word_for_failed_pods_may_not_contradict_airflows() -> None:
+    line = refusal(keep_failed_pods=True, on_finish_action="keep_pod")
+
+    assert line == (
+        "run_config.keep_failed_pods: found true; contradicts `on_finish_action: keep_pod`:"
+        " remove one of them"
+    )
+    assert run(keep_failed_pods=True, on_finish_action="delete_succeeded_pod").keep_failed_pods
+
+
+def test_an_entry_that_keeps_other_pods_takes_the_friendly_word_back() -> None:
+    entry = {"on_finish_action": "keep_pod"}
+
+    assert "resources.gpu.keep_failed_pods: contradicts" in refusal(
+        keep_failed_pods=True, resources={"gpu": entry}
+    )
+    found = run(keep_failed_pods=True, resources={"gpu": {**entry, "keep_failed_pods": None}})
+    assert found.settings_of("gpu").on_finish_action == "keep_pod"
+
+
+@pytest.mark.parametrize(
+    ("foreign", "ours"),
+    [
+        ("startup_timeout_seconds", "run_config.startup_time"),
+        ("schedule_timeout_seconds", "run_config.schedule_timeout"),
+        ("is_delete_operator_pod", "run_config.on_finish_action"),
+    ],
+)
+def test_airflows_name_of_a_key_is_answered_with_ours(foreign: str, ours: str) -> None:
+    assert f"Did you mean '{ours}'?" in refusal(**{foreign: 5})
