@@ -11,6 +11,7 @@ from pydantic import AliasChoices, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from kedro_airflow_k8s.config.foreign_keys import entry_instead, foreign_key_hint
+from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, first_of
 from kedro_airflow_k8s.pod.redaction import without_credentials
@@ -58,8 +59,9 @@ def refusal(
         line
         for each in found
         if not any((o, each["type"], each["input"]) in marks for o in _inherited(each["loc"]))
-        for line in _lines(each, model, data, taken)
+        for line in _lines(_at_source(each, found, model, data), model, data, taken)
     ]
+    lines = list(dict.fromkeys(lines))
     count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return "\n  ".join([f"{source} has {count}:", *lines])
 
@@ -104,6 +106,41 @@ def _inherited(path: Steps) -> Iterator[Steps]:
         of_all = _in_run_config(path)
         yield of_all
         yield from _inherited(of_all)
+
+
+def _at_source(
+    error: ErrorDetails, found: Sequence[ErrorDetails], model: type[Section], data: Any
+) -> ErrorDetails:
+    """Return an error of a pipeline or entry as that of all, if all have it.
+
+    Pydantic compares the keys of a section only if each entry below it is sound.
+    """
+    path: Steps = error["loc"]
+    run: Steps = ("run_config",)
+    if error["type"] != _PROBLEMS:
+        return error
+    of_run = [each.get("ctx") for each in found if each["loc"] == run]
+    if path[:1] == ("pipelines",) and len(path) == 2 and error["ctx"] in of_run:
+        return {**error, "loc": run}
+    section = _section_at(path, model)
+    if section is None or _in_run_config(path)[:-1] != _RESOURCES:
+        return error
+    levels = {run: _at(run, data)}
+    if path[:-2] != run:
+        levels[path[:-2]] = merged(levels[run], _at(path[:-2], data))
+    for level, settings in levels.items():
+        if error["ctx"] in _contexts(section, settings):
+            return {**error, "loc": level}
+    return error
+
+
+def _contexts(section: type[Section], settings: Mapping[str, Any]) -> list[Any]:
+    """Return the contexts of the errors that settings have as those of a section."""
+    try:
+        section.model_validate({k: v for k, v in settings.items() if k in section.model_fields})
+    except ValidationError as error:
+        return [each.get("ctx") for each in error.errors(include_url=False)]
+    return []
 
 
 def _lines(

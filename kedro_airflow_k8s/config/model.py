@@ -178,12 +178,14 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
 
     @model_validator(mode="after")
     def _keys_of_pods_fit_those_of_the_run(self) -> Self:
+        of_all = dict(hidden_data(self, self.volume))
         levels: dict[Steps, RunConfig | ResourcesConfig] = {(): self}
         levels.update({("resources", name): entry for name, entry in self.resources.items()})
         problems = {
             (*above, *path): reason
             for above, settings in levels.items()
             for path, reason in hidden_data(settings, self.volume)
+            if not above or of_all.get(path) != reason
         }
         for above, settings in levels.items() if self.fail_fast else ():
             inherited = above and settings.trigger_rule == self.trigger_rule

@@ -55,6 +55,10 @@ def _spec_problems(spec: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
         if volume["name"] in OWN_VOLUMES or volume["name"].startswith(("secret-", "config-map-")):
             reason = "is the name of a volume that the DAG makes itself: choose another"
             yield ("spec", "volumes", index, "name"), reason
+    yield from _container_problems(spec)
+
+
+def _container_problems(spec: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
     for index, container in enumerate(spec.get("initContainers", ())):
         if container["name"] == BASE_CONTAINER:
             reason = f"must not be {BASE_CONTAINER}, the container that runs the nodes"

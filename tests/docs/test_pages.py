@@ -220,7 +220,7 @@ def _value(data: Any, key: str) -> Any:
 
 
 def _section(key: str) -> dict[str, Any]:
-    """The section of `run_config` that a key is in, alone: the keys of a section need each other."""
+    """A file with the section that a key is in: the keys of a section need each other."""
     first, *rest = key.replace("[]", "").split(".")
     if not rest:
         return {first: OLD[first], "run_config": {"image": "shop"}}

@@ -155,10 +155,28 @@ def test_profile_in_a_section_stays_where_an_entry_adds_to_it() -> None:
     }
 
 
-def test_a_mistake_for_all_is_reported_once_and_not_for_each_entry() -> None:
-    text = "{env_vars: {A: {from_field: x}}, resources: {a: {}, b: {retries: 1}}}"
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ("env_vars: {A: {from_field: x}}", "env_vars.A.from_field"),
+        ("security_context: {profile: restricted, pod: {runAsUser: 0}}", "security_context.pod"),
+        ("security_context: restricted, volumes: {a: {host_path: /y}}", "volumes.a.host_path"),
+        ("keep_failed_pods: true, on_finish_action: keep_pod", "keep_failed_pods"),
+        ("init_containers: [{name: base}]", "init_containers[0].name"),
+        ("volumes: {a: {claim: b, mount_path: /home/kedro_docker/data}}", "volumes.a.mount_path"),
+    ],
+)
+@pytest.mark.parametrize("pipelines", [{}, {"sales": {"resources": {"a": {"retries": 2}}}}])
+def test_a_mistake_for_all_is_reported_once_and_not_for_each_entry_or_pipeline(
+    settings: str, path: str, pipelines: dict[str, Any]
+) -> None:
+    data = yaml.safe_load(f"{{image: a, {settings}, resources: {{a: {{}}, b: {{retries: 1}}}}}}")
 
-    assert list(refusals(text)) == ["env_vars.A.from_field"]
+    with pytest.raises(ConfigError) as caught:
+        load_config({"run_config": data, "pipelines": pipelines}, "f")
+
+    (line,) = str(caught.value).splitlines()[1:]
+    assert line.startswith(f"  run_config.{path}")
 
 
 def test_what_fits_only_apart_is_reported_at_the_entry_where_it_meets() -> None:
@@ -219,8 +237,10 @@ REFUSED: list[tuple[str, str, str]] = [
         "must differ from env_vars.A",
     ),
     (
-        "{config_maps: [{config_map: a, key: k, deploy_target: A}],"
-        " secrets: [{secret: s, key: k, deploy_target: A}]}",
+        (
+            "{config_maps: [{config_map: a, key: k, deploy_target: A}],"
+            " secrets: [{secret: s, key: k, deploy_target: A}]}"
+        ),
         "config_maps[0].deploy_target",
         "must differ from secrets[0].deploy_target",
     ),
@@ -288,8 +308,10 @@ REFUSED: list[tuple[str, str, str]] = [
         "containers that keep running belong under `sidecars`",
     ),
     (
-        "{volumes: {v: {empty_dir: {}}},"
-        " init_containers: [{name: a, volumeMounts: [{name: x, mountPath: /x}]}]}",
+        (
+            "{volumes: {v: {empty_dir: {}}},"
+            " init_containers: [{name: a, volumeMounts: [{name: x, mountPath: /x}]}]}"
+        ),
         "init_containers[0].volumeMounts[0].name",
         "must be a volume: data, v",
     ),
@@ -399,8 +421,10 @@ def test_raw_yaml_may_mount_the_volumes_that_it_adds_and_so_may_init_containers(
             "pod.spec.securityContext.runAsNonRoot",
         ),
         (
-            "pod: {spec: {containers: [{name: base,"
-            " securityContext: {allowPrivilegeEscalation: true}}]}}",
+            (
+                "pod: {spec: {containers: [{name: base,"
+                " securityContext: {allowPrivilegeEscalation: true}}]}}"
+            ),
             "pod.spec.containers[0].securityContext.allowPrivilegeEscalation",
         ),
     ],
@@ -412,4 +436,4 @@ def test_what_a_restricted_namespace_refuses_is_refused_before_and_else_taken(
 
     assert list(found) == [path]
     assert "does not allow" in found[path]
-    assert run(settings)
+    assert run(settings).security_context.profile is None
