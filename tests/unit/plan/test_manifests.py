@@ -1,4 +1,4 @@
-"""Each key of pods becomes the field of Kubernetes that it stands for, and `pod` is merged over it."""
+"""Each key of pods becomes the field that it stands for, and `pod` is merged over it."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_shared_memory_is_a_folder_in_memory_of_the_asked_size() -> None:
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}
     ]
     assert found["containers"][0]["volumeMounts"] == [
-        {"name": "shared-memory", "mountPath": "/dev/shm"}  # noqa: S108 - a path in the pod
+        {"name": "shared-memory", "mountPath": "/dev/shm"}
     ]
 
 
