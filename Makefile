@@ -133,7 +133,9 @@ reference: $(READY) ## regenerate the pages of docs/reference that are made from
 	$(RUN) scripts/write_reference.py
 	$(RUN) scripts/draw_machines.py
 
-schema: $(READY) ## regenerate the JSON Schema of airflow-k8s.yaml
+schema: $(READY) ## regenerate the fields of Kubernetes' API and the JSON Schema of airflow-k8s.yaml
+	$(RUN) scripts/write_kubernetes_fields.py > kedro_airflow_k8s/config/kubernetes_fields.json.new
+	mv kedro_airflow_k8s/config/kubernetes_fields.json.new kedro_airflow_k8s/config/kubernetes_fields.json
 	$(RUN) -m kedro_airflow_k8s.config.schema > kedro_airflow_k8s/config/airflow-k8s.schema.json.new
 	mv kedro_airflow_k8s/config/airflow-k8s.schema.json.new kedro_airflow_k8s/config/airflow-k8s.schema.json
 

@@ -220,3 +220,14 @@ def test_make_refuses_a_python_that_is_not_supported(tmp_path: Path) -> None:
     refused = make("check-python", tmp_path / "bin", "3.9")
     assert refused.returncode != 0
     assert "python3 is Python 3.9; needed is one of 3.10 3.11 3.12 3.13" in refused.stderr
+
+
+def test_the_fields_of_kubernetes_are_those_of_its_client() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "write_kubernetes_fields.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    committed = ROOT / "kedro_airflow_k8s" / "config" / "kubernetes_fields.json"
+    assert committed.read_text("utf-8") == done.stdout
