@@ -78,8 +78,8 @@ def other_image(subject: Subject) -> Iterator[Finding]:
                 code="other-image",
                 severity="warning",
                 where=f"dataset {name!r}",
-                problem=f"Node {node!r} makes it with the image {made_in!r}, and node {reader!r}"
-                f" reads it with {image!r}. It is passed on as a pickle.",
+                problem=f"It is a pickle that passes from the image {made_in!r} to {image!r}."
+                f" Node {node!r} makes it, and node {reader!r} reads it.",
                 consequence="If the libraries of the images differ, the pickle may not load, or"
                 " give something else.",
                 fix="Install the same versions of these libraries in both images, or store the"

@@ -30,8 +30,10 @@ def found_in(**run: Any) -> list[Finding]:
 def test_a_pickle_that_crosses_images_is_named_with_its_nodes_and_images() -> None:
     first, second = other_images(GPU)
     assert first.where == "dataset 'clean_orders'"
-    assert "Node 'clean' makes it" in first.problem
-    assert "node 'train' reads it with 'registry.example.com/gpu:1.0'" in first.problem
+    assert first.problem == (
+        "It is a pickle that passes from the image 'registry.example.com/shop:1.0' to"
+        " 'registry.example.com/gpu:1.0'. Node 'clean' makes it, and node 'train' reads it."
+    )
     assert second.where == "dataset 'model'"
 
 
