@@ -102,7 +102,8 @@ def test_the_account_of_the_pods_has_no_rights_and_no_token() -> None:
     # The one binding is not for it.
     subjects = manifest.of_kind("RoleBinding")["subjects"]
     assert [(s["kind"], s["name"], s["namespace"]) for s in subjects] == [
-        ("ServiceAccount", "airflow-worker", "airflow")
+        ("ServiceAccount", "airflow-worker", "airflow"),
+        ("ServiceAccount", "airflow-triggerer", "airflow"),
     ]
     assert {d["kind"] for d in manifest.documents} == {
         "Namespace", "ServiceAccount", "Role", "RoleBinding"
