@@ -1,4 +1,4 @@
-"""Each key of pods becomes the field that it stands for, and `pod` is merged over it."""
+"""Each key of pods becomes a field of Kubernetes, and `pod` is merged over it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SPEC: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("text", "field", "value"), SPEC)
-def test_a_key_is_the_field_that_it_stands_for(text: str, field: str, value: Any) -> None:
+def test_a_key_becomes_a_field_of_the_spec(text: str, field: str, value: Any) -> None:
     assert spec(text)[field] == value
     assert field not in spec("{}")
 
