@@ -161,7 +161,11 @@ class Namespace:
     def claim(self, run_id: str | None) -> Any:
         """The claim of a DAG run, there or gone."""
         key = "kedro-airflow-k8s/run-id"
-        (claim,) = (c for c in self.claims.all() if (c.metadata.annotations or {})[key] == run_id)
+        (claim,) = (
+            claim
+            for claim in self.claims.all()
+            if (claim.metadata.annotations or {}).get(key) == run_id
+        )
         return claim
 
     def wait_for_end(self, pod: str) -> End:

@@ -141,6 +141,64 @@ def create_pipeline():
         node(report, "passed_on", None, name="report"),
     ])
 """
+_TRY_PODS = """
+import json
+import os
+import socket
+from pathlib import Path
+
+from kedro.pipeline import Pipeline, node
+
+PREFIX = "TRY_"
+
+
+def files_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(Path(folder).rglob("*"))
+        # A ConfigMap lies in folders that begin with dots, with links to its files.
+        if path.is_file() and not path.relative_to(folder).parts[0].startswith("..")
+    }
+
+
+def look(stock):
+    shared = os.statvfs("/dev/shm")
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    wanted = ("NoNewPrivs", "CapEff", "CapBnd", "Seccomp")
+    Path("/scratch/mine.txt").write_text("mine")
+    Path("/models/model.txt").write_text("trained")
+    Path("/ephemeral/file.txt").write_text("for a while")
+    seen = {
+        "env": {name: text for name, text in os.environ.items() if name.startswith(PREFIX)},
+        "links": [name for name in os.environ if name.endswith("_SERVICE_HOST")],
+        "config": files_of("/etc/shop"),
+        "secret": files_of("/etc/shop-secret"),
+        "scratch": files_of("/scratch"),
+        "shared_memory": shared.f_blocks * shared.f_frsize,
+        "status": {name: status[name].strip() for name in wanted},
+        "user": [os.getuid(), os.getgid(), *sorted(os.getgroups())],
+        "address": socket.gethostbyname("warehouse.example.com"),
+        "resolver": Path("/etc/resolv.conf").read_text(),
+        "token": os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+    }
+    print("SEEN", json.dumps(seen), flush=True)
+    return "looked"
+
+
+def read(looked):
+    try:
+        Path("/models/mine.txt").write_text("mine")
+    except OSError as error:
+        refusal = str(error)
+    print("SEEN", json.dumps({"models": files_of("/models"), "refusal": refusal}), flush=True)
+
+
+def create_pipeline():
+    return Pipeline([
+        node(look, "stock", "looked", name="look", tags="resources.looking"),
+        node(read, "looked", None, name="read", tags="resources.reading"),
+    ])
+"""
 _CATALOG = """
 stock: {type: json.JSONDataset, filepath: data/01_raw/stock.json}
 counted: {type: json.JSONDataset, filepath: data/02_intermediate/counted.json}
@@ -178,6 +236,7 @@ def make_cluster_project(path: Path) -> ClusterProject:
         ("try_memory", _TRY_MEMORY),
         ("try_failure", _TRY_FAILURE),
         ("try_handing_on", _TRY_HANDING_ON),
+        ("try_pods", _TRY_PODS),
     ):
         project.write(f"{source}/pipelines/{name}/__init__.py", text)
     project.write("conf/base/catalog_try.yml", _CATALOG)

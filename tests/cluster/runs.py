@@ -25,11 +25,15 @@ from tests.cluster.project import AT_THE_GATE, ClusterProject
 from tests.support.airflow_servers import START
 from tests.support.waiting import wait_until
 
+REGION = "north $HOME {{ ds }}"
+"""A variable of Airflow: what it has for shells, Kubernetes and Jinja is text."""
+
 _MINUTES = "15"
 # The cluster is that of the kubeconfig, and not the one that the sandbox would offer.
 _SETTINGS = {
     "KUBECONFIG": os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser()),
     "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps({"conn_type": "kubernetes"}),
+    "AIRFLOW_VAR_REGION": REGION,
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
 }
 
@@ -286,8 +290,9 @@ def running_airflow(
     kubeconfig: Path | None = None,
 ) -> Iterator[Airflow]:
     """Airflow 3 with the cluster of a kubeconfig, else of the current one, until the block ends."""
-    # The sandbox wants to know the project's settings.
-    where = {"image": image, "volume": {"mount_path": f"{home}/data"}}
+    # The sandbox wants to know the project's settings, and has a triggerer if tasks are deferrable.
+    waiting = {"waiting": {"deferrable": True}}
+    where = {"image": image, "volume": {"mount_path": f"{home}/data"}, "resources": waiting}
     project.configure({"run_config": where})
     # `validate` compares the last WORKDIR with the volume's `mount_path`.
     dockerfile = project.path / "Dockerfile"

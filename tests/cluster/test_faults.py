@@ -56,6 +56,19 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason_before_the
     assert has_had_a_volume_that_is_gone(airflow, done)
 
 
+def test_the_pod_of_a_failed_task_stays_if_wanted(airflow: Airflow) -> None:
+    namespace = airflow.namespace
+    done = airflow.run("try_failure", keep_failed_pods=True).failed("fail failed: ")
+    airflow.wait_for_end(done)
+    (pod,) = namespace.task_pods(done.run_id, "fail")
+    try:
+        namespace.pods.wait_for(lambda: namespace.pods.there() == [pod.metadata.name], "one pod")
+        log = namespace.core.read_namespaced_pod_log(pod.metadata.name, namespace.name)
+        assert "ValueError: there are no [bold] plums" in log
+    finally:
+        namespace.core.delete_namespaced_pod(pod.metadata.name, namespace.name)
+
+
 @pytest.mark.parametrize("how", ["by Ctrl-C", "in Airflow"])
 def test_the_pod_of_a_task_that_airflow_kills_stops_within_5_seconds_after_kedros_error_hooks(
     airflow: Airflow, how: str

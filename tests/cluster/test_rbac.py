@@ -140,6 +140,31 @@ def test_runs_go_well_and_fail_as_ever_with_the_rights_of_the_manifest(
                 assert {volume.name for volume in pod.spec.volumes} == {"data"}
 
 
+def test_a_killed_task_whose_pod_the_triggerer_waits_for_leaves_no_pod(
+    limited: LimitedAirflow,
+) -> None:
+    airflow, namespace = limited.airflow, limited.airflow.namespace
+    settings = {"service_account_name": PODS_ACCOUNT, "deferrable": True, "poll_interval": 1}
+    with airflow.start("try_volume", **settings) as running:
+        pod, _ = running.at_the_gate()
+        run_id = str(running.run_id())
+        states = namespace.pods.wait_for(
+            lambda: found if (found := airflow.states("try_volume", run_id))["hold"] == "deferred"
+            else None,
+            "a deferred task",
+        )  # fmt: skip
+        airflow.client().mark_task("try_volume", run_id, "hold", "failed")
+        done = running.end().failed("hold failed: ")
+    airflow.wait_for_end(done)
+
+    # The one before was deferrable too, and the rights were enough to see its end and its log.
+    assert (states["count"], states["data_volume_init"]) == ("success", "success")
+    assert "Kedro" in airflow.log("try_volume", run_id, "count")
+    namespace.pods.wait_for(lambda: pod not in namespace.pods.there(), f"{pod} deleted")
+    assert namespace.pods.last(pod).metadata.deletion_timestamp is not None
+    assert not namespace.task_pods(run_id, "report")
+
+
 @pytest.mark.parametrize(
     ("verb", "resource", "task"),
     [

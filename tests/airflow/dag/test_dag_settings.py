@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.dag.render import render_dag
-from kedro_airflow_k8s.plan.build import build_plan
-from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
-from tests.support.strategies import IMAGE, config_of
+from tests.support.parsed_dags import parsed_dag
 
 pytestmark = pytest.mark.core
 
-SCRIPT = Path(__file__).parents[2] / "support/airflow_scripts/dag_settings.py"
+SCRIPT = "dag_settings.py"
 SETTINGS: dict[str, Any] = {
     "cron_expression": "@daily",
     "timezone": "Europe/Paris",
@@ -39,33 +33,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def parsed(python: Path, home: Path, **settings: Any) -> dict[str, Any]:
-    """What Airflow says of a DAG with a volume and these settings."""
-    pipeline = ProjectPipeline(
-        "shop", "local", True, "__default__", (PipelineNode("a"),), "none", parameters={}
-    )
-    plan = build_plan(pipeline, config_of({"image": IMAGE, **settings}))
-    (home / "dags").mkdir()
-    (home / "dags" / "shop.py").write_text(render_dag(plan).source)
-    done = subprocess.run(
-        [python, SCRIPT, home / "dags"],
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW__")},
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
 def test_airflow_has_the_settings_of_the_configuration(python: Path, tmp_path: Path) -> None:
-    dag = parsed(python, tmp_path, **SETTINGS)
+    dag = parsed_dag(python, tmp_path, SCRIPT, SETTINGS)
 
     doc = dag.pop("doc_md")
     assert doc.startswith("Call the data team.\n\nAirflow DAG of the Kedro pipeline")
@@ -91,7 +61,7 @@ def test_airflow_has_the_settings_of_the_configuration(python: Path, tmp_path: P
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
 def test_without_settings_airflow_has_its_own_defaults(python: Path, tmp_path: Path) -> None:
-    dag = parsed(python, tmp_path)
+    dag = parsed_dag(python, tmp_path, SCRIPT, {})
 
     assert dag["catchup"] is False
     assert dag["fail_fast"] is False
