@@ -18,6 +18,18 @@ STOCK = {"apples": 3, "pears": 4}
 GATE = "data/gate-open"
 """The node that is held at the gate goes on when this file of its pod is there."""
 AT_THE_GATE = "AT THE GATE WITH "
+SHOP = {"TRY_CURRENCY": "EUR", "notes.txt": "as a file alone"}
+PASSWORD = {"password": "s3cret"}
+OBJECTS: tuple[dict[str, Any], ...] = (
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": SHOP},
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "shop-secret"},
+        "stringData": PASSWORD,
+    },
+)
+"""What pods get from the cluster."""
 OWNER = 2000
 """The group of the volumes: not one that the image's user is in."""
 

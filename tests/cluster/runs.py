@@ -15,13 +15,15 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import yaml
+
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
 from kedro_airflow_k8s.airflow_api.records import ENDS
 from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.cluster.cluster import Namespace
 from tests.cluster.image import DEFAULT_HOME
-from tests.cluster.project import AT_THE_GATE, ClusterProject
+from tests.cluster.project import AT_THE_GATE, OBJECTS, ClusterProject
 from tests.support.airflow_servers import START
 from tests.support.waiting import wait_until
 
@@ -299,7 +301,12 @@ def running_airflow(
     text = dockerfile.read_text(encoding="utf-8").replace(DEFAULT_HOME, home)
     dockerfile.write_text(text, encoding="utf-8")
     settings = {**_SETTINGS, "KUBECONFIG": str(kubeconfig)} if kubeconfig else _SETTINGS
-    command = [sys.executable, "-c", START, sys.executable, json.dumps(settings)]
+    # The sandbox refuses runs that need others than those for its own cluster, which is idle here.
+    objects = project.path / "objects.yaml"
+    here = {"namespace": namespace.name}
+    own = [{**each, "metadata": {**each["metadata"], **here}} for each in OBJECTS]
+    objects.write_text(yaml.safe_dump_all(own), encoding="utf-8")
+    command = [sys.executable, "-c", START, sys.executable, json.dumps(settings), str(objects)]
     try:
         started = subprocess.run(
             command, cwd=project.path, capture_output=True, text=True, check=False, timeout=600

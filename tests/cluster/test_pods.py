@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from kubernetes.utils import create_from_dict
 
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
 from tests.cluster.cluster import Cluster, Namespace
-from tests.cluster.project import OWNER
+from tests.cluster.project import OBJECTS, OWNER, PASSWORD, SHOP
 from tests.cluster.runs import REGION, Airflow
 
 USER = 1234
 """A user that the image does not have."""
 SEEN = re.compile(r"SEEN (\{.*\})")
 ACCOUNT, CLAIM, CONFIG_MAP, SECRET = "shop-pods", "models", "shop", "shop-secret"
-CONFIG = {"TRY_CURRENCY": "EUR", "notes.txt": "as a file alone"}
 PRIORITY = 1000
 HOSTNAME = "kubernetes.io/hostname"
 AFFINITY = {
@@ -148,12 +148,8 @@ def shop(namespace: Namespace) -> Iterator[None]:
     core.create_namespaced_service_account(
         name, client.V1ServiceAccount(metadata=metadata(ACCOUNT))
     )
-    core.create_namespaced_config_map(
-        name, client.V1ConfigMap(metadata=metadata(CONFIG_MAP), data=CONFIG)
-    )
-    core.create_namespaced_secret(
-        name, client.V1Secret(metadata=metadata(SECRET), string_data={"password": "s3cret"})
-    )
+    for document in OBJECTS:
+        create_from_dict(core.api_client, document, namespace=name)
     spec = client.V1PersistentVolumeClaimSpec(
         access_modes=["ReadWriteOnce"],
         resources=client.V1VolumeResourceRequirements(requests={"storage": "16Mi"}),
@@ -217,15 +213,15 @@ def test_variables_come_from_the_pod_airflow_config_maps_and_secrets(shown: Show
         "TRY_ADDRESS": shown.pods["look"].status.pod_ip,
         "TRY_TEAM": "forecasts",
         "TRY_MEMORY": "640",
-        **{name: text for name, text in CONFIG.items() if name.startswith("TRY_")},
-        "TRY_MONEY": CONFIG["TRY_CURRENCY"],
-        "TRY_PASSWORD": "s3cret",
+        **{name: text for name, text in SHOP.items() if name.startswith("TRY_")},
+        "TRY_MONEY": SHOP["TRY_CURRENCY"],
+        "TRY_PASSWORD": PASSWORD["password"],
     }
 
 
 def test_volumes_are_what_the_settings_say(shown: Shown, namespace: Namespace) -> None:
-    assert shown.look["config"] == CONFIG
-    assert shown.look["secret"] == {"password": "s3cret"}
+    assert shown.look["config"] == SHOP
+    assert shown.look["secret"] == PASSWORD
     # The init container was there before the node, with the same volume.
     assert shown.look["scratch"] == {"greeting.txt": "hello", "mine.txt": "mine"}
     size = parse_quantity(LOOKING["shared_memory"])

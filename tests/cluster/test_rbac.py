@@ -154,7 +154,7 @@ def test_a_killed_task_whose_pod_the_triggerer_waits_for_leaves_no_pod(
             "a deferred task",
         )  # fmt: skip
         airflow.client().mark_task("try_volume", run_id, "hold", "failed")
-        done = running.end().failed("hold failed: ")
+        done = running.end().failed("hold failed")
     airflow.wait_for_end(done)
 
     # The one before was deferrable too, and the rights were enough to see its end and its log.

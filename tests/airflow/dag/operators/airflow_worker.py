@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 from kedro_airflow_k8s.dag.operators import run_resources
-from tests.airflow.dag.operators import mlflow_tasks
+from tests.airflow.dag.operators import dag_pods, mlflow_tasks
 
 OPERATORS: dict[str, Any] = {
     "create": run_resources.CreateRunResources,
@@ -89,6 +89,7 @@ def has_module(name: str) -> bool:
 FUNCTIONS: dict[str, Any] = {
     "start_at_once": mlflow_tasks.start_at_once,
     "has_module": has_module,
+    "pods_of": dag_pods.pods_of,
 }
 
 
