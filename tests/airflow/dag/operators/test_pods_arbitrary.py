@@ -21,7 +21,7 @@ from tests.airflow.dag.operators.airflow_process import AirflowWorker
 from tests.support.pod_settings import any_settings
 from tests.support.strategies import IMAGE, config_of
 
-pytestmark = pytest.mark.core
+pytestmark = pytest.mark.core_once
 
 NODES = PipelineNode("plain"), PipelineNode("tagged", tags=("resources.large",))
 EXTENDED = {"env": "name", "volumeMounts": "mountPath", "volumes": "name"}
