@@ -23,6 +23,7 @@ USER = 1234
 SEEN = re.compile(r"SEEN (\{.*\})")
 ACCOUNT, CLAIM, CONFIG_MAP, SECRET = "shop-pods", "models", "shop", "shop-secret"
 PRIORITY = 1000
+ENFORCE = "pod-security.kubernetes.io/enforce"
 HOSTNAME = "kubernetes.io/hostname"
 AFFINITY = {
     "nodeAffinity": {
@@ -141,6 +142,8 @@ def unique(cluster: Cluster, namespace: Namespace) -> Iterator[str]:
 def shop(namespace: Namespace) -> Iterator[None]:
     """What the settings name, in the namespace."""
     core, name = namespace.core, namespace.name
+    # From 1.25 on, the API then refuses pods that are not restricted. Before, it is a label.
+    core.patch_namespace(name, {"metadata": {"labels": {ENFORCE: "restricted"}}})
 
     def metadata(of: str) -> client.V1ObjectMeta:
         return client.V1ObjectMeta(name=of)
@@ -159,6 +162,7 @@ def shop(namespace: Namespace) -> Iterator[None]:
     )
     yield
     core.delete_namespaced_persistent_volume_claim(CLAIM, name)
+    core.patch_namespace(name, {"metadata": {"labels": {ENFORCE: None}}})
 
 
 @dataclass(frozen=True)

@@ -228,10 +228,11 @@ _PLAIN: dict[str, st.SearchStrategy[Any]] = {
 }
 """Each key whose values are not Kubernetes' own YAML."""
 
-typed_settings = section(**_PLAIN)
+typed_settings = section(None, **_PLAIN)
 """Values of all keys but those that are Kubernetes' own YAML."""
 
 any_settings = section(
+    None,
     **_PLAIN,
     affinity=kubernetes_values("V1Affinity"),
     topology_spread=kubernetes_values("list[V1TopologySpreadConstraint]"),
