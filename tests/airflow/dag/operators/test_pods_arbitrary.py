@@ -78,3 +78,9 @@ def test_no_field_is_lost_on_the_way_to_kubernetes(
     for task, entry in (("plain", "__default__"), ("tagged", "large")):
         wanted = pod_manifest(run.settings_of(entry), run, run_objects_name("shop"), {})
         assert list(lost(wanted, pods[task])) == [], source
+        # And none of the other entry's.
+        spec = pods[task]["spec"]
+        more = {key: value for key, value in spec.items() if value and key not in wanted["spec"]}
+        assert more == {"restartPolicy": "Never"}, source
+        selectors = wanted["spec"].get("nodeSelector", {})
+        assert (spec.get("nodeSelector") or {}) == selectors, source
