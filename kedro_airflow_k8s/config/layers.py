@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
+_WORDS = {"security_context": "profile"}
+"""The keys of pods that may be a word, to the key of the section that the word stands for."""
+
+
 def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) -> Any:
     """Return settings with others over them: mappings merge key by key, all else is replaced.
 
@@ -23,8 +27,13 @@ def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) ->
     given = {names.get(key, key) for key in over}
     result = {key: value for key, value in base.items() if names.get(key, key) not in given}
     for key, value in over.items():
-        result[key] = merged(base[key], value) if key in base else value
+        result[key] = merged(_whole(key, base[key]), _whole(key, value)) if key in base else value
     return result
+
+
+def _whole(key: Any, value: Any) -> Any:
+    """Return a section for the word that stands for it, so that a section below adds to it."""
+    return {_WORDS[key]: value} if key in _WORDS and isinstance(value, str) else value
 
 
 def with_image(data: Any, image: str, *, replace: bool = True) -> Any:

@@ -156,3 +156,14 @@ def test_every_value_above_is_in_the_result_and_no_value_is_from_elsewhere(a: An
 @given(mappings)
 def test_settings_over_nothing_or_themselves_stay(a: Any) -> None:
     assert merged(a, {}) == merged({}, a) == merged(a, a) == a
+
+
+def test_a_section_of_an_entry_keeps_the_word_restricted_of_all_pods() -> None:
+    entry = {"gpu": {"security_context": {"pod": {"runAsUser": 1000}}}}
+    run = load_config(
+        {"run_config": {"security_context": "restricted", "resources": entry}}, "x"
+    ).run_config
+    security = run.settings_of("gpu").security_context
+    assert security.profile == "restricted"
+    assert security.of_pod["runAsUser"] == 1000
+    assert run.settings_of("other").security_context.profile == "restricted"
