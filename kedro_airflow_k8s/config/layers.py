@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 _WORDS = {"security_context": "profile"}
 """The keys of pods that may be a word, to the key of the section that the word stands for."""
 
