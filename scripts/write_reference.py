@@ -157,7 +157,11 @@ NOTES = {
     "run_config.secrets[].deploy_target": "Targets must be unique, and differ from the names in"
     " `env_vars` and from `volume.mount_path`.",
     "run_config.resources": "The name of an entry is part of a tag: letters, digits, `-`, `_` and"
-    " `.`. [How nodes choose](dag.md#tags-of-nodes).",
+    " `.`. [How nodes choose](dag.md#tags-of-nodes).\n\nKeys of an entry: "
+    + ", ".join(
+        f"[`{name}`](#run_config{name})" for name in config_pods.ResourcesConfig.model_fields
+    )
+    + ".",
     "run_config.timezone": "It applies to `start_date`, `end_date` and `cron_expression`.",
     "run_config.catchup": "[When it runs](dag.md#when-it-runs).",
     "run_config.dagrun_timeout": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
@@ -295,10 +299,15 @@ def _sections(annotation: Any) -> dict[str, tuple[type[Section], str]]:
 
 
 def _entry(path: str, field: Any, schema: dict[str, Any], example: Any) -> str:
-    lines = [f"### `{path}`", "", _text_of(field.description), ""]
+    text, default = _text_of(field.description), _default(field)
+    if default == "nothing" and (said := re.search(r" Default: (.+?)\.(?= |$)", text)):
+        # The description says what applies if the key is missing.
+        # In plain: it is what Kubernetes or Airflow does, and no value that the plugin sets.
+        text, default = text.replace(said[0], ""), said[1].replace("`", "")
+    lines = [f"### `{path}`", "", text, ""]
     if path in NOTES:
         lines += [NOTES[path], ""]
-    lines += [f"- Type: {_words(schema)}.", f"- Default: {_default(field)}."]
+    lines += [f"- Type: {_words(schema)}.", f"- Default: {default}."]
     value = _example(example, path)
     if value is not None:
         shown = yaml.safe_dump(value, default_flow_style=True, width=200).removesuffix("...\n")

@@ -63,13 +63,14 @@ def _consequence(*, at_once: bool, certain: bool) -> str:
         )
     return (
         "These tasks can run at the same time, and the volume is on one machine only: the second"
-        " pod waits for a machine until run_config.startup_time is over, and its task fails"
+        " pod waits for a machine until its schedule_timeout (by default startup_time) is over, and"
+        " its task fails"
         f"{'' if certain else ', unless a machine suits both'}."
     )
 
 
 def _shown(selector: Mapping[str, str]) -> str:
-    return " and ".join(f"{key}={value}" for key, value in selector.items()) or "no label at all"
+    return " and ".join(f"{key}={value}" for key, value in selector.items()) or "any labels"
 
 
 def read_write_once_pod(subject: Subject) -> Iterator[Finding]:
@@ -84,8 +85,8 @@ def read_write_once_pod(subject: Subject) -> Iterator[Finding]:
             where="run_config.volume.access_modes",
             problem="ReadWriteOncePod lets only one pod mount the volume at a time. Tasks of this"
             " DAG can run at the same time.",
-            consequence="The other pods wait; those that wait longer than run_config.startup_time"
-            " fail.",
+            consequence="The other pods wait; those that wait longer than schedule_timeout (by"
+            " default startup_time) fail.",
             fix="Use ReadWriteOnce, or ReadWriteMany if the storage class offers it, or let the"
             " nodes share a task (run_config.grouping: pipeline).",
         )

@@ -87,7 +87,9 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(
         (
             *("pod_template_file", "pod_template", "pod_template_dict", "full_pod_spec"),
-            *("pod_spec", "host_network", "hostname", "ports"),
+            *("pod_spec", "host_network", "hostname", "ports", "enable_service_links"),
+            *("share_process_namespace", "preemption_policy", "subdomain", "host_users"),
+            *("host_pid", "host_ipc", "overhead", "resource_claims", "scheduling_gates"),
         ),
         f"{_RUN}pod",
     ),
@@ -128,7 +130,11 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
         "mount_path": "deploy_target",
         "type": "deploy_type",
     },
+    # Kubernetes' resources of a container.
+    "ResourcesConfig": {"resources": "requests"},
+    "EmptyDir": {"size_limit": "size"},
     "EnvSource": {
+        "value_from": "from_field",
         "field_ref": "from_field",
         "field_path": "from_field",
         "resource_field_ref": "from_resource",

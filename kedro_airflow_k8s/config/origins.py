@@ -93,9 +93,18 @@ def _leaves(node: yaml.MappingNode, file: str, above: Keys = ()) -> dict[Keys, W
 def _constructed(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_document(node)
+        return _with_on(loader.construct_document(node))
     finally:
         loader.dispose()
+
+
+def _with_on(value: Any) -> Any:
+    """Return a value with the key `on` as it is written: YAML reads it as true."""
+    if isinstance(value, list):
+        return [_with_on(part) for part in value]
+    if isinstance(value, Mapping):
+        return {"on" if key is True else key: _with_on(part) for key, part in value.items()}
+    return value
 
 
 def settings(

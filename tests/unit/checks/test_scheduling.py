@@ -58,6 +58,9 @@ def test_different_labels_at_the_same_time_are_a_doubt() -> None:
 def test_a_label_that_only_one_task_asks_for_is_a_doubt() -> None:
     resources = selectors(left={"pool": "a"}, right={})
     assert [severity for _, severity, _ in split(BRANCHES, resources)] == ["warning"]
+    finding = only(check(BRANCHES, {}, resources=resources), "split-claim")
+    assert "any labels" in finding.problem
+    assert "schedule_timeout" in finding.consequence
 
 
 @pytest.mark.parametrize(

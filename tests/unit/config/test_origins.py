@@ -142,3 +142,15 @@ def test_an_entry_shows_what_it_has_from_all_pods_and_what_is_its_own(tmp_path: 
         ["kind: gpu", "f:8"],
     ]
     assert not any("small:" in line for line in lines)
+
+
+def test_the_key_on_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "base"
+    file.write_text("run_config: {notify: [{on: failure, with: slack, connection: slack_alerts}]}")
+    config = load_config(yaml.safe_load(file.read_text()), "x")
+    (line,) = (
+        line
+        for line in as_text(settings(config, read_origins([(file, "base")]), "sales"))
+        if "notify:" in line
+    )
+    assert "{connection: slack_alerts, 'on': failure, with: slack}" in line

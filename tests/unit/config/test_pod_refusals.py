@@ -174,6 +174,14 @@ REFUSED: list[tuple[str, str, str]] = [
     ("topologySpreadConstraints: []", "topologySpreadConstraints", "'run_config.topology_spread'?"),
     ("volumeMounts: []", "volumeMounts", "Did you mean 'run_config.volumes'?"),
     ("hostNetwork: true", "hostNetwork", "Did you mean 'run_config.pod'?"),
+    ("enableServiceLinks: false", "enableServiceLinks", "Did you mean 'run_config.pod'?"),
+    ("env_vars: {A: {valueFrom: {}}}", "env_vars.A.valueFrom", "Did you mean 'from_field'?"),
+    (
+        "volumes: {v: {empty_dir: {sizeLimit: 1Gi}}}",
+        "volumes.v.empty_dir.sizeLimit",
+        "Did you mean 'size'?",
+    ),
+    ("resources: {gpu: {resources: {}}}", "resources.gpu.resources", "Did you mean 'requests'?"),
     (
         "resources: {gpu: {topologySpreadConstraints: []}}",
         "resources.gpu.topologySpreadConstraints",
