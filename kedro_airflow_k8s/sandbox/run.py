@@ -228,7 +228,9 @@ def run_in_sandbox(
                 airflow.stop()
                 tasks = airflow.report().tasks
                 logs = keep_logs(
-                    spec.project, dag.dag_id, read_logs(tasks, cluster.pods(), airflow.logs)
+                    spec.project,
+                    dag.dag_id,
+                    read_logs(tasks, cluster.pods(), airflow.logs, airflow.output),
                 )
                 raise KeyboardInterrupt(_interruption(tasks, logs)) from None
             finally:
@@ -285,7 +287,7 @@ def _result(
         raise SandboxError(f"Airflow {airflow.python.version} cannot import the DAG:\n{errors}")
     pods = cluster.pods()
     ordered = {name: report.tasks[name] for name in dag.task_ids if name in report.tasks}
-    logs = read_logs({**ordered, **report.tasks}, pods, airflow.logs)
+    logs = read_logs({**ordered, **report.tasks}, pods, airflow.logs, airflow.output)
     volumes = cluster.volumes_directory
     files = {
         "/".join(path.relative_to(volumes).parts[2:]): path.stat().st_size

@@ -65,7 +65,7 @@ class TaskLog:
 
 
 def read_logs(
-    tasks: Mapping[str, TaskState], pods: Sequence[PodRecord], folder: Path
+    tasks: Mapping[str, TaskState], pods: Sequence[PodRecord], folder: Path, output: Path
 ) -> dict[str, TaskLog]:
     """Return the logs of the tasks that have begun, by task id.
 
@@ -73,12 +73,16 @@ def read_logs(
         tasks: How the tasks stand.
         pods: The pods of the run.
         folder: Airflow's logs: a file for each task.
+        output: Airflow's own output. It has what is said of tasks that fail before they run, for
+            instance because an Airflow variable of their template is missing.
     """
     found = {}
     for task_id, task in tasks.items():
         own = [pod for pod in pods if pod.annotations.get(TASK_ANNOTATION) == task_id]
         file = folder / f"{task_id}.log"
         airflow = file.read_text(errors="replace") if file.exists() else ""
+        if task.state == "failed" and not own and not airflow and output.exists():
+            airflow = output.read_text(errors="replace")
         if own or airflow or task.state == "failed":
             why = ""
             if task.state == "failed":
