@@ -99,7 +99,7 @@ def test_the_account_of_the_pods_has_no_rights_and_no_token() -> None:
     account = manifest.of_kind("ServiceAccount")
     assert account["metadata"] == {"name": ACCOUNT, "namespace": NAMESPACE}
     assert account["automountServiceAccountToken"] is False
-    # The one binding is not for it, but for who starts pods, waits for them and deletes them.
+    # The one binding is for the accounts that start pods, wait for them and delete them.
     subjects = manifest.of_kind("RoleBinding")["subjects"]
     assert [(s["kind"], s["name"], s["namespace"]) for s in subjects] == [
         ("ServiceAccount", "airflow-worker", "airflow"),
