@@ -337,7 +337,7 @@ def differ_from(path: Steps) -> str:
 
 
 def hidden_data(settings: PodConfig, volume: VolumeConfig) -> Iterator[tuple[Steps, str]]:
-    """Yield the mounts at or in the data folder, where the volume of the run is mounted.
+    """Yield the mounts at, in or above the data folder, where the volume of the run is mounted.
 
     Args:
         settings: The settings of pods.
@@ -347,6 +347,8 @@ def hidden_data(settings: PodConfig, volume: VolumeConfig) -> Iterator[tuple[Ste
     for path, target in settings.targets() if not volume.disabled else ():
         if target == data:
             yield path, differ_from(("run_config", "volume", "mount_path"))
+        elif target.startswith("/") and data.startswith(f"{target}/"):
+            yield path, f"must not be above {data}: it would hide the project in the image"
         elif path[0] == "volumes" and target.startswith(f"{data}/") and not volume.skip_init:
             reason = (
                 f"must not be in {data}, which data_volume_init copies to the volume of the run"

@@ -277,3 +277,15 @@ def test_what_a_restricted_namespace_refuses_is_refused_before_and_else_taken(
     assert list(found) == [path]
     assert "does not allow" in found[path]
     assert run(settings).security_context.profile is None
+
+
+@pytest.mark.parametrize("path", ["/home", "/home/kedro_docker"])
+def test_a_mount_that_would_hide_the_project_in_the_image_is_refused(path: str) -> None:
+    volume = {"cache": {"empty_dir": {}, "mount_path": path}}
+    with pytest.raises(ConfigError) as caught:
+        load_config({"run_config": {"volumes": volume}}, "x")
+    assert (
+        "run_config.volumes.cache.mount_path: found the text"
+        f" {path!r}; must not be above /home/kedro_docker/data: it would hide the project in the"
+        " image" in str(caught.value)
+    )
