@@ -188,7 +188,7 @@ class DagConfig(Section):
     notify: tuple[NotifyConfig, ...] = Field(
         default=(),
         validation_alias=AliasChoices("notify", "failure_handlers"),
-        description="Messages about runs and tasks: who is told of what. The entries of "
+        description="Messages about runs and tasks: who gets which message. The entries of "
         "`failure_handlers` of version 0.8 are understood, also under that name.",
     )
 

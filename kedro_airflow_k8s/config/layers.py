@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _WORDS = {"security_context": "profile"}
-"""The keys of pods that may be a word, to the key of the section that the word stands for."""
+"""The keys of pods that may be a word, to the key of the section that the word sets."""
 
 
 def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) -> Any:
@@ -31,7 +31,7 @@ def merged(base: Any, over: Any, also_named: Mapping[str, str] | None = None) ->
 
 
 def _whole(key: Any, value: Any) -> Any:
-    """Return a section for the word that stands for it, so that a section below adds to it."""
+    """Return a section in place of a word for it, so that a section below adds to it."""
     return {_WORDS[key]: value} if key in _WORDS and isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Settings of notifications: which events are told, to whom, and in which words."""
+"""Settings of notifications: which events are reported, to whom, and in which words."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -140,10 +140,10 @@ _With = create_model("_With", __base__=Section, **_FIELDS)
 
 
 class NotifyConfig(_With):  # type: ignore[misc, valid-type]
-    """Who is told of an event of a run or a task."""
+    """A message about events of a run or a task."""
 
     on: Events = Field(
-        description="What is told: `failure`, `success`, `deadline` (a run took longer than "
+        description="Events to report: `failure`, `success`, `deadline` (a run took longer than "
         "`dagrun_timeout`) and, for tasks, `retry`. One word, or a list.",
     )
     level: Literal["dag", "task"] = Field(
@@ -211,9 +211,9 @@ class NotifyConfig(_With):  # type: ignore[misc, valid-type]
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         if self.level == "dag" and "retry" in self.on:
-            yield "on", "has `retry`, which is told of a task: make it an entry with `level: task`"
+            yield "on", "has `retry`, an event of a task: make it an entry with `level: task`"
         if self.level == "task" and "deadline" in self.on:
-            yield "on", "has `deadline`, which is told of a run: make it an entry without `level`"
+            yield "on", "has `deadline`, an event of a run: make it an entry without `level`"
         if self.channel in CHANNELS:
             if self.connection is None:
                 yield "connection", "is missing: it has the address for the messages"

@@ -74,8 +74,9 @@ def literal(value: Any, depth: int = 0, before: int = 0) -> str:
         # Brackets of one entry share their lines with those inside it.
         prefix, item = items[0]
         inner = literal(item, depth, before + len(opening + prefix))
-        if before + len(opening + prefix + inner.partition("\n")[0]) <= WIDTH:
-            return f"{opening}{prefix}{inner}{closing}"
+        whole = f"{opening}{prefix}{inner}{closing}"
+        if before + len(whole.partition("\n")[0]) <= WIDTH:
+            return whole
     indent = INDENT * (depth + 1)
     if len(indent) + len(inside) <= WIDTH and not comma:
         return f"{opening}\n{indent}{inside}\n{INDENT * depth}{closing}"

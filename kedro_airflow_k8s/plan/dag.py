@@ -98,7 +98,7 @@ def dag_settings(run: RunConfig) -> DagSettings:
 
 def _notifications(run: RunConfig, level: str) -> Iterator[Notification]:
     for entry in run.notify:
-        # A run that took too long has failed, too, and is told once.
+        # A run that took too long has failed, too, and is reported once.
         events = [e for e in entry.on if e != "deadline" or "failure" not in entry.on]
         for event in events if entry.level == level else ():
             options = {**({"to": list(entry.to)} if entry.to else {}), **entry.arguments}

@@ -55,7 +55,7 @@ def _mistake(
     if "<block end>" in problem or problem.startswith(_OTHER_TOKEN):
         return _unexpected_token(lines, at, begin)
     if problem.startswith("found duplicate key"):
-        return at.line, "has a key that is there twice. Keep one of them"
+        return at.line, "has a key a second time. Keep one of them"
     if "another document" in problem:
         return at.line, "begins a second document. Remove the line ---"
     return at.line, _bad_beginning(lines, problem, context, at)
@@ -72,7 +72,7 @@ def _unexpected_colon(lines: Sequence[str], at: Mark) -> tuple[int, str]:
         return above, _NO_COLON
     return (
         at.line,
-        f"is indented deeper than line {above + 1}, which has a value. Indent both alike",
+        f"is indented deeper than line {above + 1}, which has a value. Indent both equally",
     )
 
 
@@ -90,7 +90,10 @@ def _unexpected_token(lines: Sequence[str], at: Mark, begin: Mark) -> tuple[int,
     for number in range(begin.line, at.line):
         if re.match(r"\s*-[^\s-]", lines[number]):
             return number, "has no space after its dash. Write `- value`"
-    return at.line, "is not indented like the lines of its section. Indent all of them alike"
+    return (
+        at.line,
+        "is not indented like the lines of its section. Give all of them the same indentation",
+    )
 
 
 def _bad_beginning(lines: Sequence[str], problem: str, context: str, at: Mark) -> str:

@@ -1,4 +1,4 @@
-"""What a pod can be told of itself: its fields, and the resources of its containers."""
+"""What a pod can know of itself: its fields, and the resources of its containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox says of a pod: its status, its events, and what a run is told once."""
+"""What the sandbox says of a pod: its status, its events, and what a run shows once."""
 
 from __future__ import annotations
 

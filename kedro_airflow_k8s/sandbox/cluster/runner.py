@@ -40,7 +40,7 @@ class Machine:
         stand_ins: Holds folders in place of files that are not on this machine.
         run_volume: The name of the volume in pods whose claim a task creates. A claim of another
             volume gets a stand-in if it is not there; with None, pods wait for every claim.
-        said: What the DAG runs were told.
+        said: What the DAG runs have shown.
     """
 
     store: Store
@@ -252,7 +252,7 @@ class ContainerRunner:
             self._machine.store.changed.notify_all()
 
     def probe_log(self, name: str) -> ContainerLog:
-        """Return a log for the commands of a container's probe, which nobody reads."""
+        """Return a log for the commands of a container's probe, which is not read."""
         return ContainerLog(self._folder / name / "probe.log")
 
     def _log(self, name: str) -> ContainerLog:

@@ -123,7 +123,7 @@ REASON = "ValueError: no price in row 7: apples"
 
 @dataclass(frozen=True)
 class Failed:
-    """A run that has failed, and what the servers were told."""
+    """A run that has failed, and what the servers got."""
 
     project: ProjectFolder
     http: HttpReceiver
@@ -194,7 +194,9 @@ def failed(
             stop_sandbox(project.path, print)
 
 
-def test_the_run_is_told_once_with_the_failed_task_the_reason_and_the_log(failed: Failed) -> None:
+def test_the_run_is_reported_once_with_the_failed_task_the_reason_and_the_log(
+    failed: Failed,
+) -> None:
     (message,) = failed.http.at("/services/T0/B0/secret")
 
     title, run, tasks, log = message["text"].splitlines()
@@ -225,7 +227,7 @@ def test_a_mail_has_the_message_of_the_configuration(failed: Failed) -> None:
     assert of_notifier["Subject"] == f"From a notifier: {REASON}"
 
 
-def test_a_task_is_told_of_with_what_it_has_and_the_old_words_still_work(failed: Failed) -> None:
+def test_a_task_is_reported_with_what_it_has_and_the_old_words_still_work(failed: Failed) -> None:
     again, told = failed.http.at("/plain")
     (old,) = failed.http.at("/old/T0/B0/secret")
 
@@ -255,7 +257,9 @@ def test_a_message_that_cannot_be_sent_is_in_the_log_without_the_address(failed:
     assert "T0/B0/secret" not in logs
 
 
-def test_a_run_that_was_stopped_is_told_once_to_each_with_its_longest_time(failed: Failed) -> None:
+def test_a_run_that_was_stopped_is_reported_once_to_each_with_its_longest_time(
+    failed: Failed,
+) -> None:
     told, message = failed.http.at("/late")
 
     reason = "the run took longer than 0:00:05"

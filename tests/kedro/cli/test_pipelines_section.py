@@ -231,7 +231,7 @@ def test_a_pipeline_that_repeats_another_schedule_is_a_warning_of_validate(
     ids=str,
 )
 @pytest.mark.parametrize("arguments", [[], ["--all"]], ids=" ".join)
-def test_what_is_scheduled_once_is_no_warning(
+def test_what_is_scheduled_once_has_no_warning(
     project: ProjectFolder, changes: dict[str, str], arguments: list[str]
 ) -> None:
     settings = {"sales": "{cron_expression: '@weekly'}", "stock": "{enabled: false}"} | changes

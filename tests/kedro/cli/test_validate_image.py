@@ -472,7 +472,7 @@ def test_the_kedro_of_this_process_reads_on_after_a_look_at_the_image(shop: Proj
 
 def test_an_image_without_kedro_datasets_though_the_catalog_uses_it(shop: ProjectFolder) -> None:
     shop.write("requirements.txt", "ipython>=8.10\nkedro~=1.0\nnotebook\n")
-    # With the configuration that is there.
+    # With the existing configuration.
     assert shop.kedro("airflow-k8s", "init", "--dockerfile").exit_code == 0
     found = only(shop)
     assert (found["code"], found["severity"]) == ("not-in-image", "warning")

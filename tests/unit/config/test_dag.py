@@ -86,7 +86,7 @@ def test_a_contradiction_is_refused_with_the_key_and_the_way_out(
         {"start_date": "20260101", "end_date": "20260101"},
         {"end_date": "20260101"},
         {"cron_expression": "@continuous", "max_active_runs": 1},
-        {"owner_links": {"whoever airflow.cfg names": "mailto:team@example.com"}},
+        {"owner_links": {"default of airflow.cfg": "mailto:team@example.com"}},
         {"owner": "data, ops", "owner_links": {"ops": "https://example.com/ops"}},
         {"access_control": {"Viewer": {"DAG Runs": ["can_create"]}}},
         {"tags": ["team:data", "fingerprints"]},
@@ -120,7 +120,7 @@ def test_each_pipeline_has_settings_of_its_own() -> None:
     assert (train.max_active_runs, config.of("other").run_config.catchup) == (1, False)
 
 
-def test_a_contradiction_of_a_pipeline_with_run_config_is_told_at_the_pipeline() -> None:
+def test_a_contradiction_of_a_pipeline_with_run_config_is_reported_at_the_pipeline() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config({"run_config": {}, "pipelines": {"train": {"catchup": True}}}, "it")
 

@@ -1,4 +1,4 @@
-"""Who is told of runs: what is taken, in which forms, and what is refused with the way out."""
+"""Messages about runs: what is taken, in which forms, and what is refused with the way out."""
 
 from typing import Any
 
@@ -65,8 +65,8 @@ def test_a_failure_handler_of_the_old_plugin_is_a_message_about_each_task() -> N
             {**SLACK, "on": ["fail"]},
             "notify[0].on[0]: found the text 'fail'; must be one of failure, success, retry,",
         ),
-        ({**SLACK, "on": "retry"}, "has `retry`, which is told of a task: make it an entry with"),
-        ({**SLACK, "on": "deadline", "level": "task"}, "has `deadline`, which is told of a run"),
+        ({**SLACK, "on": "retry"}, "has `retry`, an event of a task: make it an entry with"),
+        ({**SLACK, "on": "deadline", "level": "task"}, "has `deadline`, an event of a run"),
         ({**SLACK, "on": "deadline"}, "notify[0].on: found the text 'deadline'; has `deadline`,"),
         (
             {**SLACK, "with": "slak"},
@@ -114,7 +114,7 @@ def test_a_mistake_is_refused_with_the_key_and_the_way_out(
         ({"type": "slack"}, "failure_handlers[0].connection: is missing"),
     ],
 )
-def test_a_mistake_in_an_old_handler_is_told_at_its_place(
+def test_a_mistake_in_an_old_handler_is_reported_at_its_place(
     handler: dict[str, Any], line: str
 ) -> None:
     assert line in refusal(handler, key="failure_handlers")

@@ -164,7 +164,7 @@ def test_a_notifier_class_gets_its_arguments() -> None:
     assert "on_failure_callback" not in defaults(source)
 
 
-def test_a_run_that_took_too_long_is_told_once() -> None:
+def test_a_run_that_took_too_long_is_reported_once() -> None:
     keys: dict[str, Any] = {"dagrun_timeout": "1h"}
     both = rendered(notify=[{**SLACK, "on": ["failure", "deadline"]}], **keys)
     late = rendered(notify=[{**SLACK, "on": ["deadline"]}], **keys)
