@@ -161,12 +161,14 @@ def _arguments_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "node_selector": spec.get("nodeSelector", {}),
         "tolerations": spec.get("tolerations", {}),
         "container_resources": base.get("resources", {}),
+        # The operator's own default would go over that of the template.
+        "termination_message_policy": base.get("terminationMessagePolicy", {}),
     }
 
 
 def _rest_of(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Pod's spec without what are arguments of KubernetesPodOperator."""
-    arguments = ("image", "imagePullPolicy", "resources")
+    arguments = ("image", "imagePullPolicy", "resources", "terminationMessagePolicy")
     base, *others = spec["containers"]
     container = {key: value for key, value in base.items() if key not in arguments}
     rest = {k: v for k, v in spec.items() if k not in ("nodeSelector", "tolerations")}

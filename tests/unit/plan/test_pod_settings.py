@@ -163,3 +163,10 @@ def test_the_rule_of_nodes_is_not_that_of_the_tasks_around_them() -> None:
 
     assert found.trigger_rule == "none_failed"
     assert "trigger_rule" not in found.common
+
+
+def test_where_messages_of_termination_come_from_is_an_argument_of_the_operator() -> None:
+    base = "{name: base, terminationMessagePolicy: FallbackToLogsOnError}"
+    pods = planned(f"pod: {{spec: {{containers: [{base}]}}}}")
+    assert pods.resources["__default__"]["termination_message_policy"] == "FallbackToLogsOnError"
+    assert "terminationMessagePolicy" not in pods.template["spec"]["containers"][0]
