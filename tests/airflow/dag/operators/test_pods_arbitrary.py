@@ -34,8 +34,8 @@ def lost(wanted: Any, found: Any, path: str = "") -> Iterator[str]:
         for key, value in wanted.items():
             if key in found:
                 yield from lost(value, found[key], f"{path}.{key}")
-            else:
-                yield f"{path}.{key} = {value!r} is not there"
+            elif value not in ({}, []):  # To Kubernetes, these say nothing.
+                yield f"{path}.{key} = {value!r} is missing"
         return
     if isinstance(wanted, list) and isinstance(found, list):
         key = EXTENDED.get(path.rpartition(".")[2])
