@@ -33,7 +33,7 @@ from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, ti
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan, Sensor
-from kedro_airflow_k8s.plan.pod_settings import AIRFLOW_DECIDES, DOUBLED, SPEC
+from kedro_airflow_k8s.plan.pod_settings import SPEC, OfAirflow
 from kedro_airflow_k8s.plan.pods import container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
@@ -100,11 +100,17 @@ def _values(plan: Plan) -> dict[str, Any]:
         **arguments(plan.settings, plan.schedule),
         "params": {field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         "default_args": _default_args(plan),
-        "sensors": [(python[sensor.task_id], _sensor_call(sensor)) for sensor in plan.sensors],
+        "sensors": [
+            (
+                python[sensor.task_id],
+                _sensor_call(sensor, deferrable=plan.pods.common.get("deferrable") is True),
+            )
+            for sensor in plan.sensors
+        ],
         "mlflow": _mlflow(plan),
         "pipeline": container_argument(plan.pipeline),
         "tasks": list(_group_lines(plan, plan.tree, python, docs)),
-        "first": _after_setups(plan, python),
+        "first": [Expression(python[task_id]) for task_id in plan.ruled_by_airflow],
         "ends": [task_id for task_id in plan.end_ids if task_id in (DELETE_DATA, DELETE_VOLUME)],
         "edges": list(_edges(plan, python)),
     }
@@ -201,9 +207,9 @@ _SECONDS = {"tolerationSeconds": "toleration_seconds"}
 def _value(value: Any) -> Any:
     if isinstance(value, timedelta):
         return timedelta_call(int(value.total_seconds()))
-    if value == DOUBLED:
+    if value is OfAirflow.DOUBLED:
         return Expression("DOUBLED")
-    if value == AIRFLOW_DECIDES:
+    if value is OfAirflow.DEFERRABLE:
         return Expression('conf.getboolean("operators", "default_deferrable", fallback=False)')
     return value
 
@@ -272,7 +278,7 @@ def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
     return Call("kedro_task", keywords, (nodes,))
 
 
-def _sensor_call(sensor: Sensor) -> Call:
+def _sensor_call(sensor: Sensor, *, deferrable: bool) -> Call:
     delta = Call("timedelta", {"minutes": sensor.execution_delta})
     return Call(
         "ExternalTaskSensor",
@@ -284,17 +290,11 @@ def _sensor_call(sensor: Sensor) -> Call:
             "execution_delta": delta if sensor.execution_delta else None,
             "timeout": sensor.timeout * 60,
             "failed_states": list(sensor.failed_states),
+            # It takes no slot while it waits. `deferrable` is for pods.
             "mode": "reschedule",
+            **({"deferrable": False} if deferrable else {}),
         },
     )
-
-
-def _after_setups(plan: Plan, python: Mapping[str, str]) -> list[Expression]:
-    """Return the variables of tasks whose rule Airflow prescribes: those right after a setup."""
-    rules = [entry.get("trigger_rule") for entry in plan.pods.resources.values()]
-    if not plan.setup_ids or not any((plan.pods.trigger_rule, *rules)):
-        return []
-    return [Expression(python[task.task_id]) for task in plan.tasks if not task.upstream]
 
 
 def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
@@ -337,7 +337,7 @@ def _moved(plan: Plan) -> Iterator[str]:
         yield "ExternalTaskSensor"
     if plan.settings.fail_fast:
         yield "FAIL_FAST"
-    if DOUBLED in _all_arguments(plan):
+    if OfAirflow.DOUBLED in _all_arguments(plan):
         yield "DOUBLED"
 
 
@@ -360,15 +360,15 @@ def _imports(plan: Plan) -> Iterator[str]:
         yield "from datetime import timedelta"
     if plan.mlflow or plan.settings.fail_fast:
         yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
-    if plan.settings.fail_fast or DOUBLED in _all_arguments(plan):
+    if plan.settings.fail_fast or OfAirflow.DOUBLED in _all_arguments(plan):
         yield "import inspect"
-    if DOUBLED in _all_arguments(plan):
+    if OfAirflow.DOUBLED in _all_arguments(plan):
         yield "from airflow.providers.common.compat.sdk import BaseOperator"
     if plan.tree.groups:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
-    if AIRFLOW_DECIDES in _all_arguments(plan):
+    if OfAirflow.DEFERRABLE in _all_arguments(plan):
         yield "from airflow.configuration import conf"
     arguments = set().union(*plan.pods.resources.values())
     if plan.storage.volume or {"tolerations", "container_resources"} & arguments:

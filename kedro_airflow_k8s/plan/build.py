@@ -184,6 +184,14 @@ class Plan:
         return tuple(found)
 
     @property
+    def ruled_by_airflow(self) -> tuple[str, ...]:
+        """The tasks right after a setup, whose rule Airflow prescribes; none if no task has one."""
+        rules = [entry.get("trigger_rule") for entry in self.pods.resources.values()]
+        if not self.setup_ids or not any((self.pods.trigger_rule, *rules)):
+            return ()
+        return tuple(task.task_id for task in self.tasks if not task.upstream)
+
+    @property
     def end_ids(self) -> tuple[str, ...]:
         """The tasks after those of Kedro nodes, in their order."""
         found = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
@@ -14,11 +15,13 @@ from kedro_airflow_k8s.config.tasks import TaskConfig
 SPEC = "spec"
 """The key of an entry for the fields of its pods' spec that differ from those of all pods."""
 
-AIRFLOW_DECIDES = "default_deferrable"
-"""The value of the argument `deferrable` where a setting of Airflow decides."""
 
-DOUBLED = "doubled"
-"""The value of the argument `retry_exponential_backoff`, whose type differs between Airflows."""
+class OfAirflow(Enum):
+    """Values of arguments that only Airflow knows, so that no text of the user's is one of them."""
+
+    DEFERRABLE = "whether tasks are deferrable by default"
+    DOUBLED = "what doubles the time before a repetition; its type differs between versions"
+
 
 _METADATA = ("labels", "annotations")
 _AIRFLOW_DEFAULTS: Mapping[str, Any] = {
@@ -29,7 +32,7 @@ _AIRFLOW_DEFAULTS: Mapping[str, Any] = {
     "priority_weight": 1,
     "weight_rule": "downstream",
     "queue": "default",
-    "deferrable": AIRFLOW_DECIDES,
+    "deferrable": OfAirflow.DEFERRABLE,
     "poll_interval": 2,
     "on_finish_action": "delete_pod",
     "trigger_rule": "all_success",
@@ -123,7 +126,7 @@ def task_arguments(task: TaskConfig) -> dict[str, Any]:
         "schedule_timeout_seconds": task.schedule_timeout,
         "retries": task.retries,
         "retry_delay": _time(task.retry_delay),
-        "retry_exponential_backoff": DOUBLED if task.retry_exponential_backoff else None,
+        "retry_exponential_backoff": OfAirflow.DOUBLED if task.retry_exponential_backoff else None,
         "max_retry_delay": _time(task.max_retry_delay),
         "execution_timeout": _time(task.execution_timeout),
         "pool": task.pool,

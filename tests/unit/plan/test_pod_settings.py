@@ -10,9 +10,8 @@ import yaml
 
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pod_settings import (
-    AIRFLOW_DECIDES,
-    DOUBLED,
     SPEC,
+    OfAirflow,
     PodSettings,
     plan_pod_settings,
 )
@@ -147,7 +146,7 @@ def test_the_dag_always_says_whether_tasks_are_deferrable(written: str, common: 
 def test_only_the_word_default_leaves_it_to_airflow() -> None:
     assert "deferrable" not in planned("deferrable: default").common
     found = planned("{deferrable: true, resources: {own: {deferrable: default}}}", "own")
-    assert found.resources == {"own": {"deferrable": AIRFLOW_DECIDES}}
+    assert found.resources == {"own": {"deferrable": OfAirflow.DEFERRABLE}}
 
 
 def test_failed_pods_are_kept_by_the_name_that_airflow_has_for_it() -> None:
@@ -155,7 +154,9 @@ def test_failed_pods_are_kept_by_the_name_that_airflow_has_for_it() -> None:
 
 
 def test_repetitions_with_growing_delays_are_marked_for_the_two_versions_of_airflow() -> None:
-    assert planned("retry_exponential_backoff: true").common["retry_exponential_backoff"] == DOUBLED
+    assert planned("retry_exponential_backoff: true").common["retry_exponential_backoff"] == (
+        OfAirflow.DOUBLED
+    )
 
 
 def test_the_rule_of_nodes_is_not_that_of_the_tasks_around_them() -> None:
@@ -170,3 +171,9 @@ def test_where_messages_of_termination_come_from_is_an_argument_of_the_operator(
     pods = planned(f"pod: {{spec: {{containers: [{base}]}}}}")
     assert pods.resources["__default__"]["termination_message_policy"] == "FallbackToLogsOnError"
     assert "terminationMessagePolicy" not in pods.template["spec"]["containers"][0]
+
+
+def test_a_pool_may_have_any_name() -> None:
+    common = planned("{pool: doubled, queue: default_deferrable}").common
+    assert (common["pool"], common["queue"]) == ("doubled", "default_deferrable")
+    assert not any(isinstance(value, OfAirflow) for value in common.values())
