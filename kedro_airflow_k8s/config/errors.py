@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from kedro_airflow_k8s.config.foreign_keys import entry_instead, foreign_key_hint
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.section import Section
-from kedro_airflow_k8s.config.wording import Nearest, did_you_mean, first_of
+from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.pod.redaction import without_credentials
 
 _PROBLEMS = "problems"
@@ -202,7 +202,7 @@ def _reason(error: ErrorDetails, path: Steps, model: type[Section]) -> str:
 
 def choice(allowed: Sequence[str], value: Any) -> str:
     """Return what is allowed, and a hint at the nearest."""
-    text = f"must be one of {', '.join(allowed)}"
+    text = f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed)}"
     hint = Nearest(allowed).hint(value) if isinstance(value, str) else ""
     return f"{text}.{hint}" if hint else text
 
@@ -244,7 +244,7 @@ def _allowed(section: type[Section]) -> str:
     names = list(section.model_fields)
     if len(names) <= _MOST_KEYS:
         return ", ".join(names)
-    return first_of(names, "the reference of the configuration has all", str)
+    return f"{len(names)} keys, which the reference of the configuration lists"
 
 
 def _bad_key(error: ErrorDetails) -> str:

@@ -208,7 +208,7 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         return ResourcesConfig.model_construct(**shared)
 
     @property
-    def all_settings(self) -> tuple[PodConfig, ...]:
+    def all_settings(self) -> tuple["RunConfig | ResourcesConfig", ...]:
         """The settings of all pods, and those of each entry of `resources`."""
         return (self, *self.resources.values())
 

@@ -27,8 +27,18 @@ DATA_VOLUME = "data"
 
 SHARED_MEMORY_VOLUME = "shared-memory"
 SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 - the path in the pod, not a temporary file
+SECRET_VOLUME = "secret-"
+CONFIG_MAP_VOLUME = "config-map-"
 OWN_VOLUMES = (DATA_VOLUME, SHARED_MEMORY_VOLUME)
-"""Volumes of pods that users cannot name."""
+"""Volumes of pods that the DAG makes, besides those of Secrets and ConfigMaps."""
+
+
+def own_volume_reason(name: str) -> str | None:
+    """Return why a volume of the user's cannot have a name, or None if it can."""
+    if name in OWN_VOLUMES or name.startswith((SECRET_VOLUME, CONFIG_MAP_VOLUME)):
+        return "is the name of a volume that the DAG makes itself: choose another"
+    return None
+
 
 START_MLFLOW = "start_mlflow_run"
 CREATE_VOLUME = "create_volume"

@@ -25,6 +25,7 @@ from kedro_airflow_k8s.config.own_names import (
     OWN_VOLUMES,
     SHARED_MEMORY_PATH,
     SHARED_MEMORY_VOLUME,
+    own_volume_reason,
 )
 from kedro_airflow_k8s.config.raw_pod import raw_pod_problems
 from kedro_airflow_k8s.config.section import Section
@@ -102,9 +103,7 @@ class DnsConfig(Section):
 
 
 def _volume_name(name: str) -> str:
-    reason = k8s.dns_label_reason(name)
-    if name in OWN_VOLUMES or name.startswith(("secret-", "config-map-")):
-        reason = "is the name of a volume that the DAG makes itself: choose another"
+    reason = k8s.dns_label_reason(name) or own_volume_reason(name)
     if reason:
         raise ValueError(reason)
     return name
@@ -288,6 +287,19 @@ class PodConfig(Section):
         for key, index, entry in self.data_sources:
             if entry.deploy_target is not None:
                 yield (key, index, "deploy_target"), entry.deploy_target
+        yield from self._raw_targets()
+
+    def _raw_targets(self) -> Iterator[tuple[Steps, str]]:
+        """Yield the variables and mount paths that `pod` adds to the container of the nodes."""
+        for index, container in enumerate(self.pod.get("spec", {}).get("containers", ())):
+            path: Steps = ("pod", "spec", "containers", index)
+            for number, variable in enumerate(container.get("env", ())):
+                yield (*path, "env", number, "name"), variable["name"]
+            for number, mount in enumerate(container.get("volumeMounts", ())):
+                known = self.volumes.get(mount["name"])
+                # Another field of a mount that is here already.
+                if known is None or known.mount_path != mount["mountPath"]:
+                    yield (*path, "volumeMounts", number, "mountPath"), mount["mountPath"]
 
     def _target_problems(self) -> Iterator[tuple[Steps, str]]:
         taken: dict[str, Steps] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro_airflow_k8s.config.errors import Steps
 from kedro_airflow_k8s.config.kubernetes_yaml import kubernetes_problems
-from kedro_airflow_k8s.config.own_names import BASE_CONTAINER, OWN_VOLUMES
+from kedro_airflow_k8s.config.own_names import BASE_CONTAINER, OWN_VOLUMES, own_volume_reason
 from kedro_airflow_k8s.pod.environment import OWN_VARIABLES
 
 _BASE_FIELDS = {
@@ -48,12 +48,11 @@ def raw_pod_problems(pod: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
 
 
 def _spec_problems(spec: Mapping[str, Any]) -> Iterator[tuple[Steps, str]]:
-    for key, reason in _SPEC_FIELDS.items():
+    for key, why in _SPEC_FIELDS.items():
         if key in spec:
-            yield ("spec", key), f"must be omitted: {reason}"
+            yield ("spec", key), f"must be omitted: {why}"
     for index, volume in enumerate(spec.get("volumes", ())):
-        if volume["name"] in OWN_VOLUMES or volume["name"].startswith(("secret-", "config-map-")):
-            reason = "is the name of a volume that the DAG makes itself: choose another"
+        if reason := own_volume_reason(volume["name"]):
             yield ("spec", "volumes", index, "name"), reason
     yield from _container_problems(spec)
 

@@ -8,8 +8,10 @@ from typing import Any
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.own_names import (
     BASE_CONTAINER,
+    CONFIG_MAP_VOLUME,
     DATA_VOLUME,
     RUN_LABEL,
+    SECRET_VOLUME,
     SHARED_MEMORY_PATH,
     SHARED_MEMORY_VOLUME,
     TASK_ANNOTATION,
@@ -119,8 +121,11 @@ def _volumes(settings: ResourcesConfig) -> tuple[list[dict[str, Any]], list[dict
     secrets = [secret for secret in settings.secrets if secret.is_file]
     config_maps = [config_map for config_map in settings.config_maps if config_map.is_file]
     sources: list[tuple[str, SecretConfig | ConfigMapConfig]] = [
-        *((f"secret-{index}", secret) for index, secret in enumerate(secrets)),
-        *((f"config-map-{index}", config_map) for index, config_map in enumerate(config_maps)),
+        *((f"{SECRET_VOLUME}{index}", secret) for index, secret in enumerate(secrets)),
+        *(
+            (f"{CONFIG_MAP_VOLUME}{index}", config_map)
+            for index, config_map in enumerate(config_maps)
+        ),
     ]
     for name, source in sources:
         mounts.append({"name": name, "mountPath": str(source.deploy_target), "readOnly": True})

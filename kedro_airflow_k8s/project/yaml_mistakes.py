@@ -55,7 +55,7 @@ def _mistake(
     if "<block end>" in problem or problem.startswith(_OTHER_TOKEN):
         return _unexpected_token(lines, at, begin)
     if problem.startswith("found duplicate key"):
-        return at.line, "has a key a second time. Keep one of them"
+        return at.line, "repeats a key. Keep one of the two"
     if "another document" in problem:
         return at.line, "begins a second document. Remove the line ---"
     return at.line, _bad_beginning(lines, problem, context, at)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.config.model import RunConfig
-    from kedro_airflow_k8s.config.pods import ResourcesConfig
 
 Wanted = tuple[tuple[str, str], ...]
 """Names of objects, each with the key that is needed; the key is empty for all keys."""
@@ -31,9 +30,7 @@ class Needs:
     @classmethod
     def of(cls, runs: Iterable[RunConfig]) -> Needs:
         """Return what the pipelines of these configurations need."""
-        settings: list[RunConfig | ResourcesConfig] = []
-        for run in runs:
-            settings += [run, *run.resources.values()]
+        settings = [each for run in runs for each in run.all_settings]
         secrets = ((s.secret, s.key or "") for each in settings for s in each.secrets)
         maps = ((m.config_map, m.key or "") for each in settings for m in each.config_maps)
         return cls(

@@ -125,7 +125,7 @@ def test_json_in_a_file_has_nothing_of_kedros_log(project: ProjectFolder) -> Non
         ("run_config:\n\timage: shop:1.0\n", "line 2 is indented with a tab. Use spaces."),
         ("run_config\n  image: shop:1.0\n", "line 1 has no colon after its key. "),
         ("run_config:\n  image: 'shop:1.0\n", "line 2 opens a quote that is not closed. "),
-        ("run_config:\n  image: a\n  image: b\n", "line 3 has a key a second time. "),
+        ("run_config:\n  image: a\n  image: b\n", "line 3 repeats a key. "),
         ("run_config:\n  image: {{ a }}\n", "line 2 has a value that begins with {{. "),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_mistake_in_the_configuration_is_in_plain_words_with_its_line(
 def test_a_mistake_in_the_catalog_is_in_plain_words_with_its_line(project: ProjectFolder) -> None:
     for text, mistake in (
         ("orders:\n  type: [pickle\n", "line 2 opens the bracket [, which is not closed"),
-        ("orders:\n  type: a\n  type: b\n", "line 3 has a key a second time"),
+        ("orders:\n  type: a\n  type: b\n", "line 3 repeats a key"),
     ):
         project.write("conf/base/catalog.yml", text)
         result = project.kedro("airflow-k8s", "validate")

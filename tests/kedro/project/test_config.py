@@ -153,7 +153,7 @@ def test_a_missing_base_is_an_error_too(project: ProjectFolder) -> None:
         ("a: 1\nrun_config: [\n", "line 3"),
         ("run_config:\n\timage: x\n", "line 2"),
         ("run_config: *nowhere\n", "line 1 has a value that begins with *"),
-        ("run_config:\n    image: a\n    image: b\n", "line 3 has a key a second time"),
+        ("run_config:\n    image: a\n    image: b\n", "line 3 repeats a key"),
         ("- run_config\n", "the file must be a mapping"),
         ("3\n", "the file must be a mapping"),
         ("a: !!python/object/apply:os.system [echo]\n", "python/object"),

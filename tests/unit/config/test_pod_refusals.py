@@ -289,3 +289,27 @@ def test_a_mount_that_would_hide_the_project_in_the_image_is_refused(path: str) 
         f" {path!r}; must not be above /home/kedro_docker/data: it would hide the project in the"
         " image" in str(caught.value)
     )
+
+
+def test_what_pod_adds_to_the_container_of_the_nodes_must_differ_from_what_it_has() -> None:
+    container = """{name: base, env: [{name: A, value: b}], volumeMounts: [
+        {name: more, mountPath: /home/kedro_docker/data}, {name: cache, mountPath: /cache},
+        {name: more, mountPath: /secret}]}"""
+    text = f"""
+        env_vars: {{A: a}}
+        volumes: {{cache: {{empty_dir: {{}}, mount_path: /cache}}}}
+        secrets: [{{secret: s, deploy_type: volume, deploy_target: /secret}}]
+        pod: {{spec: {{volumes: [{{name: more, emptyDir: {{}}}}], containers: [{container}]}}}}
+    """
+    with pytest.raises(ConfigError) as caught:
+        load_config({"run_config": yaml.safe_load(text)}, "x")
+    at = "run_config.pod.spec.containers[0]"
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.strip().partition(": ")[0] for line in lines] == [
+        f"{at}.env[0].name",
+        f"{at}.volumeMounts[2].mountPath",
+    ]
+    fine = yaml.safe_load(text)
+    fine["env_vars"], fine["secrets"] = {}, []
+    with pytest.raises(ConfigError, match=r"volumeMounts\[0\].mountPath: .* must differ from"):
+        load_config({"run_config": fine}, "x")
