@@ -15,8 +15,7 @@ def _settings(**given: Any) -> Any:
 
 
 def _run(*entries: Any, **given: Any) -> Any:
-    named = {f"entry-{index}": entry for index, entry in enumerate(entries)}
-    return SimpleNamespace(**vars(_settings(**given)), resources=named)
+    return SimpleNamespace(all_settings=(_settings(**given), *entries))
 
 
 def test_secrets_and_config_maps_of_all_levels_are_needed_once() -> None:
