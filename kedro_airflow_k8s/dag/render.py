@@ -221,6 +221,7 @@ def _default_args(plan: Plan) -> dict[str, Any]:
         "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
+        "termination_message_policy": "FallbackToLogsOnError",
         "env_vars": Expression("ENV"),
         "pod_template_dict": Expression("POD"),
         "callbacks": [Expression("PodAdvice")],

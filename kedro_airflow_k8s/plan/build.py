@@ -29,7 +29,7 @@ from kedro_airflow_k8s.config.own_names import (
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings, notify_environment
+from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.mlflow import (
@@ -38,7 +38,13 @@ from kedro_airflow_k8s.plan.mlflow import (
     plan_mlflow_run,
 )
 from kedro_airflow_k8s.plan.pod_settings import PodSettings, plan_pod_settings
-from kedro_airflow_k8s.plan.pods import claim, environment, run_objects_name, store_root
+from kedro_airflow_k8s.plan.pods import (
+    cause_environment,
+    claim,
+    environment,
+    run_objects_name,
+    store_root,
+)
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task, Tasks, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
@@ -257,9 +263,7 @@ def build_plan(
         project=pipeline.package_name,
         pipeline=pipeline.name,
         env=pipeline.env,
-        pods=_pod_settings(
-            pipeline, run, owned, tasks, mlflow_environment(mlflow) | notify_environment(run)
-        ),
+        pods=_pod_settings(pipeline, run, owned, tasks, mlflow_environment(mlflow)),
         storage=Storage(
             owned=owned,
             volume=_volume(run, owned),
@@ -289,11 +293,13 @@ def _pod_settings(
         env=pipeline.env,
         commit=pipeline.commit,
     )
+    pods = {name: pod_manifest(entry, run, owned, labels) for name, entry in entries.items()}
     return plan_pod_settings(
         entries,
-        {name: pod_manifest(entry, run, owned, labels) for name, entry in entries.items()},
+        pods,
         {
             name: environment(entry, run, owned, pipeline.variables, templates)
+            | cause_environment(pods[name])
             for name, entry in entries.items()
         },
         _cluster(run),

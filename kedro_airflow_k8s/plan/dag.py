@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.pod.environment import REASON_VARIABLE
-
-TERMINATION_LOG = "/dev/termination-log"
-"""Where a container leaves its last words for the kubelet, by Kubernetes' default."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +99,3 @@ def _notifications(run: RunConfig, level: str) -> Iterator[Notification]:
         for event in events if entry.level == level else ():
             options = {**({"to": list(entry.to)} if entry.to else {}), **entry.arguments}
             yield Notification(event, entry.channel, entry.connection, entry.message, options)
-
-
-def notify_environment(run: RunConfig) -> dict[str, str]:
-    """Return the environment variables that let pods say why they failed, for messages."""
-    return {REASON_VARIABLE: TERMINATION_LOG} if run.notify else {}

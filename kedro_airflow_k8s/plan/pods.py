@@ -17,6 +17,7 @@ from kedro_airflow_k8s.pod.environment import (
     CONTRACT_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
     PARAMS_VARIABLE,
+    REASON_VARIABLE,
     TASK_VARIABLE,
 )
 
@@ -156,3 +157,9 @@ def sourced_variables(settings: ResourcesConfig) -> dict[str, dict[str, Any]]:
                 source["divisor"] = value.divisor
             found[name] = {"resourceFieldRef": source}
     return found
+
+
+def cause_environment(pod: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variable for the file of the cause of a failure, if it is not the usual one."""
+    path = pod["spec"]["containers"][0].get("terminationMessagePath")
+    return {} if path is None else {REASON_VARIABLE: path}

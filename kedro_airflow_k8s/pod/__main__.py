@@ -21,23 +21,39 @@ def main() -> None:
     # `python -m` looks for packages in the working folder first, unlike the `kedro` script.
     if sys.path[:1] == [os.getcwd()]:
         del sys.path[0]
-    from kedro_airflow_k8s.pod.contract import check_contract
     from kedro_airflow_k8s.pod.process import run_until_stopped
+
+    run_until_stopped(_leaving_cause)
+
+
+def _leaving_cause() -> None:
+    """Run the command. If it fails, leave the cause for the task in Airflow."""
+    try:
+        _run_command()
+    except (Exception, SystemExit) as error:
+        from kedro_airflow_k8s.pod.cause import leave_cause
+
+        leave_cause(error)
+        raise
+
+
+def _run_command() -> None:
+    from kedro_airflow_k8s.pod.contract import check_contract
 
     check_contract(os.environ)
     command, *arguments = sys.argv[1:] or [""]
     if command == "run":
         from kedro_airflow_k8s.pod.run import run
 
-        run_until_stopped(lambda: run(arguments))
+        run(arguments)
     elif command == "fill-volume":
         from kedro_airflow_k8s.pod.fill_volume import fill_volume
 
-        run_until_stopped(lambda: fill_volume(*arguments))
+        fill_volume(*arguments)
     elif command == "delete-intermediate-data":
         from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
 
-        run_until_stopped(delete_intermediate_data)
+        delete_intermediate_data()
     else:
         sys.exit(f"{command!r} is not a command of kedro_airflow_k8s.pod.\n{__doc__}")
 

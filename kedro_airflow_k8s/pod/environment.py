@@ -38,9 +38,11 @@ MLFLOW_AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
 MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 """What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""
 
-
 REASON_VARIABLE = "KEDRO_AIRFLOW_K8S_REASON"
-"""The file for the reason of a failure in one line, which Kubernetes shows in the pod's status."""
+"""The file for the cause of a failure, if it is not the one that Kubernetes has by default."""
+
+NO_RETRY = "A retry cannot fix this."
+"""How a cause ends with which the task is to fail at once. DAGs look for these words."""
 
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""

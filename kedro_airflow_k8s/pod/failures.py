@@ -13,19 +13,19 @@ import sysconfig
 import traceback
 from types import TracebackType
 
-from kedro_airflow_k8s.pod.environment import RAW_VARIABLE, REASON_VARIABLE
-from kedro_airflow_k8s.pod.redaction import without_secrets
+from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 
 _FRAME = re.compile(r'(?P<indent>[ |]*)File "(?P<path>[^"]+)", line \d+')
 _OWN_LINE = re.compile(r'^[ |]*File "', re.MULTILINE)
 _REPEATED = re.compile(r"[ |]*\[Previous line repeated (\d+) more times?\]")
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<package>[^/\\]+)")
-_NEXT = re.compile(
+NEXT = re.compile(
     r"(\n\nThe above exception was the direct cause of the following exception:\n\n"
     r"|\n\nDuring handling of the above exception, another exception occurred:\n\n)"
 )
+"""What is between the tracebacks of chained exceptions."""
+
 _BEFORE_KEDRO = ("Python", "kedro_airflow_k8s", "click")
-_LONGEST_REASON = 500
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -40,24 +40,18 @@ def shorten_tracebacks() -> None:
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    text = "".join(traceback.format_exception(kind, error, trace))
+    text = folded_traceback(kind, error, trace)
     # What the nodes have printed comes first.
     sys.stdout.flush()
-    print(folded(text, os.getcwd(), _project_package()), file=sys.stderr, flush=True)
-    _leave_reason(kind, error)
+    print(text, file=sys.stderr, flush=True)
 
 
-def _leave_reason(kind: type[BaseException], error: BaseException) -> None:
-    """Write the exception in one line to the file that the DAG names, if it names one."""
-    file = os.environ.get(REASON_VARIABLE)
-    if not file:
-        return
-    text = "".join(traceback.format_exception_only(kind, error))
-    try:
-        with open(file, "w", encoding="utf-8") as written:
-            written.write(without_secrets(" ".join(text.split()))[:_LONGEST_REASON])
-    except OSError as problem:
-        print(f"The reason was not written to {file}: {problem}", file=sys.stderr, flush=True)
+def folded_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> str:
+    """Return the traceback of an exception with one line in place of frames of libraries."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    return folded(text, os.getcwd(), _project_package())
 
 
 def folded(text: str, project: str, package: str | None = None) -> str:
@@ -101,7 +95,7 @@ def folded(text: str, project: str, package: str | None = None) -> str:
 
 def _without_repetition(text: str) -> str:
     """Leave out what libraries raised and then raised again with the same message."""
-    links = _NEXT.split(text)
+    links = NEXT.split(text)
     kept = links[-1:]
     for link, connection in zip(links[-3::-2], links[-2::-2], strict=True):
         said = link.rpartition("\n  (")[2].partition("\n")[2]

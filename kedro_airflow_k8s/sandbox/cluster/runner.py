@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from kedro_airflow_k8s.pod.environment import CONTRACT_VARIABLE, REASON_VARIABLE
 from kedro_airflow_k8s.sandbox.cluster import pod_status
 from kedro_airflow_k8s.sandbox.cluster.container import ContainerProcess, StartFailed, View
 from kedro_airflow_k8s.sandbox.cluster.environment import ConfigMissing, expand, variables_of
@@ -22,6 +23,8 @@ from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TERMINATION_LOG = "/dev/termination-log"
+# How much of the file and of the log a kubelet puts into the status.
+_MESSAGE_BYTES, _LOG_BYTES, _LOG_LINES = 4096, 2048, 80
 CANNOT_START = 128
 """The exit code that containerd reports for a command that cannot be executed."""
 
@@ -177,7 +180,7 @@ class ContainerRunner:
             if code:
                 self._report_other_paths(log)
             reason = "Error" if code else "Completed"
-            message = self._last_words(name)
+            message = self._last_words(container, failed=code != 0)
         except ConfigMissing as error:
             missing = str(error)
             self.reports.update(
@@ -220,7 +223,10 @@ class ContainerRunner:
         }
         # No file can be at this path here, so variables that name it get another.
         there = str(self._termination_log(container["name"]))
-        variables |= {k: there for k, text in variables.items() if text == _TERMINATION_LOG}
+        path = container.get("terminationMessagePath", _TERMINATION_LOG)
+        variables |= {k: there for k, text in variables.items() if text == path}
+        if CONTRACT_VARIABLE in variables:
+            variables.setdefault(REASON_VARIABLE, there)
         scratch = None
         if any(image.home not in (m.place, *m.place.parents) for m, _ in paths.shown):
             scratch = self._folder / container["name"] / "machine"
@@ -232,10 +238,15 @@ class ContainerRunner:
     def _termination_log(self, name: str) -> Path:
         return self._temporary / f"{name}.termination-log"
 
-    def _last_words(self, name: str) -> str:
-        """Return what a container has left for its status."""
-        file = self._termination_log(name)
-        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    def _last_words(self, container: Object, *, failed: bool) -> str:
+        """Return what a container has left for its status, or how its log ends if it may."""
+        file = self._termination_log(container["name"])
+        said = file.read_bytes()[:_MESSAGE_BYTES] if file.is_file() else b""
+        policy = container.get("terminationMessagePolicy")
+        if not said and failed and policy == "FallbackToLogsOnError":
+            log = self._log(container["name"]).text().encode()[-_LOG_BYTES:]
+            said = b"".join(log.splitlines(keepends=True)[-_LOG_LINES:])
+        return said.decode(errors="replace")
 
     def end(self, name: str, grace: float) -> None:
         """Ask a container to end, kill it `grace` seconds later, and do not start it again."""

@@ -40,12 +40,14 @@ def pod(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 def test_a_dag_and_an_image_of_different_contracts_are_reported_before_anything_runs(
     tmp_path: Path, contract: str, problem: str, fix: str
 ) -> None:
-    done = pod(tmp_path, "run", "--nodes=a", KEDRO_AIRFLOW_K8S_CONTRACT=contract)
+    file = {"KEDRO_AIRFLOW_K8S_REASON": str(tmp_path / "cause")}
+    done = pod(tmp_path, "run", "--nodes=a", KEDRO_AIRFLOW_K8S_CONTRACT=contract, **file)
 
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert problem in line
     assert f"Nothing was run. {fix}" in line
+    assert (tmp_path / "cause").read_text() == f"{line} A retry cannot fix this."
 
 
 @pytest.mark.parametrize("arguments", [(), ("dance",)])
@@ -68,7 +70,7 @@ def test_python_itself_names_the_plugin_where_the_image_lacks_it(tmp_path: Path)
         check=False,
     )
 
-    # What the DAG's PodAdvice looks for.
+    # What the DAG's operator looks for in the end of the log.
     assert done.returncode == 1
     assert "No module named" in done.stderr
     assert "kedro_airflow_k8s" in done.stderr
@@ -110,9 +112,26 @@ def test_an_error_of_a_node_is_shown_and_has_exit_code_1(project: ProjectFolder)
         "ValueError: no prices today",
     ]
 
-    whole = run_task(project.path, KEDRO_AIRFLOW_K8S_RAW="1").stdout
+    file = project.path / "cause"
+    raw = {"KEDRO_AIRFLOW_K8S_RAW": "1", "KEDRO_AIRFLOW_K8S_REASON": str(file)}
+    whole = run_task(project.path, **raw).stdout
     assert "kedro/framework/session/session.py" in whole
     assert "ValueError: no prices today" in whole
+    node = re.escape("fetch__") + r"\w+"
+    place = re.escape("src/shop/pipeline_registry.py:5")
+    assert re.fullmatch(rf"ValueError: no prices today \(node {node}, {place}\)", file.read_text())
+
+
+@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
+def test_every_runner_tells_the_cause_with_its_place(project: ProjectFolder, runner: str) -> None:
+    project.registry(BROKEN)
+    project.write("conf/base/catalog.yml", "")
+    file = project.path / "cause"
+
+    run_task(project.path, f"--runner={runner}", KEDRO_AIRFLOW_K8S_REASON=str(file))
+
+    assert file.read_text().startswith("ValueError: no prices today (")
+    assert file.read_text().endswith("src/shop/pipeline_registry.py:5)")
 
 
 def frames_in(done: subprocess.CompletedProcess[str]) -> str:

@@ -140,7 +140,6 @@ def test_messages_about_runs_are_callbacks_of_the_dag_and_tasks_keep_their_reaso
     assert found["on_failure_callback"] == f"[Notify('failure', {told}]"
     assert found["on_success_callback"] == f"[Notify('success', {told}]"
     assert defaults(source)["on_failure_callback"] == "[keep_reason]"
-    assert '"KEDRO_AIRFLOW_K8S_REASON": "/dev/termination-log"' in source
 
 
 def test_messages_about_tasks_are_callbacks_of_all_tasks() -> None:

@@ -121,6 +121,7 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
         "startup_check_interval_seconds": 1,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
+        "termination_message_policy": "FallbackToLogsOnError",
         "pod_template_dict": plan.pods.template,
         **({} if run.volume.disabled else {"volume_mounts": [mount]}),
         **as_recorded(plan.pods.resources.get(task.resources, {})),

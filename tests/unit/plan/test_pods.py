@@ -8,6 +8,7 @@ import pytest
 
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pods import (
+    cause_environment,
     claim,
     container_argument,
     environment,
@@ -230,3 +231,9 @@ def test_what_a_run_owns_has_a_readable_name_that_kubernetes_takes() -> None:
 
 def test_a_disabled_volume_is_not_a_claim() -> None:
     assert claim(config_of({"volume": NO_VOLUME}).run_config, OWNED) is None
+
+
+def test_a_pod_with_a_termination_message_elsewhere_is_told_where() -> None:
+    base = {"name": "base", "terminationMessagePath": "/tmp/last-words"}
+    for pod, told in ((base, {"KEDRO_AIRFLOW_K8S_REASON": "/tmp/last-words"}), ({}, {})):
+        assert cause_environment({"spec": {"containers": [pod]}}) == told

@@ -143,22 +143,3 @@ def test_all_frames_are_shown_where_they_are_wanted(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("KEDRO_AIRFLOW_K8S_RAW")
     shorten_tracebacks()
     assert sys.excepthook is not sys.__excepthook__
-
-
-def test_the_reason_is_left_in_one_line_without_secrets(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    shorten_tracebacks()
-    error = ValueError("no price:\n  row 7 of https://me:hunter2@example.com/x")
-
-    sys.excepthook(ValueError, error, None)
-    monkeypatch.setenv("KEDRO_AIRFLOW_K8S_REASON", str(tmp_path / "termination-log"))
-    sys.excepthook(ValueError, error, None)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["termination-log"]
-    (line,) = (tmp_path / "termination-log").read_text().splitlines()
-    assert line == "ValueError: no price: row 7 of https://***@example.com/x"
-    monkeypatch.setenv("KEDRO_AIRFLOW_K8S_REASON", str(tmp_path / "missing" / "file"))
-    sys.excepthook(ValueError, error, None)
-    assert "The reason was not written to" in capsys.readouterr().err

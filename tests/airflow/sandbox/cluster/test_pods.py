@@ -169,3 +169,40 @@ def test_the_files_of_a_pod_go_with_it_even_where_it_took_away_permissions(
     client.delete()
 
     assert [list(folder.iterdir()) for folder in folders] == [[], []]
+
+
+LEAVE = 'echo "no price" > $$KEDRO_AIRFLOW_K8S_REASON; exit 1'
+OF_THE_PLUGIN: dict[str, Any] = {"c_env": [{"name": "KEDRO_AIRFLOW_K8S_CONTRACT", "value": "2"}]}
+
+
+@pytest.mark.parametrize("path", [{}, {"c_terminationMessagePath": "/tmp/last-words"}])
+def test_what_a_container_leaves_as_its_cause_is_in_its_status(
+    client: Client, path: dict[str, Any]
+) -> None:
+    client.run(pod_of("sh", "-c", LEAVE, **path, **OF_THE_PLUGIN))
+    assert _state(client.ended()).message == "no price\n"
+
+
+def test_a_variable_with_the_path_of_the_termination_message_leads_to_it(client: Client) -> None:
+    env = [{"name": "LAST_WORDS", "value": "/tmp/last-words"}]
+    script = 'printf "%5000s" bye > $$LAST_WORDS'
+    client.run(pod_of("sh", "-c", script, c_env=env, c_terminationMessagePath="/tmp/last-words"))
+    message = _state(client.ended()).message
+    assert message == " " * 4096  # what a kubelet reads of it
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("seq 200; exit 3", "".join(f"{n}\n" for n in range(121, 201))),
+        ("printf '%3000s\\n' end; exit 3", f"{'end':>2047}\n"),
+        (LEAVE, "no price\n"),
+        ("echo all is well", None),
+    ],
+)
+def test_the_end_of_the_log_is_in_the_status_if_the_pod_wants_that(
+    client: Client, script: str, message: str | None
+) -> None:
+    policy: dict[str, Any] = {"c_terminationMessagePolicy": "FallbackToLogsOnError"}
+    client.run(pod_of("sh", "-c", script, **policy, **OF_THE_PLUGIN))
+    assert _state(client.ended()).message == message
