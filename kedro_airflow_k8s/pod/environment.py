@@ -32,6 +32,9 @@ Without it, those are all outputs of the task that its own nodes do not read.
 MLFLOW_RUN_NAME_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_RUN_NAME"
 """What the MLflow run is called that the DAG run is. Without it, there is none."""
 
+MLFLOW_RUN_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_RUN"
+"""The id of that MLflow run. The pod itself keeps it: MLflow removes its own from the variables."""
+
 MLFLOW_AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
 """Whom the Google token is for that MLflow's server wants."""
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from kedro_airflow_k8s.pod.environment import (
+    CONTRACT_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
     MLFLOW_RUN_NAME_VARIABLE,
+    MLFLOW_RUN_VARIABLE,
     passed_on,
     passes_data_on,
 )
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PodHooks:
-    """Passes data from task to task that the catalog does not store, and shares an MLflow run.
+    """Passes data and versions from task to task, and shares an MLflow run.
 
     Attributes:
         ran: Whether Kedro has asked for the first.
@@ -31,6 +33,7 @@ class PodHooks:
 
     ran = False
     mlflow_run_id = ""
+    _catalog: CatalogProtocol[Any, Any] | None = None
 
     # Last, as kedro-mlflow adds to the context here.
     @hook_impl(trylast=True)
@@ -41,18 +44,44 @@ class PodHooks:
 
             # MLflow takes it out of the environment when it begins to log.
             self.mlflow_run_id = os.environ.get("MLFLOW_RUN_ID", "")
+            os.environ[MLFLOW_RUN_VARIABLE] = self.mlflow_run_id
             keep_name(context)
 
     # Last, as hooks of the user may add datasets here too: what they add is right.
     @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Store each dataset that crosses the border of this task."""
+        """Store each dataset that crosses the border of this task, and load the run's versions."""
         self.ran = True
         root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
         if root:
             from kedro_airflow_k8s.pod.passing_on import pass_on
 
             pass_on(pipeline, catalog, root)
+        if CONTRACT_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.versions import pin
+
+            pin(pipeline, catalog, root)
+
+    @hook_impl
+    def before_node_run(self, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Remember the catalog: ParallelRunner has a copy of it in each process."""
+        self._catalog = catalog
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Let this process load the version that it is about to save."""
+        if self._catalog is not None and CONTRACT_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.versions import load_what_is_saved
+
+            load_what_is_saved(dataset_name, self._catalog)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Record which version this run has saved."""
+        if self._catalog is not None and CONTRACT_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.versions import record
+
+            record(dataset_name, self._catalog, os.environ.get(INTERMEDIATE_DATA_VARIABLE))
 
     # First, as kedro-mlflow ends the run here.
     @hook_impl(tryfirst=True)

@@ -122,16 +122,24 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
     def _fail(self, done: str, error: BaseException) -> NoReturn:
         """Raise the error with the cause and the way out."""
         where = self._describe()["filepath"]
-        if local_path(self._root) is not None:
-            advice = _local_advice(error)
-        else:
-            advice = _remote_advice(error, self._root)
-        raise DatasetError(
-            f"Dataset '{self._name}' cannot be {done}: {where}: {_words(error)}.{advice}"
-        ) from error
+        problem = f"Dataset '{self._name}' cannot be {done}: {where}"
+        raise store_error(problem, self._root, error) from error
 
 
-def file_name(dataset: str) -> str:
+def store_error(problem: str, root: str, error: BaseException) -> DatasetError:
+    """Return the error of something that the run's store refused, with the way out.
+
+    Args:
+        problem: What cannot be done, and where.
+        root: Where the DAG run keeps its intermediate data.
+        error: The cause.
+    """
+    local = local_path(root) is not None
+    advice = _local_advice(error) if local else _remote_advice(error, root)
+    return DatasetError(f"{problem}: {_words(error)}.{advice}")
+
+
+def file_name(dataset: str, suffix: str = ".pickle") -> str:
     """Return the name of a dataset's file: valid everywhere, and unique.
 
     A part of its hash follows if the name alone would be too long, or could differ from another
@@ -142,7 +150,7 @@ def file_name(dataset: str) -> str:
         # quote() leaves no "=" in a name.
         digest = hashlib.sha256(dataset.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[: _LONGEST_NAME - 40]}={digest[:32]}"
-    return f"{name}.pickle"
+    return name + suffix
 
 
 def _pickle() -> Any:

@@ -11,11 +11,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 from kedro_airflow_k8s.pod.environment import MLFLOW_RUN_NAME_VARIABLE
 
 RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+VERSION_TAG = "kedro.dataset_version."
+"""How the tags begin that name the version of a dataset."""
 
 
 def keep_name(context: Any) -> None:
@@ -29,6 +33,24 @@ def keep_name(context: Any) -> None:
         config.tracking.run.name = os.environ[MLFLOW_RUN_NAME_VARIABLE]
         # It would be another run than the one in MLFLOW_RUN_ID.
         config.tracking.run.id = None
+
+
+def tag_version(run_id: str, dataset: str, version: str) -> None:
+    """Tag the run with the version of a dataset that this pod has saved.
+
+    Args:
+        run_id: The run.
+        dataset: The name of the dataset.
+        version: The version.
+    """
+    mlflow: Any = import_module("mlflow")
+    with _little_patience():
+        try:
+            mlflow.MlflowClient().set_tag(run_id, f"{VERSION_TAG}{dataset}", version)
+        except mlflow.MlflowException as error:
+            logging.getLogger(__name__).warning(
+                "The MLflow run has no tag with the version of '%s': %s", dataset, error
+            )
 
 
 def leave(run_id: str) -> None:
@@ -67,11 +89,9 @@ def _end_runs(mlflow: Any, run_id: str, status: str, others: str) -> None:
 
 def _status(mlflow: Any, run_id: str) -> str:
     """Return the status of the run, which Airflow may have ended already; empty if unknown."""
-    # It is worth seconds, not the minutes that MLflow tries by default.
-    patience = os.environ.get(RETRIES_VARIABLE, "")
-    os.environ[RETRIES_VARIABLE] = "2"
     try:
-        status = str(mlflow.MlflowClient().get_run(run_id).info.status)
+        with _little_patience():
+            status = str(mlflow.MlflowClient().get_run(run_id).info.status)
     except mlflow.MlflowException as error:
         os.environ[RETRIES_VARIABLE] = "0"
         logging.getLogger(__name__).warning(
@@ -80,9 +100,19 @@ def _status(mlflow: Any, run_id: str) -> str:
             error,
         )
         return ""
-    os.environ.pop(RETRIES_VARIABLE)
-    if patience:
-        os.environ[RETRIES_VARIABLE] = patience
     # Airflow ends a run before its pods only by hand. Any other end is that of another pod, which
     # is about to write RUNNING again.
     return status if status == "KILLED" else "RUNNING"
+
+
+@contextmanager
+def _little_patience() -> Iterator[None]:
+    """Let MLflow try for seconds, not for the minutes of its default."""
+    patience = os.environ.get(RETRIES_VARIABLE)
+    os.environ[RETRIES_VARIABLE] = "2"
+    try:
+        yield
+    finally:
+        os.environ.pop(RETRIES_VARIABLE)
+        if patience is not None:
+            os.environ[RETRIES_VARIABLE] = patience
