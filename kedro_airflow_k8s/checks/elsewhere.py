@@ -64,8 +64,9 @@ def lost_checkpoints(subject: Subject) -> Iterator[Finding]:
 
 
 def versions_of_other_runs(subject: Subject) -> Iterator[Finding]:
-    """Find versioned data that tasks pass on over storage to which other runs write, too."""
-    if subject.plan.schedule.max_active_runs == 1:
+    """Find versioned data that tasks pass on over shared storage, in runs without records of it."""
+    recorded = subject.plan.storage.intermediate_data is not None
+    if recorded or subject.plan.schedule.max_active_runs == 1:
         return
     shared = []
     for dataset, (output, _) in subject.made.items():
@@ -82,12 +83,13 @@ def versions_of_other_runs(subject: Subject) -> Iterator[Finding]:
             code="other-version",
             severity="warning",
             where=f"{kind} {first_of(shared, JSON_HAS_ALL)}",
-            problem=f"Tasks pass {them} on as versions on storage that all runs share. A task loads"
-            " the latest version.",
+            problem=f"Tasks pass {them} on as versions on storage that all runs share. This DAG has"
+            " no place where a run can record which version it has saved, so a task loads the"
+            " latest.",
             consequence="If two runs overlap, a task may load what the other run has saved.",
-            fix="Let the nodes share a task, set run_config.max_active_runs: 1, or make the path"
-            " one of the run: ${runtime_params:run_id} in the path, and run_config.macro_params:"
-            " [run_id].",
+            fix="Remove run_config.volume.disabled or set run_config.intermediate_data: each task"
+            " then loads the version that its own run has saved. Or let the nodes share a task, or"
+            " set run_config.max_active_runs: 1.",
             names=tuple(shared),
         )
 

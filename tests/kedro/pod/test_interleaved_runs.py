@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DataCatalog
@@ -130,6 +131,8 @@ ACTIONS = st.one_of(
 )
 
 
+# Kedro warns where it would load another version than it has just saved.
+@pytest.mark.filterwarnings("error:Save version")
 @settings(max_examples=200)
 @given(
     schedule=st.lists(st.tuples(st.integers(0, 2), ACTIONS), max_size=60),

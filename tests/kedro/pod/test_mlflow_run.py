@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.airflow.airflow_api.fault_proxy import Fault, FaultProxy
+from tests.kedro.pod import versioned_json
 from tests.kedro.pod.kedro_processes import pod_environment
 from tests.kedro.pod.mlflow_pods import NAME, Pods, ended, make_pods
 from tests.support.mlflow_servers import MlflowServer, needs_mlflow
@@ -212,3 +214,61 @@ def test_a_node_that_imports_mlflow_itself_logs_into_the_run_without_kedro_mlflo
     assert pods.run.metrics == {"loss": 0.25}
     assert (pods.run.status, pods.run.name) == ("RUNNING", NAME)
     assert pods.others() == []
+
+
+VERSIONED_NODES = """
+import time
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def make(depth):
+    return depth
+
+def hold(depth):
+    print("IT RUNS", flush=True)
+    while not Path("go on").exists():
+        time.sleep(0.05)
+    return depth
+
+def register_pipelines():
+    return {"__default__": Pipeline([
+        node(make, "params:depth", "model", name="make"),
+        node(hold, "params:depth", "shop.table", name="hold"),
+    ])}
+"""
+
+
+@pytest.fixture(name="versioned")
+def _versioned(pods: Pods) -> Pods:
+    """Pods that save versioned datasets."""
+    pods.project.registry(VERSIONED_NODES)
+    pods.project.write("src/shop/versioned_json.py", inspect.getsource(versioned_json))
+    entry = "{type: shop.versioned_json.Json, filepath: data/%s, versioned: true}"
+    catalog = "\n".join(f"{name}: {entry % name}" for name in ("model", "shop.table"))
+    pods.project.write("conf/base/catalog.yml", catalog)
+    return pods
+
+
+@pytest.mark.parametrize("runner", ["SequentialRunner", "ParallelRunner"])
+def test_the_run_is_tagged_with_the_versions_that_it_has_saved(
+    versioned: Pods, runner: str
+) -> None:
+    versioned.project.write("go on", "")
+
+    versioned.execute(f"--runner={runner}")
+
+    folder, tags = versioned.project.path / "data", versioned.run.tags
+    for name in ("model", "shop.table"):
+        (version,) = (folder / name).iterdir()
+        assert tags[f"kedro.dataset_version.{name}"] == version.name
+
+
+def test_a_server_that_is_gone_costs_the_tag_and_not_the_task(versioned: Pods) -> None:
+    with FaultProxy(versioned.server.url) as proxy:
+        process = versioned.held("--nodes=hold", MLFLOW_TRACKING_URI=proxy.url)
+        proxy.faults.append(Fault("reset", times=1000))
+        versioned.project.write("go on", "")
+
+        output = ended(process)
+
+    assert "The MLflow run has no tag with the version of 'shop.table'" in output

@@ -138,11 +138,16 @@ def test_a_checkpoint_that_ends_with_the_run_is_reported(
     assert codes == (["lost-checkpoint"] if found else [])
 
 
-def test_versions_on_shared_storage_may_be_those_of_another_run() -> None:
+def test_versions_on_shared_storage_may_be_those_of_another_run_if_a_run_cannot_record_them() -> (
+    None
+):
     versioned = {"type": "json.JSONDataset", "filepath": "s3://b/model", "versioned": True}
-    assert of_model(versioned) == [("other-version", "warning", "dataset 'model'")]
-    assert of_model(versioned, **ONE_TASK) == []
-    assert of_model(versioned, max_active_runs=1) == []
-    assert of_model({**versioned, "versioned": False}) == []
-    assert of_model({**versioned, "filepath": "data/model"}) == []
-    assert of_model({**versioned, "filepath": "s3://b/<runtime_params:run_id>/model"}) == []
+    storeless: dict[str, Any] = {"volume": {"disabled": True}}
+    assert of_model(versioned, **storeless) == [("other-version", "warning", "dataset 'model'")]
+    assert of_model(versioned) == []
+    assert of_model(versioned, **storeless, intermediate_data="s3://b/runs") == []
+    assert of_model(versioned, **storeless, **ONE_TASK) == []
+    assert of_model(versioned, **storeless, max_active_runs=1) == []
+    assert of_model({**versioned, "versioned": False}, **storeless) == []
+    of_one_run = {**versioned, "filepath": "s3://b/<runtime_params:run_id>/model"}
+    assert of_model(of_one_run, **storeless) == []
