@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from kedro_airflow_k8s.airflow_api.records import (
     DagTask,
     LogPage,
     Page,
+    RunState,
     TaskInstance,
 )
 from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
@@ -100,11 +102,15 @@ class AirflowClient(ABC):
 
     def find_dag(self, dag_id: str) -> Dag | None:
         """Return the DAG of an id, or None if Airflow has no active one."""
+        found = self.dag_in_records(dag_id)
+        return found if found and found.active else None
+
+    def dag_in_records(self, dag_id: str) -> Dag | None:
+        """Return the DAG of an id, also one whose file is gone; None if Airflow has no record."""
         try:
-            dag = self._get("dags", dag_id).read(self.dag_record)
+            return self._get("dags", dag_id).read(self.dag_record)
         except NotFound:
             return None
-        return dag if dag.active else None
 
     def would_run(self, dag_id: str, tag: str) -> bool:
         """Return whether a run triggered now would use the DAG's version with this tag.
@@ -148,6 +154,16 @@ class AirflowClient(ABC):
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""
         self._send("PATCH", "dags", dag_id, json={"is_paused": paused})
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Delete the record of a DAG with all of its runs; its file stays where it is.
+
+        Raises:
+            Conflict: If a task of it is running.
+        """
+        # A request that is repeated because the answer was lost finds nothing to delete.
+        with contextlib.suppress(NotFound):
+            self._transport.send("DELETE", self._path("dags", dag_id), text_too=True)
 
     def trigger(
         self,
@@ -195,8 +211,7 @@ class AirflowClient(ABC):
         waiting = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
         while waiting:
             chunk = waiting.pop()
-            body = {"dag_ids": chunk, "order_by": "-id", "page_limit": PAGE}
-            page = self._send("POST", "dags", "~", "dagRuns", "list", json=body).read(Page[DagRun])
+            page = self._newest_runs(chunk)
             for run in page.items:
                 found.setdefault(run.dag_id, run)
             if len(page.items) >= page.total_entries:
@@ -207,6 +222,11 @@ class AirflowClient(ABC):
             half = (len(rest) + 1) // 2
             waiting += filter(None, (rest[:half], rest[half:]))
         return found
+
+    def newest_runs(self, dag_id: str, *, unfinished: bool = False) -> list[DagRun]:
+        """Return up to 100 runs of a DAG, or those that have not ended, the newest one first."""
+        states = [state.value for state in RunState if not state.ended]
+        return self._newest_runs([dag_id], **({"states": states} if unfinished else {})).items
 
     def last_scheduled_run(self, dag_id: str) -> DagRun | None:
         """Return the last run that Airflow has started by the schedule; None if none."""
@@ -258,6 +278,11 @@ class AirflowClient(ABC):
 
     def _send(self, method: str, *parts: str, json: Mapping[str, Any]) -> Answer:
         return self._transport.send(method, self._path(*parts), json=json)
+
+    def _newest_runs(self, dag_ids: Sequence[str], **more: Any) -> Page[DagRun]:
+        body = {"dag_ids": list(dag_ids), "order_by": "-id", "page_limit": PAGE, **more}
+        answer = self._send("POST", "dags", "~", "dagRuns", "list", json=body)
+        return answer.read(Page[DagRun])
 
     def _items(self, kind: type[ItemT], path: str, **params: Any) -> Iterator[ItemT]:
         """Yield the items of a list. If the list changes meanwhile, an item may come twice."""

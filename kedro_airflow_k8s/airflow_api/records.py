@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
@@ -26,6 +27,9 @@ SCHEDULED = ("scheduled", "backfill")
 
 WAIT = "ExternalTaskSensor"
 """The operator by which our DAGs wait for others."""
+
+_NODES = re.compile(r"(?:\A|\n)Kedro: `([^\n]+)`\s*\Z")
+"""How the documentation of a task ends in our DAGs."""
 
 
 def _tag_name(tag: Any) -> Any:
@@ -103,11 +107,21 @@ class DagTask(Record):
     task_id: str
     downstream_task_ids: tuple[str, ...] = ()
     class_ref: TaskClass | None = None
+    doc_md: str | None = None
 
     @property
     def waits(self) -> bool:
         """Whether it waits for another DAG."""
         return bool(self.class_ref and self.class_ref.class_name == WAIT)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The Kedro nodes that its documentation names; a task without nodes has none.
+
+        Of a task that runs a whole pipeline, it is the pipeline's name.
+        """
+        found = _NODES.search(self.doc_md or "")
+        return tuple(found[1].split(",")) if found else ()
 
 
 class DagImportError(Record):

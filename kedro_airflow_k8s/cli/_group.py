@@ -30,7 +30,6 @@ _ELSEWHERE: Mapping[str, str] = {
     "open": "ui",
     "up": "sandbox up",
     "down": "sandbox down",
-    "status": "sandbox status",
 }
 """Commands that people type, and those that do it."""
 
@@ -94,10 +93,12 @@ class CommandModules(PluginGroup):
         "diff",
         "init",
         "list-pipelines",
+        "logs",
         "run-once",
         "sandbox",
         "schedule",
         "show-config",
+        "status",
         "trigger",
         "ui",
         "upload-pipeline",

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ from kedro_airflow_k8s.cli._group import (
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
+    from rich.console import Console
 
     from kedro_airflow_k8s.checks.findings import Message
     from kedro_airflow_k8s.project.reader import KedroProject
@@ -194,6 +195,14 @@ output_file_option = click.option(
     type=click.File("w", encoding="utf-8", lazy=True, atomic=True),
     help="Write to this file instead of standard output, which also has Kedro's log lines.",
 )
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Print the result in this format.",
+)
 
 
 def interruptible(call: Callable[[], R]) -> R:
@@ -227,6 +236,13 @@ def progress() -> Progress:
     from kedro_airflow_k8s.terminal.progress import Progress, standard_console
 
     return Progress(standard_console())
+
+
+def console_for(file: IO[str] | None) -> Console:
+    """Return the console that writes to a file, or that of standard output."""
+    from rich.console import Console
+
+    return Console(file=file, highlight=False, emoji=False) if file else progress().console
 
 
 def warn(message: str) -> None:

@@ -7,7 +7,13 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from kedro_airflow_k8s.cli._options import airflow_k8s, output_file_option, progress, with_airflow
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    console_for,
+    format_option,
+    output_file_option,
+    with_airflow,
+)
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -19,14 +25,7 @@ if TYPE_CHECKING:
     with_airflow,
     pipeline_help="List only the DAG of this registered pipeline.  [default: all DAGs]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Print the list in this format.",
-)
+@format_option
 @output_file_option
 def list_pipelines_command(
     project: KedroProject,
@@ -43,8 +42,6 @@ def list_pipelines_command(
     Example:
         kedro airflow-k8s list-pipelines --format json --output-file dags.json
     """  # noqa: D301 - \b is for click
-    from rich.console import Console
-
     from kedro_airflow_k8s.deploy.list_pipelines import as_json, list_pipelines, show
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
@@ -57,5 +54,4 @@ def list_pipelines_command(
     if form == "json":
         click.echo(as_json(dags), output_file)
     else:
-        console = Console(file=output_file, emoji=False) if output_file else progress().console
-        show(dags, console, dag_id)
+        show(dags, console_for(output_file), dag_id)

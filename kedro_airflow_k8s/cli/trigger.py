@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kedro_airflow_k8s.cli._dag import dag_of_pipeline
 from kedro_airflow_k8s.cli._options import airflow_k8s, interruptible, progress, with_airflow
 from kedro_airflow_k8s.cli._runs import run_options
 
@@ -35,11 +36,10 @@ def trigger_command(
     from kedro_airflow_k8s.deploy.params import parse_params
     from kedro_airflow_k8s.deploy.run import RunOptions
     from kedro_airflow_k8s.deploy.start import trigger
-    from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
 
     params = parse_params(options["params"])
     config = target.config.of(pipeline).run_config
-    dag_id = dag_name or plan_dag_id(project.read_pipeline(pipeline), config, AS_CONFIGURED)
+    dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
     run = RunOptions(
         logical_date=options["logical_date"],
         unpause=options["unpause"],

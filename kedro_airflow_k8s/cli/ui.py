@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kedro_airflow_k8s.cli._dag import dag_of_pipeline
 from kedro_airflow_k8s.cli._options import airflow_k8s, with_airflow
 
 if TYPE_CHECKING:
@@ -33,13 +34,10 @@ def ui_command(
         kedro airflow-k8s ui --dag-name my-project --run
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.browser import dag_page, last_run_page, open_page
-    from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
     if last_run or dag_name or pipeline != DEFAULT_PIPELINE:
-        dag_id = dag_name or plan_dag_id(
-            project.read_pipeline(pipeline), target.config.of(pipeline).run_config, AS_CONFIGURED
-        )
+        dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
         page = last_run_page if last_run else dag_page
         address = page(target.client, dag_id)
     else:

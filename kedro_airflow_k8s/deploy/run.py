@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 from typing import Any, Protocol
 
-from rich.markup import escape
-
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import ENDS, TaskInstance
 from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.run_times import zone
+from kedro_airflow_k8s.deploy.show_log import show_log
 from kedro_airflow_k8s.deploy.waits import Waits
 from kedro_airflow_k8s.errors import (
     AirflowApiError,
@@ -25,13 +24,7 @@ from kedro_airflow_k8s.errors import (
     Unreachable,
 )
 from kedro_airflow_k8s.terminal.progress import Progress
-from kedro_airflow_k8s.terminal.task_log import (
-    ALL_FRAMES,
-    cause,
-    failures,
-    has_folded_frames,
-    log_end,
-)
+from kedro_airflow_k8s.terminal.task_log import failures, log_end
 from kedro_airflow_k8s.terminal.task_table import TaskState, TaskTable, ends
 
 POLL_SECONDS = 1.0
@@ -339,18 +332,13 @@ class Run:
 
     def _show_log(self, task_id: str, raw: bool) -> str:
         """Show a task's log, or its end, and return why the task failed."""
-        console = self._progress.console
-        console.rule(f"Log of {escape(task_id)}", align="left")
         attempt = self._tasks[task_id].attempt
-        try:
-            log = self._client.task_log(self._dag.dag_id, self._id, task_id, attempt)
-        except AirflowApiError as error:
-            log = f"Airflow does not give it: {error}"
-        shown = log if raw else log_end(log)
-        console.print(shown or "It is empty.", markup=False, soft_wrap=True)
-        if has_folded_frames(shown):
-            console.print(f"(All frames: {ALL_FRAMES}.)", markup=False, soft_wrap=True)
-        return cause(log)
+        return show_log(
+            lambda: self._client.task_log(self._dag.dag_id, self._id, task_id, attempt),
+            task_id,
+            self._progress.console,
+            str if raw else log_end,
+        )
 
 
 def task_state(task: TaskInstance) -> TaskState:

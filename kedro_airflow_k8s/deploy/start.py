@@ -12,6 +12,7 @@ from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.values import cron_reason
 from kedro_airflow_k8s.deploy.delivery import deliver
+from kedro_airflow_k8s.deploy.find import find_dag
 from kedro_airflow_k8s.deploy.params import conf_of
 from kedro_airflow_k8s.deploy.run import Run, RunOptions, new_run_id
 from kedro_airflow_k8s.deploy.run_times import as_airflow_tells, zone
@@ -146,11 +147,7 @@ def dag_in_airflow(client: AirflowClient, dag_id: str, timezone: str) -> DagInAi
         RunError: If Airflow does not have it.
         AirflowApiError: If Airflow cannot be asked.
     """
-    if client.find_dag(dag_id) is None:
-        raise RunError(
-            f"Airflow at {client.host} has no DAG {dag_id}. `kedro airflow-k8s run-once` uploads"
-            " and runs it; `kedro airflow-k8s list-pipelines` shows the DAGs in Airflow."
-        )
+    find_dag(client, dag_id)
     details, tasks = client.details(dag_id), client.dag_tasks(dag_id)
     start = details.start_date
     return DagInAirflow(

@@ -14,6 +14,9 @@ ALL_FRAMES = 'run-once --raw, or KEDRO_AIRFLOW_K8S_RAW: "1" in run_config.env_va
 CAUSE_LENGTH = 200
 """Characters of an exception's message in one line; the whole message is in the log."""
 
+PRINTED_BEFORE = "--- Printed before that:"
+"""Stands between a traceback and the output before it."""
+
 # How Airflow's Kubernetes provider marks the lines of the container; before it is when and where.
 _FROM_POD = re.compile(r"^.*?\[base\] ?")
 # How an entry of Airflow's log begins; what it says may have several lines.
@@ -35,6 +38,7 @@ _FOLDED = re.compile(r"^[ |]*\(\d+ frames? of .+\)$", re.MULTILINE)
 _SAYS_THAT_IT_FAILED = re.compile(
     r"Container 'base': .*reason='Error', exit_code=1\b|Task failed with exception\b"
     r"|AirflowException: Pod \S+ returned a failure"
+    r"|Failed to execute job \d+ for task .*Pod \S+ returned a failure"
 )
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
@@ -46,15 +50,44 @@ def log_end(log: str) -> str:
     found that a pod has failed, and what it puts before each line of the pod. So is that the pod
     failed where the pod itself has said why.
     """
-    lines = list(_own_lines(without_padding(log)))
-    last = max((number for number, (of_pod, _) in enumerate(lines) if of_pod), default=-1)
-    if last < 0:
-        return "\n".join([text for _, text in lines][-POD_LINES:])
-    said = [text for of_pod, text in lines if of_pod][-POD_LINES:]
-    after = [text for _, text in lines[last + 1 :] if not _INFORMATION.match(text)]
-    if exception("\n".join(said)):
-        after = [text for text in after if not _SAYS_THAT_IT_FAILED.search(text)]
-    return "\n".join([*said, *after[:AIRFLOW_LINES]])
+    said, after = _parts(log)
+    if not said:
+        return "\n".join(after[-POD_LINES:])
+    said = said[-POD_LINES:]
+    return "\n".join([*said, *_after(said, after)[:AIRFLOW_LINES]])
+
+
+def whole_output(log: str, *, failed: bool) -> str:
+    """Return all that the pod has written, and what Airflow says of its end, as in `log_end`.
+
+    Args:
+        log: The log in Airflow.
+        failed: Whether the task failed. Then the traceback at the end comes first.
+    """
+    said, after = _parts(log)
+    if not said:
+        return "\n".join(after)
+    text = "\n".join(said)
+    begin = _last_traceback(text) if failed else 0
+    parts = [text[begin:], *_after(said, after)]
+    if before := text[:begin].strip("\n"):
+        parts += ["", PRINTED_BEFORE, before]
+    return "\n".join(parts)
+
+
+def lines_so_far(log: str) -> list[str]:
+    """Return the lines of a running task: the pod's, and Airflow's that are not information.
+
+    What is returned of a log stays the beginning of what is returned when the log has grown.
+    """
+    shown: list[str] = []
+    has_pod = False
+    for of_pod, text in _own_lines(without_padding(log)):
+        has_pod = has_pod or of_pod
+        known = _INFORMATION.match(text) or (has_pod and _SAYS_THAT_IT_FAILED.search(text))
+        if of_pod or not known:
+            shown.append(text)
+    return shown
 
 
 def cause(log: str) -> str:
@@ -157,6 +190,40 @@ def _message(traceback: str) -> str:
     said = next((line for line in lines if line and not line.startswith(" ")), "")
     name, colon, message = said.partition(": ")
     return _short(name.rpartition(".")[2] + colon + message)
+
+
+def _parts(log: str) -> tuple[list[str], list[str]]:
+    """Return the lines of the pod, and those in which Airflow says how it ended.
+
+    Without a pod, all lines are Airflow's.
+    """
+    lines = list(_own_lines(without_padding(log)))
+    last = max((number for number, (of_pod, _) in enumerate(lines) if of_pod), default=-1)
+    if last < 0:
+        return [], [text for _, text in lines]
+    said = [text for of_pod, text in lines if of_pod]
+    return said, [text for _, text in lines[last + 1 :] if not _INFORMATION.match(text)]
+
+
+def _after(said: list[str], after: list[str]) -> list[str]:
+    """Return what Airflow says of the end of a pod, as far as the pod has not said why."""
+    if not exception("\n".join(said)):
+        return after
+    return [text for text in after if not _SAYS_THAT_IT_FAILED.search(text)]
+
+
+def _last_traceback(text: str) -> int:
+    """Return where the last traceback begins, with those of its causes; 0 if there is none."""
+    begin = text.rfind(_TRACEBACK)
+    group = text.rfind("+ Exception Group", 0, begin + 1)
+    if "|" in text[text.rfind("\n", 0, begin + 1) + 1 : begin] and group >= 0:
+        begin = group
+    for link in reversed(list(_CHAINED.finditer(text, 0, max(begin, 0)))):
+        before = text.rfind(_TRACEBACK, 0, link.start())
+        if before < 0 or text[link.end() : begin].strip():
+            break
+        begin = before
+    return text.rfind("\n", 0, max(begin, 0)) + 1
 
 
 def _short(text: str) -> str:

@@ -101,7 +101,7 @@ class TaskTable:
             ):
                 self._shown[task_id] = (task.state, task.attempt)
                 self._console.print(
-                    f"{task_id}: {_shown(task.state)}{_duration(task)}{_attempt(task)}",
+                    f"{task_id}: {in_words(task.state)}{_duration(task)}{_attempt(task)}",
                     markup=False,
                 )
 
@@ -125,17 +125,17 @@ class TaskTable:
         rows = self._rows(tasks)
         for task_id in rows:
             task = tasks.get(task_id, _NOT_BEGUN)
-            mark, colour = _IN_TABLE.get(task.state or "", _WAITING)
             group, dot, label = task_id.rpartition(".")
             cells: list[RenderableType] = [
                 Text.assemble((group + dot, "bright_black"), label),
-                Text(f"{mark} {_shown(task.state)}", style=colour),
+                state_text(task.state),
                 str(task.attempt or ""),
                 "" if task.seconds is None else f"{task.seconds:.1f}",
             ]
             if timeline:
                 begin = (task.start or first) - first
-                cells.append(Bar(total or 1, begin, begin + (task.seconds or 0), color=colour))
+                end = begin + (task.seconds or 0)
+                cells.append(Bar(total or 1, begin, end, color=_look(task.state)[1]))
             table.add_row(*cells)
         hidden = len(self._task_ids) - len(rows)
         if hidden:
@@ -165,9 +165,19 @@ def ends(tasks: Mapping[str, TaskState], task_ids: Sequence[str]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
 
-def _shown(state: str | None) -> str:
+def state_text(state: str | None) -> Text:
+    """Return a state of Airflow's for a table, with its mark and colour."""
+    mark, colour = _look(state)
+    return Text(f"{mark} {in_words(state)}", style=colour)
+
+
+def in_words(state: str | None) -> str:
     """Return a state of Airflow's in words."""
     return (state or "waiting").replace("_", " ")
+
+
+def _look(state: str | None) -> tuple[str, str]:
+    return _IN_TABLE.get(state or "", _WAITING)
 
 
 def _duration(task: TaskState) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,3 +169,23 @@ def kedro(
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """All that a command has written."""
     return done.stdout + done.stderr
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, said(done)
+    return done.stdout
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command has printed itself: Kedro may have logged something before."""
+    return succeeded(done).splitlines()[-1]
+
+
+def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
+    text = said(done)
+    assert done.returncode == 1, text
+    assert "Traceback (most recent call last)" not in done.stderr
+    assert len(re.findall("^Error: ", done.stderr, re.MULTILINE)) == 1
+    for word in words:
+        assert word in text, text
+    return text

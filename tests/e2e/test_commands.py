@@ -19,26 +19,18 @@ from tests.e2e.server_project import (
     MANY_DAGS,
     REFUSED_BY_POLICY,
     command,
+    failed,
     files_of_many_dags,
     kedro,
+    last_line,
     process,
-    said,
+    succeeded,
 )
 from tests.support.airflow_servers import AirflowServer
 from tests.support.kedro_projects import ProjectFolder
 from tests.support.waiting import wait_until
 
 HOSTILE = "ż,=[]{}: \"q\" 's' ${x} {{ ds }} \\ 0123 % # \t"
-
-
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, said(done)
-    return done.stdout
-
-
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command has printed itself: Kedro may have logged something before."""
-    return succeeded(done).splitlines()[-1]
 
 
 def parameters(server: AirflowServer, dag_id: str) -> Any:
@@ -49,16 +41,6 @@ def parameters(server: AirflowServer, dag_id: str) -> Any:
     found = re.search(r"PARAMETERS (\{.*\})", log)
     assert found is not None, log
     return json.loads(found[1])
-
-
-def failed(done: subprocess.CompletedProcess[str], *words: str) -> str:
-    text = said(done)
-    assert done.returncode == 1, text
-    assert "Traceback (most recent call last)" not in done.stderr
-    assert len(re.findall("^Error: ", done.stderr, re.MULTILINE)) == 1
-    for word in words:
-        assert word in text, text
-    return text
 
 
 def test_run_once_uploads_starts_and_watches_a_run_and_ui_shows_it(

@@ -17,7 +17,7 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskInstance
-from kedro_airflow_k8s.errors import AirflowApiError
+from kedro_airflow_k8s.errors import AirflowApiError, NotFound
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
 from kedro_airflow_k8s.terminal.task_table import TaskState
 
@@ -54,7 +54,8 @@ class ScriptedAirflow(AirflowClient):
     runs: dict[str, DagRun] = field(default_factory=dict)
     scheduled: dict[str, DagRun] = field(default_factory=dict)
     tasks: dict[str, TaskState] = field(default_factory=dict)
-    logs: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, str | AirflowApiError] = field(default_factory=dict)
+    logs_read: list[tuple[str, int]] = field(default_factory=list)
     confs: list[Mapping[str, Any]] = field(default_factory=list)
     asked_to_parse: list[float] = field(default_factory=list)
     can_be_asked: bool = True
@@ -104,6 +105,9 @@ class ScriptedAirflow(AirflowClient):
     def find_dag(self, dag_id: str) -> Dag | None:
         return self.dags.get(dag_id)
 
+    def dag_in_records(self, dag_id: str) -> Dag | None:
+        return self.dags.get(dag_id)
+
     def generated_dags(self) -> list[Dag]:
         return list(self.dags.values())
 
@@ -114,6 +118,8 @@ class ScriptedAirflow(AirflowClient):
         return self.stored_details[dag_id]
 
     def dag_tasks(self, dag_id: str) -> list[DagTask]:
+        if dag_id not in self.stored_tasks:
+            raise NotFound(f"DAG {dag_id} not found")
         return self.stored_tasks[dag_id]
 
     def request_parsing(self, dag_id: str) -> bool:
@@ -142,7 +148,13 @@ class ScriptedAirflow(AirflowClient):
     def run(self, dag_id: str, run_id: str) -> DagRun:
         if self.trouble:
             raise self.trouble
+        if run_id not in self.runs:
+            raise NotFound(f"DAG run {run_id} not found")
         return self.runs[run_id]
+
+    def newest_runs(self, dag_id: str, *, unfinished: bool = False) -> list[DagRun]:
+        runs = [run for run in reversed(self.runs.values()) if run.dag_id == dag_id]
+        return [run for run in runs if not (unfinished and run.state.ended)]
 
     def last_runs(self, dag_ids: Sequence[str]) -> dict[str, DagRun]:
         return {run.dag_id: run for run in self.runs.values() if run.dag_id in dag_ids}
@@ -162,7 +174,11 @@ class ScriptedAirflow(AirflowClient):
         return {name: _instance(name, task) for name, task in self.tasks.items()}
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
-        return self.logs[task_id]
+        self.logs_read.append((task_id, attempt))
+        log = self.logs.get(task_id, "")
+        if isinstance(log, AirflowApiError):
+            raise log
+        return log
 
     def dag_url(self, dag_id: str) -> str:
         return f"{self.host}/dags/{dag_id}"

@@ -18,6 +18,8 @@ COMMANDS = (
     ["schedule", "-c", "@daily", "-w", "1"],
     ["trigger"],
     ["list-pipelines"],
+    ["status"],
+    ["logs"],
     ["ui"],
 )
 

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from kedro_airflow_k8s.pod.failures import folded
-from kedro_airflow_k8s.terminal.task_log import cause, exception, log_end, pod_end, without_pod
+from kedro_airflow_k8s.terminal.task_log import (
+    PRINTED_BEFORE,
+    cause,
+    exception,
+    lines_so_far,
+    log_end,
+    pod_end,
+    whole_output,
+    without_pod,
+)
 
 AIRFLOW_2 = """\
 [2026-01-05T12:00:01.000+0000] {pod_manager.py:471} INFO - [base] Traceback (most recent call last):
@@ -147,3 +156,54 @@ def test_the_cause_without_a_pod_is_airflows_own() -> None:
     log = f"{HEAD}  File 'x.py', line 1\nairflow.exceptions.AirflowException: no variable 'a'\n"
     assert cause(log) == "AirflowException: no variable 'a'"
     assert cause("nothing\n") == ""
+
+
+GROUP = f"  + Exception Group {HEAD}"
+OF_GROUP = f"""\
+  | Group: two (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | {HEAD}    | ValueError: no data
+    +------------------------------------
+"""
+
+
+def pod_lines(text: str) -> str:
+    return "".join(f"[base] {line}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f"{HEAD}{OWN}ValueError: no data\n",
+        f"{HEAD}{OWN}KeyError: 'a'\n{CAUSED}{HEAD}  (2 frames of kedro)\nDatasetError: no\n",
+        f"{GROUP}{OWN}{OF_GROUP}",
+    ],
+    ids=["one", "chain", "group"],
+)
+def test_the_whole_output_of_a_failure_begins_with_its_last_traceback(end: str) -> None:
+    earlier = f"loading\n{HEAD}{OWN}KeyError: 'x'\nIt is tried again.\n"
+    log = pod_lines(earlier + end)
+    failed = whole_output(log, failed=True)
+    assert failed == f"{end}\n{PRINTED_BEFORE}\n{earlier}".rstrip("\n")
+    assert whole_output(log, failed=False) == (earlier + end).rstrip("\n")
+
+
+def test_the_whole_output_of_a_pod_that_has_shown_no_traceback_is_in_its_order() -> None:
+    killed = "[2026-01-05T12:00:02Z] ERROR - Container 'base': reason='OOMKilled', exit_code=137"
+    log = pod_lines("one\ntwo") + killed
+    assert whole_output(log, failed=True).splitlines() == ["one", "two", killed]
+
+
+def test_the_whole_output_without_a_pod_is_all_that_airflow_says_without_its_frames() -> None:
+    log = "\n".join(f"[2026-01-05T12:00:02Z] INFO - {number}" for number in range(99))
+    error = f'{HEAD}  File "run.py", line 7, in act\nApiException: Forbidden'
+    assert whole_output(f"{log}\n{error}", failed=True) == f"{log}\nApiException: Forbidden"
+
+
+def test_the_lines_of_a_log_that_grows_stay_as_they_were() -> None:
+    lines = AIRFLOW_2.splitlines()
+    whole = lines_so_far(AIRFLOW_2)
+    assert whole == [HEAD.strip(), '  File "nodes.py", line 7, in f', "ValueError: no data"]
+    for end in range(len(lines)):
+        shown = lines_so_far("\n".join(lines[:end]))
+        assert shown == whole[: len(shown)]
