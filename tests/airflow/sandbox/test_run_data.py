@@ -167,3 +167,56 @@ def test_data_goes_over_object_storage_without_a_volume_and_is_gone_at_the_end(
     assert all(re.fullmatch(r"of/runs/shop-[0-9a-f]{12}/[a-z]+\.pickle", name) for name in names)
     assert s3_server.names(bucket) == []
     assert leftovers(project.path) == []
+
+
+VERSIONED = """
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def make():
+    tries = Path("data/tries")
+    tries.mkdir(exist_ok=True)
+    (tries / str(len(list(tries.iterdir())))).touch()
+    return {"try": len(list(tries.iterdir()))}
+
+def check(model):
+    # The first attempt fails after it has saved a version.
+    assert model["try"] > 1
+    return "checked"
+
+def intrude(checked):
+    # As a run that overlaps: it saves a version that sorts after that of this run.
+    other = Path("data/model/2099-01-01T00.00.00.000Z/model")
+    other.parent.mkdir(parents=True)
+    other.write_text('{"try": 99}')
+    return "done"
+
+def use(model, done):
+    Path(SEEN).write_text(str(model["try"]))
+
+def create_pipeline():
+    return Pipeline([
+        node(make, None, "model", name="make", tags="airflow-k8s.group.first"),
+        node(check, "model", "checked", name="check", tags="airflow-k8s.group.first"),
+        node(intrude, "checked", "done", name="intrude"),
+        node(use, ["model", "done"], None, name="use"),
+    ])
+"""
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+def test_a_task_loads_the_version_of_its_own_run_after_a_retry_and_beside_another_run(
+    python: Path, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project")
+    project.pipeline("stock", NOTHING)
+    seen = tmp_path / "seen"
+    project.pipeline("sales", f"SEEN = {str(seen)!r}\n{VERSIONED}")
+    entry = "model: {type: json.JSONDataset, filepath: data/model, versioned: true}\n"
+    project.write("conf/base/catalog.yml", entry)
+    project.config(f"run_config: {{image: {IMAGE!r}, retries: 1, retry_delay: 1s}}\n")
+
+    ran = sandbox_run(project.path, "--airflow-python", python)
+
+    assert ran.returncode == 0, ran.stdout
+    assert seen.read_text() == "2"
