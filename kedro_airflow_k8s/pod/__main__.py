@@ -44,8 +44,10 @@ def _run_command() -> None:
     command, *arguments = sys.argv[1:] or [""]
     if command == "run":
         from kedro_airflow_k8s.pod.run import run
+        from kedro_airflow_k8s.pod.usage import measured
 
-        run(arguments)
+        with measured():
+            run(arguments)
     elif command == "fill-volume":
         from kedro_airflow_k8s.pod.fill_volume import fill_volume
 

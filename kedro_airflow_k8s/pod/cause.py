@@ -5,23 +5,17 @@ Airflow's task reads it there before it deletes the pod, and fails with it.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import traceback
 from types import TracebackType
 from typing import Any
 
-from kedro_airflow_k8s.pod.environment import NO_RETRY, REASON_VARIABLE
+from kedro_airflow_k8s.pod.environment import NO_RETRY
 from kedro_airflow_k8s.pod.failures import NEXT, folded_traceback
+from kedro_airflow_k8s.pod.last_words import MOST_BYTES, leave
 from kedro_airflow_k8s.pod.redaction import without_secrets
 
-TERMINATION_LOG = "/dev/termination-log"
-"""The file that Kubernetes makes in every container for the last words of its command."""
-
 _LONGEST_MESSAGE = 500
-_MOST_BYTES = 4096
-"""What a kubelet reads of the file."""
 
 _PLACE = re.compile(r'File "([^"]+)", line (\d+)')
 _NOT_RUN = "Nothing was run"
@@ -39,20 +33,12 @@ def leave_cause(error: BaseException) -> None:
 
 
 def _leave(message: str, place: str = "", *, can_retry: bool) -> None:
-    """Write to the file that the DAG names, or else to that of Kubernetes if there is one."""
-    file = os.environ.get(REASON_VARIABLE) or TERMINATION_LOG
-    if file == TERMINATION_LOG and not os.path.exists(file):
-        return
     text = without_secrets(" ".join(message.split()))
     if len(text) > _LONGEST_MESSAGE:
         text = f"{text[: _LONGEST_MESSAGE - 1]}…"
     end = "" if can_retry else f" {NO_RETRY}"
-    said = f"{text}{place}".encode(errors="replace")[: _MOST_BYTES - len(end)]
-    try:
-        with open(file, "w", encoding="utf-8") as written:
-            written.write(said.decode(errors="ignore") + end)
-    except OSError as problem:
-        print(f"The cause was not written to {file}: {problem}", file=sys.stderr, flush=True)
+    said = f"{text}{place}".encode(errors="replace")[: MOST_BYTES - len(end)]
+    leave(said.decode(errors="ignore") + end)
 
 
 def _message(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kedro.pod.kedro_processes import pod_environment, run_task
+from kedro_airflow_k8s.pod.environment import REASON_VARIABLE
+from tests.kedro.pod.kedro_processes import kedro_arguments, pod_environment, run_task
 from tests.support.kedro_projects import ProjectFolder, project_fixture
 
 __all__ = ["project_fixture"]
@@ -159,7 +161,7 @@ def test_the_projects_own_run_command_and_its_exit_code_count(
 
     done = run_task(project.path)
 
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (code, "our own run")
+    assert (done.returncode, "our own run" in done.stdout.splitlines()) == (code, True)
 
 
 CLI = """
@@ -293,3 +295,57 @@ def test_older_kedros_get_the_options_that_they_know(maker: ProjectFolder, varia
 
     assert done.returncode == 0, done.stdout
     assert (maker.path / "fetched").exists()
+
+
+HUNGRY = """
+import time
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def eat():
+    food = bytearray(300 * 2**20)
+    food[::4096] = b"x" * len(food[::4096])
+    Path("file").write_bytes(food)
+    end = time.process_time() + 2
+    while time.process_time() < end:
+        pass
+    time.sleep(1)
+    return len(Path("file").read_bytes())
+
+def register_pipelines():
+    return {"__default__": Pipeline([node(eat, None, "size", name="eat")])}
+"""
+# What `/usr/bin/time -v` does, which not every machine has.
+TIMED = """
+import json, os, sys, time
+start = time.monotonic()
+child = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, *sys.argv[1:]])
+_, status, used = os.wait4(child, 0)
+wall = time.monotonic() - start
+cpu = used.ru_utime + used.ru_stime
+print(json.dumps({"memory": used.ru_maxrss * 1024, "cpu": cpu, "wall": wall}))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_what_a_pod_says_it_has_used_is_what_the_machine_has_seen(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    project.registry(HUNGRY)
+
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED, *kedro_arguments("run")],
+        cwd=project.path,
+        env=pod_environment({REASON_VARIABLE: str(tmp_path / "left")}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    seen = json.loads(done.stdout.splitlines()[-1])
+    said = json.loads((tmp_path / "left").read_text())
+    assert {key: said[key] for key in seen} == pytest.approx(seen, rel=0.1)
+    for key in ("read", "written"):
+        assert 300 * 2**20 <= said[key] < 500 * 2**20

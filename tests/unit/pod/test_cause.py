@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.pod import cause
+from kedro_airflow_k8s.pod import last_words
 from kedro_airflow_k8s.pod.cause import leave_cause
 
 
@@ -101,7 +101,7 @@ def test_the_file_is_that_of_kubernetes_if_there_is_one(
     left: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KEDRO_AIRFLOW_K8S_REASON")
-    monkeypatch.setattr(cause, "TERMINATION_LOG", str(left))
+    monkeypatch.setattr(last_words, "TERMINATION_LOG", str(left))
     leave_cause(ValueError("not in a container"))
     assert not left.exists()
     left.touch()
@@ -114,4 +114,4 @@ def test_a_file_that_cannot_be_written_is_reported(
 ) -> None:
     monkeypatch.setenv("KEDRO_AIRFLOW_K8S_REASON", str(left / "missing" / "file"))
     leave_cause(ValueError("no"))
-    assert "The cause was not written to" in capsys.readouterr().err
+    assert "This was not written to" in capsys.readouterr().err
