@@ -124,6 +124,7 @@ KINDS = {
     "ResourceAmount": "`limits` or `requests`, a dot and a resource, such as `limits.memory`",
     "VolumeName": "lower case letters, digits and `-`, at most 63 characters",
     "Deferrable": "`true`, `false` or `default`",
+    "Factor": "`x` and a number above 1, such as `x2` or `x1.5`",
     "Quantity": "a Kubernetes quantity, such as `500m` or `1Gi`",
     "Macro": "the name of a macro, with dots if it is nested",
     "Variable": "a name without spaces, `,`, `=`, `$`, `[` and `]`",

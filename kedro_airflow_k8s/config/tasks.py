@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -115,6 +116,43 @@ Deferrable = Annotated[
 ]
 
 
+def _factor(text: str) -> str:
+    number = text.removeprefix("x")
+    if not re.fullmatch(r"x[0-9]{1,3}(\.[0-9]{1,3})?", text) or not 1 < float(number) <= 100:
+        raise ValueError("must be a factor above 1, such as x2 or x1.5")
+    return text
+
+
+Factor = Annotated[
+    str,
+    AfterValidator(_factor),
+    WithJsonSchema({"type": "string", "pattern": r"^x[0-9]{1,3}(\.[0-9]{1,3})?$"}),
+]
+
+
+class OnOom(Section):
+    """What happens to a pod that ran out of memory."""
+
+    memory: Factor | None = Field(
+        default=None,
+        description="How much more memory the next pod gets, such as x1.5. Default: x2.",
+    )
+    up_to: values.Size | None = Field(
+        default=None, description="Most memory of a pod, such as 64Gi."
+    )
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if self.memory is not None and self.up_to is None:
+            raise problems_error({("up_to",): "is missing: the most memory of a pod, such as 64Gi"})
+        return self
+
+    @property
+    def factor(self) -> Decimal:
+        """How many times as much memory the next pod gets."""
+        return Decimal((self.memory or "x2")[1:])
+
+
 class TaskConfig(Section):
     """How Airflow runs tasks."""
 
@@ -137,6 +175,18 @@ class TaskConfig(Section):
         le=1000,
         description="How often a failed task is repeated. Default: `default_task_retries` of"
         " Airflow.",
+    )
+    on_oom: OnOom = Field(
+        default=OnOom(),
+        description="Run a pod that ran out of memory again with more, as request and limit, in the"
+        " same attempt of the task: `{memory: x2, up_to: 64Gi}`.",
+    )
+    on_eviction: StrictInt | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="How often a pod that was evicted or preempted, or whose machine was drained,"
+        " is repeated in the same attempt of the task. Default: 0.",
     )
     retry_delay: values.Delay | None = Field(
         default=None,

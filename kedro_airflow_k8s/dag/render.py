@@ -87,6 +87,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "operators": operators,
         "volume": volume,
         "data": DATA_VOLUME,
+        "pod_operator": f"{_pod_operators(plan)[-1].title().replace('_', '')}Operator",
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
@@ -224,7 +225,6 @@ def _default_args(plan: Plan) -> dict[str, Any]:
         "termination_message_policy": "FallbackToLogsOnError",
         "env_vars": Expression("ENV"),
         "pod_template_dict": Expression("POD"),
-        "callbacks": [Expression("PodAdvice")],
     }
     if plan.settings.owner:
         found["owner"] = plan.settings.owner
@@ -321,13 +321,26 @@ def _operators(plan: Plan) -> Iterator[str]:
     """Yield the modules of `operators/` that the file contains."""
     if plan.storage.volume:
         yield "run_resources"
-    yield "pod_advice"
+    yield from _pod_operators(plan)
     if plan.settings.fail_fast:
         yield "fail_fast"
     if plan.settings.notifies:
         yield "notify"
     if plan.mlflow:
         yield from plan.mlflow.operators
+
+
+def _pod_operators(plan: Plan) -> list[str]:
+    """Return the modules of `operators/` for pods; the last one has the class of the tasks."""
+    entries = (plan.pods.common, *plan.pods.resources.values())
+    repeats = any(entry.get(key) for entry in entries for key in ("on_oom", "on_eviction"))
+    # Without the key, Airflow decides.
+    defers = plan.pods.common.get("deferrable", True) or any(e.get("deferrable") for e in entries)
+    return [
+        "kedro_pod",
+        *(["deferred_pod"] if repeats or defers else []),
+        *(["repeated_pod"] if repeats else []),
+    ]
 
 
 def _moved(plan: Plan) -> Iterator[str]:
@@ -345,7 +358,6 @@ def _moved(plan: Plan) -> Iterator[str]:
 def _imports(plan: Plan) -> Iterator[str]:
     """Yield the imports of the file for this plan, besides those of the operators."""
     yield "from typing import Any"
-    yield "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator"
     yield "from airflow.providers.common.compat.sdk import DAG"
     if plan.schedule.timezone == UTC:
         yield "from datetime import datetime, timezone"

@@ -11,6 +11,7 @@ from typing import Any
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.tasks import TaskConfig
+from kedro_airflow_k8s.plan.resources import memory_steps
 
 SPEC = "spec"
 """The key of an entry for the fields of its pods' spec that differ from those of all pods."""
@@ -26,6 +27,8 @@ class OfAirflow(Enum):
 _METADATA = ("labels", "annotations")
 _AIRFLOW_DEFAULTS: Mapping[str, Any] = {
     "retries": 0,
+    "on_oom": [],
+    "on_eviction": 0,
     "retry_delay": timedelta(minutes=5),
     "retry_exponential_backoff": False,
     "pool_slots": 1,
@@ -76,8 +79,11 @@ def plan_pod_settings(
         environments: The environment variables of each entry's pods.
         cluster: The arguments for the cluster of all pods.
     """
-    tasks = {name: task_arguments(entry) for name, entry in entries.items()}
     pods = {name: _arguments_of(manifest) for name, manifest in manifests.items()}
+    tasks = {name: task_arguments(entry) for name, entry in entries.items()}
+    for name, entry in entries.items():
+        steps = memory_steps(entry.on_oom, pods[name]["container_resources"], name)
+        tasks[name] |= {"on_oom": steps} if steps else {}
     common = dict(tasks[RESOURCES_DEFAULT])
     images = {key: pods[RESOURCES_DEFAULT][key] for key in ("image", "image_pull_policy")}
     template = manifests[RESOURCES_DEFAULT]
@@ -125,6 +131,7 @@ def task_arguments(task: TaskConfig) -> dict[str, Any]:
         "startup_timeout_seconds": task.startup_time,
         "schedule_timeout_seconds": task.schedule_timeout,
         "retries": task.retries,
+        "on_eviction": task.on_eviction or None,
         "retry_delay": _time(task.retry_delay),
         "retry_exponential_backoff": OfAirflow.DOUBLED if task.retry_exponential_backoff else None,
         "max_retry_delay": _time(task.max_retry_delay),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.pods import ResourcesConfig, Toleration
 from kedro_airflow_k8s.config.section import Section
+from kedro_airflow_k8s.config.tasks import OnOom
 from kedro_airflow_k8s.config.wording import first_of
 from kedro_airflow_k8s.errors import PlanError
 
@@ -71,7 +74,7 @@ _NAMES = {
 _LARGEST = frozenset(
     (
         *("startup_time", "schedule_timeout", "retries", "retry_delay", "max_retry_delay"),
-        *("pool_slots", "priority_weight", "termination_grace_period"),
+        *("pool_slots", "priority_weight", "termination_grace_period", "on_eviction"),
     )
 )
 _LONGEST = frozenset(("execution_timeout", "active_deadline"))
@@ -114,6 +117,8 @@ class _Merger:
             return True
         if name == "shared_memory":
             return _largest(given.values())
+        if name == "on_oom":
+            return _most_memory(given.values())
         if isinstance(next(iter(given.values())), tuple):
             return self._listed(name, given)
         return self._same(name, given)
@@ -203,6 +208,46 @@ def _requests(
         for name in dict.fromkeys(name for both in meant for name in both)
         if name in written or name not in limits
     }
+
+
+def _most_memory(given: Iterable[OnOom]) -> OnOom:
+    """Return the largest factor up to the largest size."""
+    found = list(given)
+    factor = max(each.factor for each in found)
+    return OnOom(memory=f"x{factor}", up_to=_largest(each.up_to for each in found if each.up_to))
+
+
+def memory_steps(on_oom: OnOom, amounts: Mapping[str, Mapping[str, str]], entry: str) -> list[str]:
+    """Return the sizes of memory that are tried one after another when a pod ran out of it.
+
+    Args:
+        on_oom: The setting.
+        amounts: The requests and the limits of the pod.
+        entry: The name of the entry of `run_config.resources`, for messages.
+
+    Raises:
+        PlanError: If the pod has neither a limit nor a request of memory.
+    """
+    if on_oom.up_to is None:
+        return []
+    first = {**amounts.get("requests", {}), **amounts.get("limits", {})}.get("memory")
+    if first is None:
+        raise PlanError(
+            f"run_config.resources.{entry}: on_oom needs a limit of memory, and there is none. Add"
+            " `limits: {memory: ...}` to this entry, or remove on_oom."
+        )
+    size, most = parse_quantity(first), parse_quantity(on_oom.up_to)
+    found = []
+    while size < most:
+        size = min(size * on_oom.factor, most)
+        found.append(_memory(size))
+    return found
+
+
+def _memory(size: Decimal) -> str:
+    """Return a size as text, in whole units of at least Mi, rounded up."""
+    mebibytes = math.ceil(size / 2**20)
+    return f"{mebibytes}Mi" if mebibytes % 1024 else f"{mebibytes // 1024}Gi"
 
 
 def _is_shared(resource: str) -> bool:

@@ -16,7 +16,9 @@ from kedro_airflow_k8s.terminal.task_log import (
     cause,
     exception,
     log_end,
+    pod_cause,
     pod_end,
+    told_cause,
     without_padding,
     without_pod,
 )
@@ -86,7 +88,9 @@ def read_logs(
         if own or airflow or task.state == "failed":
             why = ""
             if task.state == "failed":
-                why = (own and _pod_cause(own[-1])) or cause(airflow)
+                said = exception(own[-1].log()) if own else ""
+                why = (own and pod_cause(said, told_cause(airflow))) or ""
+                why = why or (own and _pod_cause(own[-1])) or cause(airflow)
             logs = [without_padding(pod.log()) for pod in own]
             found[task_id] = TaskLog(task.state or "not run", logs, airflow, why)
     return found
@@ -95,8 +99,6 @@ def read_logs(
 def _pod_cause(pod: PodRecord) -> str:
     """Return why a pod failed, or could not start."""
     log = pod.log()
-    if found := exception(log):
-        return found
     status = pod.manifest["status"]
     states = [
         container["state"]
@@ -106,7 +108,7 @@ def _pod_cause(pod: PodRecord) -> str:
     for state in states:
         end = state.get("terminated") or {}
         if message := end.get("message") or state.get("waiting", {}).get("message"):
-            return str(message).partition("\n")[0]
+            return str(message).strip().rpartition("\n")[2]
         if end.get("exitCode"):
             return pod_end(log, end["reason"], end["exitCode"])
     conditions = [condition.get("message") for condition in status.get("conditions") or []]

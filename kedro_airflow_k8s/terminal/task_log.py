@@ -40,6 +40,9 @@ _SAYS_THAT_IT_FAILED = re.compile(
     r"|AirflowException: Pod \S+ returned a failure"
     r"|Failed to execute job \d+ for task .*Pod \S+ returned a failure"
 )
+# How the DAG's operator of pods fails; older DAGs have the one that says nothing.
+_TOLD = re.compile(r"(?:[\w.]+\.)?Airflow(?:Fail)?Exception: (?!Pod \S+ returned a failure)(.+)")
+_OF_JOB = re.compile(r"Failed to execute job \d+ for task \S+ \((.+); \d+\)")
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -81,25 +84,58 @@ def lines_so_far(log: str) -> list[str]:
     What is returned of a log stays the beginning of what is returned when the log has grown.
     """
     shown: list[str] = []
-    has_pod = False
+    of_pods: list[str] = []
     for of_pod, text in _own_lines(without_padding(log)):
-        has_pod = has_pod or of_pod
-        known = _INFORMATION.match(text) or (has_pod and _SAYS_THAT_IT_FAILED.search(text))
-        if of_pod or not known:
-            shown.append(text)
+        if of_pod:
+            of_pods.append(text)
+        elif _INFORMATION.match(text) or (of_pods and _is_known(text, _last(of_pods))):
+            continue
+        shown.append(text)
     return shown
+
+
+def _last(lines: list[str]) -> str:
+    """Return the exception at the end of a pod's output."""
+    return exception("\n".join(lines[-POD_LINES:]))
 
 
 def cause(log: str) -> str:
     """Return why a task failed according to its log in Airflow, in one line; empty if unknown."""
     lines = list(_own_lines(log))
     pod = "\n".join(text for of_pod, text in lines if of_pod)
-    if found := exception(pod):
+    found = exception(pod)
+    if pod and (told := told_cause(log)) and not _repeats(told, found):
+        return _short(told)
+    if found:
         return found
     if pod and (end := _ENDED.search(log)):
         return pod_end(pod, end["reason"], int(end["code"]))
     exceptions = [text for of_pod, text in lines if not of_pod and _EXCEPTION.match(text)]
     return _message(f"\n{exceptions[-1]}") if exceptions else ""
+
+
+def told_cause(log: str) -> str:
+    """Return the cause with which the DAG's operator of pods has failed; empty if there is none."""
+    return next((told for line in reversed(log.splitlines()) if (told := _told(line))), "")
+
+
+def pod_cause(said: str, told: str) -> str:
+    """Return the cause from the exception in the output of a pod and from what its task says.
+
+    The exception has the shorter place. But one that only says that the pod was asked to stop is
+    not the cause.
+    """
+    return said if not told or _repeats(told, said) else _short(told)
+
+
+def _told(line: str) -> str:
+    found = _TOLD.match(line)
+    return found[1].strip() if found else ""
+
+
+def _repeats(told: str, said: str) -> bool:
+    """Return whether a task says no more than the exception of its pod."""
+    return bool(told and said) and told.startswith(re.sub(r" \([^()]*:\d+\)$|…$", "", said))
 
 
 def has_started(log: str) -> bool:
@@ -207,9 +243,15 @@ def _parts(log: str) -> tuple[list[str], list[str]]:
 
 def _after(said: list[str], after: list[str]) -> list[str]:
     """Return what Airflow says of the end of a pod, as far as the pod has not said why."""
-    if not exception("\n".join(said)):
-        return after
-    return [text for text in after if not _SAYS_THAT_IT_FAILED.search(text)]
+    found = exception("\n".join(said))
+    return [text for text in after if not _is_known(text, found)] if found else after
+
+
+def _is_known(line: str, found: str) -> bool:
+    """Return whether a line of Airflow says no more than the exception of the pod."""
+    job = _OF_JOB.search(line)
+    told = job[1] if job else _told(line)
+    return bool(_SAYS_THAT_IT_FAILED.search(line)) or _repeats(told, found)
 
 
 def _last_traceback(text: str) -> int:

@@ -193,7 +193,6 @@ def run_dag_file(source: str | CodeType) -> RecordedDag:
         BaseOperator=operator,
         DAG=DAG,
         ExternalTaskSensor=type("ExternalTaskSensor", (operator,), {}),
-        KubernetesPodOperatorCallback=type("KubernetesPodOperatorCallback", (), {}),
         KubernetesPodOperator=type("KubernetesPodOperator", (operator,), {}),
         Param=_recorder("Param"),
         TaskGroup=TaskGroup,

@@ -109,8 +109,8 @@ class Api:
                 return Response(200, self._store.get(plural, namespace, name))
             case "GET", str(), "log" if plural == PODS:
                 return self._log(request, self._store.get(plural, namespace, name))
-            case "POST", None, None if writable:
-                return Response(201, self._create(plural, namespace, request.body))
+            case ("POST", None, None) | ("POST", str(), "eviction") if writable:
+                return Response(201, self._post(plural, namespace, name, request.body))
             case "PATCH", str(), None if writable:
                 return Response(200, self._patch(plural, namespace, name, request))
             case "DELETE", str(), None if writable:
@@ -137,6 +137,14 @@ class Api:
         return Response(
             200, {"apiVersion": "v1", "kind": kind, "metadata": metadata, "items": items}
         )
+
+    def _post(self, plural: str, namespace: str, evicted: str | None, body: Any) -> Object:
+        if evicted is None:
+            return self._create(plural, namespace, body)
+        if plural != PODS:
+            raise StatusError(404, "NotFound", f"{plural} have no evictions")
+        self._node.evict(namespace, evicted)
+        return {"apiVersion": "v1", "kind": "Status", "status": "Success"}
 
     def _create(self, plural: str, namespace: str, body: Any) -> Object:
         kind = KINDS[plural]

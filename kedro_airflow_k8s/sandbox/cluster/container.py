@@ -121,6 +121,11 @@ class ContainerProcess:
         self._log = log
         self._order = threading.Lock()
 
+    @property
+    def pid(self) -> int:
+        """The process whose child the command is."""
+        return self._process.pid
+
     def stop(self, grace: float) -> None:
         """Ask the command to stop; kill all of it `grace` seconds later. For any thread."""
         with self._order:

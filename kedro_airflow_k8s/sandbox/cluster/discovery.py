@@ -38,6 +38,11 @@ DISCOVERY: dict[str, Object] = {
         "resources": [
             *(_resource(plural, kind, _VERBS[plural]) for plural, kind in KINDS.items()),
             _resource("pods/log", "Pod", ["get"]),
+            {
+                **_resource("pods/eviction", "Eviction", ["create"]),
+                "group": "policy",
+                "version": "v1",
+            },
         ],
     },
 }

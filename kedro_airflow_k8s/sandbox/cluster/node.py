@@ -79,6 +79,15 @@ class Node:
             self._remove(worker, pod)
         return pod
 
+    def evict(self, namespace: str, name: str) -> None:
+        """Delete a pod as a node that is drained does.
+
+        Raises:
+            StatusError: 404, the pod does not exist.
+        """
+        self._store.update(PODS, namespace, name, pod_status.disrupted)
+        self.delete(namespace, name, None)
+
     def logs_of(self, pod: Object) -> dict[str, ContainerLog]:
         """Return the log of each container that was started, also of a deleted pod."""
         return self._workers[pod["metadata"]["uid"]].logs

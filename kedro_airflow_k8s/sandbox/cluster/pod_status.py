@@ -89,6 +89,13 @@ def ended(pod: Object, phase: str, reason: str = "", message: str = "") -> None:
         pod["status"] |= {"reason": reason, "message": message}
 
 
+def disrupted(pod: Object) -> None:
+    """Report that the pod is about to be deleted because of its node."""
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    message = "Eviction API: evicting"
+    pod["status"].setdefault("conditions", []).append({**condition, "message": message})
+
+
 def state_of(pod: Object, container: str) -> Object:
     """Return the state of a container, empty while the pod waits for a node."""
     return _status(pod, container).get("state") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from kedro_airflow_k8s.sandbox.cluster.environment import ConfigMissing, expand,
 from kedro_airflow_k8s.sandbox.cluster.files import PathMap, PodFiles, PodImage
 from kedro_airflow_k8s.sandbox.cluster.limits import mount_notices
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
+from kedro_airflow_k8s.sandbox.cluster.memory import MemoryLimit
 from kedro_airflow_k8s.sandbox.cluster.mounts import CannotMount
 from kedro_airflow_k8s.sandbox.cluster.pod_volumes import PodVolumes
 from kedro_airflow_k8s.sandbox.cluster.reports import PodReports, Said
@@ -176,10 +178,13 @@ class ContainerRunner:
                 if name in self._closed:
                     raise Stopped
                 process = self._running[name] = plan.start(plan.command, log)
-            code = process.run(lambda: self._started(name, started))
+            with MemoryLimit(container, process) as memory:
+                code = process.run(lambda: self._started(name, started))
             if code:
                 self._report_other_paths(log)
             reason = "Error" if code else "Completed"
+            if memory.exceeded:
+                code, reason = 128 + signal.SIGKILL, "OOMKilled"
             message = self._last_words(container, failed=code != 0)
         except ConfigMissing as error:
             missing = str(error)

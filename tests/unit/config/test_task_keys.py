@@ -46,6 +46,8 @@ def test_a_task_is_deferrable_or_not_or_as_airflow_has_it(written: Any, read: An
         ("weight_rule", "sideways", "must be one of downstream, upstream, absolute"),
         ("retries", -1, "must be at least 0"),
         ("retries", "many", "must be a whole number"),
+        ("on_eviction", -1, "must be at least 0"),
+        ("on_eviction", 101, "must be at most 100"),
         ("retry_delay", "5 minutes", "must be a time"),
         ("execution_timeout", 0, "must be at least 1s"),
         ("pool", "", "must not be empty"),
@@ -63,6 +65,27 @@ def test_an_impossible_value_is_refused_with_what_is_allowed(
         line = refusal(**keys)
         assert line.startswith(f"{path}: found ")
         assert reason in line
+
+
+def test_more_memory_is_a_factor_and_the_most_of_it() -> None:
+    found = run(on_oom={"up_to": "64Gi"}).on_oom
+    assert (found.factor, found.up_to) == (2, "64Gi")
+    assert run().on_oom.up_to is None
+    entry = run(on_oom={"up_to": "64Gi"}, resources={"gpu": {"on_oom": {"memory": "x1.5"}}})
+    assert entry.settings_of("gpu").on_oom.model_dump() == {"memory": "x1.5", "up_to": "64Gi"}
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ({"memory": "2x", "up_to": "1Gi"}, "on_oom.memory: found the text '2x'; must be a factor"),
+        ({"memory": "x1", "up_to": "1Gi"}, "on_oom.memory: found the text 'x1'; must be a factor"),
+        ({"memory": "x2"}, "on_oom.up_to: is missing: the most memory of a pod, such as 64Gi"),
+        ({"memory": "x2", "up_to": "much"}, "on_oom.up_to: found the text 'much'; must be"),
+    ],
+)
+def test_more_memory_without_an_end_is_refused(value: Any, line: str) -> None:
+    assert refusal(on_oom=value).startswith(f"run_config.{line}")
 
 
 def test_the_friendly_word_for_failed_pods_may_not_contradict_airflows() -> None:

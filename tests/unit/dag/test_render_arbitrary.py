@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Namespace ':UserWarning")
 CALLED = frozenset(
     (
         *("CreateRunResources", "DAG", "DeleteRunResources", "ExternalTaskSensor", "Param"),
-        *("KubernetesPodOperator", "RESOURCES.get", "TaskGroup", "datetime", "kedro_task"),
+        *("KedroPodOperator", "RESOURCES.get", "TaskGroup", "datetime", "kedro_task"),
         *("k8s.V1ResourceRequirements", "k8s.V1Toleration", "k8s.V1VolumeMount"),
         *("nodes.rpartition", "pendulum.datetime", "timedelta"),
         # On what was just made.
@@ -58,7 +58,16 @@ OWN_NAMES = frozenset(
         *("annotations", "dag", "k8s", "kedro_task", "nodes"),
         *("create_volume", "data_volume_init", "delete_intermediate_data", "delete_volume"),
         *("DATA", "ENV", "OWNED", "POD", "RESOURCES", "RUN_KEDRO", "VOLUME"),
-        *("Any", "DAG", "KubernetesPodOperator", "TaskGroup", "datetime", "timedelta", "timezone"),
+        *(
+            "Any",
+            "DAG",
+            "KedroPodOperator",
+            "KubernetesPodOperator",
+            "TaskGroup",
+            "datetime",
+            "timedelta",
+            "timezone",
+        ),
         *("Param", "pendulum"),
     )
 )
@@ -112,7 +121,7 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
     """A task runs exactly its nodes."""
     keywords = dict(dag.tasks[task.task_id].keywords)
     arguments, doc = keywords.pop("arguments"), keywords.pop("doc_md")
-    env, (advice,) = keywords.pop("env_vars"), keywords.pop("callbacks")
+    env = keywords.pop("env_vars")
     run = config.run_config
     mount = Model("V1VolumeMount", {"name": "data", "mount_path": run.volume.mount_path})
     assert keywords == {
@@ -126,7 +135,6 @@ def check_task(task: Task, plan: Plan, config: PluginConfig, dag: RecordedDag) -
         **({} if run.volume.disabled else {"volume_mounts": [mount]}),
         **as_recorded(plan.pods.resources.get(task.resources, {})),
     }
-    assert advice.__name__ == "PodAdvice"
     assert plan.pods.environment.items() <= env.items()
     assert [in_the_pod(argument, {}) for argument in arguments] == [
         *POD_COMMAND,
@@ -358,7 +366,7 @@ PLAIN = config_of({"image": IMAGE})
 
 @given(plain_nodes())
 @example((PipelineNode("nodes"), PipelineNode("kedro_task"), PipelineNode("dag")))
-@example((PipelineNode("POD"), PipelineNode("k8s"), PipelineNode("KubernetesPodOperator")))
+@example((PipelineNode("POD"), PipelineNode("k8s"), PipelineNode("KedroPodOperator")))
 @example((PipelineNode("class"), PipelineNode("print"), PipelineNode("1a"), PipelineNode("-")))
 @example((PipelineNode("a.b", "a"), PipelineNode("c.b", "c"), PipelineNode("a_b")))
 @example((PipelineNode("a.upstream_join_id", "a"), PipelineNode("a", None)))

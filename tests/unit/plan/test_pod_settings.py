@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pod_settings import (
     SPEC,
@@ -90,6 +91,7 @@ def test_a_label_that_an_entry_changes_is_not_shared() -> None:
     ("key", "value", "argument", "default"),
     [
         ("retries", "3", "retries", 0),
+        ("on_eviction", "3", "on_eviction", 0),
         ("retry_delay", "1m", "retry_delay", timedelta(minutes=5)),
         ("retry_exponential_backoff", "true", "retry_exponential_backoff", False),
         ("max_retry_delay", "1h", "max_retry_delay", None),
@@ -116,6 +118,38 @@ def test_an_entry_takes_a_setting_of_all_tasks_back(
     found = planned(f"{{{key}: {value}, resources: {{own: {{{key}: }}}}}}", "own")
 
     assert found.resources == {"own": {argument: default}}
+
+
+def test_the_sizes_of_memory_to_try_are_those_of_each_entry() -> None:
+    found = planned(
+        """
+        limits: {memory: 1Gi}
+        on_oom: {up_to: 8Gi}
+        resources:
+          odd: {limits: {memory: 300M}, on_oom: {memory: x1.5, up_to: 700M}}
+          none: {on_oom: }
+        """,
+        "odd",
+        "none",
+    )
+    assert found.common["on_oom"] == ["2Gi", "4Gi", "8Gi"]
+    # Rounded up to whole mebibytes: 450 MB, 675 MB, 700 MB.
+    assert found.resources["odd"]["on_oom"] == ["430Mi", "644Mi", "668Mi"]
+    assert found.resources["none"]["on_oom"] == []
+
+
+def test_a_pod_that_has_all_the_memory_already_is_not_repeated() -> None:
+    assert "on_oom" not in planned("{limits: {memory: 8Gi}, on_oom: {up_to: 8Gi}}").common
+
+
+def test_a_request_of_memory_counts_where_there_is_no_limit() -> None:
+    found = planned("{requests: {memory: 1Gi}, on_oom: {memory: x4, up_to: 4Gi}}")
+    assert found.common["on_oom"] == ["4Gi"]
+
+
+def test_more_memory_than_nothing_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"resources\.__default__: on_oom needs a limit of memory"):
+        planned("on_oom: {up_to: 8Gi}")
 
 
 def test_an_entry_takes_a_field_of_the_pod_back() -> None:

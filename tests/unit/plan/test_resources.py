@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.pods import ResourcesConfig
+from kedro_airflow_k8s.config.tasks import OnOom
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.resources import CONTRADICTION_CODE, merge_resources
 
@@ -69,6 +70,12 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "pod": ({"spec": {"hostname": "a"}}, {"spec": {"hostname": "b"}}, REFUSED),
     "startup_time": (60, 700, 700),
     "schedule_timeout": (60, 120, 120),
+    "on_oom": (
+        {"memory": "x4", "up_to": "8Gi"},
+        {"memory": "x1.5", "up_to": "64Gi"},
+        OnOom(memory="x4", up_to="64Gi"),
+    ),
+    "on_eviction": (1, 3, 3),
     "retries": (1, 2, 2),
     "retry_delay": (60, 0, 60),
     "retry_exponential_backoff": (True, False, True),

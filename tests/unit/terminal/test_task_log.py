@@ -207,3 +207,31 @@ def test_the_lines_of_a_log_that_grows_stay_as_they_were() -> None:
     for end in range(len(lines)):
         shown = lines_so_far("\n".join(lines[:end]))
         assert shown == whole[: len(shown)]
+
+
+def test_what_the_task_says_of_its_pod_is_the_cause() -> None:
+    log = "[base] loading\nTraceback (most recent call last):\nAirflowException: "
+    assert cause(f"{log}OOMKilled: The container ran out of memory. Its limit is 1Gi.") == (
+        "OOMKilled: The container ran out of memory. Its limit is 1Gi."
+    )
+    final = log.replace("Airflow", "airflow.exceptions.AirflowFail")
+    assert cause(f"{final}DeletedByHand: The pod was deleted.") == (
+        "DeletedByHand: The pod was deleted."
+    )
+
+
+def test_that_the_pod_was_asked_to_stop_is_not_why() -> None:
+    stopped = (
+        f"[base] {HEAD.strip()}\n[base] TaskTerminated: The pod was asked to stop (SIGTERM).\n"
+    )
+    said = "AirflowException: Evicted: The node was low on resource: memory."
+    assert cause(f"{stopped}{said}") == "Evicted: The node was low on resource: memory."
+    assert log_end(f"{stopped}{said}").splitlines()[-1] == said
+
+
+def test_what_the_task_repeats_of_the_pod_is_shown_once() -> None:
+    log = AIRFLOW_2.replace(
+        "Pod f-1 returned a failure.", "ValueError: no data (node f, src/nodes.py:7)"
+    )
+    assert log_end(log).splitlines()[-1] == "ValueError: no data"
+    assert cause(log) == "ValueError: no data (nodes.py:7)"

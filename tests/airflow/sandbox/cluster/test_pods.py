@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.airflow.sandbox.cluster.cluster_client import (
     Client,
     exit_code,
     pod_of,
+    wait_for,
 )
 
 
@@ -206,3 +208,33 @@ def test_the_end_of_the_log_is_in_the_status_if_the_pod_wants_that(
     policy: dict[str, Any] = {"c_terminationMessagePolicy": "FallbackToLogsOnError"}
     client.run(pod_of("sh", "-c", script, **policy, **OF_THE_PLUGIN))
     assert _state(client.ended()).message == message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of processes is read from /proc")
+@pytest.mark.parametrize("forks", [False, True])
+def test_a_container_with_more_memory_than_its_limit_is_killed(client: Client, forks: bool) -> None:
+    use = "x = b'x' * (150 << 20); time.sleep(0 if {forks} else 600)"
+    more = "os.fork(); os.fork(); time.sleep(2)" if forks else "print('not reached')"
+    program = f"import os, time; {use.format(forks=forks)}; {more}"
+    limits = {"limits": {"memory": "200Mi" if forks else "100Mi"}}
+    client.run(pod_of("python", "-c", program, c_resources=limits))
+
+    state = _state(client.ended())
+
+    # What processes share counts once.
+    wanted = (0, "Completed") if forks else (137, "OOMKilled")
+    assert (state.exit_code, state.reason) == wanted
+
+
+def test_a_pod_that_its_node_evicts_is_asked_to_stop_and_says_why(client: Client) -> None:
+    client.run(pod_of("sh", "-c", "trap 'exit 1' TERM; echo ready; sleep 1000 & wait"))
+    client.printed(1)
+
+    body = {"metadata": {"name": "task"}}
+    client.api.create_namespaced_pod_eviction("task", NAMESPACE, body)
+
+    wait_for(client.is_gone)
+    (record,) = client.cluster.pods()
+    conditions = record.manifest["status"]["conditions"]
+    assert conditions[-1]["reason"] == "EvictionByEvictionAPI"
+    assert exit_code(record) == 1
