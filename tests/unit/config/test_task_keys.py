@@ -69,7 +69,7 @@ def test_an_impossible_value_is_refused_with_what_is_allowed(
 
 def test_more_memory_is_a_factor_and_the_most_of_it() -> None:
     found = run(on_oom={"up_to": "64Gi"}).on_oom
-    assert (found.factor, found.up_to) == (2, "64Gi")
+    assert (int(found.factor), found.up_to) == (2, "64Gi")
     assert run().on_oom.up_to is None
     entry = run(on_oom={"up_to": "64Gi"}, resources={"gpu": {"on_oom": {"memory": "x1.5"}}})
     assert entry.settings_of("gpu").on_oom.model_dump() == {"memory": "x1.5", "up_to": "64Gi"}
