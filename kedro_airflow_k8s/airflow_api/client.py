@@ -25,6 +25,7 @@ from kedro_airflow_k8s.airflow_api.records import (
     Page,
     RunState,
     TaskInstance,
+    XCom,
 )
 from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
@@ -268,6 +269,14 @@ class AirflowClient(ABC):
             return "\n".join(clean_lines(self._log_lines(path)))
         except NotFound:
             return ""
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> str | None:
+        """Return the text that a task of a run has left under a key; None if it left none."""
+        path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "xcomEntries", key)
+        try:
+            return self._get(*path).read(XCom).value
+        except NotFound:
+            return None
 
     def _path(self, *parts: str) -> str:
         """Return a path of the API; ids may hold any characters."""

@@ -168,6 +168,12 @@ class TaskInstance(Record):
     attempt: int = Field(validation_alias="try_number")
 
 
+class XCom(Record):
+    """What a task has left for others."""
+
+    value: str | None = None
+
+
 class LogPage(Record):
     """A part of a log, with the token for the next part."""
 

@@ -102,6 +102,7 @@ class CommandModules(PluginGroup):
         "trigger",
         "ui",
         "upload-pipeline",
+        "usage",
         "validate",
     )
 

@@ -55,6 +55,7 @@ class ScriptedAirflow(AirflowClient):
     scheduled: dict[str, DagRun] = field(default_factory=dict)
     tasks: dict[str, TaskState] = field(default_factory=dict)
     logs: dict[str, str | AirflowApiError] = field(default_factory=dict)
+    xcoms: dict[tuple[str, str, str], str] = field(default_factory=dict)
     logs_read: list[tuple[str, int]] = field(default_factory=list)
     confs: list[Mapping[str, Any]] = field(default_factory=list)
     asked_to_parse: list[float] = field(default_factory=list)
@@ -179,6 +180,9 @@ class ScriptedAirflow(AirflowClient):
         if isinstance(log, AirflowApiError):
             raise log
         return log
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> str | None:
+        return self.xcoms.get((run_id, task_id, key))
 
     def dag_url(self, dag_id: str) -> str:
         return f"{self.host}/dags/{dag_id}"

@@ -30,6 +30,7 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator
 class Say(BaseOperator):
     def execute(self, context):
         print("said by", self.task_id)
+        context["ti"].xcom_push(key="left", value='{{"memory": 1}}')
         if self.task_id == "bad":
             try:
                 {{}}["no such key"]
@@ -148,6 +149,9 @@ def test_a_dag_is_found_triggered_watched_and_its_logs_read(
     assert "::group::" not in log
     assert "::endgroup::" not in log
     assert "attempt=1.log" not in log
+    assert client.xcom("watched", "run+1:x", "good", "left") == '{"memory": 1}'
+    assert client.xcom("watched", "run+1:x", "good", "nothing") is None
+    assert client.xcom("watched", "run+1:x", "no such task", "left") is None
     assert client.task_log("watched", "run+1:x", "good", 7) == ""
     assert client.task_log("watched", "run+1:x", "good", 0) == ""
 
