@@ -111,8 +111,9 @@ def usage_of(
         for task_id, task in client.task_states(dag_id, run.run_id).items():
             if task.state == "success" and task_id not in OWN_TASKS:
                 text = client.xcom(dag_id, run.run_id, task_id, KEY)
-                if text:
-                    found.setdefault(task_id, []).append(json.loads(text))
+                used = _numbers(text or "")
+                if used:
+                    found.setdefault(task_id, []).append(used)
     if not found:
         raise RunError(
             f"Airflow does not know what the tasks of DAG {dag_id} have used. It was asked for"
@@ -121,6 +122,15 @@ def usage_of(
         )
     order = ordered(found, tasks_in_order(client, dag_id))
     return [_over_runs(task_id, found[task_id], asked.get(task_id)) for task_id in order]
+
+
+def _numbers(text: str) -> dict[str, float]:
+    """Return what a task has left; nothing if that is something else, such as words of a node."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and {"memory", "cpu"} <= found.keys() else {}
 
 
 def _over_runs(task_id: str, used: Sequence[Mapping[str, float]], asked: Asked | None) -> TaskUsage:

@@ -134,3 +134,19 @@ def test_a_task_is_followed_to_its_end(server: AirflowServer) -> None:
 
 def state(client: AirflowClient, run_id: str) -> RunState:
     return client.run("slow", run_id).state
+
+
+def test_usage_shows_what_tasks_have_used_and_suggests_resources_that_fit(
+    server: AirflowServer,
+) -> None:
+    succeeded(kedro(server, "run-once", "-p", "quick", "-d", "measured", "-w", "10"))
+
+    arguments = ("usage", "-p", "quick", "-d", "measured")
+    row = r"^do_nothing +1 +(\d+)Mi .* +\d+\.\d+ MB +\d+\.\d+ MB$"
+    table = succeeded(kedro(server, *arguments))
+    found = re.search(row, table, re.MULTILINE)
+    assert found is not None, table
+    (task,) = json.loads(last_line(kedro(server, *arguments, "--format", "json")))
+    assert task["memory"] // 2**20 == pytest.approx(int(found[1]), abs=1)
+    assert 0 < task["cpu"] <= task["wall"] * 2
+    assert "memory: " in succeeded(kedro(server, *arguments, "--suggest"))

@@ -30,17 +30,19 @@ class KedroPodOperator(KubernetesPodOperator):
             time.sleep(10)
 
     def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
-        """Find out why the pod failed before it is deleted. Fail at once if no retry can help."""
+        """Find out why the pod failed, before it is deleted, or keep what it has used."""
+        for status in (remote_pod and remote_pod.status.container_statuses) or ():
+            end = status.state.terminated
+            if status.name == "base" and end and end.exit_code == 0 and end.message:
+                kwargs["context"]["ti"].xcom_push("usage", end.message)
         failed = remote_pod and not self._killed and remote_pod.status.phase != "Succeeded"
         cause = self.cause(remote_pod, sys.exc_info()[1]) if failed else ""
         try:
             super().cleanup(pod, remote_pod, *args, **kwargs)
         except AirflowException:
             final = ("InvalidImageName", "ErrImageNeverPull", "PluginMissing", "DeletedByHand")
-            no_retry = cause.partition(":")[0] in final or cause.endswith(
-                "A retry cannot fix this."
-            )
-            raise (AirflowFailException if no_retry else AirflowException)(cause) from None
+            sure = cause.partition(":")[0] in final or cause.endswith("A retry cannot fix this.")
+            raise (AirflowFailException if sure else AirflowException)(cause) from None
 
     def cause(self, pod: Any, error: Any) -> str:
         """Return why a pod failed: the first reason that Kubernetes gives, with its message."""

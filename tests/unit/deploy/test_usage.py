@@ -75,6 +75,12 @@ def test_the_most_of_all_runs_counts_beside_what_a_task_asks_for(airflow: Script
     assert (train.entry, train.limits) == ("huge", {"memory": "2Gi"})
 
 
+def test_other_words_that_a_task_has_left_do_not_count(airflow: ScriptedAirflow) -> None:
+    for run, words in (("first", "all good"), ("third", '{"rows": 3}')):
+        airflow.xcoms[run, "train", KEY] = words
+    assert [task.task_id for task in usage(airflow)] == ["prepare"]
+
+
 def test_only_so_many_of_the_last_runs_are_looked_at(airflow: ScriptedAirflow) -> None:
     assert [(task.runs, task.memory) for task in usage(airflow, runs=1)] == [
         (1, 200 * MIB),
