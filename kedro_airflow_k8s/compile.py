@@ -20,16 +20,19 @@ All commands that compile use these functions. `plan_pipelines` and `check_plans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from kedro_airflow_k8s.checks.findings import Finding, Message, messages
-from kedro_airflow_k8s.checks.validate import check_plans, plan_pipelines
+from kedro_airflow_k8s.checks.validate import Planned, check_plans, plan_pipelines
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import CheckError, PlanError
-from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan
+from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides
+from kedro_airflow_k8s.plan.data_places import Storage, storage_of
+from kedro_airflow_k8s.plan.tasks import Task
+from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.reader import KedroProject
 
 SKIP_CHECKS = "`--no-checks` skips these checks; `kedro airflow-k8s validate` runs them alone."
@@ -52,6 +55,8 @@ class CompiledDag:
         end_date: The last day of the schedule; None if it has no end.
         catchup: Whether Airflow starts a run for each interval that has passed without one.
         paused: Whether the DAG is paused when it is new; None for Airflow's default.
+        tasks: The tasks of Kedro nodes, in an order in which they can run.
+        storage: Where the datasets that these tasks make are stored, by name without `@...`.
     """
 
     dag_id: str
@@ -66,6 +71,8 @@ class CompiledDag:
     end_date: date | None = None
     catchup: bool = False
     paused: bool | None = None
+    tasks: tuple[Task, ...] = ()
+    storage: Mapping[str, Storage] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:
@@ -110,7 +117,7 @@ def compile_pipelines(
         errors = _warn_of_the_rest(check_plans(project, config, planned), warn)
         if errors:
             raise CheckError("\n\n".join([*errors, SKIP_CHECKS]))
-    return [_compiled(each.plan) for each in planned]
+    return [_compiled(each) for each in planned]
 
 
 def _warn_of_the_rest(findings: Iterable[Finding], warn: Callable[[Message], None]) -> list[str]:
@@ -121,7 +128,8 @@ def _warn_of_the_rest(findings: Iterable[Finding], warn: Callable[[Message], Non
     return [message.text for message in messages(errors)]
 
 
-def _compiled(plan: Plan) -> CompiledDag:
+def _compiled(planned: Planned) -> CompiledDag:
+    plan = planned.plan
     text = render_dag(plan)
     return CompiledDag(
         dag_id=plan.dag_id,
@@ -136,4 +144,10 @@ def _compiled(plan: Plan) -> CompiledDag:
         end_date=plan.schedule.end_date,
         catchup=plan.schedule.catchup,
         paused=plan.settings.paused,
+        tasks=plan.tasks,
+        storage={
+            stored_name(name): storage_of(planned.pipeline, planned.run, name)
+            for task in plan.tasks
+            for name in task.outputs
+        },
     )

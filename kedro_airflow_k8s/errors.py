@@ -11,6 +11,7 @@ AirflowK8sError
  |-- ScaffoldError          init
  |-- SandboxError           sandbox
  |-- RunError               a DAG run
+ |-- ClusterError           Kubernetes' API
  `-- AirflowApiError        Airflow's API
       |-- Unreachable         no answer
       |-- NotAirflow          an answer of something else
@@ -81,6 +82,10 @@ class SandboxError(AirflowK8sError):
 
 class RunError(AirflowK8sError):
     """A run failed, or could not start: the DAG is missing or broken."""
+
+
+class ClusterError(AirflowK8sError):
+    """The cluster cannot be reached from here, or refuses a request."""
 
 
 class AirflowApiError(AirflowK8sError):

@@ -165,6 +165,7 @@ NOTES = {
     + ".",
     "run_config.timezone": "It applies to `start_date`, `end_date` and `cron_expression`.",
     "run_config.catchup": "[When it runs](dag.md#when-it-runs).",
+    "run_config.keep_failed": "[Resume a failed run](../how-to/resume-a-run.md).",
     "run_config.dagrun_timeout": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
     "run_config.fail_fast": "[When a run is stopped](dag.md#when-a-run-is-stopped).",
     "run_config.notify": "[Messages about runs](../how-to/notifications.md).",

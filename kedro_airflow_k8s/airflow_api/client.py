@@ -23,6 +23,7 @@ from kedro_airflow_k8s.airflow_api.records import (
     DagTask,
     LogPage,
     Page,
+    RenderedTask,
     RunState,
     TaskInstance,
     XCom,
@@ -35,6 +36,9 @@ ItemT = TypeVar("ItemT")
 
 GENERATED = f"{TAG_VERSION}:"
 """The beginning of the tag that every DAG of this plugin has."""
+
+RUNS_LATEST_VERSION = Version(3, 1)
+"""The first version of Airflow in which a cleared task can run by another version of its DAG."""
 
 PAGE = 100
 """The most items that a server returns at once by default ([api] maximum_page_limit)."""
@@ -252,6 +256,25 @@ class AirflowClient(ABC):
         """Mark a task of a run as successful or failed, even if it has not started."""
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
         self._send("PATCH", *path, json={"new_state": state, **self.dry_run_off})
+
+    def clear_tasks(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
+        """Run tasks of a run again, with those that follow them, by the DAG's latest version."""
+        body: dict[str, Any] = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": list(task_ids),
+            "only_failed": False,
+            "include_downstream": True,
+            "reset_dag_runs": True,
+        }
+        if self.version >= RUNS_LATEST_VERSION:
+            body["run_on_latest_version"] = True
+        self._send("POST", "dags", dag_id, "clearTaskInstances", json=body)
+
+    def rendered_fields(self, dag_id: str, run_id: str, task_id: str) -> Mapping[str, Any]:
+        """Return the arguments of a task's last attempt, as Airflow has rendered them."""
+        path = ("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id)
+        return self._get(*path).read(RenderedTask).fields or {}
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, TaskInstance]:
         """Return the tasks of a run, by task id."""

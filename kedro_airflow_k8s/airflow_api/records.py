@@ -174,6 +174,12 @@ class XCom(Record):
     value: str | None = None
 
 
+class RenderedTask(Record):
+    """A task of a run with the arguments of its operator, as Airflow has rendered them."""
+
+    fields: Mapping[str, Any] | None = Field(default=None, validation_alias="rendered_fields")
+
+
 class LogPage(Record):
     """A part of a log, with the token for the next part."""
 

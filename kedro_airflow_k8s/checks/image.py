@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kedro_airflow_k8s.checks.findings import JSON_HAS_ALL, Finding, Severity
-from kedro_airflow_k8s.checks.storage import is_on_volume
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.checks.types import class_of, extra_of
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.wording import first_of, listed
+from kedro_airflow_k8s.plan.data_places import is_on_volume
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.dockerfile import Dockerfile
 from kedro_airflow_k8s.project.environment import imported_files

@@ -5,38 +5,17 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from functools import cache
 
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import listed
+from kedro_airflow_k8s.plan.data_places import is_on_volume
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.files import local_path
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 # Datasets of these types upload their file to MLflow's server.
 _MLFLOW_TYPES = "kedro_mlflow."
-
-
-def is_on_volume(path: str, mount_path: str) -> bool:
-    """Return whether a path is on the volume mounted in place of the project's data folder.
-
-    The folder of the project in the image is unknown, but the mount path is below it: `data/x` is
-    on a volume at `/home/me/project/data`, `data/raw/x` on one at `/home/me/project/data/raw`.
-
-    Args:
-        path: As `local_path` returns it.
-        mount_path: Where the volume is mounted.
-    """
-    return path.startswith(_beginnings(mount_path)) or f"{path}/" in _beginnings(mount_path)
-
-
-@cache
-def _beginnings(mount_path: str) -> tuple[str, ...]:
-    """Return how a path on the volume may begin: with the mount path, or with an end of it."""
-    parts = mount_path.strip("/").split("/")
-    ends = ("/".join(parts[start:]) for start in range(len(parts)))
-    return (f"{mount_path}/", *(f"{end}/" for end in ends))
 
 
 def _disk_path(subject: Subject, name: str) -> str | None:

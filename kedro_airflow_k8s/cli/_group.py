@@ -89,11 +89,13 @@ class CommandModules(PluginGroup):
 
     group_class = PluginGroup  # type: ignore[assignment]  # click allows a class, too
     names = (
+        "clean",
         "compile",
         "diff",
         "init",
         "list-pipelines",
         "logs",
+        "resume",
         "run-once",
         "sandbox",
         "schedule",

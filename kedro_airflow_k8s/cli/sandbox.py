@@ -86,7 +86,7 @@ def sandbox_run(
 
     refuse_other_image(options["image"])
     params = parse_params(options["params"])
-    config = project.config(default_image=LOCAL_IMAGE).of(pipeline)
+    config = project.config(defaults={"image": LOCAL_IMAGE}).of(pipeline)
     overrides = Overrides(params=tuple(leaf_names(params)))
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     spec = SandboxSpec.of(project, airflow_python, secrets, pipeline=pipeline)
@@ -230,9 +230,10 @@ def _list_files(console: Console, result: SandboxResult) -> None:
 
     from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.plan.pods import VOLUME_STORE
+    from kedro_airflow_k8s.pod.fill_volume import FILLED
 
     passed = {path: n for path, n in result.files.items() if VOLUME_STORE in path.split("/")}
-    files = {path: size for path, size in result.files.items() if path not in passed}
+    files = {p: size for p, size in result.files.items() if p not in passed and p != FILLED}
     if files:
         total = decimal(sum(files.values()))
         console.print(f"On the volume: {counted(len(files), 'file')}, {total}")

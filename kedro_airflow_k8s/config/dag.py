@@ -185,6 +185,12 @@ class DagConfig(Section):
         "unless this is true. Default: dags_are_paused_at_creation in airflow.cfg.",
     )
 
+    keep_failed: values.Delay | None = Field(
+        default=None,
+        description="How long a run that has failed keeps its volume, or its folder in"
+        " `intermediate_data`, so that it can go on where it stopped: seconds, or text such as 12h"
+        " or 3d. Default: 0, the data is deleted at the end of every run; in the sandbox 1d.",
+    )
     notify: tuple[NotifyConfig, ...] = Field(
         default=(),
         validation_alias=AliasChoices("notify", "failure_handlers"),

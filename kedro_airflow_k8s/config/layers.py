@@ -35,22 +35,32 @@ def _whole(key: Any, value: Any) -> Any:
     return {_WORDS[key]: value} if key in _WORDS and isinstance(value, str) else value
 
 
-def with_image(data: Any, image: str, *, replace: bool = True) -> Any:
-    """Return the content of the configuration files with an image for all pipelines.
+def with_defaults(data: Any, defaults: Mapping[str, Any]) -> Any:
+    """Return the content of the configuration files with settings of runs that it does not have.
 
     Args:
         data: The content; None if there are no files. Other than a mapping, it is returned as is.
-        image: The image.
-        replace: Whether it replaces images that the files name.
+        defaults: The settings, by key of `run_config`.
     """
     content = {} if data is None else data
     run = content.get("run_config") or {} if isinstance(content, Mapping) else None
     if not isinstance(run, Mapping):
         return data
-    if not replace:
-        image = run.get("image") or image
-    if not replace:
-        return {**content, "run_config": {**run, "image": image}}
+    given = {key: value for key, value in run.items() if value not in (None, "")}
+    return {**content, "run_config": {**run, **defaults, **given}}
+
+
+def with_image(data: Any, image: str) -> Any:
+    """Return the content of the configuration files with an image for all pipelines.
+
+    Args:
+        data: The content; None if there are no files. Other than a mapping, it is returned as is.
+        image: The image, which replaces those that the files name.
+    """
+    content = {} if data is None else data
+    run = content.get("run_config") or {} if isinstance(content, Mapping) else None
+    if not isinstance(run, Mapping):
+        return data
     found = {**content, "run_config": {**_without_images(run), "image": image}}
     pipelines = content.get("pipelines")
     if isinstance(pipelines, Mapping):

@@ -71,6 +71,14 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
             consequence=_NO_EFFECT,
             fix="Set run_config.intermediate_data, or remove this setting.",
         )
+    nothing_to_keep = run.intermediate_data is None or run.keep_intermediate_data
+    if run.keep_failed and run.volume.disabled and nothing_to_keep:
+        yield ConfigWarning(
+            path="run_config.keep_failed",
+            reason="Runs have no volume, and do not delete data on object storage.",
+            consequence=_NO_EFFECT,
+            fix="Remove it.",
+        )
     yield from _notify_warnings(run.notify)
     yield from _variable_warnings(run, ("run_config",), {})
     yield from _metadata_warnings(run, ("run_config",), None)

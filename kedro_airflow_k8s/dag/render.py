@@ -18,6 +18,7 @@ from jinja2 import Template
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT
 from kedro_airflow_k8s.config.own_names import (
+    CREATE_VOLUME,
     DATA_VOLUME,
     DELETE_DATA,
     DELETE_VOLUME,
@@ -37,6 +38,15 @@ from kedro_airflow_k8s.plan.pod_settings import SPEC, OfAirflow
 from kedro_airflow_k8s.plan.pods import container_argument
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
+
+KEEP_UNTIL = "{{ keep_until(ti, dag_run, dag, KEEP_FAILED) }}"
+"""Until when the data of the run is kept, as an Airflow template."""
+
+_OF_FAILED_RUN = (
+    f"--keep-until={KEEP_UNTIL}",
+    "--dag-id={{ dag.dag_id }}",
+    '--run-id={{ run_id | replace("$", "$$") }}',
+)
 
 POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
 """The arguments that run the plugin in a pod, after the entrypoint of the image."""
@@ -94,10 +104,15 @@ def _values(plan: Plan) -> dict[str, Any]:
         "variables": plan.pods.variables,
         "default_resources": RESOURCES_DEFAULT,
         "run_kedro": [*POD_COMMAND, "run", f"--env={container_argument(plan.env)}"],
+        "keep_failed": plan.storage.keep_failed and timedelta_call(plan.storage.keep_failed),
+        **_volume_tasks(plan),
         "fill_volume": [*POD_COMMAND, "fill-volume", Expression("DATA"), volume.fill_path]
         if volume
         else [],
-        "delete_data": [*POD_COMMAND, "delete-intermediate-data"],
+        "delete_data": [
+            *(*POD_COMMAND, "delete-intermediate-data"),
+            *(_OF_FAILED_RUN if plan.storage.keep_failed else []),
+        ],
         **arguments(plan.settings, plan.schedule),
         "params": {field.name: Call("Param", field.schema, (field.default,)) for field in fields},
         "default_args": _default_args(plan),
@@ -126,6 +141,8 @@ _OWN_NAMES = frozenset(
             "OWNED",
             "VOLUME",
             "DATA",
+            "KEEP_FAILED",
+            "KEEP_UNTIL",
             "ENV",
             "ENV_OF",
             "POD",
@@ -136,6 +153,21 @@ _OWN_NAMES = frozenset(
         ),
     )
 )
+
+
+def _volume_tasks(plan: Plan) -> dict[str, Call]:
+    """Return the tasks that create and delete the volume of a run."""
+    both = {"manifests": [Expression("VOLUME")]}
+    create, delete = {"task_id": CREATE_VOLUME, **both}, {"task_id": DELETE_VOLUME, **both}
+    if not plan.storage.keep_failed:
+        return {
+            "create_volume": Call("CreateRunResources", create),
+            "delete_volume": Call("DeleteRunResources", delete),
+        }
+    return {
+        "create_volume": Call("ResumeRunResources", {**create, "keep": Expression("KEEP_FAILED")}),
+        "delete_volume": Call("KeepRunResources", {**delete, "until": KEEP_UNTIL}),
+    }
 
 
 def _mlflow(plan: Plan) -> Call | None:
@@ -321,6 +353,12 @@ def _operators(plan: Plan) -> Iterator[str]:
     """Yield the modules of `operators/` that the file contains."""
     if plan.storage.volume:
         yield "run_resources"
+    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed:
+        yield "task_states"
+    if plan.storage.keep_failed:
+        yield "keep_until"
+    if plan.storage.keep_failed and plan.storage.volume:
+        yield "kept_resources"
     yield from _pod_operators(plan)
     if plan.settings.fail_fast:
         yield "fail_fast"
@@ -366,6 +404,7 @@ def _imports(plan: Plan) -> Iterator[str]:
     if (
         plan.mlflow
         or plan.storage.deletes_data
+        or plan.storage.keep_failed
         or any(sensor.execution_delta for sensor in plan.sensors)
         or plan.settings.timeout
         or any(isinstance(value, timedelta) for value in _all_arguments(plan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 from typing import Any, Protocol
@@ -162,6 +162,20 @@ class Run:
             ) from error
         self._started = True
         self._progress.say(f"Started run {self._id}: {self._url}")
+
+    def go_on(self, task_ids: Sequence[str]) -> None:
+        """Let the run, which has ended, run tasks again, and those that follow them.
+
+        Raises:
+            AirflowApiError: If Airflow does not clear them.
+        """
+        try:
+            self._client.clear_tasks(self._dag.dag_id, self._id, task_ids)
+        except (Unreachable, ServerFailed):
+            self._progress.say(f"Run {self._id} may go on all the same: see {self._url}")
+            raise
+        self._started = True
+        self._progress.say(f"Run {self._id} goes on: {self._url}")
 
     def check_version(self, fingerprint: str) -> None:
         """Check that the run, just started, is of the version with a fingerprint.

@@ -12,7 +12,12 @@ from kedro_airflow_k8s.config.addresses import is_on_this_machine
 from kedro_airflow_k8s.config.model import AirflowAuth, AirflowTls, PluginConfig
 from kedro_airflow_k8s.errors import ConfigError, SandboxError, UploadError
 from kedro_airflow_k8s.project.reader import KedroProject
-from kedro_airflow_k8s.sandbox.image import LOCAL_IMAGE, SANDBOX_FOLDER, refuse_other_image
+from kedro_airflow_k8s.sandbox.image import (
+    DEFAULTS,
+    LOCAL_IMAGE,
+    SANDBOX_FOLDER,
+    refuse_other_image,
+)
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
@@ -84,10 +89,19 @@ class Target:
         """Whether something says where Airflow is."""
         return self._is_sandbox or self.config.host is not None
 
+    @property
+    def kubeconfig(self) -> Path | None:
+        """The file by which the cluster of the pods is reached; None for that of kubectl.
+
+        Raises:
+            SandboxError: If the sandbox does not run.
+        """
+        return self._sandbox.folder.kubeconfig if self._is_sandbox else None
+
     @cached_property
     def config(self) -> PluginConfig:
         """The configuration of the connection, which need not name an image."""
-        return self._project.config(default_image=LOCAL_IMAGE)
+        return self._project.config(defaults={"image": LOCAL_IMAGE})
 
     def dag_config(self, image: str | None, output: str | None) -> PluginConfig:
         """Return the configuration to compile a DAG by, with its image and its output.
@@ -103,11 +117,11 @@ class Target:
             UploadError: If nothing names an output.
             SandboxError: If the sandbox does not run, or the command line names an image for it.
         """
-        default = None
+        defaults = None
         if self._leads_to_sandbox(output):
             refuse_other_image(image)
-            default = LOCAL_IMAGE
-        return self._project.config(image, default_image=default, output=self.output(output))
+            defaults = DEFAULTS
+        return self._project.config(image, defaults=defaults, output=self.output(output))
 
     def refresh_image(self, output: str | None) -> None:
         """Copy the project into the sandbox if the DAG goes there: that is its pods' image.

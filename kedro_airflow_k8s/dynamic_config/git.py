@@ -86,6 +86,24 @@ def describe_commit(
     return "-".join((head.commit, *filter(None, suffixes)))
 
 
+def files_since(folder: Path, commit: str) -> frozenset[Path] | None:
+    """Return the files that differ from those of a commit; None if that cannot be told.
+
+    Args:
+        folder: The repository, or a folder in it.
+        commit: The full hash.
+    """
+    root = root_of(folder)
+    if root is None:
+        return None
+    untracked = ("ls-files", "--others", "--exclude-standard", "-z")
+    try:
+        changed = _git(root, "diff", "--name-only", "-z", commit, "--") + _git(root, *untracked)
+    except (_GitFailed, OSError):
+        return None
+    return frozenset(root / name for name in changed.split("\0") if name)
+
+
 def root_of(folder: Path) -> Path | None:
     """Return the folder with `.git` that a folder is in; None if there is none."""
     folder = folder.resolve()

@@ -123,12 +123,15 @@ class Storage:
         volume: The run's volume; None if it has none.
         intermediate_data: Where the run stores intermediate data; None if it does not.
         deletes_data: Whether the run deletes its intermediate data on object storage at its end.
+        keep_failed: How long a failed run keeps what would be deleted, in seconds; 0 if it does
+            not.
     """
 
     owned: str
     volume: Volume | None
     intermediate_data: str | None
     deletes_data: bool
+    keep_failed: int
 
 
 @dataclass(frozen=True)
@@ -264,12 +267,7 @@ def build_plan(
         pipeline=pipeline.name,
         env=pipeline.env,
         pods=_pod_settings(pipeline, run, owned, tasks, mlflow_environment(mlflow)),
-        storage=Storage(
-            owned=owned,
-            volume=_volume(run, owned),
-            intermediate_data=store_root(run, owned),
-            deletes_data=run.intermediate_data is not None and not run.keep_intermediate_data,
-        ),
+        storage=_storage(run, owned),
         tasks=tasks.all,
         tree=tasks.tree,
         sensors=sensors,
@@ -361,6 +359,18 @@ def _check_nameable(pipeline: ProjectPipeline) -> None:
                 " namespace must not contain a comma or an unclosed bracket, or begin or end with"
                 " a space. Rename it."
             )
+
+
+def _storage(run: RunConfig, owned: str) -> Storage:
+    volume = _volume(run, owned)
+    deletes_data = run.intermediate_data is not None and not run.keep_intermediate_data
+    return Storage(
+        owned=owned,
+        volume=volume,
+        intermediate_data=store_root(run, owned),
+        deletes_data=deletes_data,
+        keep_failed=(run.keep_failed or 0) if volume or deletes_data else 0,
+    )
 
 
 def _volume(run: RunConfig, owned: str) -> Volume | None:

@@ -13,6 +13,7 @@ from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.sources import EnvSource
 from kedro_airflow_k8s.plan.params import params_template
 from kedro_airflow_k8s.pod.environment import (
+    ATTEMPT_VARIABLE,
     CONTRACT,
     CONTRACT_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
@@ -122,6 +123,8 @@ def environment(
     root = store_root(run, owned)
     if root is not None:
         plain[INTERMEDIATE_DATA_VARIABLE] = root
+    if run.keep_failed and run.intermediate_data and not run.keep_intermediate_data:
+        plain[ATTEMPT_VARIABLE] = "{{ ti.try_number }}"
     sources = sourced_variables(settings)
     return {name: value for name, value in plain.items() if name not in sources}
 

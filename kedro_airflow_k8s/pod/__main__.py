@@ -3,7 +3,8 @@
 Commands:
     run [OPTION...]: `kedro run` with these options and the parameters of the DAG run.
     fill-volume SOURCE DESTINATION: Copy the data folder of the image to the volume.
-    delete-intermediate-data: Delete what the run has kept on object storage.
+    delete-intermediate-data [--keep-until=TIME --dag-id=DAG --run-id=RUN]: Delete what the run has
+        stored on object storage or, if it has failed, keep it until a time.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _run_command() -> None:
     elif command == "delete-intermediate-data":
         from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
 
-        delete_intermediate_data()
+        delete_intermediate_data(arguments)
     else:
         sys.exit(f"{command!r} is not a command of kedro_airflow_k8s.pod.\n{__doc__}")
 

@@ -41,6 +41,10 @@ MLFLOW_AUDIENCE_VARIABLE = "KEDRO_AIRFLOW_K8S_MLFLOW_AUDIENCE"
 MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 """What MLFLOW_TRACKING_AUTH says for such tokens: the name of an entry point in setup.cfg."""
 
+
+ATTEMPT_VARIABLE = "KEDRO_AIRFLOW_K8S_ATTEMPT"
+"""The number of the task's attempt, from 1, where a failed run keeps its data on object storage."""
+
 REASON_VARIABLE = "KEDRO_AIRFLOW_K8S_REASON"
 """The file for the cause of a failure, if it is not the one that Kubernetes has by default."""
 

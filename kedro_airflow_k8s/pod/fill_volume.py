@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 
+FILLED = ".kedro-airflow-k8s-filled"
+"""An empty file on a volume that has been filled."""
+
 
 def fill_volume(source: str, destination: str) -> None:
     """Copy all files below a folder, hidden ones too. It may run again.
 
     Args:
         source: The folder in the image; where there is none, nothing happens.
-        destination: Where the volume is mounted.
+        destination: Where the volume is mounted. If it has been filled before, it has what a run
+            made, and nothing happens.
 
     Raises:
         OSError: If something cannot be read or written.
     """
     files = size = 0
+    filled = os.path.join(destination, FILLED)
+    if os.path.exists(filled):
+        print("The volume has been filled before: it keeps the data of the run.")
+        return
     if not os.path.lexists(source):
         print(f"The image has no {source}: nothing is copied.")
         return
@@ -34,6 +42,8 @@ def fill_volume(source: str, destination: str) -> None:
                 shutil.copyfile(path, copy)
                 size += os.path.getsize(copy)
             files += 1
+    with open(filled, "wb"):
+        pass
     print(f"Copied {files} files, {size} bytes, from {source} to {destination}.")
 
 

@@ -8,7 +8,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from kedro_airflow_k8s.pod.environment import PARAMS_VARIABLE, passed_on, passes_data_on
+from kedro_airflow_k8s.pod.environment import (
+    ATTEMPT_VARIABLE,
+    INTERMEDIATE_DATA_VARIABLE,
+    PARAMS_VARIABLE,
+    passed_on,
+    passes_data_on,
+)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -30,6 +36,10 @@ def run(arguments: Sequence[str]) -> None:
     # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
     warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
     options = [_option(argument) for argument in arguments]
+    if int(os.environ.get(ATTEMPT_VARIABLE) or 1) > 1:
+        from kedro_airflow_k8s.pod.kept_data import forget
+
+        forget(os.environ[INTERMEDIATE_DATA_VARIABLE])
     params = params_option(os.environ.get(PARAMS_VARIABLE, ""))
     sys.argv = ["kedro", "run", *options, *([f"--params={params}"] if params else [])]
     # Click takes the name of the program from there, and would show ours in Kedro's messages.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from kedro.framework.project import settings, validate_settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.pipeline import Pipeline
 
-from kedro_airflow_k8s.config.layers import with_image
+from kedro_airflow_k8s.config.layers import with_defaults, with_image
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.config.wording import Nearest
@@ -99,14 +99,14 @@ class KedroProject:
         self,
         image: str | None = None,
         *,
-        default_image: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
         output: str | None = None,
     ) -> PluginConfig:
         """Return the plugin's configuration: base and environment merged key by key.
 
         Args:
             image: The image that overrides the one in the files, which then need not exist.
-            default_image: The image to use if the files name none.
+            defaults: Settings of `run_config` to use where the files have none.
             output: The folder for DAGs that overrides the output in the files.
 
         Raises:
@@ -114,11 +114,11 @@ class KedroProject:
         """
         source = shown_files(self._config_files(), self.path)
         data = self._config_data(source)
+        if defaults:
+            data = with_defaults(data, defaults)
         if image is not None:
             source += ", --image"
             data = with_image(data, image)
-        elif default_image is not None:
-            data = with_image(data, default_image, replace=False)
         if data is None:
             raise ConfigError(
                 f"There is no {CONFIG_NAME}.yaml in {self.conf_path / self.base_env}. Create it"

@@ -23,6 +23,9 @@ SANDBOX_FOLDER = ".airflow-sandbox"
 """The folder that `sandbox up` makes in the project."""
 
 LOCAL_IMAGE = "sandbox"
+DEFAULTS = {"image": LOCAL_IMAGE, "keep_failed": "1d"}
+"""Settings of runs in the sandbox, where volumes cost nothing."""
+
 """The image if the configuration names none: the sandbox's pods are copies of the project."""
 
 

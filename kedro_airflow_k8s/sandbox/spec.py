@@ -84,7 +84,7 @@ class SandboxSpec(BaseModel, frozen=True, extra="forbid"):
         Raises:
             AirflowK8sError: The configuration or the file of Secrets is wrong.
         """
-        config = project.config(default_image=LOCAL_IMAGE)
+        config = project.config(defaults={"image": LOCAL_IMAGE})
         run = config.run_config if pipeline is None else config.of(pipeline).run_config
         needs = Needs.of([run, *(config.pipelines.values() if pipeline is None else ())])
         spec = cls(

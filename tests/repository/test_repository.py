@@ -81,7 +81,7 @@ def test_the_base_install_brings_no_airflow_kubernetes_pandas_or_mlflow() -> Non
 
 def test_every_extra_that_the_documentation_names_exists() -> None:
     extras = set(setup_cfg()["options.extras_require"])
-    assert extras == {"gcp", "aws", "azure", "mlflow", "sandbox", "docs", "tests"}
+    assert extras == {"gcp", "aws", "azure", "kubernetes", "mlflow", "sandbox", "docs", "tests"}
 
 
 def test_the_installed_version_is_the_one_in_the_package() -> None:

@@ -15,6 +15,8 @@ from airflow.providers.common.compat.sdk import AirflowException
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from kedro_airflow_k8s.dag.operators.task_states import task_states
+
 RUN_TAG = "kedro-airflow-k8s.run"
 # Patterns in an error of MLflow, and the fix for each. The first match counts.
 MLFLOW_FIXES = {
@@ -97,10 +99,7 @@ class MlflowExperiment:
 
     def end_run(self, mlflow_run_id: str, ti: Any, dag_run: Any, task: Any) -> str:
         """Set the MLflow run's status to that of the DAG run, and return it."""
-        if hasattr(ti, "get_task_states"):  # Airflow 3
-            states = ti.get_task_states(dag_run.dag_id, run_ids=[dag_run.run_id])[dag_run.run_id]
-        else:
-            states = {other.task_id: other.state for other in dag_run.get_task_instances()}
+        states = task_states(ti, dag_run, dag_run.run_id)
         ends = {states.get(task_id) for task_id in task.upstream_task_ids}
         status = "FINISHED" if ends == {"success"} else "FAILED"
         if states.get("all_succeeded") in ("skipped", "failed"):

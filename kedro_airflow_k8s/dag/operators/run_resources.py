@@ -71,7 +71,7 @@ class CreateRunResources(BaseOperator):
             made.append(manifest)
             metadata = {**manifest["metadata"], "annotations": {**annotations, **self.marks}}
             try:
-                self.call("create", manifest, {**manifest, "metadata": metadata})
+                self.call("create", manifest, body={**manifest, "metadata": metadata})
             except AirflowException:
                 # The object may exist nevertheless: the answer was lost, or an attempt before.
                 if not self.find(manifest):
@@ -103,11 +103,11 @@ class CreateRunResources(BaseOperator):
             raise AirflowException(f"{self.shown(manifest)} {problem}")
         return found
 
-    def call(self, verb: str, manifest: dict[str, Any], body: Any = None) -> dict[str, Any]:
+    def call(self, verb: str, manifest: dict[str, Any], **given: Any) -> dict[str, Any]:
         """Get, create or delete an object. Return an empty result if it does not exist."""
         group, _, version = manifest["apiVersion"].rpartition("/")
         kind, api = manifest["kind"], CustomObjectsApi if group else CoreV1Api
-        what = {"body": body} if body else {"name": manifest["metadata"]["name"]}
+        what = given or {"name": manifest["metadata"]["name"]}
         if group:
             what |= {"group": group, "version": version, "plural": f"{kind.lower()}s"}
         words = "custom_object" if group else re.sub(r"\B(?=[A-Z])", "_", kind).lower()
@@ -115,7 +115,7 @@ class CreateRunResources(BaseOperator):
         try:
             found = getattr(api(self.client), method)(namespace=self.namespace, **what)
         except ApiException as error:
-            if error.status == 404 and not body:
+            if error.status == 404 and "body" not in given:
                 return {}
             reason = f"{error.status} {error.reason} {error.body or ''}"
             raise AirflowException(f"Cannot {verb} {self.shown(manifest)}: {reason}") from error

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import requests
 from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
 from kedro_airflow_k8s.pod.environment import INTERMEDIATE_DATA_VARIABLE
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
+from kedro_airflow_k8s.pod.kept_data import Kept, forget, kept_below
 from tests.kedro.pod.kedro_processes import pod_environment, running
 from tests.kedro.pod.object_stores import access, s3_access, use
 from tests.support.storage_servers import S3, Gcs, faulty, gcs_server, s3_server
@@ -36,6 +38,15 @@ class Bucket:
         for name in names:
             IntermediateDataset(name, root).save(b"x" * 100)
 
+    def note(self, root: str, dag_id: str, until: str) -> None:
+        """Note until when a run is kept."""
+        Kept(root, dag_id, "manual__1", datetime.fromisoformat(until)).write()
+
+    def end(self, root: str, arguments: list[str]) -> None:
+        """Do what the last task of a run does."""
+        os.environ[INTERMEDIATE_DATA_VARIABLE] = root
+        delete_intermediate_data(arguments)
+
     def names(self) -> list[str]:
         return sorted(self._server.names(self.name))
 
@@ -44,6 +55,7 @@ class Bucket:
 def _bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     server = request.getfixturevalue("s3_server" if request.param == "s3" else "gcs_server")
     use(access(server), monkeypatch)
+    monkeypatch.setenv(INTERMEDIATE_DATA_VARIABLE, "")
     return Bucket(request.param, server)
 
 
@@ -78,6 +90,64 @@ def test_a_run_is_deleted_and_its_neighbours_are_not(
     assert said.endswith(f" bytes, in {bucket.url}/data/run-1.\n")
     assert int(said.split()[3]) > 500
     assert bucket.names() == ["data/a.pickle", "data/run-10/a.pickle"]
+
+
+RUN = "shop-0123456789ab"
+LATER = "2999-01-01T00:00:00+00:00"
+EARLIER = "2026-01-01T00:00:00+00:00"
+
+
+def of_run(until: str = "", dag_id: str = "shop") -> list[str]:
+    """What a DAG that keeps the data of failed runs says of one of them."""
+    return [f"--keep-until={until}", f"--dag-id={dag_id}", "--run-id=manual__1"]
+
+
+def test_a_failed_run_is_kept_until_its_time_is_over(bucket: Bucket) -> None:
+    root = f"{bucket.url}/data/{RUN}"
+    bucket.save(root, "a")
+
+    bucket.end(root, of_run(LATER))
+
+    assert bucket.names() == [f"data/{RUN}/a.pickle", f"data/{RUN}/kept.json"]
+    (kept,) = kept_below(f"{bucket.url}/data")
+    assert (kept.root, kept.dag_id, kept.run_id) == (root, "shop", "manual__1")
+    assert kept.until.isoformat() == LATER
+    bucket.end(root, of_run())
+    assert bucket.names() == []
+
+
+def test_the_end_of_a_run_deletes_what_has_expired_of_its_dag_and_nothing_else(
+    bucket: Bucket,
+) -> None:
+    roots = {
+        "expired": f"{bucket.url}/data/shop-000000000001",
+        "kept": f"{bucket.url}/data/shop-000000000002",
+        "of another DAG": f"{bucket.url}/data/mill-000000000003",
+        "unfinished": f"{bucket.url}/data/shop-000000000004",
+        "this run": f"{bucket.url}/data/{RUN}",
+    }
+    for root in roots.values():
+        bucket.save(root, "a")
+    bucket.note(roots["expired"], "shop", EARLIER)
+    bucket.note(roots["kept"], "shop", LATER)
+    bucket.note(roots["of another DAG"], "mill", EARLIER)
+
+    bucket.end(roots["this run"], of_run())
+
+    left = {name.split("/")[1] for name in bucket.names()}
+    assert left == {"shop-000000000002", "mill-000000000003", "shop-000000000004"}
+
+
+def test_a_run_that_goes_on_does_not_expire(bucket: Bucket) -> None:
+    root = f"{bucket.url}/data/{RUN}"
+    bucket.save(root, "a")
+    bucket.note(root, "shop", EARLIER)
+
+    forget(root)
+    forget(root)
+
+    assert kept_below(f"{bucket.url}/data") == []
+    assert bucket.names() == [f"data/{RUN}/a.pickle"]
 
 
 def test_what_is_gone_already_is_fine(bucket: Bucket, delete: Callable[[str], str]) -> None:

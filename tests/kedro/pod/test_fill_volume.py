@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kedro_airflow_k8s.pod.fill_volume import FILLED
+
 AS_THE_POD_DOES = """
 import os, sys
 from kedro_airflow_k8s.pod.fill_volume import fill_volume
@@ -42,9 +44,12 @@ def filled(source: Path, destination: Path) -> str:
 
 
 def content(folder: Path) -> dict[str, str | bytes | None]:
-    """Paths below a folder: to the bytes of files, the targets of links, None of folders."""
+    """Paths below a folder: to the bytes of files, the targets of links, None of folders.
+
+    The mark of a volume that has been filled is left out.
+    """
     found: dict[str, str | bytes | None] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(set(folder.rglob("*")) - {folder / FILLED}):
         name = str(path.relative_to(folder))
         if path.is_symlink():
             found[name] = str(path.readlink())
@@ -85,9 +90,12 @@ def test_all_of_the_data_comes_to_the_volume(image: Path, tmp_path: Path) -> Non
     assert said == f"Copied 9 files, {size} bytes, from {image} to {volume}.\n"
 
 
-def test_it_can_be_repeated_and_the_files_of_the_image_win(image: Path, tmp_path: Path) -> None:
+def test_after_a_copy_that_was_interrupted_the_files_of_the_image_win(
+    image: Path, tmp_path: Path
+) -> None:
     volume = tmp_path / "volume"
     filled(image, volume)
+    (volume / FILLED).unlink()
     (volume / ".hidden").write_text("half of a first att")
     (volume / "link").unlink()
     (volume / "link").symlink_to("elsewhere")
@@ -96,6 +104,19 @@ def test_it_can_be_repeated_and_the_files_of_the_image_win(image: Path, tmp_path
     filled(image, volume)
 
     assert content(volume) == {**content(image), "lost+found": None}
+
+
+def test_a_volume_that_has_been_filled_keeps_what_a_run_has_made(
+    image: Path, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume"
+    filled(image, volume)
+    (volume / ".hidden").write_text("made by a node")
+
+    said = filled(image, volume)
+
+    assert said == "The volume has been filled before: it keeps the data of the run.\n"
+    assert (volume / ".hidden").read_text() == "made by a node"
 
 
 def test_what_is_read_only_in_the_image_can_be_written_on_the_volume(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedro_airflow_k8s.config.layers import merged, with_image
+from kedro_airflow_k8s.config.layers import merged, with_defaults, with_image
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.errors import ConfigError
 
@@ -115,9 +115,19 @@ def test_the_image_of_a_command_goes_above_that_of_each_pipeline() -> None:
     for name in ("sales", "any"):
         run = load_config(with_image(gpu, "c:1"), "x").of(name).run_config
         assert {settings.image for settings in run.all_settings} == {"c:1"}
-    default = load_config(with_image(data, "c:1", replace=False), "x")
-    assert [default.of(name).run_config.image for name in ("sales", "any")] == ["b:1", "a:1"]
     assert load_config(with_image(None, "c:1"), "x").run_config.image == "c:1"
+
+
+def test_defaults_of_the_sandbox_hold_where_the_files_have_no_value() -> None:
+    defaults = {"image": "c:1", "keep_failed": "1d"}
+    data = {"run_config": {"image": "a:1"}, "pipelines": {"sales": {"keep_failed": 0}}}
+    config = load_config(with_defaults(data, defaults), "x")
+    found = [config.of(name).run_config for name in ("sales", "any")]
+    assert [(run.image, run.keep_failed) for run in found] == [("a:1", 0), ("a:1", 86_400)]
+    off = {"run_config": {"image": "", "keep_failed": 0}}
+    assert load_config(with_defaults(off, defaults), "x").run_config.keep_failed == 0
+    for nothing in (None, {"run_config": None}, off):
+        assert load_config(with_defaults(nothing, defaults), "x").run_config.image == "c:1"
 
 
 def test_commands_with_all_leave_out_what_is_disabled() -> None:

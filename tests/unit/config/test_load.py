@@ -146,6 +146,7 @@ def test_keys_that_are_left_out_have_the_documented_defaults() -> None:
             "disabled": False,
             "mount_path": "/home/kedro_docker/data",
         },
+        "on_oom": {"memory": None, "up_to": None},
         "dns": {"policy": None, "nameservers": (), "searches": (), "options": {}},
         "security_context": {"profile": None, "pod": {}, "container": {}},
     }

@@ -78,6 +78,7 @@ class AirflowWorker:
         run: tuple[str, str],
         attributes: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        states: dict[str, dict[str, str]] | None = None,
         **arguments: Any,
     ) -> tuple[Any, list[str]]:
         """Execute an operator: what it returns and logs.
@@ -87,6 +88,7 @@ class AirflowWorker:
             run: The ids of DAG and run.
             attributes: What to change of the operator before it is executed.
             environment: More variables.
+            states: The states of tasks that Airflow knows, by task, by run.
             arguments: Those of the operator.
 
         Raises:
@@ -99,6 +101,7 @@ class AirflowWorker:
                 "run": run,
                 "attributes": attributes or {},
                 "environment": environment or {},
+                "states": states or {},
             }
         )
 

@@ -11,17 +11,22 @@ import logging
 import os
 import sys
 import traceback
+from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from kedro_airflow_k8s.dag.operators import run_resources
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+from kedro_airflow_k8s.dag.operators import kept_resources, run_resources
 from tests.airflow.dag.operators import dag_pods, mlflow_tasks
 
 OPERATORS: dict[str, Any] = {
     "create": run_resources.CreateRunResources,
     "delete": run_resources.DeleteRunResources,
+    "resume": kept_resources.ResumeRunResources,
+    "keep": kept_resources.KeepRunResources,
 }
 
 
@@ -44,9 +49,23 @@ def execute(
     run: list[str],
     attributes: dict[str, Any],
     environment: dict[str, str],
+    states: dict[str, dict[str, str]],
 ) -> tuple[Any, list[str]]:
-    """What `execute` of an operator returns and logs."""
-    task = OPERATORS[operator](task_id=operator, **arguments)
+    """What `execute` of an operator returns and logs, in front of a task `node`.
+
+    Args:
+        operator: Its name here.
+        arguments: Its arguments; times are in seconds.
+        run: The ids of DAG and run.
+        attributes: What to change of the operator before it is executed.
+        environment: More variables.
+        states: The states of tasks, by task, by run; those of other runs are unknown.
+    """
+    if "keep" in arguments:
+        arguments["keep"] = timedelta(seconds=arguments["keep"])
+    with DAG(run[0], schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+        task = OPERATORS[operator](task_id=operator, **arguments)
+        task >> BaseOperator(task_id="node")
     for name, value in attributes.items():
         setattr(task, name, value)
     log = logging.getLogger("kedro-airflow-k8s-tests")
@@ -60,10 +79,16 @@ def execute(
         mock.patch.object(kind, "log", log, create=True),
     ):
         try:
-            context = {"dag_run": SimpleNamespace(dag_id=run[0], run_id=run[1])}
+            dag_run = SimpleNamespace(dag_id=run[0], run_id=run[1])
+            known = SimpleNamespace(get_task_states=lambda _, run_ids: _of(states, run_ids))
+            context = {"dag_run": dag_run, "ti": known}
             return task.execute(context), collector.messages
         except Exception as error:
             raise Failed(error, collector.messages) from error
+
+
+def _of(states: dict[str, dict[str, str]], runs: list[str]) -> dict[str, dict[str, str]]:
+    return {run: states[run] for run in runs if run in states}
 
 
 def execute_mlflow(

@@ -1,0 +1,116 @@
+"""Shows and deletes the data that runs have left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from kedro_airflow_k8s.airflow_api import AirflowClient
+from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.deploy.left_data import (
+    LeftData,
+    Verdict,
+    connect,
+    folders,
+    judge,
+    volumes,
+)
+from kedro_airflow_k8s.errors import AirflowK8sError, RunError
+from kedro_airflow_k8s.terminal.progress import Progress
+from kedro_airflow_k8s.terminal.tables import plain_table, print_table
+
+_DAY, _HOUR = 86_400, 3_600
+
+
+def find(
+    client: AirflowClient,
+    kubeconfig: Path | None,
+    context: str | None,
+    dags: Mapping[str, RunConfig],
+    *,
+    kept: bool,
+) -> list[Verdict]:
+    """Return the data that runs of DAGs have left, and whether a run may still need it.
+
+    Args:
+        client: Airflow.
+        kubeconfig: How to reach the cluster; None for kubectl's configuration.
+        context: The context in it; None for the current one.
+        dags: The settings of their runs, by DAG id.
+        kept: Whether data that is kept for `resume` counts as not needed.
+
+    Raises:
+        ClusterError: If the cluster does not list its volumes.
+        UploadError: If object storage does not list its folders.
+        AirflowApiError: If Airflow cannot be asked.
+    """
+    found: list[LeftData] = []
+    with_volume = {dag_id: run for dag_id, run in dags.items() if not run.volume.disabled}
+    if with_volume:
+        api, default = connect(kubeconfig, context)
+        by_namespace: dict[str, list[str]] = {}
+        for dag_id, run in with_volume.items():
+            by_namespace.setdefault(run.namespace or default, []).append(dag_id)
+        for namespace, dag_ids in by_namespace.items():
+            found += volumes(api, namespace, dag_ids)
+    by_address: dict[str, list[str]] = {}
+    for dag_id, run in dags.items():
+        if run.intermediate_data:
+            by_address.setdefault(run.intermediate_data, []).append(dag_id)
+    for address, dag_ids in by_address.items():
+        found += folders(address, dag_ids)
+    return [judge(client, data, kept=kept) for data in found]
+
+
+def show(found: Sequence[Verdict], console: Console) -> None:
+    """Write what runs have left as a table."""
+    if not found:
+        console.print("Runs of these DAGs have left no data.")
+        return
+    table = plain_table("Data", "Size", "DAG", "Run", "State", "Age", "Kept until", "Needed")
+    for verdict in sorted(found, key=lambda each: (each.data.dag_id, each.data.place)):
+        data = verdict.data
+        cells = (
+            data.place,
+            data.size or "-",
+            data.dag_id,
+            data.run_id,
+            verdict.state or "not in this Airflow",
+            _age(data.made),
+            f"{data.until:%Y-%m-%d %H:%M}" if data.until else "-",
+            "no" if verdict.deletable else "yes" if verdict.state else "unknown",
+        )
+        table.add_row(*map(Text, cells))
+    print_table(table, console)
+
+
+def _age(made: datetime | None) -> str:
+    if made is None:
+        return "-"
+    seconds = (datetime.now(timezone.utc) - made).total_seconds()
+    return f"{seconds / _DAY:.0f}d" if seconds >= _DAY else f"{seconds / _HOUR:.0f}h"
+
+
+def delete(found: Iterable[LeftData], progress: Progress) -> None:
+    """Delete data.
+
+    Raises:
+        RunError: If some of it cannot be deleted; the rest is.
+    """
+    errors = [error for data in found if (error := _problem(data, progress))]
+    if errors:
+        raise RunError("\n".join(errors))
+
+
+def _problem(data: LeftData, progress: Progress) -> str:
+    """Delete data; return why that is not possible, or an empty text."""
+    try:
+        data.delete()
+    except AirflowK8sError as error:
+        return str(error)
+    progress.say(f"Deleted {data.place}.")
+    return ""

@@ -1,0 +1,198 @@
+"""A run that has failed goes on where it stopped, on Airflow 3 and on Airflow 2.11."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import kubernetes
+import pytest
+
+from kedro_airflow_k8s.sandbox.up import stop_sandbox
+from tests.airflow.sandbox.cluster.cluster_client import wait_for
+from tests.airflow.sandbox.services_project import Rest, call, sandbox_of, start_with
+from tests.support.airflow_environments import AIRFLOW_PYTHONS
+from tests.support.kedro_projects import ProjectFolder, make_project
+
+CONFIG = "run_config: {image: shop:1.0, startup_time: 120, keep_failed: KEEP}\n"
+CHAIN = """
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+FAILS = True
+STEPS = 8
+
+def begin():
+    return [0]
+
+def append(numbers):
+    return [*numbers, len(numbers)]
+
+def sum_up(numbers):
+    if FAILS:
+        raise ValueError("not today")
+    Path("RESULTS").mkdir(exist_ok=True)
+    Path("RESULTS/total.txt").write_text(str(sum(numbers)))
+
+def create_pipeline():
+    steps = [
+        node(append, f"numbers_{index}", f"numbers_{index + 1}", name=f"append_{index}")
+        for index in range(STEPS)
+    ]
+    return Pipeline([
+        node(begin, None, "numbers_0", name="begin"),
+        *steps,
+        node(sum_up, f"numbers_{STEPS}", None, name="sum_up"),
+    ])
+"""
+
+
+@dataclass
+class Lab:
+    """A project with a pipeline of ten nodes, whose last one may fail, and a sandbox."""
+
+    project: ProjectFolder
+    rest: Rest
+    results: Path
+
+    def write(self, *, fails: bool, steps: int = 1, keep: str = "1d") -> None:
+        """Write the project's code and configuration."""
+        text = CHAIN.replace("RESULTS", str(self.results)).replace("= True", f"= {fails}")
+        self.project.pipeline("chain", text.replace("STEPS = 8", f"STEPS = {steps}"))
+        self.project.config(CONFIG.replace("KEEP", keep))
+
+    def call(self, command: str, dag_id: str, *arguments: str) -> tuple[int, str]:
+        """Call a command about the pipeline in the sandbox; its exit code and output."""
+        fixed = ("-p", "chain", "--sandbox", "--dag-name", dag_id)
+        done = call(self.project, command, *fixed, *arguments)
+        return done.returncode, done.stdout
+
+    def failed_run(self, dag_id: str) -> str:
+        """Let a run fail at its last node; its id."""
+        code, output = self.call("run-once", dag_id, "-w", "10")
+        assert code == 1, output
+        assert "not today" in output, output
+        (run_id,) = re.findall(r"Started run (\S+):", output)
+        return str(run_id)
+
+    def attempts(self, dag_id: str, run_id: str) -> dict[str, int]:
+        """How often each task of a run has run."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
+        found = self.rest.get(path).json()["task_instances"]
+        return {task["task_id"]: task["try_number"] for task in found}
+
+    def kubernetes(self) -> Any:
+        """A client of the sandbox's cluster."""
+        kubeconfig = self.rest.sandbox.folder.kubeconfig
+        return kubernetes.config.new_client_from_config(config_file=str(kubeconfig))
+
+    def claims(self, dag_id: str) -> list[str]:
+        """The runs of a DAG that have a volume."""
+        with self.kubernetes() as client:
+            api = kubernetes.client.CoreV1Api(client)
+            found = api.list_namespaced_persistent_volume_claim("default").items
+        notes = [claim.metadata.annotations for claim in found]
+        return sorted(
+            note["kedro-airflow-k8s/run-id"]
+            for note in notes
+            if note["kedro-airflow-k8s/dag-id"] == dag_id
+        )
+
+
+@pytest.fixture(scope="module", params=AIRFLOW_PYTHONS)
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("resume")
+    project = make_project(folder / "project")
+    project.pipeline("chain", CHAIN)
+    project.config(CONFIG.replace("KEEP", "1d"))
+    try:
+        up = start_with(project, python=request.param)
+        assert up.returncode == 0, up.stdout
+        yield Lab(project, Rest(sandbox_of(project)), folder / "results")
+    finally:
+        stop_sandbox(project.path, print)
+
+
+def test_after_a_fix_only_the_failed_node_of_ten_runs_again_and_then_the_data_is_deleted(
+    lab: Lab,
+) -> None:
+    lab.write(fails=True, steps=8)
+    run_id = lab.failed_run("fixed")
+    before = lab.attempts("fixed", run_id)
+    assert lab.claims("fixed") == [run_id]
+    lab.write(fails=False, steps=8)
+
+    code, output = lab.call("resume", "fixed", "--follow")
+
+    assert code == 0, output
+    assert f"Run {run_id}: 1 task to run: sum_up." in output
+    assert "9 finished tasks not run again (image shop:1.0" in output
+    assert "Changed since the run: src/" in output
+    after = lab.attempts("fixed", run_id)
+    again = {task_id for task_id in after if after[task_id] > before[task_id]}
+    assert again == {"create_volume", "data_volume_init", "sum_up", "delete_volume"}
+    assert (lab.results / "total.txt").read_text() == str(sum(range(9)))
+    assert lab.claims("fixed") == []
+
+
+def test_a_task_cleared_by_airflows_api_finds_the_data_that_others_have_stored(lab: Lab) -> None:
+    lab.write(fails=True)
+    run_id = lab.failed_run("cleared")
+    lab.write(fails=False)
+    body = {
+        "dry_run": False,
+        "dag_run_id": run_id,
+        "task_ids": ["sum_up"],
+        "only_failed": False,
+        "include_downstream": True,
+        "reset_dag_runs": True,
+    }
+
+    assert lab.rest.ask("POST", "dags/cleared/clearTaskInstances", body).ok
+
+    path = f"dags/cleared/dagRuns/{quote(run_id, safe='')}"
+    wait_for(lambda: lab.rest.get(path).json()["state"] == "success")
+    assert lab.claims("cleared") == []
+
+
+def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) -> None:
+    lab.write(fails=True, keep="1s")
+    expired = lab.failed_run("kept")
+    lab.write(fails=True)
+
+    runs = [lab.failed_run("kept"), lab.failed_run("kept")]
+
+    assert lab.claims("kept") == sorted(runs)
+    code, output = lab.call("resume", "kept", expired)
+    assert code == 1
+    assert f"Run {expired} cannot go on where it stopped: its data is gone." in output
+    assert "on the volume of the run was kept until" in output
+    code, output = lab.call("clean", "kept", "--dry-run")
+    assert code == 0, output
+    assert re.search(rf"\b1Gi +kept +{runs[0]} +failed +0h +20\d\d-.* yes\b", output)
+    assert lab.claims("kept") == sorted(runs)
+    code, output = lab.call("clean", "kept", "--kept", "--yes")
+    assert code == 0, output
+    assert output.count("Deleted kept-") == 2
+    assert lab.claims("kept") == []
+
+
+def test_without_data_a_run_is_resumed_from_the_node_that_makes_it(lab: Lab) -> None:
+    lab.write(fails=True, keep="0")
+    run_id = lab.failed_run("gone")
+    assert lab.claims("gone") == []
+    lab.write(fails=False, keep="0")
+
+    code, output = lab.call("resume", "gone")
+
+    assert code == 1
+    assert f"Run {run_id} cannot go on where it stopped: its data is gone." in output
+    assert "Missing is 'numbers_1', made by append_0." in output
+    assert "--from append_0" in output
+    code, output = lab.call("resume", "gone", "--from", "begin", "--follow")
+    assert code == 0, output
+    assert (lab.results / "total.txt").read_text() == "1"
