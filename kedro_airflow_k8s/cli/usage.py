@@ -47,7 +47,7 @@ def usage_command(
     """Show what tasks have used in the last runs, beside what they ask for.
 
     Peak memory, CPUs, time, and data read and written, the most of all runs. A task that failed is
-    not counted.
+    not counted. With --format json also what it has used in each run.
 
     \b
     Examples:

@@ -64,6 +64,7 @@ class TaskUsage:
             project does not have now.
         requests: What it asks for.
         limits: What it may use.
+        of_runs: What it has used in each run, by the ids of the runs, the newest first.
     """
 
     task_id: str
@@ -77,6 +78,7 @@ class TaskUsage:
     entry: str | None
     requests: Mapping[str, str]
     limits: Mapping[str, str]
+    of_runs: Mapping[str, Mapping[str, float]]
 
 
 def asked_for(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, Asked]:
@@ -105,7 +107,7 @@ def usage_of(
         AirflowApiError: If Airflow cannot be asked.
     """
     find_dag(client, dag_id)
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
     last = client.newest_runs(dag_id)[:runs]
     for run in last:
         for task_id, task in client.task_states(dag_id, run.run_id).items():
@@ -113,7 +115,7 @@ def usage_of(
                 text = client.xcom(dag_id, run.run_id, task_id, KEY)
                 used = _numbers(text or "")
                 if used:
-                    found.setdefault(task_id, []).append(used)
+                    found.setdefault(task_id, {})[run.run_id] = used
     if not found:
         raise RunError(
             f"Airflow does not know what the tasks of DAG {dag_id} have used. It was asked for"
@@ -133,7 +135,11 @@ def _numbers(text: str) -> dict[str, float]:
     return found if isinstance(found, dict) and {"memory", "cpu"} <= found.keys() else {}
 
 
-def _over_runs(task_id: str, used: Sequence[Mapping[str, float]], asked: Asked | None) -> TaskUsage:
+def _over_runs(
+    task_id: str, of_runs: Mapping[str, Mapping[str, float]], asked: Asked | None
+) -> TaskUsage:
+    used = of_runs.values()
+
     def most(key: str) -> float:
         return max(each.get(key, 0) for each in used)
 
@@ -149,6 +155,7 @@ def _over_runs(task_id: str, used: Sequence[Mapping[str, float]], asked: Asked |
         entry=asked.entry if asked else None,
         requests=asked.requests if asked else {},
         limits=asked.limits if asked else {},
+        of_runs=of_runs,
     )
 
 

@@ -144,6 +144,10 @@ def test_json_has_all_of_it(airflow: ScriptedAirflow) -> None:
         "entry": "huge",
         "requests": {"cpu": "4", "memory": "1Gi"},
         "limits": {"memory": "2Gi"},
+        "of_runs": {
+            "third": {"memory": 900 * MIB, "cpu": 8, "wall": 4},
+            "first": {"memory": 1500 * MIB, "cpu": 6, "wall": 4},
+        },
     }
 
 
