@@ -35,7 +35,7 @@ def test_a_node_that_fails_fails_the_run_which_shows_its_log(airflow: Airflow) -
 
 
 def test_a_node_that_takes_too_much_memory_is_said_to_be_oom_killed(airflow: Airflow) -> None:
-    done = airflow.run("try_memory").failed("hungry failed: OOMKilled, exit code 137")
+    done = airflow.run("try_memory").failed("hungry failed: OOMKilled: The container ran out")
 
     (pod,) = airflow.namespace.task_pods(done.run_id, "hungry")
     end = airflow.namespace.wait_for_end(pod.metadata.name)
@@ -47,7 +47,7 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_with_the_reason_before_the
     airflow: Airflow,
 ) -> None:
     done = airflow.run("try_failure", image=NO_IMAGE).failed(
-        "data_volume_init failed: ", "Image cannot be pulled", NO_IMAGE
+        "data_volume_init failed: ", "Pull", NO_IMAGE
     )
 
     (pod,) = airflow.namespace.task_pods(done.run_id, "data_volume_init")

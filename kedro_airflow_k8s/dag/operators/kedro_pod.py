@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from kubernetes.client import VersionApi
 from kubernetes.client.exceptions import ApiException
 
 
@@ -46,10 +47,17 @@ class KedroPodOperator(KubernetesPodOperator):
 
     def cause(self, pod: Any, error: Any) -> str:
         """Return why a pod failed: the first reason that Kubernetes gives, with its message."""
+        if type(error).__name__ == "AirflowTaskTimeout":
+            return f"DeadlineExceeded: The task took longer than {self.execution_timeout}."
         events: list[Any] = []
+        deleted = "Deleted"
         try:
             events = self.pod_manager.read_pod_events(pod).items
             pod = self.pod_manager.read_pod(pod)
+            if pod.metadata.deletion_timestamp:
+                # Before 1.26, Kubernetes does not say that a machine is being drained.
+                minor = VersionApi(self.client.api_client).get_code().minor
+                deleted += "ByHand" if int(minor.rstrip("+")) >= 26 else ""
         except ApiException as problem:
             if problem.status == 404:
                 error = "Deleted: The pod is gone, and no event says why."
@@ -58,7 +66,7 @@ class KedroPodOperator(KubernetesPodOperator):
         found = [event for event in events if event.reason in lost]
         found += [pod.status, conditions.get("DisruptionTarget")]
         if pod.metadata.deletion_timestamp and not any(each and each.reason for each in found):
-            return "DeletedByHand: The pod was deleted while it ran."
+            return f"{deleted}: The pod was deleted while it ran."
         states = [status.state for status in pod.status.container_statuses or ()]
         found += [s.terminated for s in states if s.terminated and s.terminated.exit_code]
         found += [s.waiting for s in states if s.waiting and s.waiting.message]
@@ -66,10 +74,10 @@ class KedroPodOperator(KubernetesPodOperator):
         if pod.status.phase == "Pending":
             found += [event for event in reversed(events) if event.type == "Warning"]
         end = next((each for each in found if each and each.reason), None)
-        if end is None:
-            late = type(error).__name__ == "AirflowTaskTimeout"
-            error = f"DeadlineExceeded: longer than {self.execution_timeout}" if late else error
-            return str(error).split("\n")[0]
+        return self.words(pod, end) if end else str(error).split("\n")[0]
+
+    def words(self, pod: Any, end: Any) -> str:
+        """Return the reason and the message of an end in one line."""
         message = (end.message or "").strip()
         if "No module named" in message and "kedro_airflow_k8s" in message:
             return (

@@ -20,10 +20,12 @@ class Fault:
     Attributes:
         status: The answer's status; None: the connection is dropped without an answer.
         carried_out: Whether the cluster does what was asked, before the answer goes wrong.
+        message: What the answer says.
     """
 
     status: int | None
     carried_out: bool = False
+    message: str = "the server says no"
 
 
 class FaultyApi:
@@ -61,7 +63,7 @@ class FaultyApi:
                     if fault.status is None:
                         self.close_connection = True
                         return
-                    status, answer = fault.status, _status(fault.status)
+                    status, answer = fault.status, _status(fault.status, fault.message)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
@@ -103,6 +105,5 @@ class FaultyApi:
         self.server.server_close()
 
 
-def _status(code: int) -> bytes:
-    message = "the server says no"
+def _status(code: int, message: str) -> bytes:
     return json.dumps({"kind": "Status", "code": code, "message": message}).encode()

@@ -24,6 +24,7 @@ from airflow.exceptions import AirflowTaskTimeout
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 from kubernetes.client import ApiClient, ApiException, V1ResourceRequirements
 
+from kedro_airflow_k8s.dag.operators import kedro_pod
 from kedro_airflow_k8s.dag.operators.deferred_pod import DeferredPodOperator
 from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 from kedro_airflow_k8s.dag.operators.repeated_pod import RepeatedPodOperator
@@ -78,18 +79,20 @@ def run(name: str, deferrable: bool, options: dict[str, Any]) -> None:
     task_id = f"{name}{'-deferred' if deferrable else ''}"
     operator = OPERATORS[bool({"on_oom", "on_eviction"} & options.keys())]
 
+    others = {name: value for name, value in options.items() if name != "namespace"}
+
     def make() -> Any:
         return operator(
             task_id=task_id,
             name=task_id,
-            namespace="team",
+            namespace=options.get("namespace", "team"),
             image="example.com/project:1",
             env_vars={"KEDRO_AIRFLOW_K8S_CONTRACT": "2", "TASK": task_id},
             startup_check_interval_seconds=1,
             poll_interval=0.05,
             deferrable=deferrable,
             execution_timeout=timedelta(seconds=timeout) if timeout else None,
-            **{"termination_message_policy": "FallbackToLogsOnError", **options},
+            **{"termination_message_policy": "FallbackToLogsOnError", **others},
         )
 
     threading.Thread(target=once_it_runs, args=(make(), task_id, deeds), daemon=True).start()
@@ -124,7 +127,10 @@ def clean(name: str, recorded: dict[str, Any]) -> None:
         read_pod=read_pod, read_pod_events=lambda _: SimpleNamespace(items=events)
     )
     before = gone if recorded.get("gone") else found
-    _print_end(name, False, lambda: operator.cleanup(before, before))
+    version = SimpleNamespace(minor=recorded.get("minor", "34"))
+    with mock.patch.object(kedro_pod, "VersionApi") as api_of_version:
+        api_of_version.return_value.get_code.return_value = version
+        _print_end(name, False, lambda: operator.cleanup(before, before))
 
 
 def _print_end(name: str, deferrable: bool, act: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
 from tests.airflow.dag.operators.airflow_process import FOLDER, environment
+from tests.airflow.dag.operators.faulty_api import Fault, FaultyApi
 from tests.support.waiting import WAIT_SECONDS
 
 LEAVE = "printf '{}' > $$KEDRO_AIRFLOW_K8S_REASON; exit 1"
@@ -21,7 +22,8 @@ ERROR = "ValueError: no price (node rank, src/shop/nodes.py:16)"
 USE = "x = b'x' * (200 << 20); import time; time.sleep(600)"
 # The second pod of the task finds what the first has left.
 ONCE = "ls $$MARKS/$$TASK || { touch $$MARKS/$$TASK; sleep 600; }"
-SECRET = {"env_from": [{"secretRef": {"name": "missing"}}]}
+QUOTA = 'pods "a" is forbidden: exceeded quota: small, requested: memory=1Gi, limited: memory=0'
+FAULTS = {"POST /api/v1/namespaces/full/pods": Fault(403, message=QUOTA)}
 CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "missing"}}
 NEVER = {"cmds": ["true"], "startup_timeout_seconds": 2}
 
@@ -53,6 +55,7 @@ CASES: dict[str, dict[str, Any]] = {
     "timeout": {"cmds": ["sleep", "600"], "timeout": 3},
     "secret": {**NEVER, **pod_of(base={"envFrom": [{"secretRef": {"name": "missing"}}]})},
     "claim": {**NEVER, "schedule_timeout_seconds": 2, **pod_of(volumes=[CLAIM])},
+    "quota": {"cmds": ["true"], "namespace": "full", "schedule_timeout_seconds": 1},
     "delete": {"cmds": ["sleep", "600"], "deeds": 1},
     "evict": {"cmds": ["sleep", "600"], "deeds": 1},
     "more-memory": {
@@ -125,6 +128,10 @@ RECORDED: dict[str, dict[str, Any]] = {
     "by-hand": {
         "pod": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": FAILED}
     },
+    "by-whom": {
+        "minor": "25+",
+        "pod": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": FAILED},
+    },
     "unschedulable": {
         "pod": {
             "status": {
@@ -156,10 +163,11 @@ ENDS = {
     "no-program": (AGAIN, "StartError: failed to start the container: "),
     "memory": (AGAIN, "OOMKilled: The container ran out of memory. Its limit is 100Mi."),
     "deadline": (AGAIN, "DeadlineExceeded: Pod was active longer than its activeDeadlineSeconds"),
-    "timeout": (AGAIN, "DeadlineExceeded: longer than 0:00:03"),
+    "timeout": (AGAIN, "DeadlineExceeded: The task took longer than 0:00:03."),
     "secret": (AGAIN, 'CreateContainerConfigError: secret "missing" not found'),
     "claim": (AGAIN, "Unschedulable: 0/1 nodes are available: persistentvolumeclaim"),
     "delete": (AT_ONCE, "DeletedByHand: The pod was deleted while it ran."),
+    "quota": (AGAIN, f"QuotaExceeded: {QUOTA}"),
     "evict": (AGAIN, "EvictionByEvictionAPI: Eviction API: evicting"),
     "more-memory": ("", ""),
     "never-enough": (AGAIN, "OOMKilled: The container ran out of memory. Its limit is 100Mi."),
@@ -174,6 +182,7 @@ ENDS = {
     "preempted-and-gone": (AGAIN, "Preempted: Preempted by pod 1234 on node a"),
     "gone": (AGAIN, GONE),
     "by-hand": (AT_ONCE, "DeletedByHand: The pod was deleted while it ran."),
+    "by-whom": (AGAIN, "Deleted: The pod was deleted while it ran."),
     "unschedulable": (AGAIN, "Unschedulable: 0/3 nodes are available"),
     "volume": (AGAIN, "FailedMount: no such claim"),
     "memory-of-the-machine": (AGAIN, "OOMKilled: The container ran out of memory. Its limit is"),
@@ -196,8 +205,13 @@ def _ends(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> End
     bin_dirs = (Path(sys.executable).parent,)
     home, marks = PurePosixPath("/home/kedro_docker"), {"MARKS": str(folder)}
     image = PodImage(folder / "project", home, bin_dirs, marks)
-    with LocalCluster(image, folder / "cluster") as cluster:
+    with (
+        LocalCluster(image, folder / "cluster") as cluster,
+        FaultyApi(cluster.url, FAULTS) as api,
+    ):
         cluster.write_kubeconfig(folder / "kubeconfig")
+        text = (folder / "kubeconfig").read_text()
+        (folder / "kubeconfig").write_text(text.replace(cluster.url, api.url))
         done = subprocess.run(
             [
                 airflow_python,
