@@ -22,16 +22,58 @@ _WHOLE = 1000
 
 _ELSEWHERE: Mapping[str, str] = {
     "run": "run-once' or 'sandbox run",
+    "start": "trigger' or 'sandbox up",
+    "rerun": "trigger",
+    "retry": "trigger",
+    "backfill": "trigger --logical-date",
+    "test": "sandbox run",
     "upload": "upload-pipeline",
+    "push": "upload-pipeline",
+    "publish": "upload-pipeline",
     "deploy": "upload-pipeline' or 'schedule",
     "create": "compile",
+    "generate": "compile",
+    "build": "compile",
+    "new": "init",
     "check": "validate",
+    "lint": "validate",
+    "plan": "diff",
+    "config": "show-config",
+    "show": "status' or 'show-config",
+    "describe": "status' or 'show-config",
     "list": "list-pipelines",
+    "ls": "list-pipelines",
+    "dags": "list-pipelines",
+    "pipelines": "list-pipelines",
+    "ps": "status",
+    "runs": "status",
+    "tasks": "status",
+    "log": "logs",
+    "tail": "logs --follow",
+    "follow": "logs --follow",
+    "watch": "logs --follow",
+    "stop": "cancel' or 'sandbox down",
+    "kill": "cancel",
+    "abort": "cancel",
+    "unschedule": "pause",
+    "disable": "pause",
+    "enable": "unpause",
+    "rm": "delete",
+    "remove": "delete",
+    "undeploy": "delete",
     "open": "ui",
+    "web": "ui",
     "up": "sandbox up",
     "down": "sandbox down",
+    "version": "--version",
+    "help": "--help",
 }
 """Commands that people type, and those that do it."""
+
+_WITH_SANDBOX = frozenset(
+    ("cancel", "delete", "list-pipelines", "logs", "pause", "run-once", "trigger", "ui", "unpause")
+)
+"""Commands that people type after `sandbox`."""
 
 
 class PluginGroup(click.Group):
@@ -65,9 +107,20 @@ class PluginGroup(click.Group):
             click.UsageError: If there is none; with the one that was probably meant.
         """
         name = args[0] if args else ""
-        if name in _ELSEWHERE and self.get_command(ctx, name) is None:
-            ctx.fail(f"No such command {name!r}. Did you mean '{_ELSEWHERE[name]}'?")
+        if self.get_command(ctx, name) is None and (meant := self._meant(ctx, name)):
+            ctx.fail(f"No such command {name!r}. Did you mean '{meant}'?")
         return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str) -> str | None:
+        """Return the commands that do what another name says; None if that is unknown."""
+        from kedro_airflow_k8s.config.wording import Nearest
+
+        if ctx.info_name == "sandbox" and name in _WITH_SANDBOX:
+            return f"{name} --sandbox"
+        if name in _ELSEWHERE:
+            return _ELSEWHERE[name]
+        near = Nearest([*self.list_commands(ctx), *_ELSEWHERE]).find(name)
+        return _ELSEWHERE.get(near, near) if near else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first sentence of each command's help, whole."""
@@ -89,12 +142,15 @@ class CommandModules(PluginGroup):
 
     group_class = PluginGroup  # type: ignore[assignment]  # click allows a class, too
     names = (
+        "cancel",
         "clean",
         "compile",
+        "delete",
         "diff",
         "init",
         "list-pipelines",
         "logs",
+        "pause",
         "resume",
         "run-once",
         "sandbox",
@@ -103,6 +159,7 @@ class CommandModules(PluginGroup):
         "status",
         "trigger",
         "ui",
+        "unpause",
         "upload-pipeline",
         "usage",
         "validate",

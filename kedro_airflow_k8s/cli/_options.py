@@ -205,6 +205,19 @@ format_option = click.option(
 )
 
 
+def outcome_options(command: F) -> F:
+    """Add the options of how a command tells what it has done."""
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Print the result in this format.",
+    )
+    return form(output_file_option(command))
+
+
 def interruptible(call: Callable[[], R]) -> R:
     """Run a function that reports an interruption itself, and stops what it started.
 
@@ -243,6 +256,13 @@ def console_for(file: IO[str] | None) -> Console:
     from rich.console import Console
 
     return Console(file=file, highlight=False, emoji=False) if file else progress().console
+
+
+def progress_on(file: IO[str] | None) -> Progress:
+    """Return progress that is written to a file, or to standard output."""
+    from kedro_airflow_k8s.terminal.progress import Progress
+
+    return Progress(console_for(file))
 
 
 def warn(message: str) -> None:

@@ -9,9 +9,9 @@ import click
 from kedro_airflow_k8s.cli._dag import run_id_argument, with_dag
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
-    console_for,
     interruptible,
-    output_file_option,
+    outcome_options,
+    progress_on,
 )
 
 if TYPE_CHECKING:
@@ -37,15 +37,7 @@ if TYPE_CHECKING:
     " Ctrl-C ends the command; the run continues.",
 )
 @click.option("--raw", is_flag=True, help="Show whole logs, with all lines of Airflow.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Print the logs in this format.",
-)
-@output_file_option
+@outcome_options
 def logs_command(
     target: Target, dag_id: str, run_id: str | None, nodes: tuple[str, ...], **options: Any
 ) -> None:
@@ -60,7 +52,6 @@ def logs_command(
         kedro airflow-k8s logs run-once-20261128-220000-1f2e3d --raw --output-file run.log
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.logs import follow_logs, logs_as_json, show_logs
-    from kedro_airflow_k8s.terminal.progress import Progress
 
     raw, output_file = options["raw"], options["output_file"]
     if options["form"] == "json":
@@ -69,5 +60,5 @@ def logs_command(
         click.echo(logs_as_json(target.client, dag_id, run_id, nodes, raw=raw), output_file)
         return
     show = follow_logs if options["follow"] else show_logs
-    progress = Progress(console_for(output_file))
+    progress = progress_on(output_file)
     interruptible(lambda: show(target.client, dag_id, run_id, nodes, progress, raw=raw))

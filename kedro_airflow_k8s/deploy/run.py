@@ -9,9 +9,9 @@ from datetime import date, datetime, time, timezone
 from typing import Any, Protocol
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import ENDS, TaskInstance
-from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
+from kedro_airflow_k8s.airflow_api.records import TaskInstance
 from kedro_airflow_k8s.config.wording import counted
+from kedro_airflow_k8s.deploy.cancel import mark_failed
 from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.deploy.show_log import show_log
 from kedro_airflow_k8s.deploy.waits import Waits
@@ -288,11 +288,7 @@ class Run:
             )
             return
         try:
-            unfinished = self._last_unfinished()
-            if unfinished:
-                # Else the run would end as a success: see fail_run.
-                self._client.mark_task(self._dag.dag_id, self._id, unfinished, "failed")
-            self._client.fail_run(self._dag.dag_id, self._id)
+            mark_failed(self._client, self._dag.dag_id, self._id, self._dag.task_ids)
         except NotFound:
             self._progress.say(f"Interrupted: run {self._id} had not begun.")
         except AirflowApiError as error:
@@ -301,18 +297,6 @@ class Run:
             )
         else:
             self._progress.say(f"Interrupted: run {self._id} was marked as failed: {self._url}")
-
-    def _last_unfinished(self) -> str | None:
-        """Return the last task, teardown aside, that has not ended: no other comes after it."""
-        states = self._client.task_states(self._dag.dag_id, self._id)
-        unfinished = [
-            task_id
-            for task_id in self._dag.task_ids
-            if task_id in states
-            and states[task_id].state not in ENDS
-            and task_id not in TEARDOWN_TASKS
-        ]
-        return unfinished[-1] if unfinished else None
 
     def _look(self, table: TaskTable) -> DagRun | None:
         """Return the run in its present state, or None while Airflow does not answer."""

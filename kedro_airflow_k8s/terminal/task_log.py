@@ -43,6 +43,11 @@ _SAYS_THAT_IT_FAILED = re.compile(
 # How the DAG's operator of pods fails; older DAGs have the one that says nothing.
 _TOLD = re.compile(r"(?:[\w.]+\.)?Airflow(?:Fail)?Exception: (?!Pod \S+ returned a failure)(.+)")
 _OF_JOB = re.compile(r"Failed to execute job \d+ for task \S+ \((.+); \d+\)")
+# Airflow 2.11, and 3.
+_STOPPED = re.compile(
+    r"State of this instance has been externally set to"
+    r"|Server indicated the task shouldn't be running anymore"
+)
 _INFORMATION = re.compile(r"^\[[^]]*\] (\{[^}]*\} )?INFO - ")
 
 
@@ -101,6 +106,8 @@ def _last(lines: list[str]) -> str:
 
 def cause(log: str) -> str:
     """Return why a task failed according to its log in Airflow, in one line; empty if unknown."""
+    if _STOPPED.search(log):
+        return "stopped: Airflow had ended the task, for example because its run was cancelled"
     lines = list(_own_lines(log))
     pod = "\n".join(text for of_pod, text in lines if of_pod)
     found = exception(pod)

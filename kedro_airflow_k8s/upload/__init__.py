@@ -13,8 +13,14 @@ from pathlib import Path
 
 from kedro_airflow_k8s.errors import UploadError
 from kedro_airflow_k8s.pod.stores import STORES
-from kedro_airflow_k8s.upload.local import OUTPUT, local_folder, read_local, write_local
-from kedro_airflow_k8s.upload.remote import read_remote, remote_target, write_remote
+from kedro_airflow_k8s.upload.local import (
+    OUTPUT,
+    delete_local,
+    local_folder,
+    read_local,
+    write_local,
+)
+from kedro_airflow_k8s.upload.remote import delete_remote, read_remote, remote_target, write_remote
 from kedro_airflow_k8s.upload.stores import KNOWN, Target
 
 MAX_SIZE = 20_000_000
@@ -86,6 +92,23 @@ def read_dag(file_name: str, output: str) -> StoredFile:
     except FileNotFoundError:
         return StoredFile(address)
     return StoredFile(address, size, data)
+
+
+def delete_dag(file_name: str, output: str) -> None:
+    """Delete one DAG file from the place that `upload_dag` would write it to.
+
+    Args:
+        file_name: As for `upload_dag`.
+        output: As for `upload_dag`.
+
+    Raises:
+        UploadError: If the file could not be deleted, with the cause and the fix.
+    """
+    place = _place(file_name, output)
+    if isinstance(place, Target):
+        delete_remote(place)
+    else:
+        delete_local(place, file_name)
 
 
 def check_output(output: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from kedro_airflow_k8s.errors import UploadError
 from kedro_airflow_k8s.pod.redaction import without_secrets
@@ -31,13 +32,16 @@ _LOGIN_ERRORS = re.compile(r"Credential|Token|Authentication|GoogleAuthError|Pro
 _LOGIN_CODES = {"InvalidToken", "ExpiredToken", "TokenRefreshRequired", "InvalidClientTokenId"}
 
 
-def remote_failure(error: Exception, target: Target, *, reading: bool = False) -> UploadError:
+def remote_failure(
+    error: Exception, target: Target, action: Literal["write to", "read", "delete"] = "write to"
+) -> UploadError:
     """Return the error to show for one that a client library raised."""
-    store, where = target.store, f"Cannot {'read' if reading else 'write to'} {target.shown}"
+    writing = action == "write to"
+    store, where = target.store, f"Cannot {action} {target.shown}"
     name = store.title if store else target.protocol
-    again = "try" if reading else "upload"
+    again = "upload" if writing else "try"
     # One put stores all or nothing, so these hold however the request ended.
-    one_put = bool(store) and not reading
+    one_put = bool(store) and writing
     untouched = " An existing file was not changed." if one_put else ""
     whole = " Airflow sees the old file or the whole new one, never a part." if one_put else ""
     if isinstance(error, NoAnswerError):
@@ -50,7 +54,7 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
         install = f"pip install 'kedro-airflow-k8s[{store.extra}]' " if store else ""
         return UploadError(f"{where}: a package is missing. {install}({words}).{untouched}")
     if isinstance(error, NotImplementedError) or re.search("(?i)read.only", words):
-        cannot = "read" if reading else "written to"
+        cannot = "read" if action == "read" else "written to"
         return UploadError(f"{where}: {name} cannot be {cannot}. `output` can be {KNOWN}.")
     causes = list(_causes(error))
     names = {base.__name__ for cause in causes for base in type(cause).__mro__}
@@ -69,7 +73,7 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
     if status in (401, 403) or isinstance(error, PermissionError) or any(map(_is_login, causes)):
         return UploadError(
             f"{where}: {name} denied access ({words}). To fix this, "
-            f"{_advice(target, reading)}.{untouched}"
+            f"{_advice(target, action)}.{untouched}"
         )
     if status >= 500:
         return UploadError(
@@ -79,12 +83,12 @@ def remote_failure(error: Exception, target: Target, *, reading: bool = False) -
     return UploadError(f"{where}: {words}. Correct `output`, or fix the cause.{whole}")
 
 
-def _advice(target: Target, reading: bool) -> str:
+def _advice(target: Target, action: str) -> str:
     if target.store is None:
         return "check the user and the permissions"
     access = ACCESS[target.store]
-    action = "read objects" if reading else access.writing
-    return f"{access.login}, and allow {access.identity} to {action} there"
+    allowed = {"read": "read objects", "delete": access.deleting}.get(action, access.writing)
+    return f"{access.login}, and allow {access.identity} to {allowed} there"
 
 
 def _is_login(cause: BaseException) -> bool:

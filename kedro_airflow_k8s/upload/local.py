@@ -85,6 +85,22 @@ def read_local(folder: Path, file_name: str, limit: int) -> tuple[int, bytes | N
     return max(size, len(data)), data if len(data) <= limit else None
 
 
+def delete_local(folder: Path, file_name: str) -> None:
+    """Delete a file.
+
+    Raises:
+        UploadError: If that failed.
+    """
+    target = folder / file_name
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UploadError(
+            f"Cannot delete {target}: {reason}. Ask for write access to the folder."
+        ) from error
+
+
 def _check_place(folder: Path, target: Path, setting: str = OUTPUT) -> None:
     """Raise an error for a folder that is a file, and for a file that is a folder."""
     if folder.exists() and not folder.is_dir():

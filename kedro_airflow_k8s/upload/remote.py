@@ -118,11 +118,31 @@ def read_remote(target: Target, limit: int) -> tuple[int, bytes | None]:
         with _quiet("gcsfs"):
             return _within_deadline(read)
     except _NoBucketError as error:
-        raise remote_failure(FileNotFoundError(), target, reading=True) from error
+        raise remote_failure(FileNotFoundError(), target, "read") from error
     except FileNotFoundError:
         raise
     except Exception as error:  # the clients behind fsspec share no base class
-        raise remote_failure(error, target, reading=True) from error
+        raise remote_failure(error, target, "read") from error
+
+
+def delete_remote(target: Target) -> None:
+    """Delete a file.
+
+    Raises:
+        UploadError: If that failed.
+    """
+
+    def remove() -> None:
+        filesystem, path = _filesystem(target)
+        # One that is gone meanwhile is as good as deleted.
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.rm_file(path)
+
+    try:
+        with _quiet("gcsfs"):
+            _within_deadline(remove)
+    except Exception as error:  # the clients behind fsspec share no base class
+        raise remote_failure(error, target, "delete") from error
 
 
 class _NoBucketError(Exception):

@@ -39,11 +39,13 @@ class Access:
         login: How to give credentials.
         identity: The account of the credentials.
         writing: What the identity must be allowed to do for an upload.
+        deleting: What it must be allowed to do to delete a DAG.
     """
 
     login: str
     identity: str
     writing: str
+    deleting: str
 
 
 ACCESS = {
@@ -51,17 +53,20 @@ ACCESS = {
         "log in with `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS",
         "that account",
         "create and overwrite objects",
+        "delete objects",
     ),
     S3: Access(
         "log in with `aws configure` or `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID "
         "and AWS_SECRET_ACCESS_KEY",
         "that identity",
         "call s3:PutObject",
+        "call s3:DeleteObject",
     ),
     AZURE: Access(
         "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and either "
         "AZURE_STORAGE_ACCOUNT_KEY or `az login`",
         "that identity",
         "write blobs",
+        "delete blobs",
     ),
 }

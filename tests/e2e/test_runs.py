@@ -1,4 +1,4 @@
-"""`status` and `logs` as a person types them, on real Airflows."""
+"""`status`, `logs`, `cancel`, `pause`, `unpause` and `delete` as typed, on real Airflows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -30,20 +29,6 @@ def bad_fixture(server: AirflowServer) -> str:
     """The id of a run of DAG `bad` that has failed."""
     text = failed(kedro(server, "run-once", "-p", "broken", "-d", "bad", "-w", "10"), CAUSE)
     return started(text)
-
-
-@pytest.fixture(name="slow", scope="module")
-def slow_fixture(server: AirflowServer) -> Iterator[str]:
-    """The id of a run of DAG `slow` whose node runs."""
-    text = succeeded(kedro(server, "run-once", "-p", "slow", "-e", "volume", "-d", "slow"))
-    client, run_id = server.client(), started(text)
-
-    def loads() -> bool:
-        return "Loading data" in client.task_log("slow", run_id, "wait_for_ever", 1)
-
-    wait_until(loads, "the node runs, and its log is in Airflow")
-    yield run_id
-    client.fail_run("slow", run_id)
 
 
 def started(text: str) -> str:
@@ -101,39 +86,12 @@ def test_what_is_not_there_is_said_with_the_nearest_name(server: AirflowServer, 
     failed(node, "no task or node 'show_and_fial'. Did you mean 'show_and_fail'?")
 
 
-def test_a_run_in_progress_is_followed_until_ctrl_c(server: AirflowServer, slow: str) -> None:
-    text = succeeded(kedro(server, "status", "-d", "slow"))
-    assert re.search(r"^wait_for_ever +● running +1", text, re.MULTILINE), text
-    text = succeeded(kedro(server, "logs", "-d", "slow"))
-    assert "wait_for_ever is running: --follow shows what it writes." in text
-
-    arguments = command("logs", "-d", "slow", "--node", "wait_for_ever", "--follow")
-    with subprocess.Popen(
-        [sys.executable, "-c", HEED_CTRL_C, *arguments], **process(server)
-    ) as running:
-        assert running.stdout is not None
-        for line in running.stdout:
-            if "Loading data" in line:
-                running.send_signal(signal.SIGINT)
-                break
-        rest = running.stdout.read()
-        errors = running.stderr.read() if running.stderr else ""
-    assert running.returncode == 130, rest + errors
-    assert f"Interrupted. Run {slow} continues in Airflow: http" in rest
-    assert "Traceback" not in errors
-    assert state(server.client(), slow) is RunState.RUNNING
-
-
 def test_a_task_is_followed_to_its_end(server: AirflowServer) -> None:
     text = succeeded(kedro(server, "run-once", "-p", "broken", "-d", "followed"))
     followed = succeeded(kedro(server, "logs", "-d", "followed", "-f"))
     assert "show_and_fail | PARAMETERS {" in followed
     assert re.search(rf"^show_and_fail: failed \([\d.]+ s\): {re.escape(CAUSE)}$", followed, re.M)
     assert f"Run {started(text)} has ended: failed. See http" in followed
-
-
-def state(client: AirflowClient, run_id: str) -> RunState:
-    return client.run("slow", run_id).state
 
 
 def test_usage_shows_what_tasks_have_used_and_suggests_resources_that_fit(
@@ -150,3 +108,111 @@ def test_usage_shows_what_tasks_have_used_and_suggests_resources_that_fit(
     assert task["memory"] // 2**20 == pytest.approx(int(found[1]), abs=1)
     assert 0 < task["cpu"] <= task["wall"] * 2
     assert "memory: " in succeeded(kedro(server, *arguments, "--suggest"))
+
+
+def test_a_run_in_progress_is_followed_until_ctrl_c_and_cancelled(server: AirflowServer) -> None:
+    slow = ("-d", "slow")
+    run_id = started(succeeded(kedro(server, "run-once", "-p", "slow", "-e", "volume", *slow)))
+    client = server.client()
+    try:
+        wait_until(lambda: "Loading data" in log(client, run_id), "the log of the node")
+        text = succeeded(kedro(server, "status", *slow))
+        assert re.search(r"^wait_for_ever +● running +1", text, re.MULTILINE), text
+        text = succeeded(kedro(server, "logs", *slow))
+        assert "wait_for_ever is running: --follow shows what it writes." in text
+        follow_until_ctrl_c(server, run_id)
+        assert client.run("slow", run_id).state is RunState.RUNNING
+        failed(kedro(server, "delete", *slow, "--yes"), f"runs that have not ended: {run_id}.")
+    finally:
+        done = kedro(server, "cancel", *slow)
+    text = succeeded(done)
+    assert f"Run {run_id} is marked as failed: {client.run_url('slow', run_id)}" in text
+    assert "Airflow stops wait_for_ever, and deletes the pods." in text
+    assert "The tasks that clean up run after that: delete_volume." in text
+    wait_until(lambda: client.run("slow", run_id).state.ended, "the run has ended")
+    text = succeeded(kedro(server, "status", run_id, *slow))
+    for row in (
+        r"wait_for_ever +✗ failed +1 +[\d.]+ +stopped: Airflow had ended the task",
+        r"come_after +✗ failed",
+        r"delete_volume +✓ success",
+        r"failed: 2 failed, 2 success",
+    ):
+        assert re.search(f"^{row}", text, re.MULTILINE), text
+    failed(kedro(server, "cancel", *slow), "No run of DAG slow is running or queued.")
+    failed(kedro(server, "cancel", run_id, *slow), f"Run {run_id} has ended: failed.")
+
+
+def follow_until_ctrl_c(server: AirflowServer, run_id: str) -> None:
+    arguments = command("logs", "-d", "slow", "--node", "wait_for_ever", "--follow")
+    with subprocess.Popen(
+        [sys.executable, "-c", HEED_CTRL_C, *arguments], **process(server)
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for line in running.stdout:
+            if "Loading data" in line:
+                running.send_signal(signal.SIGINT)
+                break
+        rest, errors = running.stdout.read(), running.stderr.read()
+    assert running.returncode == 130, rest + errors
+    assert f"Interrupted. Run {run_id} continues in Airflow: http" in rest
+    assert "Traceback" not in errors
+
+
+def log(client: AirflowClient, run_id: str) -> str:
+    return client.task_log("slow", run_id, "wait_for_ever", 1)
+
+
+def test_a_dag_is_paused_unpaused_and_deleted_with_its_file(server: AirflowServer) -> None:
+    gone = ("-d", "gone")
+    succeeded(kedro(server, "run-once", "-p", "quick", *gone, "-w", "10"))
+    client, file = server.client(), server.dags / "gone.py"
+
+    paused = json.loads(last_line(kedro(server, "pause", *gone, "--format", "json")))
+    assert (paused["paused"], paused["changed"]) == (True, True)
+    assert client.find_dag("gone").paused  # type: ignore[union-attr]
+    run_id = started(succeeded(kedro(server, "trigger", *gone)))
+    text = succeeded(kedro(server, "status", *gone))
+    assert "DAG gone is paused: no task of the run starts until you unpause the DAG" in text
+    succeeded(kedro(server, "cancel", *gone))
+    assert client.run("gone", run_id).state is RunState.FAILED
+    assert "DAG gone is unpaused." in succeeded(kedro(server, "unpause", *gone))
+    assert not client.find_dag("gone").paused  # type: ignore[union-attr]
+
+    elsewhere = ("--output", str(server.project / "elsewhere"))
+    failed(kedro(server, "delete", *gone, *elsewhere, "--yes"), "is not in the output: ")
+    failed(kedro(server, "delete", *gone), "Delete the file", "Nothing was deleted. --yes")
+    assert file.exists()
+    deleted = json.loads(last_line(kedro(server, "delete", *gone, "--yes", "--format", "json")))
+    assert deleted == {
+        "dag_id": "gone",
+        "file": str(file),
+        "runs": 2,
+        "airflow": server.url,
+        "deleted": True,
+    }
+    assert not file.exists()
+    assert client.dag_in_records("gone") is None
+    assert client.last_runs(["gone"]) == {}
+    failed(kedro(server, "delete", *gone, "--yes"), "has no DAG gone.")
+
+
+FOREIGN = """
+from datetime import datetime, timezone
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+with DAG("theirs", schedule=None, start_date=datetime(2021, 1, 1, tzinfo=timezone.utc)):
+    BaseOperator(task_id="task")
+"""
+
+
+def test_the_dag_of_someone_else_is_shown_and_never_changed(server: AirflowServer) -> None:
+    file, client = server.dags / "theirs.py", server.client()
+    file.write_text(FOREIGN)
+    wait_until(lambda: client.find_dag("theirs") is not None, "Airflow has the other DAG")
+    failed(kedro(server, "status", "-d", "theirs"), "DAG theirs has no run yet.")
+    before = client.find_dag("theirs")
+    for change in (["pause"], ["unpause"], ["cancel"], ["delete", "--yes"]):
+        failed(kedro(server, *change, "-d", "theirs"), "DAG theirs was not made by this plugin")
+    assert client.find_dag("theirs") == before
+    assert file.read_text() == FOREIGN

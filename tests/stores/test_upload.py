@@ -16,7 +16,14 @@ import pytest
 
 from kedro_airflow_k8s import upload
 from kedro_airflow_k8s.errors import UploadError
-from kedro_airflow_k8s.upload import StoredFile, read_dag, remote, upload_dag, was_replaced
+from kedro_airflow_k8s.upload import (
+    StoredFile,
+    delete_dag,
+    read_dag,
+    remote,
+    upload_dag,
+    was_replaced,
+)
 from tests.support.storage_servers import S3, Gcs, faulty, free_port, gcs_server, s3_server  # noqa: F401 - fixtures
 
 OLD = "old = 1\n"
@@ -113,6 +120,33 @@ def test_an_uploaded_file_is_read_back_byte_by_byte(
         assert read_dag("d.py", f"{output}/") == StoredFile(f"{output}/d.py", len(data), data)
     monkeypatch.setattr(upload, "MAX_SIZE", 1000)
     assert read_dag("d.py", output) == StoredFile(f"{output}/d.py", len(NEW.encode()), None)
+
+
+def test_a_deleted_file_is_gone_and_others_stay(store: Store) -> None:
+    output = f"{store.protocol}://{store.bucket}/dags"
+    for name in ("d.py", "other.py"):
+        upload_dag(OLD, name, output)
+    for _ in range(2):  # also when it is gone already
+        delete_dag("d.py", output)
+        assert store.server.names(store.bucket) == ["dags/other.py"]
+
+
+def test_a_server_that_is_down_deletes_nothing_and_is_named(store: Store) -> None:
+    store.point_clients_at(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(UploadError, match=r"Cannot delete .*cannot be reached .* try again\.$"):
+        delete_dag("d.py", f"{store.protocol}://{store.bucket}")
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_without_permission_to_delete_the_message_says_how_to_get_it(store: Store) -> None:
+    output = f"s3://{store.bucket}/dags"
+    upload_dag(OLD, "d.py", output)
+    assert isinstance(store.server, S3)
+    with store.server.checking_identities(), pytest.raises(UploadError) as caught:
+        delete_dag("d.py", output)
+    assert "Cannot delete s3://" in str(caught.value)
+    assert "allow that identity to call s3:DeleteObject there." in str(caught.value)
+    assert store.server.names(store.bucket) == ["dags/d.py"]
 
 
 def test_nothing_is_read_from_a_bucket_that_does_not_exist(store: Store) -> None:

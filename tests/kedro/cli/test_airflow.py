@@ -20,6 +20,10 @@ COMMANDS = (
     ["list-pipelines"],
     ["status"],
     ["logs"],
+    ["cancel"],
+    ["pause"],
+    ["unpause"],
+    ["delete", "--output", "dags-of-airflow"],
     ["ui"],
 )
 

@@ -15,6 +15,7 @@ from click.shell_completion import ShellComplete
 
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.cli import airflow_k8s
+from kedro_airflow_k8s.cli._group import _ELSEWHERE
 from tests.repository.test_repository import ROOT
 from tests.support.kedro_projects import (
     ProjectFolder,
@@ -49,14 +50,48 @@ def test_the_version_is_reported(project: ProjectFolder) -> None:
         (["run"], "'run-once' or 'sandbox run'"),
         (["upload"], "'upload-pipeline'"),
         (["down"], "'sandbox down'"),
+        (["deploy"], "'upload-pipeline' or 'schedule'"),
+        (["ls"], "'list-pipelines'"),
+        (["log"], "'logs'"),
+        (["stop"], "'cancel' or 'sandbox down'"),
+        (["kill"], "'cancel'"),
+        (["backfill"], "'trigger --logical-date'"),
+        (["remove"], "'delete'"),
+        (["watch"], "'logs --follow'"),
+        # With a slip of the finger.
+        (["canel"], "'cancel'"),
+        (["uplaod"], "'upload-pipeline'"),
+        (["sandbox", "logs"], "'logs --sandbox'"),
+        (["sandbox", "stop"], "'cancel' or 'sandbox down'"),
     ],
-    ids=lambda words: words[0] if isinstance(words, list) else "",
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
 def test_a_command_of_another_name_is_answered_with_ours(
     project: ProjectFolder, typed: list[str], meant: str
 ) -> None:
     result = project.kedro("airflow-k8s", *typed)
-    refused(result, f"No such command {typed[0]!r}. Did you mean {meant}?", code=2)
+    refused(result, f"No such command {typed[-1]!r}. Did you mean {meant}?", code=2)
+
+
+def test_a_command_of_no_known_name_is_refused_without_a_guess(project: ProjectFolder) -> None:
+    text = refused(project.kedro("airflow-k8s", "xyzzy"), "No such command 'xyzzy'.", code=2)
+    assert "Did you mean" not in text
+
+
+def test_each_hint_names_a_command_that_there_is() -> None:
+    ctx = click.Context(airflow_k8s)
+    hints = [hint for words in _ELSEWHERE.values() for hint in words.split("' or '")]
+    for hint in hints:
+        command: click.Command | None = airflow_k8s
+        for word in hint.split():
+            if word.startswith("--"):
+                assert isinstance(command, click.Command)
+                options = [name for o in command.get_params(ctx) for name in o.opts]
+                assert word in options, hint
+            else:
+                assert isinstance(command, click.Group), hint
+                command = command.get_command(ctx, word)
+                assert command is not None, hint
 
 
 def completed(project: ProjectFolder, *words: str, start: str = "") -> list[str]:
