@@ -151,9 +151,9 @@ def _check_same(dag: Dag, stored: StoredFile) -> None:
     named = re.search(rf"""(["']){re.escape(dag.dag_id)}\1""", text)
     if f"{TAG_VERSION}:" not in text or not named:
         raise RunError(
-            f"{stored.address} is not the file of DAG {dag.dag_id}: it was not made by this plugin,"
-            " or for another DAG. Airflow reads the DAG from"
-            f" {dag.file}. Delete the file yourself, or use --output."
+            f"{stored.address} is not the file of DAG {dag.dag_id}. It is of another DAG, or this"
+            f" plugin has not made it. Airflow reads the DAG from {dag.file}. Delete the file"
+            " yourself, or use --output, --env or --sandbox for the place that this Airflow reads."
         )
     fingerprint = next((tag for tag in dag.tags if tag.startswith(f"{TAG_FINGERPRINT}:")), "")
     if dag.active and fingerprint not in text:

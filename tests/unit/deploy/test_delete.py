@@ -121,8 +121,11 @@ def test_only_records_are_left_of_a_dag_whose_file_is_gone(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("# by hand\n" + FINGERPRINT, "is not the file of DAG shop: it was not made by"),
-        (SOURCE.replace('"shop"', '"shop-2"'), "is not the file of DAG shop: it was not made by"),
+        ("# by hand\n" + FINGERPRINT, r"is not the file of DAG shop\. It is of another DAG, or"),
+        (
+            SOURCE.replace('"shop"', '"shop-2"'),
+            r"is not the file of DAG shop\. It is of another DAG, or",
+        ),
         (SOURCE.replace("0123", "9876"), "is another version of DAG shop than Airflow has"),
     ],
     ids=["by hand", "of another DAG", "of another version"],
