@@ -102,12 +102,20 @@ class SmallAirflow:
             case ("GET", "dags", dag_id, "dagRuns", run_id):
                 for run in self._runs_of(dag_id, run_id):
                     return Reply(body=run)
-            case ("PATCH", "dags", dag_id) if dag_id in self.dags:
-                self.dags[dag_id].update(request.json)
-                return Reply(body=self._dag(dag_id))
+            case ("PATCH" | "DELETE", "dags", dag_id) if dag_id in self.dags:
+                return self._change(request, dag_id)
             case _:
                 pass
         return self.error(404, "There is no such thing")
+
+    def _change(self, request: Request, dag_id: str) -> Reply:
+        if request.method == "PATCH":
+            self.dags[dag_id].update(request.json)
+            return Reply(body=self._dag(dag_id))
+        if any(run["state"] == "running" for run in self.runs if run["dag_id"] == dag_id):
+            return self.error(409, "Task instances are still running")
+        del self.dags[dag_id]
+        return Reply(204)
 
     def _dag(self, dag_id: str) -> dict[str, Any]:
         common = {"dag_id": dag_id, "is_paused": False, "fileloc": f"/dags/{dag_id}.py"}

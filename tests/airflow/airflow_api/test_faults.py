@@ -85,6 +85,27 @@ def test_a_fault_that_passes_starts_one_run_and_no_one_notices(
 
 
 @both_versions
+@pytest.mark.parametrize("fault", [RESET, FAILING, DOWN], ids=lambda fault: fault.act)
+def test_a_dag_whose_deletion_was_not_confirmed_is_deleted_all_the_same(
+    proxy: FaultProxy, client: AirflowClient, airflow: SmallAirflow, fault: Fault
+) -> None:
+    proxy.faults.append(Fault(fault.act, "DELETE", fault.times, served=True, reply=fault.reply))
+    client.delete_dag("shop")
+    assert not airflow.dags
+    assert proxy.seen("DELETE") == fault.times + 1
+
+
+@both_versions
+def test_a_dag_with_running_tasks_is_not_deleted_and_airflows_words_say_so(
+    client: AirflowClient, airflow: SmallAirflow
+) -> None:
+    airflow.add_run("shop", "run-1", "running")
+    with pytest.raises(Conflict, match="still running"):
+        client.delete_dag("shop")
+    assert "shop" in airflow.dags
+
+
+@both_versions
 @pytest.mark.parametrize(
     ("act", "path"),
     [
