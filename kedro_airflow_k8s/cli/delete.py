@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from kedro_airflow_k8s.cli._dag import with_dag
-from kedro_airflow_k8s.cli._options import airflow_k8s, outcome_options, progress_on
+from kedro_airflow_k8s.cli._options import airflow_k8s, outcome_options, progress_on, warn
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -46,10 +46,13 @@ def delete_command(
         plan_deletion,
         question,
         say_deleted,
+        warning,
     )
 
     destination = target.output(output)
     deletion = plan_deletion(target.client, dag_id, destination)
+    if before := warning(deletion):
+        warn(before)
     if not (yes or _confirmed(question(deletion))):
         raise click.ClickException("Nothing was deleted. --yes deletes without asking.")
     deleted = delete(target.client, deletion, destination)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 
-from kedro_airflow_k8s.airflow_api import AirflowClient, Dag
+from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, RunState
 from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT, TAG_VERSION
 from kedro_airflow_k8s.config.wording import counted, first_of
 from kedro_airflow_k8s.deploy.find import no_dag, refuse_foreign
 from kedro_airflow_k8s.errors import AirflowApiError, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import StoredFile, delete_dag, read_dag
+
+_KEEPS = b"\nKEEP_FAILED = "
+"""A line of the files of DAGs that keep the data of failed runs."""
 
 RUNS_COUNTED = 100
 """Airflow returns the newest runs, at most so many."""
@@ -27,6 +31,7 @@ class Deletion:
         dag_id: The DAG.
         file: Where its file is; None if it is gone already.
         runs: How many runs Airflow has records of; 100 if there are more.
+        keeping: How many of them have failed, of a DAG that keeps the data of failed runs.
         airflow: The address of Airflow.
         deleted: Whether it was deleted.
     """
@@ -34,6 +39,7 @@ class Deletion:
     dag_id: str
     file: str | None
     runs: int
+    keeping: int
     airflow: str
     deleted: bool = False
 
@@ -68,10 +74,13 @@ def plan_deletion(client: AirflowClient, dag_id: str, output: str) -> Deletion:
             f"DAG {dag_id} has runs that have not ended: {names}. Wait for their end, or cancel"
             " them with `kedro airflow-k8s cancel`. Nothing was deleted."
         )
+    runs = client.newest_runs(dag_id)
+    keeps = _KEEPS in (stored.data or b"")
     return Deletion(
         dag_id=dag_id,
         file=None if stored.size is None else stored.address,
-        runs=len(client.newest_runs(dag_id)),
+        runs=len(runs),
+        keeping=sum(run.state is RunState.FAILED for run in runs) if keeps else 0,
         airflow=client.host,
     )
 
@@ -99,6 +108,17 @@ def delete(client: AirflowClient, deletion: Deletion, output: str) -> Deletion:
 def as_json(deletion: Deletion) -> str:
     """Return what was deleted as JSON in one line, as Kedro may have logged some before it."""
     return json.dumps(asdict(deletion))
+
+
+def warning(deletion: Deletion) -> str | None:
+    """Return what to do before the deletion; None if there is nothing."""
+    if not deletion.keeping:
+        return None
+    return (
+        f"{counted(deletion.keeping, 'failed run')} of DAG {deletion.dag_id} may have kept data."
+        " It is not deleted with the DAG, and `clean` deletes it only while Airflow knows the runs:"
+        f" call `kedro airflow-k8s clean --kept --dag-name {shlex.quote(deletion.dag_id)}` before."
+    )
 
 
 def question(deletion: Deletion) -> str:

@@ -142,6 +142,8 @@ def show_status(status: RunStatus, console: Console) -> None:
         )
     if failed:
         _say(console, "`kedro airflow-k8s logs` shows the logs of the failed tasks.")
+    if failed and status.state == RunState.FAILED.value:
+        _say(console, "`kedro airflow-k8s resume` runs them again, with the tasks that follow.")
 
 
 def _summary(status: RunStatus) -> str:

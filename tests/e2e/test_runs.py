@@ -188,6 +188,7 @@ def test_a_dag_is_paused_unpaused_and_deleted_with_its_file(server: AirflowServe
         "dag_id": "gone",
         "file": str(file),
         "runs": 2,
+        "keeping": 0,
         "airflow": server.url,
         "deleted": True,
     }

@@ -10,7 +10,15 @@ import pytest
 
 from kedro_airflow_k8s.airflow_api import RunState
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
-from kedro_airflow_k8s.deploy.delete import as_json, delete, plan_deletion, question, say_deleted
+from kedro_airflow_k8s.deploy.delete import (
+    Deletion,
+    as_json,
+    delete,
+    plan_deletion,
+    question,
+    say_deleted,
+    warning,
+)
 from kedro_airflow_k8s.errors import AirflowApiError, RunError, ServerFailed, UploadError
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 from tests.unit.deploy.looking import RUN, add_run
@@ -62,6 +70,7 @@ def test_the_file_goes_first_and_then_the_records(airflow: Deleting, tmp_path: P
         "dag_id": "shop",
         "file": f"{tmp_path}/shop.py",
         "runs": 1,
+        "keeping": 0,
         "airflow": "https://airflow.example.com",
         "deleted": True,
     }
@@ -171,10 +180,23 @@ def test_a_file_that_cannot_be_deleted_leaves_the_records(
 
 
 def test_of_a_bucket_it_is_said_that_the_dag_may_come_back(airflow: Deleting) -> None:
-    from kedro_airflow_k8s.deploy.delete import Deletion
-
     progress, written = airflow.progress()
-    gone = Deletion("shop", "s3://dags/shop.py", 100, "https://airflow.example.com", deleted=True)
+    gone = Deletion("shop", "s3://dags/shop.py", 100, 0, "https://airflow.example.com", True)
     say_deleted(gone, progress)
     assert "with 100 runs or more." in written.getvalue()
     assert "the DAG may come back until the copy has followed" in written.getvalue()
+
+
+def test_of_failed_runs_that_keep_their_data_it_is_said_what_deletes_it_first(
+    airflow: Deleting, tmp_path: Path
+) -> None:
+    add_run(airflow, "good", RunState.SUCCESS)
+    assert warning(plan_deletion(airflow, "shop", str(tmp_path))) is None
+    (tmp_path / "shop.py").write_text(f"{SOURCE}\nKEEP_FAILED = timedelta(days=3)\n")
+    deletion = plan_deletion(airflow, "shop", str(tmp_path))
+    assert deletion.keeping == 1
+    assert warning(deletion) == (
+        "1 failed run of DAG shop may have kept data. It is not deleted with the DAG, and `clean`"
+        " deletes it only while Airflow knows the runs: call `kedro airflow-k8s clean --kept"
+        " --dag-name shop` before."
+    )

@@ -36,6 +36,7 @@ def test_the_table_has_state_attempts_time_and_cause_of_each_task_in_their_order
         "delete_volume  ✓ success         1      3.0",
         f"{SUMMARY} See https://airflow.example.com/dags/shop/runs/{RUN}",
         "`kedro airflow-k8s logs` shows the logs of the failed tasks.",
+        "`kedro airflow-k8s resume` runs them again, with the tasks that follow.",
     ]
 
 
