@@ -17,6 +17,7 @@ SCRIPT = "task_settings.py"
 OF_ALL: dict[str, Any] = {
     "startup_time": 301,
     "schedule_timeout": "2h",
+    "on_eviction": 3,
     "retries": 4,
     "retry_delay": "3m",
     "retry_exponential_backoff": True,
@@ -36,6 +37,7 @@ OF_ALL: dict[str, Any] = {
 OF_THE_ENTRY: dict[str, Any] = {
     "startup_time": 302,
     "schedule_timeout": "12h",
+    "on_eviction": 0,
     "retries": 0,
     "retry_delay": "30s",
     "retry_exponential_backoff": False,

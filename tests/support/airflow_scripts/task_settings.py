@@ -11,7 +11,7 @@ NAMES = (
     *("startup_timeout_seconds", "schedule_timeout_seconds", "retries", "retry_delay"),
     *("retry_exponential_backoff", "max_retry_delay", "execution_timeout", "pool", "pool_slots"),
     *("priority_weight", "weight_rule", "queue", "executor", "max_active_tis_per_dag"),
-    *("deferrable", "poll_interval", "on_finish_action", "trigger_rule"),
+    *("deferrable", "poll_interval", "on_finish_action", "trigger_rule", "on_eviction"),
 )
 
 

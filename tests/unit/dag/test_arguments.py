@@ -33,6 +33,38 @@ PLAIN = arguments(rendered())
 
 
 @pytest.mark.parametrize(
+    ("keys", "operators"),
+    [
+        ({}, ["KedroPodOperator"]),
+        ({"deferrable": True}, ["KedroPodOperator", "DeferredPodOperator"]),
+        ({"deferrable": "default"}, ["KedroPodOperator", "DeferredPodOperator"]),
+        (
+            {"on_eviction": 2},
+            ["KedroPodOperator", "DeferredPodOperator", "RepeatedPodOperator"],
+        ),
+        (
+            {"limits": {"memory": "1Gi"}, "on_oom": {"up_to": "4Gi"}},
+            ["KedroPodOperator", "DeferredPodOperator", "RepeatedPodOperator"],
+        ),
+        ({"on_eviction": 0}, ["KedroPodOperator"]),
+    ],
+)
+def test_a_dag_has_only_the_operators_of_pods_that_it_uses(
+    keys: dict[str, Any], operators: list[str]
+) -> None:
+    source = rendered(**keys)
+    classes = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    assert classes == operators
+    assert f"-> {operators[-1]}:" in source
+    assert ("on_oom" in source) is (len(operators) == 3)
+
+
+def test_the_sizes_of_memory_are_in_the_dag() -> None:
+    found = defaults(rendered(limits={"memory": "1Gi"}, on_oom={"up_to": "4Gi"}, on_eviction=2))
+    assert (found["on_oom"], found["on_eviction"]) == ("['2Gi', '4Gi']", "2")
+
+
+@pytest.mark.parametrize(
     ("keys", "argument", "value"),
     [
         (
