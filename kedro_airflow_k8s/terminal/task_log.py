@@ -42,6 +42,7 @@ _SAYS_THAT_IT_FAILED = re.compile(
 )
 # How the DAG's operator of pods fails; older DAGs have the one that says nothing.
 _TOLD = re.compile(r"(?:[\w.]+\.)?Airflow(?:Fail)?Exception: (?!Pod \S+ returned a failure)(.+)")
+_REASON = re.compile(r"[A-Z][A-Za-z]+: ")
 _OF_JOB = re.compile(r"Failed to execute job \d+ for task \S+ \((.+); \d+\)")
 # Airflow 2.11, and 3.
 _STOPPED = re.compile(
@@ -111,7 +112,9 @@ def cause(log: str) -> str:
     lines = list(_own_lines(log))
     pod = "\n".join(text for of_pod, text in lines if of_pod)
     found = exception(pod)
-    if pod and (told := told_cause(log)) and not _repeats(told, found):
+    told = told_cause(log)
+    # A pod that did not start has printed nothing, and its task says why with a word of Kubernetes.
+    if (pod or _REASON.match(told)) and told and not _repeats(told, found):
         return _short(told)
     if found:
         return found

@@ -220,6 +220,11 @@ def test_what_the_task_says_of_its_pod_is_the_cause() -> None:
     )
 
 
+def test_a_pod_that_did_not_start_has_a_cause_too() -> None:
+    log = "AirflowException: Unschedulable: 0/1 nodes are available: 1 Insufficient memory."
+    assert cause(log) == "Unschedulable: 0/1 nodes are available: 1 Insufficient memory."
+
+
 def test_that_the_pod_was_asked_to_stop_is_not_why() -> None:
     stopped = (
         f"[base] {HEAD.strip()}\n[base] TaskTerminated: The pod was asked to stop (SIGTERM).\n"
