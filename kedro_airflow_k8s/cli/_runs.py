@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import click
+from kedro.framework.cli.utils import split_node_names, split_string
 
 from kedro_airflow_k8s.cli._options import minutes_above_zero, params_option
 
@@ -41,6 +42,32 @@ def run_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def part_options(command: F) -> F:
+    """Add the options that select nodes, which are those of `kedro run`."""
+    for option in (
+        _selection("--namespaces", "node_namespaces", split_node_names, "in these namespaces"),
+        _selection("--tags", "tags", split_string, "with one of these tags"),
+        _selection("--to-nodes", "to_nodes", split_node_names, "that lead to these, and these"),
+        _selection("--from-nodes", "from_nodes", split_node_names, "that follow these, and these"),
+        _selection("--nodes", "node_names", split_node_names, "with these names"),
+    ):
+        command = option(command)
+    return command
+
+
+def _selection(
+    name: str, parameter: str, split: Callable[..., Any], which: str
+) -> Callable[[F], F]:
+    return click.option(
+        name,
+        parameter,
+        default="",
+        metavar="NAMES",
+        callback=split,
+        help=f"Run only nodes {which}; several with commas.",
+    )
 
 
 def _date(text: str) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +18,7 @@ from kedro_airflow_k8s.cli._options import (
     progress,
     with_airflow,
 )
-from kedro_airflow_k8s.cli._runs import run_options
+from kedro_airflow_k8s.cli._runs import part_options, run_options
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @dag_name_option
 @image_option
 @run_options
+@part_options
 @click.option(
     "--unpause/--no-unpause",
     default=None,
@@ -55,17 +56,19 @@ def run_once_command(
     """Upload the DAG of a pipeline, and start a run of it.
 
     The schedule in Airflow does not change. A new DAG has no schedule. The run does not wait for
-    other DAGs.
+    other DAGs. If options select nodes, as in `kedro run`, the other tasks succeed without a pod.
 
     \b
     Example:
         kedro airflow-k8s run-once --wait-for-completion 60 --params model.depth=5
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
+    from kedro_airflow_k8s.deploy.part import conf_of_part
     from kedro_airflow_k8s.deploy.run import RunOptions
     from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
     from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
     from kedro_airflow_k8s.project.parameters import leaf_names
+    from kedro_airflow_k8s.project.selection import Selection, selected_nodes
 
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output).of(pipeline)
@@ -79,8 +82,12 @@ def run_once_command(
         kept = kept_schedule(target.client, dag_id, config.run_config, shown)
         overrides = replace(overrides, cron=kept, once=kept is None)
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
+    selection = Selection(**{field.name: options[field.name] for field in fields(Selection)})
+    part = {}
+    if not selection.everything:
+        part = conf_of_part(dag, selected_nodes(project.path, pipeline, selection))
     run = RunOptions(
-        conf=conf_of(params, dag.trigger_params),
+        conf={**conf_of(params, dag.trigger_params), **part},
         logical_date=options["logical_date"],
         unpause=options["unpause"],
         minutes=options["minutes"],

@@ -87,7 +87,7 @@ def describe_commit(
 
 
 def files_since(folder: Path, commit: str) -> frozenset[Path] | None:
-    """Return the files that differ from those of a commit; None if that cannot be told.
+    """Return the files that differ from those of a commit; None if git does not say.
 
     Args:
         folder: The repository, or a folder in it.

@@ -2,7 +2,7 @@
 
 Kedro saves the version that is named after the start of its process, and loads the latest, which
 another DAG run may have saved. So each task records what it has saved in the store of its run, and
-the tasks that load it are told that version. What they save stays Kedro's choice: with one version
+the tasks that load it load that version. What they save stays Kedro's choice: with one version
 for the whole run, a retry would find that it exists already, which Kedro refuses.
 """
 
@@ -99,7 +99,7 @@ def record(name: str, catalog: CatalogProtocol[Any, Any], root: str | None) -> N
 
 
 def _versioned(name: str, catalog: CatalogProtocol[Any, Any]) -> Versioned | None:
-    """Return a dataset whose versions nobody but Kedro chooses, without what caches it."""
+    """Return a dataset whose versions only Kedro chooses, without what caches it."""
     dataset: Any = catalog.get(name) if name in catalog else None
     while isinstance(dataset, CachedDataset):
         dataset = dataset._dataset  # noqa: SLF001 - Kedro tells it nowhere else

@@ -133,6 +133,32 @@ def create_pipeline():
         node(pack, "basket", "packed", name="pack"),
     ])
 """
+_TRY_RESUME = """
+import os
+from kedro.pipeline import Pipeline, node
+
+
+def begin():
+    return [0]
+
+
+def append(numbers):
+    return [*numbers, len(numbers)]
+
+
+def sum_up(numbers):
+    if "FIXED" not in os.environ:
+        raise ValueError("not today")
+    print("THE SUM IS", sum(numbers), flush=True)
+
+
+def create_pipeline():
+    return Pipeline([
+        node(begin, None, "numbers_0", name="begin"),
+        *(node(append, f"numbers_{i}", f"numbers_{i + 1}", name=f"append_{i}") for i in range(8)),
+        node(sum_up, "numbers_8", None, name="sum_up"),
+    ])
+"""
 _TRY_HANDING_ON = """
 from kedro.pipeline import Pipeline, node
 from spaceflights.gate import hold
@@ -249,6 +275,7 @@ def make_cluster_project(path: Path) -> ClusterProject:
         ("try_failure", _TRY_FAILURE),
         ("try_handing_on", _TRY_HANDING_ON),
         ("try_pods", _TRY_PODS),
+        ("try_resume", _TRY_RESUME),
     ):
         project.write(f"{source}/pipelines/{name}/__init__.py", text)
     project.write("conf/base/catalog_try.yml", _CATALOG)

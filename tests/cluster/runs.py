@@ -110,7 +110,7 @@ class Running:
 
     def run_id(self) -> str | None:
         """The run that it has started, if it has."""
-        found = re.search(r"^Started run (\S+):", self.text(), re.MULTILINE)
+        found = re.search(r"^(?:Started run|Run) (\S+)(?: goes on)?:", self.text(), re.MULTILINE)
         return found and found[1]
 
     def at_the_gate(self) -> tuple[str, Any]:
@@ -192,12 +192,20 @@ class Airflow:
         with self.start(pipeline, *options, **run_config) as running:
             return running.end()
 
+    def resume(self, done: Done, **run_config: Any) -> Done:
+        """Resume a run that has failed, and watch it to its end."""
+        options = (done.run_id,)
+        with self.start(done.dag_id, *options, command="resume", **run_config) as running:
+            return running.end()
+
     @contextmanager
-    def start(self, pipeline: str, *options: str, **run_config: Any) -> Iterator[Running]:
+    def start(
+        self, pipeline: str, *options: str, command: str = "run-once", **run_config: Any
+    ) -> Iterator[Running]:
         """The same, while the run goes on: it is given up when the block ends."""
         self.project.configure(self.settings, {"run_config": run_config})
-        arguments = ["run-once", "-p", pipeline, "-d", pipeline, "-w", _MINUTES, *options]
-        command = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro"]
+        arguments = [command, "-p", pipeline, "-d", pipeline, "-w", _MINUTES, *options]
+        kedro = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro"]
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -213,7 +221,7 @@ class Airflow:
         with (
             TemporaryFile("w+") as output,
             subprocess.Popen(
-                [*command, "airflow-k8s", *arguments],
+                [*kedro, "airflow-k8s", *arguments],
                 cwd=self.project.path,
                 env=environment,
                 stdin=subprocess.DEVNULL,

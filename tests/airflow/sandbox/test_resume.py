@@ -181,6 +181,24 @@ def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) ->
     assert lab.claims("kept") == []
 
 
+def test_a_part_of_a_pipeline_runs_without_pods_of_the_other_tasks(lab: Lab) -> None:
+    lab.write(fails=True)
+
+    code, output = lab.call("run-once", "part", "--to-nodes", "append_0", "-w", "10")
+
+    assert code == 0, output
+    (run_id,) = re.findall(r"Started run (\S+):", output)
+    assert "No pod was started" in lab.rest.log("part", run_id, "sum_up")
+    assert "No pod was started" not in lab.rest.log("part", run_id, "append_0")
+    assert lab.claims("part") == []
+    code, output = lab.call("run-once", "part", "--nodes", "sum_up")
+    assert code == 1
+    assert "Error: 1 input of these nodes would be missing: 'numbers_1'." in output
+    code, output = lab.call("run-once", "part", "--tags", "none")
+    assert code == 1
+    assert "Error: These nodes of pipeline 'chain' cannot be selected." in output
+
+
 def test_without_data_a_run_is_resumed_from_the_node_that_makes_it(lab: Lab) -> None:
     lab.write(fails=True, keep="0")
     run_id = lab.failed_run("gone")

@@ -233,7 +233,7 @@ def test_a_disabled_volume_is_not_a_claim() -> None:
     assert claim(config_of({"volume": NO_VOLUME}).run_config, OWNED) is None
 
 
-def test_a_pod_with_a_termination_message_elsewhere_is_told_where() -> None:
+def test_a_pod_with_a_termination_message_elsewhere_knows_where() -> None:
     base = {"name": "base", "terminationMessagePath": "/tmp/last-words"}
     for pod, told in ((base, {"KEDRO_AIRFLOW_K8S_REASON": "/tmp/last-words"}), ({}, {})):
         assert cause_environment({"spec": {"containers": [pod]}}) == told
