@@ -63,7 +63,7 @@ def delete_command(
 
 
 def _confirmed(question: str) -> bool:
-    """Return whether the user says yes; False where nobody can be asked."""
+    """Return whether the user says yes; False where no one can be asked."""
     try:
         return click.confirm(question, err=True)
     except click.Abort:

@@ -20,7 +20,7 @@ _KEEPS = b"\nKEEP_FAILED = "
 """A line of the files of DAGs that keep the data of failed runs."""
 
 RUNS_COUNTED = 100
-"""Airflow returns the newest runs, at most so many."""
+"""How many runs Airflow returns at most: the newest ones."""
 
 
 @dataclass(frozen=True)

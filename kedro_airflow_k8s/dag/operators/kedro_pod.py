@@ -66,8 +66,8 @@ class KedroPodOperator(KubernetesPodOperator):
                 # Before 1.26, Kubernetes does not say that a machine is being drained.
                 minor = VersionApi(self.client.api_client).get_code().minor
                 deleted += "ByHand" if int(minor.rstrip("+")) >= 26 else ""
-        except ApiException as problem:
-            if problem.status == 404:
+        except Exception as problem:  # whatever it is, the pod has to be deleted
+            if getattr(problem, "status", None) == 404:
                 error = "Deleted: The pod is gone, and no event says why."
         lost = ("Evicted", "Preempted", "TaintManagerEviction")
         conditions = {c.type: c for c in pod.status.conditions or ()}

@@ -62,8 +62,8 @@ def test_there_is_a_golden_dag_of_every_example_project() -> None:
 def test_a_dag_is_short_enough_to_be_read() -> None:
     lines = {path.stem: len(path.read_text().splitlines()) for path in GOLDEN}
 
-    assert lines["spaceflights"] <= 420
-    assert lines["coffee"] <= 495
+    assert lines["spaceflights"] <= 425
+    assert lines["coffee"] <= 500
     source = (EXAMPLES / "spaceflights" / "dags" / "spaceflights.py").read_text()
     start, middle = source.index("class CreateRunResources"), source.index("class KedroPodOperator")
     assert len(source[start:middle].strip().splitlines()) <= 120
