@@ -33,6 +33,7 @@ WITHOUT_SERVERS = (
     "pods.md",
     "resources.md",
     "results.md",
+    "resume-a-run.md",
     "tasks.md",
     "vertex-ai-workbench.md",
 )

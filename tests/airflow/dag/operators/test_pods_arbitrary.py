@@ -39,7 +39,9 @@ def lost(wanted: Any, found: Any, path: str = "") -> Iterator[str]:
         return
     if isinstance(wanted, list) and isinstance(found, list):
         key = EXTENDED.get(path.rpartition(".")[2])
-        if key is not None:
+        names = [part.get(key) for part in wanted] if key else []
+        # What the settings repeat, as those of a sidecar may, is compared by its place.
+        if key is not None and len({*names}) == len(names):
             there = {part.get(key): part for part in found}
             found = [there.get(part.get(key)) for part in wanted]
         if len(wanted) != len(found):
