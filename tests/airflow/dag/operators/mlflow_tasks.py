@@ -51,10 +51,12 @@ def _airflow(arguments: dict[str, Any]) -> dict[str, Any]:
     ti = SimpleNamespace()
     if airflow.__version__ >= "3":
         ti.get_task_states = lambda dag_id, run_ids: dict.fromkeys(run_ids, states)
+    dag_run = SimpleNamespace(dag_id="d", run_id="r", get_task_instances=lambda: found)
+    dag_run.find = lambda dag_id, run_id: [dag_run] if (dag_id, run_id) == ("d", "r") else []
     return {
         **arguments,
         "ti": ti,
-        "dag_run": SimpleNamespace(dag_id="d", run_id="r", get_task_instances=lambda: found),
+        "dag_run": dag_run,
         "task": SimpleNamespace(upstream_task_ids=set(states)),
     }
 
