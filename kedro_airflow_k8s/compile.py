@@ -30,9 +30,8 @@ from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import CheckError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides
-from kedro_airflow_k8s.plan.data_places import Storage, storage_of
+from kedro_airflow_k8s.plan.data_places import Storage, storages
 from kedro_airflow_k8s.plan.tasks import Task
-from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.reader import KedroProject
 
 SKIP_CHECKS = "`--no-checks` skips these checks; `kedro airflow-k8s validate` runs them alone."
@@ -145,9 +144,5 @@ def _compiled(planned: Planned) -> CompiledDag:
         catchup=plan.schedule.catchup,
         paused=plan.settings.paused,
         tasks=plan.tasks,
-        storage={
-            stored_name(name): storage_of(planned.pipeline, planned.run, name)
-            for task in plan.tasks
-            for name in task.outputs
-        },
+        storage=storages(planned.pipeline, planned.run, plan.tasks),
     )

@@ -230,10 +230,9 @@ def _list_files(console: Console, result: SandboxResult) -> None:
 
     from kedro_airflow_k8s.config.wording import counted
     from kedro_airflow_k8s.plan.pods import VOLUME_STORE
-    from kedro_airflow_k8s.pod.fill_volume import FILLED
 
     passed = {path: n for path, n in result.files.items() if VOLUME_STORE in path.split("/")}
-    files = {p: size for p, size in result.files.items() if p not in passed and p != FILLED}
+    files = {p: size for p, size in result.files.items() if p not in passed}
     if files:
         total = decimal(sum(files.values()))
         console.print(f"On the volume: {counted(len(files), 'file')}, {total}")

@@ -25,17 +25,23 @@ from kedro_airflow_k8s.config.own_names import (
     OWN_TASKS,
     TAG_FINGERPRINT,
 )
-from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.dag.arguments import arguments, callbacks
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, timedelta_call
+from kedro_airflow_k8s.dag.needed import (
+    imports_of,
+    moved_names,
+    operators_of,
+    pod_operators,
+)
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.build import Plan, Sensor
+from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import SPEC, OfAirflow
 from kedro_airflow_k8s.plan.pods import container_argument
+from kedro_airflow_k8s.plan.sensors import Sensor
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
 
@@ -86,7 +92,7 @@ def _values(plan: Plan) -> dict[str, Any]:
     """Return the values for the template, without the tags."""
     volume, fields = plan.storage.volume, plan.form
     docs = _shared_docs(plan.tasks)
-    imports, operators = embedded(list(_operators(plan)), _imports(plan), [*_moved(plan)])
+    imports, operators = embedded(list(operators_of(plan)), imports_of(plan), [*moved_names(plan)])
     sensor_ids = [sensor.task_id for sensor in plan.sensors]
     reserved = {*names_in(imports, operators), *_OWN_NAMES}
     python = variables([*sensor_ids, *(task.task_id for task in plan.tasks)], reserved)
@@ -97,7 +103,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "operators": operators,
         "volume": volume,
         "data": DATA_VOLUME,
-        "pod_operator": f"{_pod_operators(plan)[-1].title().replace('_', '')}Operator",
+        "pod_operator": f"{pod_operators(plan)[-1].title().replace('_', '')}Operator",
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
@@ -347,87 +353,3 @@ def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
         for name, task in zip(order, plan.tasks, strict=True)
     }
     yield from map(chain_line, chains(upstream))
-
-
-def _operators(plan: Plan) -> Iterator[str]:
-    """Yield the modules of `operators/` that the file contains."""
-    if plan.storage.volume:
-        yield "run_resources"
-    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed:
-        yield "task_states"
-    if plan.storage.keep_failed:
-        yield "keep_until"
-    if plan.storage.keep_failed and plan.storage.volume:
-        yield "kept_resources"
-    yield from _pod_operators(plan)
-    if plan.settings.fail_fast:
-        yield "fail_fast"
-    if plan.settings.notifies:
-        yield "notify"
-    if plan.mlflow:
-        yield from plan.mlflow.operators
-
-
-def _pod_operators(plan: Plan) -> list[str]:
-    """Return the modules of `operators/` for pods; the last one has the class of the tasks."""
-    entries = (plan.pods.common, *plan.pods.resources.values())
-    repeats = any(entry.get(key) for entry in entries for key in ("on_oom", "on_eviction"))
-    # Without the key, Airflow decides.
-    defers = plan.pods.common.get("deferrable", True) or any(e.get("deferrable") for e in entries)
-    return [
-        "kedro_pod",
-        *(["deferred_pod"] if repeats or defers else []),
-        *(["repeated_pod"] if repeats else []),
-    ]
-
-
-def _moved(plan: Plan) -> Iterator[str]:
-    """Yield the names from `operators/compat.py` that the file needs."""
-    if plan.mlflow:
-        yield "EmptyOperator"
-    if plan.sensors:
-        yield "ExternalTaskSensor"
-    if plan.settings.fail_fast:
-        yield "FAIL_FAST"
-    if OfAirflow.DOUBLED in _all_arguments(plan):
-        yield "DOUBLED"
-
-
-def _imports(plan: Plan) -> Iterator[str]:
-    """Yield the imports of the file for this plan, besides those of the operators."""
-    yield "from typing import Any"
-    yield "from airflow.providers.common.compat.sdk import DAG"
-    if plan.schedule.timezone == UTC:
-        yield "from datetime import datetime, timezone"
-    else:
-        yield "import pendulum"
-    if (
-        plan.mlflow
-        or plan.storage.deletes_data
-        or plan.storage.keep_failed
-        or any(sensor.execution_delta for sensor in plan.sensors)
-        or plan.settings.timeout
-        or any(isinstance(value, timedelta) for value in _all_arguments(plan))
-    ):
-        yield "from datetime import timedelta"
-    if plan.mlflow or plan.settings.fail_fast:
-        yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
-    if plan.settings.fail_fast or OfAirflow.DOUBLED in _all_arguments(plan):
-        yield "import inspect"
-    if OfAirflow.DOUBLED in _all_arguments(plan):
-        yield "from airflow.providers.common.compat.sdk import BaseOperator"
-    if plan.tree.groups:
-        yield "from airflow.providers.common.compat.sdk import TaskGroup"
-    if plan.form:
-        yield "from airflow.providers.common.compat.sdk import Param"
-    if OfAirflow.DEFERRABLE in _all_arguments(plan):
-        yield "from airflow.configuration import conf"
-    arguments = set().union(*plan.pods.resources.values())
-    if plan.storage.volume or {"tolerations", "container_resources"} & arguments:
-        yield "from kubernetes.client import models as k8s"
-
-
-def _all_arguments(plan: Plan) -> list[Any]:
-    """Return the values of all arguments of tasks."""
-    entries = (plan.pods.common, *plan.pods.resources.values())
-    return [value for entry in entries for value in entry.values()]

@@ -45,6 +45,7 @@ from kedro_airflow_k8s.plan.pods import (
     run_objects_name,
     store_root,
 )
+from kedro_airflow_k8s.plan.sensors import Sensor, plan_sensors
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task, Tasks, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
@@ -132,19 +133,6 @@ class Storage:
     intermediate_data: str | None
     deletes_data: bool
     keep_failed: int
-
-
-@dataclass(frozen=True)
-class Sensor:
-    """A wait for another DAG, or a task of it. Times are in minutes."""
-
-    task_id: str
-    dag_id: str
-    external_task_id: str | None
-    timeout: int
-    check_existence: bool
-    execution_delta: int
-    failed_states: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -243,7 +231,7 @@ def build_plan(
         )
     dag_id = plan_dag_id(pipeline, run, overrides)
     owned = run_objects_name(dag_id)
-    sensors = () if overrides.once else _sensors(run)
+    sensors = () if overrides.once else plan_sensors(run)
     waits = {sensor.task_id for sensor in sensors}
     tasks = plan_tasks(pipeline, run, reserved=waits.union(OWN_TASKS))
     if any(entry.image is None for entry in tasks.settings.values()):
@@ -378,25 +366,3 @@ def _volume(run: RunConfig, owned: str) -> Volume | None:
     if found is None:
         return None
     return Volume(claim=found, mount_path=run.volume.mount_path, fill=not run.volume.skip_init)
-
-
-def _sensors(run: RunConfig) -> tuple[Sensor, ...]:
-    taken = set(OWN_TASKS)
-    sensors = []
-    for dependency in run.external_dependencies:
-        target = ".".join(part for part in (dependency.dag_id, dependency.task_id) if part)
-        label = f"wait_for_{names.identifier(target, limit=200, dots=True)}"
-        task_id = names.unique(label, f"{target}/{dependency.execution_delta}", taken)
-        sensors.append(
-            Sensor(
-                task_id=task_id,
-                dag_id=dependency.dag_id,
-                external_task_id=dependency.task_id,
-                timeout=dependency.timeout,
-                check_existence=dependency.check_existence,
-                execution_delta=dependency.execution_delta,
-                # A DAG run cannot be `upstream_failed`, and Airflow refuses the state there.
-                failed_states=("failed", "upstream_failed") if dependency.task_id else ("failed",),
-            )
-        )
-    return tuple(sensors)

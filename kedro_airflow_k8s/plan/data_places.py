@@ -37,6 +37,14 @@ def storage_of(pipeline: ProjectPipeline, run: RunConfig, dataset: str) -> Stora
     return Storage.VOLUME if on_volume else Storage.POD
 
 
+def storages(
+    pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]
+) -> dict[str, Storage]:
+    """Return where the datasets that tasks make are stored, by name without `@...`."""
+    outputs = (name for task in tasks for name in task.outputs)
+    return {stored_name(name): storage_of(pipeline, run, name) for name in outputs}
+
+
 def is_on_volume(path: str, mount_path: str) -> bool:
     """Return whether a path is on the volume mounted in place of the project's data folder.
 

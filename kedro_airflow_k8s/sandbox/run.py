@@ -19,6 +19,7 @@ from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.own_names import DATA_VOLUME
 from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
+from kedro_airflow_k8s.pod.fill_volume import FILLED
 from kedro_airflow_k8s.sandbox.airflow import IN_AIRFLOW, AirflowHome, AirflowPython, tail
 from kedro_airflow_k8s.sandbox.cluster import NOTICE, Existing, LocalCluster, PodImage
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
@@ -292,7 +293,7 @@ def _result(
     files = {
         "/".join(path.relative_to(volumes).parts[2:]): path.stat().st_size
         for path in sorted(volumes.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != FILLED
     }
     kept: Path | None = None
     if keep and files:

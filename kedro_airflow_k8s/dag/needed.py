@@ -1,0 +1,95 @@
+"""The operators, names and imports that the file of a DAG needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from kedro_airflow_k8s.config.values import UTC
+from kedro_airflow_k8s.plan.build import Plan
+from kedro_airflow_k8s.plan.pod_settings import OfAirflow
+
+
+def operators_of(plan: Plan) -> Iterator[str]:
+    """Yield the modules of `operators/` that the file contains."""
+    if plan.storage.volume:
+        yield "run_resources"
+    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed:
+        yield "task_states"
+    if plan.storage.keep_failed:
+        yield "keep_until"
+    if plan.storage.keep_failed and plan.storage.volume:
+        yield "kept_resources"
+    yield from pod_operators(plan)
+    if plan.settings.fail_fast:
+        yield "fail_fast"
+    if plan.settings.notifies:
+        yield "notify"
+    if plan.mlflow:
+        yield from plan.mlflow.operators
+
+
+def pod_operators(plan: Plan) -> list[str]:
+    """Return the modules of `operators/` for pods; the last one has the class of the tasks."""
+    entries = (plan.pods.common, *plan.pods.resources.values())
+    repeats = any(entry.get(key) for entry in entries for key in ("on_oom", "on_eviction"))
+    # Without the key, Airflow decides.
+    defers = plan.pods.common.get("deferrable", True) or any(e.get("deferrable") for e in entries)
+    return [
+        "kedro_pod",
+        *(["deferred_pod"] if repeats or defers else []),
+        *(["repeated_pod"] if repeats else []),
+    ]
+
+
+def moved_names(plan: Plan) -> Iterator[str]:
+    """Yield the names from `operators/compat.py` that the file needs."""
+    if plan.mlflow:
+        yield "EmptyOperator"
+    if plan.sensors:
+        yield "ExternalTaskSensor"
+    if plan.settings.fail_fast:
+        yield "FAIL_FAST"
+    if OfAirflow.DOUBLED in _all_arguments(plan):
+        yield "DOUBLED"
+
+
+def imports_of(plan: Plan) -> Iterator[str]:
+    """Yield the imports of the file for this plan, besides those of the operators."""
+    yield "from typing import Any"
+    yield "from airflow.providers.common.compat.sdk import DAG"
+    if plan.schedule.timezone == UTC:
+        yield "from datetime import datetime, timezone"
+    else:
+        yield "import pendulum"
+    if (
+        plan.mlflow
+        or plan.storage.deletes_data
+        or plan.storage.keep_failed
+        or any(sensor.execution_delta for sensor in plan.sensors)
+        or plan.settings.timeout
+        or any(isinstance(value, timedelta) for value in _all_arguments(plan))
+    ):
+        yield "from datetime import timedelta"
+    if plan.mlflow or plan.settings.fail_fast:
+        yield "from airflow.providers.common.compat.standard.operators import PythonOperator"
+    if plan.settings.fail_fast or OfAirflow.DOUBLED in _all_arguments(plan):
+        yield "import inspect"
+    if OfAirflow.DOUBLED in _all_arguments(plan):
+        yield "from airflow.providers.common.compat.sdk import BaseOperator"
+    if plan.tree.groups:
+        yield "from airflow.providers.common.compat.sdk import TaskGroup"
+    if plan.form:
+        yield "from airflow.providers.common.compat.sdk import Param"
+    if OfAirflow.DEFERRABLE in _all_arguments(plan):
+        yield "from airflow.configuration import conf"
+    arguments = set().union(*plan.pods.resources.values())
+    if plan.storage.volume or {"tolerations", "container_resources"} & arguments:
+        yield "from kubernetes.client import models as k8s"
+
+
+def _all_arguments(plan: Plan) -> list[Any]:
+    """Return the values of all arguments of tasks."""
+    entries = (plan.pods.common, *plan.pods.resources.values())
+    return [value for entry in entries for value in entry.values()]
