@@ -171,6 +171,8 @@ class Airflow:
                 "image": self.image,
                 "namespace": self.namespace.name,
                 "startup_time": 300,
+                # The sandbox, whose Airflow this is, keeps the volumes of failed runs.
+                "keep_failed": 0,
                 "volume": {"mount_path": f"{self.home}/data", "size": "300Mi"},
                 "resources": {
                     "__default__": {"requests": small},
