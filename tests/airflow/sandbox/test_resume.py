@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.airflow.sandbox.cluster.cluster_client import wait_for
 from tests.airflow.sandbox.services_project import Rest, call, sandbox_of, start_with
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 from tests.support.kedro_projects import ProjectFolder, make_project
+from tests.support.storage_servers import S3, s3_server  # noqa: F401 - fixture
 
 CONFIG = "run_config: {image: shop:1.0, startup_time: 120, keep_failed: KEEP}\n"
 CHAIN = """
@@ -59,11 +61,11 @@ class Lab:
     rest: Rest
     results: Path
 
-    def write(self, *, fails: bool, steps: int = 1, keep: str = "1d") -> None:
+    def write(self, *, fails: bool, steps: int = 1, keep: str = "1d", more: str = "") -> None:
         """Write the project's code and configuration."""
         text = CHAIN.replace("RESULTS", str(self.results)).replace("= True", f"= {fails}")
         self.project.pipeline("chain", text.replace("STEPS = 8", f"STEPS = {steps}"))
-        self.project.config(CONFIG.replace("KEEP", keep))
+        self.project.config(CONFIG.replace("KEEP", keep).replace("}", f"{more}}}"))
 
     def call(self, command: str, dag_id: str, *arguments: str) -> tuple[int, str]:
         """Call a command about the pipeline in the sandbox; its exit code and output."""
@@ -157,6 +159,33 @@ def test_a_task_cleared_by_airflows_api_finds_the_data_that_others_have_stored(l
     path = f"dags/cleared/dagRuns/{quote(run_id, safe='')}"
     wait_for(lambda: lab.rest.get(path).json()["state"] == "success")
     assert lab.claims("cleared") == []
+
+
+def test_a_run_on_object_storage_finds_its_folder_and_deletes_it_at_its_end(
+    lab: Lab,
+    s3_server: S3,  # noqa: F811 - fixture
+) -> None:
+    bucket = f"resume-{os.urandom(6).hex()}"
+    s3_server.make_bucket(bucket)
+    more = f"""
+        , volume: {{disabled: true}}, intermediate_data: s3://{bucket}/runs, env_vars: {{
+          AWS_ENDPOINT_URL: {s3_server.url}, AWS_ACCESS_KEY_ID: someone,
+          AWS_SECRET_ACCESS_KEY: something, AWS_DEFAULT_REGION: us-east-1 }}"""
+    lab.write(fails=True, more=more)
+    run_id = lab.failed_run("stored")
+    names = {name.rpartition("/")[2] for name in s3_server.names(bucket)}
+    assert names == {"numbers_0.pickle", "numbers_1.pickle", "kept.json"}
+    before = lab.attempts("stored", run_id)
+    lab.write(fails=False, more=more)
+
+    code, output = lab.call("resume", "stored", "--follow")
+
+    assert code == 0, output
+    after = lab.attempts("stored", run_id)
+    again = {task_id for task_id in after if after[task_id] > before[task_id]}
+    assert again == {"sum_up", "delete_intermediate_data"}
+    assert (lab.results / "total.txt").read_text() == "1"
+    assert s3_server.names(bucket) == []
 
 
 def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) -> None:
