@@ -56,6 +56,8 @@ class ScriptedAirflow(AirflowClient):
     tasks: dict[str, TaskState] = field(default_factory=dict)
     logs: dict[str, str | AirflowApiError] = field(default_factory=dict)
     xcoms: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    rendered: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    cleared: list[str] = field(default_factory=list)
     logs_read: list[tuple[str, int]] = field(default_factory=list)
     confs: list[Mapping[str, Any]] = field(default_factory=list)
     asked_to_parse: list[float] = field(default_factory=list)
@@ -129,6 +131,13 @@ class ScriptedAirflow(AirflowClient):
 
     def import_error(self, file_name: str) -> DagImportError | None:
         return self.errors.get(file_name)
+
+    def rendered_fields(self, dag_id: str, run_id: str, task_id: str) -> Mapping[str, Any]:
+        return self.rendered.get(task_id, {})
+
+    def clear_tasks(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
+        self.cleared += task_ids
+        self._set_state(run_id, RunState.QUEUED)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self.dags[dag_id] = self.dags[dag_id].model_copy(update={"paused": paused})

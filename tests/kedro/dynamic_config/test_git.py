@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kedro_airflow_k8s.dynamic_config.git import describe_commit
+from kedro_airflow_k8s.dynamic_config.git import describe_commit, files_since
 from tests.support.kedro_projects import (
     ProjectFolder,
     make_project,
@@ -72,6 +72,22 @@ def test_a_file_git_does_not_know_makes_it_dirty_unless_git_ignores_it(
     assert describe_commit(project.path) == sha
     project.write("src/shop/new.py", "")
     assert describe_commit(project.path) == f"{sha}-dirty"
+
+
+def test_the_files_that_differ_from_a_commit_are_known_also_those_not_committed(
+    project: ProjectFolder,
+) -> None:
+    commit = commit_all(project.path)
+    changed, new = project.path / "src/shop/settings.py", project.path / "src/shop/more.py"
+    changed.write_text(changed.read_text() + "\n# changed\n")
+    new.write_text("")
+
+    assert files_since(project.path / "src", commit) == {changed.resolve(), new.resolve()}
+    assert files_since(project.path, "0" * 40) is None
+
+
+def test_outside_a_repository_no_file_is_known_to_differ(tmp_path: Path) -> None:
+    assert files_since(tmp_path, "0" * 40) is None
 
 
 def test_a_detached_head_says_so(project: ProjectFolder) -> None:
