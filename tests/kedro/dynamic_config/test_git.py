@@ -82,7 +82,9 @@ def test_the_files_that_differ_from_a_commit_are_known_also_those_not_committed(
     changed.write_text(changed.read_text() + "\n# changed\n")
     new.write_text("")
 
-    assert files_since(project.path / "src", commit) == {changed.resolve(), new.resolve()}
+    assert files_since(project.path / "src", commit) == frozenset(
+        (changed.resolve(), new.resolve())
+    )
     assert files_since(project.path, "0" * 40) is None
 
 
