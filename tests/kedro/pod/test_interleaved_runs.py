@@ -31,11 +31,11 @@ TASKS = {
     # The data of one node goes to the next in this pod, under another name for it, and to others.
     "both": Pipeline(
         [
-            node(max, ["model", "seen"], "shop.table@rows", name="fill"),
-            node(max, "shop.table@list", "cached", name="sort"),
+            node(max, ["model", "seen"], "table@rows", name="fill"),
+            node(max, "table@list", "cached", name="sort"),
         ]
     ),
-    "join": Pipeline([node(max, ["cached", "shop.table@list", "old"], "report", name="join")]),
+    "join": Pipeline([node(max, ["cached", "table@list", "old"], "report", name="join")]),
 }
 """The tasks of a run, in their order."""
 
@@ -161,4 +161,4 @@ def test_no_task_reads_what_another_run_has_saved(schedule: list[Any], clocks: l
             act(runs[number])
             if all(run.over for run in runs):
                 break
-        assert all(set(run.saved) >= {"report", "cached", "shop.table"} for run in runs)
+        assert all(set(run.saved) >= {"report", "cached", "table"} for run in runs)
