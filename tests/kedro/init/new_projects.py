@@ -16,16 +16,18 @@ PACKAGE = "rocket_science"
 FOLDER = "rocket-science"
 
 # What `init` has to make again.
-_LEFT_OUT = ("airflow-k8s.yaml", "Dockerfile", ".dockerignore", "dags", "__pycache__", "0[2-8]_*")
+_LEFT_OUT = (
+    *("airflow-k8s.yaml", "Dockerfile", ".dockerignore", "dags", "__pycache__", "0[2-8]_*"),
+    # What `make demo` leaves.
+    *(".airflow-sandbox", "*.egg-info"),
+)
 
 
 def make_starter(folder: Path) -> Path:
     """A starter of Kedro with the sources of the example, and nothing of the plugin."""
     starter = folder / "starter"
     made = starter / "{{ cookiecutter.repo_name }}"
-    shutil.copytree(
-        EXAMPLES / "spaceflights", made, ignore=shutil.ignore_patterns(*_LEFT_OUT, "*.egg-info")
-    )
+    shutil.copytree(EXAMPLES / "spaceflights", made, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     package = made / "src/{{ cookiecutter.python_package }}"
     (made / "src/spaceflights").rename(package)
     for file in (*package.rglob("*.py"), made / "pyproject.toml"):
