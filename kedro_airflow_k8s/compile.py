@@ -30,7 +30,7 @@ from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import CheckError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides
-from kedro_airflow_k8s.plan.data_places import Storage, storages
+from kedro_airflow_k8s.plan.data_places import DataPlace, storages
 from kedro_airflow_k8s.plan.tasks import Task
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -71,7 +71,7 @@ class CompiledDag:
     catchup: bool = False
     paused: bool | None = None
     tasks: tuple[Task, ...] = ()
-    storage: Mapping[str, Storage] = field(default_factory=dict)
+    storage: Mapping[str, DataPlace] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:

@@ -156,6 +156,7 @@ class DagRun(Record):
     logical_date: AwareDatetime | None = None
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
+    conf: Mapping[str, Any] | None = None
 
 
 class TaskInstance(Record):

@@ -47,11 +47,21 @@ def run_options(command: F) -> F:
 def part_options(command: F) -> F:
     """Add the options that select nodes, which are those of `kedro run`."""
     for option in (
-        _selection("--namespaces", "node_namespaces", split_node_names, "in these namespaces"),
-        _selection("--tags", "tags", split_string, "with one of these tags"),
-        _selection("--to-nodes", "to_nodes", split_node_names, "that lead to these, and these"),
-        _selection("--from-nodes", "from_nodes", split_node_names, "that follow these, and these"),
-        _selection("--nodes", "node_names", split_node_names, "with these names"),
+        _selection(
+            "--namespaces",
+            "node_namespaces",
+            split_node_names,
+            "the nodes in these namespaces",
+        ),
+        _selection("--tags", "tags", split_string, "the nodes with one of these tags"),
+        _selection("--to-nodes", "to_nodes", split_node_names, "these nodes and those before them"),
+        _selection(
+            "--from-nodes",
+            "from_nodes",
+            split_node_names,
+            "these nodes and those after them",
+        ),
+        _selection("--nodes", "node_names", split_node_names, "these nodes"),
     ):
         command = option(command)
     return command
@@ -66,7 +76,7 @@ def _selection(
         default="",
         metavar="NAMES",
         callback=split,
-        help=f"Run only nodes {which}; several with commas.",
+        help=f"Run only {which}. Separate names with commas.",
     )
 
 

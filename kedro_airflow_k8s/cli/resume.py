@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 def resume_command(
     project: KedroProject, pipeline: str, target: Target, run_id: str | None, **options: Any
 ) -> None:
-    """Run what has failed in a run again, and what follows it.
+    """Run the failed tasks of a run again, and those that follow them.
 
     RUN_ID is the last failed run by default. Finished tasks keep their results, if the run has
     kept its data: set run_config.keep_failed. If the code or the image is new, the DAG is uploaded
@@ -66,19 +65,18 @@ def resume_command(
     from kedro_airflow_k8s.deploy.find import find_tasks
     from kedro_airflow_k8s.deploy.resume import describe, plan_resumption, resume
     from kedro_airflow_k8s.deploy.run import RunOptions
-    from kedro_airflow_k8s.deploy.start import kept_schedule
-    from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
+    from kedro_airflow_k8s.deploy.start import keep_schedule
+    from kedro_airflow_k8s.plan.build import Overrides
 
     output = options["output"]
     config = target.dag_config(options["image"], output).of(pipeline)
     shown = progress()
-    overrides = Overrides(dag_name=options["dag_name"])
-    dag_id = plan_dag_id(project.read_pipeline(pipeline), config.run_config, overrides)
-    kept = kept_schedule(target.client, dag_id, config.run_config, shown)
-    overrides = replace(overrides, cron=kept, once=kept is None)
+    named = Overrides(dag_name=options["dag_name"])
+    registered = project.read_pipeline(pipeline)
+    overrides = keep_schedule(target.client, registered, config.run_config, named, shown)
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     names = [task.task_id for task in dag.tasks]
-    start_from = find_tasks(options["start_from"], dag.tasks, names)  # type: ignore[arg-type]
+    start_from = find_tasks(options["start_from"], dag.tasks, names)
     found = plan_resumption(target.client, dag, run_id, start_from)
     for line in describe(target.client, dag, found, project.path, pipeline):
         shown.say(line)

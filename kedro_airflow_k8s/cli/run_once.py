@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,8 +65,8 @@ def run_once_command(
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.deploy.part import conf_of_part
     from kedro_airflow_k8s.deploy.run import RunOptions
-    from kedro_airflow_k8s.deploy.start import kept_schedule, run_once
-    from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
+    from kedro_airflow_k8s.deploy.start import keep_schedule, run_once
+    from kedro_airflow_k8s.plan.build import Overrides
     from kedro_airflow_k8s.project.parameters import leaf_names
     from kedro_airflow_k8s.project.selection import Selection, selected_nodes
 
@@ -78,9 +78,8 @@ def run_once_command(
     names = tuple(leaf_names(params))
     overrides = Overrides(dag_name=options["dag_name"], once=True, params=names)
     if not options["no_schedule"]:
-        dag_id = plan_dag_id(project.read_pipeline(pipeline), config.run_config, overrides)
-        kept = kept_schedule(target.client, dag_id, config.run_config, shown)
-        overrides = replace(overrides, cron=kept, once=kept is None)
+        found = project.read_pipeline(pipeline)
+        overrides = keep_schedule(target.client, found, config.run_config, overrides, shown)
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     selection = Selection(**{field.name: options[field.name] for field in fields(Selection)})
     part = {}

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagRun
 from kedro_airflow_k8s.airflow_api.records import DagTask
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
 from kedro_airflow_k8s.config.wording import Nearest, first_of
 from kedro_airflow_k8s.errors import NotFound, RunError
+
+
+class TaskOfNodes(Protocol):
+    """A task that runs Kedro nodes: as Airflow has it, or as it is planned."""
+
+    @property
+    def task_id(self) -> str:
+        """Its id."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes."""
 
 
 def find_dag(client: AirflowClient, dag_id: str) -> Dag:
@@ -108,7 +121,7 @@ def ordered(task_ids: Iterable[str], order: Sequence[DagTask]) -> list[str]:
 
 
 def find_tasks(
-    names: Iterable[str], tasks: Sequence[DagTask], run_tasks: Iterable[str]
+    names: Iterable[str], tasks: Sequence[TaskOfNodes], run_tasks: Iterable[str]
 ) -> list[str]:
     """Return the ids of the tasks that a user has named, without repetition.
 

@@ -8,7 +8,7 @@ from typing import Any
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.wording import counted, listed
 from kedro_airflow_k8s.errors import RunError
-from kedro_airflow_k8s.plan.data_places import Storage, missing_inputs
+from kedro_airflow_k8s.plan.data_places import DataPlace, missing_inputs
 
 CONF_KEY = "kedro_tasks"
 """The key of a run's conf with the ids of the tasks of Kedro nodes that run. DAGs read it."""
@@ -33,13 +33,13 @@ def conf_of_part(dag: CompiledDag, nodes: Collection[str]) -> dict[str, Any]:
                 f" not selected: {listed(others)}. Select them, too, or none of the task."
             )
     chosen = [task.task_id for task in tasks]
-    missing = missing_inputs(dag.tasks, chosen, dag.storage, {Storage.LASTING})
+    missing = missing_inputs(dag.tasks, chosen, dag.storage, {DataPlace.LASTING})
     if missing:
         makers = ", ".join(dict.fromkeys(missing.values()))
         raise RunError(
             f"{counted(len(missing), 'input')} of these nodes would be missing: {listed(missing)}."
-            f" Made by {makers}, which the run would not have, and kept only within a run. Select"
-            " the nodes that make them, too, or store the data outside the run, such as on object"
-            " storage."
+            f" The tasks that make this data are not selected: {makers}. Each run keeps such data"
+            " for itself. Select their nodes, too, or store the data outside the run, such as on"
+            " object storage."
         )
     return {CONF_KEY: chosen}

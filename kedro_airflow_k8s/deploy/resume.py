@@ -15,14 +15,15 @@ from kedro_airflow_k8s.config.own_names import DELETE_DATA, DELETE_VOLUME, LABEL
 from kedro_airflow_k8s.config.wording import counted, listed
 from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.find import find_run
+from kedro_airflow_k8s.deploy.part import CONF_KEY
 from kedro_airflow_k8s.deploy.run import Run, RunOptions
 from kedro_airflow_k8s.errors import RunError
-from kedro_airflow_k8s.plan.data_places import Storage, and_downstream, missing_inputs
+from kedro_airflow_k8s.plan.data_places import DataPlace, and_downstream, missing_inputs
 from kedro_airflow_k8s.project.changed_code import changed_files
 from kedro_airflow_k8s.terminal.progress import Progress
 
 _KEEP_UNTIL = "--keep-until="
-_DELETED_BY = {Storage.VOLUME: DELETE_VOLUME, Storage.OBJECTS: DELETE_DATA}
+_DELETED_BY = {DataPlace.VOLUME: DELETE_VOLUME, DataPlace.OBJECTS: DELETE_DATA}
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,26 @@ def plan_resumption(
             f"All nodes of run {run.run_id} have succeeded: there is nothing to resume. To run"
             " some of them again, name the first one with --from."
         )
+    part = (run.conf or {}).get(CONF_KEY)
+    if part is not None and (left_out := [name for name in start_from if name not in part]):
+        raise RunError(
+            f"Run {run.run_id} is one of a part of the pipeline, without {', '.join(left_out)}. It"
+            f" has the tasks {', '.join(part)}. Start a run with the others by `run-once`."
+        )
     again = and_downstream(dag.tasks, (*unfinished, *start_from))
+    if part is not None:
+        # Others end at once without a pod, and make nothing.
+        again &= frozenset(part)
     _check_data(client, dag, run, states, again)
     waits = [task_id for task_id in dag.sensor_ids if task_id not in done]
     return Resumption(
         run=run,
         again=(*waits, *(task.task_id for task in dag.tasks if task.task_id in again)),
-        finished={t.task_id: states[t.task_id] for t in dag.tasks if t.task_id not in again},
+        finished={
+            task.task_id: states[task.task_id]
+            for task in dag.tasks
+            if task.task_id not in again and (part is None or task.task_id in part)
+        },
     )
 
 
@@ -108,7 +122,7 @@ def _check_data(
     Raises:
         RunError: If tasks that run again need data that is gone.
     """
-    there, reasons = {Storage.LASTING}, []
+    there, reasons = {DataPlace.LASTING}, []
     for storage, task_id in _DELETED_BY.items():
         if task_id not in states or states[task_id].state != "success":
             there.add(storage)

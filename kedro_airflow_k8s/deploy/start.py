@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,8 @@ from kedro_airflow_k8s.deploy.params import conf_of
 from kedro_airflow_k8s.deploy.run import Run, RunOptions, new_run_id
 from kedro_airflow_k8s.deploy.run_times import as_airflow_tells, zone
 from kedro_airflow_k8s.errors import RunError
+from kedro_airflow_k8s.plan.build import Overrides, plan_dag_id
+from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.terminal.progress import Progress
 
 
@@ -65,6 +67,30 @@ def run_once(
         run.skip_waits()
 
     run.follow(start, options, paused)
+
+
+def keep_schedule(
+    client: AirflowClient,
+    pipeline: ProjectPipeline,
+    run: RunConfig,
+    overrides: Overrides,
+    progress: Progress,
+) -> Overrides:
+    """Return the overrides with which an upload keeps the schedule that Airflow has for the DAG.
+
+    Args:
+        client: Airflow.
+        pipeline: The pipeline of the DAG.
+        run: Its configuration.
+        overrides: The options of the command.
+        progress: Told what is kept.
+
+    Raises:
+        RunError: If an upload cannot keep that schedule.
+        AirflowApiError: If Airflow cannot be asked.
+    """
+    kept = kept_schedule(client, plan_dag_id(pipeline, run, overrides), run, progress)
+    return replace(overrides, cron=kept, once=kept is None)
 
 
 def kept_schedule(

@@ -13,7 +13,7 @@ from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.files import local_path
 
 
-class Storage(Enum):
+class DataPlace(Enum):
     """How long a dataset is there after the task that makes it."""
 
     LASTING = "outside the run"
@@ -22,24 +22,24 @@ class Storage(Enum):
     POD = "in the pod of its task"
 
 
-def storage_of(pipeline: ProjectPipeline, run: RunConfig, dataset: str) -> Storage:
+def storage_of(pipeline: ProjectPipeline, run: RunConfig, dataset: str) -> DataPlace:
     """Return where the tasks of a pipeline store a dataset that one of them makes."""
     entry = (pipeline.catalog or {}).get(dataset)
     volume = run.volume
     if entry is None or entry.in_memory:
         if run.intermediate_data is not None:
-            return Storage.OBJECTS
-        return Storage.POD if volume.disabled else Storage.VOLUME
+            return DataPlace.OBJECTS
+        return DataPlace.POD if volume.disabled else DataPlace.VOLUME
     path = local_path(entry.path)
     if path is None or path.startswith(tuple(f"{folder}/" for folder in run.mounted_folders)):
-        return Storage.LASTING
+        return DataPlace.LASTING
     on_volume = not volume.disabled and is_on_volume(path, volume.mount_path)
-    return Storage.VOLUME if on_volume else Storage.POD
+    return DataPlace.VOLUME if on_volume else DataPlace.POD
 
 
 def storages(
     pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]
-) -> dict[str, Storage]:
+) -> dict[str, DataPlace]:
     """Return where the datasets that tasks make are stored, by name without `@...`."""
     outputs = (name for task in tasks for name in task.outputs)
     return {stored_name(name): storage_of(pipeline, run, name) for name in outputs}
@@ -83,8 +83,8 @@ def and_downstream(tasks: Sequence[Task], task_ids: Iterable[str]) -> frozenset[
 def missing_inputs(
     tasks: Sequence[Task],
     chosen: Collection[str],
-    storage: Mapping[str, Storage],
-    there: Collection[Storage],
+    storage: Mapping[str, DataPlace],
+    there: Collection[DataPlace],
 ) -> dict[str, str]:
     """Return the inputs of some tasks that only others make, and that are not there.
 

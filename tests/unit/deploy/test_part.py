@@ -10,7 +10,7 @@ from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.deploy.part import conf_of_part
 from kedro_airflow_k8s.errors import RunError
-from kedro_airflow_k8s.plan.data_places import Storage
+from kedro_airflow_k8s.plan.data_places import DataPlace
 from kedro_airflow_k8s.plan.tasks import plan_tasks
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 
@@ -33,7 +33,7 @@ DAG = CompiledDag(
     start_date=date(2026, 1, 1),
     trigger_params=(),
     tasks=TASKS,
-    storage={"cleaned": Storage.VOLUME, "score": Storage.LASTING},
+    storage={"cleaned": DataPlace.VOLUME, "score": DataPlace.LASTING},
 )
 
 
@@ -52,7 +52,7 @@ def test_nodes_whose_input_would_be_missing_are_refused_with_the_dataset_and_its
 
     message = str(caught.value)
     assert message.startswith("1 input of these nodes would be missing: 'cleaned'. ")
-    assert "Made by clean, which the run would not have" in message
+    assert "The tasks that make this data are not selected: clean." in message
 
 
 def test_a_part_of_a_task_is_refused_with_the_nodes_that_share_its_pod() -> None:

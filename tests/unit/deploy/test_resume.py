@@ -15,7 +15,7 @@ from kedro_airflow_k8s.deploy import resume as module
 from kedro_airflow_k8s.deploy.resume import describe, plan_resumption, resume
 from kedro_airflow_k8s.deploy.run import RunOptions
 from kedro_airflow_k8s.errors import RunError
-from kedro_airflow_k8s.plan.data_places import Storage
+from kedro_airflow_k8s.plan.data_places import DataPlace
 from kedro_airflow_k8s.plan.tasks import plan_tasks
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.scripted_airflow import ScriptedAirflow
@@ -32,7 +32,7 @@ TASKS = plan_tasks(
 LATER, EARLIER = "2999-01-01T00:00:00+00:00", "2026-01-01T10:30:00+00:00"
 
 
-def dag(storage: Storage = Storage.VOLUME) -> CompiledDag:
+def dag(storage: DataPlace = DataPlace.VOLUME) -> CompiledDag:
     """The DAG of two nodes, and where it stores what the first one makes."""
     return CompiledDag(
         dag_id="shop",
@@ -45,7 +45,7 @@ def dag(storage: Storage = Storage.VOLUME) -> CompiledDag:
         start_date=date(2026, 1, 1),
         trigger_params=(),
         tasks=TASKS,
-        storage={"table": storage, "model": Storage.LASTING},
+        storage={"table": storage, "model": DataPlace.LASTING},
     )
 
 
@@ -72,6 +72,19 @@ def test_a_named_node_runs_again_with_what_follows_it() -> None:
     found = plan_resumption(looked_at(), dag(), RUN, ["prepare"])
 
     assert (found.again, found.finished) == (("prepare", "train"), {})
+
+
+def test_a_run_of_a_part_goes_on_with_the_tasks_of_that_part_alone() -> None:
+    airflow = kept()
+    chosen = {"kedro_tasks": ["train"]}
+    airflow.runs[RUN] = airflow.runs[RUN].model_copy(update={"conf": chosen})
+
+    found = plan_resumption(airflow, dag(), None, ())
+
+    assert (found.again, found.finished) == (("train",), {})
+    assert refusal(airflow, "prepare").startswith(
+        f"Run {RUN} is one of a part of the pipeline, without prepare. It has the tasks train."
+    )
 
 
 def test_the_last_run_that_failed_is_resumed_whatever_came_after_it() -> None:
@@ -116,7 +129,7 @@ def test_data_that_is_gone_is_named_with_the_task_that_makes_it(until: str, reas
 
 
 def test_data_outside_the_run_is_never_missing() -> None:
-    assert plan_resumption(kept(""), dag(Storage.LASTING), None, ()).again == ("train",)
+    assert plan_resumption(kept(""), dag(DataPlace.LASTING), None, ()).again == ("train",)
 
 
 def test_a_run_whose_data_was_not_deleted_for_another_reason_goes_on() -> None:
@@ -132,7 +145,7 @@ def test_data_on_object_storage_is_kept_by_an_argument_of_its_pod() -> None:
     arguments = ["python", f"--keep-until={LATER}", "--dag-id=shop"]
     airflow.rendered = {"delete_intermediate_data": {"arguments": arguments}}
 
-    assert plan_resumption(airflow, dag(Storage.OBJECTS), None, ()).again == ("train",)
+    assert plan_resumption(airflow, dag(DataPlace.OBJECTS), None, ()).again == ("train",)
 
 
 def test_the_rest_is_said_with_its_image_its_commit_and_what_has_changed(

@@ -8,7 +8,7 @@ import pytest
 
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.plan.data_places import (
-    Storage,
+    DataPlace,
     and_downstream,
     missing_inputs,
     storage_of,
@@ -32,28 +32,28 @@ def run_of(**keys: object):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("entry", "keys", "storage"),
     [
-        (None, {}, Storage.VOLUME),
-        (CatalogEntry("MemoryDataset", in_memory=True), {}, Storage.VOLUME),
-        (None, {"intermediate_data": "s3://shop/runs"}, Storage.OBJECTS),
-        (None, {"volume": {"disabled": True}}, Storage.POD),
-        (CatalogEntry("json.JSONDataset", path="data/a.json"), {}, Storage.VOLUME),
+        (None, {}, DataPlace.VOLUME),
+        (CatalogEntry("MemoryDataset", in_memory=True), {}, DataPlace.VOLUME),
+        (None, {"intermediate_data": "s3://shop/runs"}, DataPlace.OBJECTS),
+        (None, {"volume": {"disabled": True}}, DataPlace.POD),
+        (CatalogEntry("json.JSONDataset", path="data/a.json"), {}, DataPlace.VOLUME),
         (
             CatalogEntry("json.JSONDataset", path="data/a.json"),
             {"volume": {"disabled": True}},
-            Storage.POD,
+            DataPlace.POD,
         ),
-        (CatalogEntry("json.JSONDataset", path="/tmp/a.json"), {}, Storage.POD),
-        (CatalogEntry("json.JSONDataset", path="s3://shop/a.json"), {}, Storage.LASTING),
-        (CatalogEntry("pandas.SQLTableDataset"), {}, Storage.LASTING),
+        (CatalogEntry("json.JSONDataset", path="/tmp/a.json"), {}, DataPlace.POD),
+        (CatalogEntry("json.JSONDataset", path="s3://shop/a.json"), {}, DataPlace.LASTING),
+        (CatalogEntry("pandas.SQLTableDataset"), {}, DataPlace.LASTING),
         (
             CatalogEntry("json.JSONDataset", path="/mnt/share/a.json"),
             {"volumes": {"share": {"claim": "share", "mount_path": "/mnt/share"}}},
-            Storage.LASTING,
+            DataPlace.LASTING,
         ),
     ],
 )
 def test_a_dataset_is_stored_where_the_catalog_and_the_configuration_say(
-    entry: CatalogEntry | None, keys: dict[str, object], storage: Storage
+    entry: CatalogEntry | None, keys: dict[str, object], storage: DataPlace
 ) -> None:
     catalog = {} if entry is None else {"a": entry}
 
@@ -65,18 +65,18 @@ def test_a_dataset_is_stored_where_the_catalog_and_the_configuration_say(
     [
         (["clean"], [], {}),
         (["split"], [], {"cleaned": "clean"}),
-        (["split"], [Storage.VOLUME], {}),
+        (["split"], [DataPlace.VOLUME], {}),
         (["split", "clean"], [], {}),
         (["fit"], [], {"train": "split"}),
         (["score"], [], {"model": "fit", "test": "split"}),
-        (["fit", "score"], [Storage.LASTING], {"train": "split", "test": "split"}),
+        (["fit", "score"], [DataPlace.LASTING], {"train": "split", "test": "split"}),
     ],
 )
 def test_inputs_that_only_other_tasks_make_and_no_storage_has_are_missing(
-    chosen: list[str], there: list[Storage], missing: dict[str, str]
+    chosen: list[str], there: list[DataPlace], missing: dict[str, str]
 ) -> None:
     tasks = plan_tasks(PIPELINE, run_of(), ()).all
-    storage = dict.fromkeys(("cleaned", "train", "test", "model", "score"), Storage.VOLUME)
+    storage = dict.fromkeys(("cleaned", "train", "test", "model", "score"), DataPlace.VOLUME)
 
     assert missing_inputs(tasks, chosen, storage, there) == missing
 
