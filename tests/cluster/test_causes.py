@@ -54,7 +54,9 @@ def test_the_error_of_an_exception_has_its_node_and_its_place(airflow: Airflow) 
 def test_a_pod_gets_more_memory_in_the_same_attempt_up_to_the_most(
     airflow: Airflow, deferrable: bool
 ) -> None:
-    tiny = {"on_oom": {"memory": "x1.5", "up_to": "400Mi"}, "deferrable": deferrable}
+    more_memory = {"memory": "x1.5", "up_to": "400Mi"}
+    # The pods end within seconds, see the limitation of deferrable tasks.
+    tiny = {"on_oom": more_memory, "deferrable": deferrable, "poll_interval": 10}
     done = airflow.run("try_memory", resources={"tiny": tiny}).failed("hungry failed: OOMKilled: ")
 
     error = error_of(airflow, "try_memory", done.run_id, "hungry")
