@@ -14,17 +14,22 @@ MOST_BYTES = 4096
 """What a kubelet reads of the file."""
 
 
-def leave(text: str) -> None:
+def leave(text: str) -> str | None:
     """Write to the file that the DAG names, or else to that of Kubernetes if there is one.
 
     Args:
         text: One line.
+
+    Returns:
+        The file; None if the text was not written.
     """
     file = os.environ.get(REASON_VARIABLE) or TERMINATION_LOG
     if file == TERMINATION_LOG and not os.path.exists(file):
-        return
+        return None
     try:
         with open(file, "w", encoding="utf-8") as written:
             written.write(text)
     except OSError as problem:
         print(f"This was not written to {file}: {problem}: {text}", file=sys.stderr, flush=True)
+        return None
+    return file

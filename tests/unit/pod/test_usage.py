@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kedro_airflow_k8s.pod import usage as pod_usage
 from kedro_airflow_k8s.pod.environment import REASON_VARIABLE
 from kedro_airflow_k8s.pod.usage import SAMPLE_SECONDS, Container, measured, usage
 
@@ -40,7 +43,7 @@ def test_a_container_has_used_what_all_its_processes_have_without_the_cache(
 
     assert container.look()
     assert container.memory == 320 * MIB
-    assert container.cpu == 4.25
+    assert container.cpu() == 4.25
 
     write(tmp_path, {name: text.replace(str(300 * MIB), "1") for name, text in files.items()})
     container.look()
@@ -51,7 +54,7 @@ def test_without_a_cgroup_there_is_nothing_to_watch(tmp_path: Path) -> None:
     container = Container(tmp_path)
 
     assert not container.look()
-    assert (container.memory, container.cpu) == (0, None)
+    assert (container.memory, container.cpu()) == (0, None)
 
 
 PROCESS = {
@@ -77,8 +80,12 @@ def test_the_larger_of_process_and_container_is_the_peak(tmp_path: Path) -> None
     assert usage(proc, container)["cpu"] == 4.25
 
 
-def test_what_the_kernel_does_not_show_is_left_out(tmp_path: Path) -> None:
-    assert sorted(usage(tmp_path)) == ["cpu", "memory"]
+def test_what_the_kernel_does_not_show_is_left_out_and_time_is_that_since_the_import(
+    tmp_path: Path,
+) -> None:
+    used = usage(tmp_path)
+    assert sorted(used) == ["cpu", "memory", "wall"]
+    assert used["wall"] <= usage(Path("/proc/self"))["wall"]
 
 
 def test_this_process_has_an_age() -> None:
@@ -86,22 +93,35 @@ def test_this_process_has_an_age() -> None:
 
 
 @pytest.mark.parametrize("code", [None, 0])
-def test_a_task_that_succeeds_leaves_its_usage(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    code: int | None,
+def test_a_task_that_succeeds_leaves_its_usage_and_again_with_what_the_end_of_python_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
 ) -> None:
-    monkeypatch.setenv(REASON_VARIABLE, str(tmp_path / "left"))
+    file = tmp_path / "left"
+    monkeypatch.setenv(REASON_VARIABLE, str(file))
+    at_last: list[Callable[[], None]] = []
+    monkeypatch.setattr(pod_usage, "at_last", at_last.append)
 
     with pytest.raises(SystemExit), measured():
         sys.exit(code)
 
-    left = json.loads((tmp_path / "left").read_text())
-    assert sorted(left) == ["cpu", "memory", "read", "wall", "written"]
-    assert (
-        f"Used: {left['memory'] / MIB:.0f} MiB of memory at its peak, " in capsys.readouterr().out
-    )
+    first = json.loads(file.read_text())
+    assert sorted(first) == ["cpu", "memory", "read", "wall", "written"]
+
+    (tell,) = at_last
+    (out, own), taken = os.pipe(), os.dup(1)
+    os.dup2(own, 1)
+    try:
+        tell()
+    finally:
+        os.dup2(taken, 1)
+        os.close(own)
+        os.close(taken)
+    with os.fdopen(out) as said:
+        assert said.read().startswith(f"Used: {first['memory'] / MIB:.0f} MiB of memory at its ")
+    last = json.loads(file.read_text())
+    assert last == {**first, "cpu": last["cpu"], "wall": last["wall"]}
+    assert last["cpu"] >= first["cpu"]
+    assert last["wall"] >= first["wall"]
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), SystemExit("no"), ValueError()])
