@@ -160,10 +160,14 @@ class DagRun(Record):
 
 
 class TaskInstance(Record):
-    """A task of a run: its state, None before it is scheduled, and its last attempt, from 1."""
+    """A task of a run: its state, None before it is scheduled, and its last attempt, from 1.
+
+    A task that was deferred is queued again when it resumes, after its start.
+    """
 
     task_id: str
     state: str | None = None
+    queued: AwareDatetime | None = Field(default=None, validation_alias="queued_when")
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
     attempt: int = Field(validation_alias="try_number")

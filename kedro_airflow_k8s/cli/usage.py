@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Print entries of `resources` that would fit, as YAML: the peak and 25 % more, rounded.",
 )
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write a page to FILE: a Gantt chart of a run, and the memory of the tasks.",
+)
+@click.option(
+    "--run-id", help="Show this run in the Gantt chart of --html.  [default: the last one]"
+)
 @format_option
 @output_file_option
 def usage_command(
@@ -47,19 +58,32 @@ def usage_command(
     """Show what tasks have used in the last runs, beside what they ask for.
 
     Peak memory, CPUs, time, and data read and written, the most of all runs. A task that failed is
-    not counted. With --format json also what it has used in each run.
+    not counted. With --format json also what it has used in each run. The page of --html is a
+    single file without scripts.
 
     \b
     Examples:
         kedro airflow-k8s usage
         kedro airflow-k8s usage --runs 50 --suggest
+        kedro airflow-k8s usage --html usage.html
     """  # noqa: D301 - \b is for click
+    html: Path | None = options["html"]
+    if options["run_id"] and not html:
+        raise click.UsageError("--run-id is for the chart of --html: give both.")
+    from kedro_airflow_k8s.deploy import usage_page
     from kedro_airflow_k8s.deploy.usage import as_json, asked_for, show_usage, suggestion, usage_of
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
 
     read, config = project.read_pipeline(pipeline), target.config.of(pipeline).run_config
+    if html:
+        usage_page.check_place(html)
     dag_id = options["dag_name"] or plan_dag_id(read, config, AS_CONFIGURED)
     tasks = usage_of(target.client, dag_id, options["runs"], asked_for(read, config))
+    if html:
+        now = datetime.now(timezone.utc)
+        page = usage_page.usage_page(target.client, dag_id, options["run_id"], tasks, now)
+        usage_page.write_page(html, usage_page.as_html(page))
+        click.echo(f"Page written: {html}", err=True)
     if form == "json":
         click.echo(as_json(tasks), output_file)
     elif options["suggest"]:

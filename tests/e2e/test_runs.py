@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_a_task_is_followed_to_its_end(server: AirflowServer) -> None:
 
 
 def test_usage_shows_what_tasks_have_used_and_suggests_resources_that_fit(
-    server: AirflowServer,
+    server: AirflowServer, tmp_path: Path
 ) -> None:
     succeeded(kedro(server, "run-once", "-p", "quick", "-d", "measured", "-w", "10"))
 
@@ -107,7 +108,11 @@ def test_usage_shows_what_tasks_have_used_and_suggests_resources_that_fit(
     (task,) = json.loads(last_line(kedro(server, *arguments, "--format", "json")))
     assert task["memory"] // 2**20 == pytest.approx(int(found[1]), abs=1)
     assert 0 < task["cpu"] <= task["wall"] * 2
-    assert "memory: " in succeeded(kedro(server, *arguments, "--suggest"))
+    page = tmp_path / "usage.html"
+    assert "memory: " in succeeded(kedro(server, *arguments, "--suggest", "--html", str(page)))
+    times = r"queued [\d:]+, started [\d:]+, ended [\d:]+, took \d+\.\d s"
+    assert re.search(f"<title>do_nothing: success, {times}</title>", page.read_text())
+    assert f"<title>do_nothing: peak {found[1]}Mi, " in page.read_text()
 
 
 def test_a_run_in_progress_is_followed_until_ctrl_c_and_cancelled(server: AirflowServer) -> None:

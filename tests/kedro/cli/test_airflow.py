@@ -213,3 +213,15 @@ def test_an_airflow_that_is_not_there_is_said_before_anything_is_uploaded(
     result = project.kedro("airflow-k8s", "run-once", "-o", str(project.path / "out"))
     refused(result, "http://127.0.0.1:9")
     assert not (project.path / "out").exists()
+
+
+def test_a_page_of_usage_that_cannot_be_written_is_refused_before_airflow_is_asked(
+    project: ProjectFolder,
+) -> None:
+    project.config("host: https://airflow.example.com" + CONFIG)
+    result = project.kedro("airflow-k8s", "usage", "--html", "reports/usage.html")
+    refused(result, "Cannot write to reports/usage.html: there is no folder reports. Create it")
+
+    result = project.kedro("airflow-k8s", "usage", "--run-id", "monday")
+    assert result.exit_code == 2
+    assert "--run-id is for the chart of --html: give both." in result.stderr
