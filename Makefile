@@ -139,9 +139,10 @@ schema: $(READY) ## regenerate the fields of Kubernetes' API and the JSON Schema
 	$(RUN) -m kedro_airflow_k8s.config.schema > kedro_airflow_k8s/config/airflow-k8s.schema.json.new
 	mv kedro_airflow_k8s/config/airflow-k8s.schema.json.new kedro_airflow_k8s/config/airflow-k8s.schema.json
 
-screenshots: $(READY) $(READY_MLFLOW) ## regenerate the screenshots of Airflow and MLflow in docs/images
+screenshots: $(READY) $(READY_MLFLOW) ## regenerate the screenshots in docs/images
 	@REQUIRE_BROWSER=1 $(RUN) -m tests.support.find_browser --install
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
+	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k light_and_dark $(ARGS) tests/e2e/test_usage_page.py
 	DOCS_SCREENSHOTS=docs/images MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest $(ARGS) \
 		tests/e2e/test_mlflow_page.py
 

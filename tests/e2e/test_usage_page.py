@@ -1,7 +1,11 @@
-"""The page of `usage --html` in a browser: what people see, and that it loads nothing."""
+"""The page of `usage --html` in a browser: what people see, and that it loads nothing.
+
+With DOCS_SCREENSHOTS naming a folder, the picture for the documentation is written there.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 from kedro_airflow_k8s.deploy.usage import KEY, asked_for, usage_of
 from kedro_airflow_k8s.deploy.usage_page import as_html, usage_page, write_page
 from kedro_airflow_k8s.terminal.task_table import TaskState
-from tests.support.browser import needs_browser, open_page
+from tests.support.browser import needs_browser, open_page, write_screenshot
 from tests.support.checked import node, subject
 from tests.unit.deploy.looking import BEGAN, RUN, looked_at
 
@@ -24,27 +28,26 @@ MIB = 2**20
 HOSTILE = "<script>document.title = 'changed'</script>"
 
 
-@pytest.fixture(name="file")
-def _file(tmp_path: Path) -> Path:
-    """The page of a run of which the third task failed, with a task of a hostile name."""
+def written(folder: Path, other: str) -> Path:
+    """The page of a run of which a task has failed, with another task of a name."""
     airflow = looked_at()
     began = BEGAN.timestamp()
     airflow.tasks["create_volume"] = TaskState("success", began, began + 4, 1)
     airflow.tasks["delete_volume"] = TaskState("success", began + 61, began + 63, 1)
     airflow.tasks["prepare"] = TaskState("success", began + 5, began + 20, 1)
     airflow.tasks["train"] = TaskState("failed", began + 21, began + 60, 2)
-    airflow.tasks[HOSTILE] = TaskState("success", began + 5, began + 8, 1)
-    for name, memory in (("prepare", 480), (HOSTILE, 900)):
+    airflow.tasks[other] = TaskState("success", began + 5, began + 8, 1)
+    for name, memory in (("prepare", 480), (other, 900)):
         text = f'{{"memory": {memory * MIB}, "cpu": 2, "wall": 10}}'
         airflow.xcoms[RUN, name, KEY] = text
     asked = {"requests": {"memory": "512Mi"}, "limits": {"memory": "1Gi"}}
     checked = subject(
-        [node("prepare", "orders", "table"), node("train", "table", "model")],
+        [node("prepare", "orders", "table"), node(other, "table", "found")],
         resources={"__default__": asked},
     )
     usage = usage_of(airflow, "shop", 10, asked_for(checked.pipeline, checked.run))
     found = usage_page(airflow, "shop", None, usage, BEGAN + timedelta(hours=1))
-    file = tmp_path / "usage.html"
+    file = folder / "usage.html"
     write_page(file, as_html(found))
     return file
 
@@ -66,8 +69,8 @@ def opened(file: Path, width: int) -> Iterator[Page]:
 
 @pytest.mark.core_once
 @pytest.mark.parametrize("width", [390, 1440])
-def test_the_page_shows_the_bars_and_asks_for_nothing_else(file: Path, width: int) -> None:
-    with opened(file, width) as page:
+def test_the_page_shows_the_bars_and_asks_for_nothing_else(tmp_path: Path, width: int) -> None:
+    with opened(written(tmp_path, HOSTILE), width) as page:
         expect(page).to_have_title("Usage of shop")
         expect(page.get_by_role("heading", name="shop")).to_be_visible()
         tasks = page.get_by_role("table", name="Tasks of the run")
@@ -88,8 +91,10 @@ def test_the_page_shows_the_bars_and_asks_for_nothing_else(file: Path, width: in
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_bars_differ_from_the_ground_in_light_and_dark(file: Path, scheme: str) -> None:
-    with opened(file, 1440) as page:
+def test_text_and_bars_differ_from_the_ground_in_light_and_dark(
+    tmp_path: Path, scheme: str
+) -> None:
+    with opened(written(tmp_path, "report"), 1440) as page:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         colours = page.evaluate(
             """() => [
@@ -99,6 +104,9 @@ def test_text_and_bars_differ_from_the_ground_in_light_and_dark(file: Path, sche
                 getComputedStyle(document.querySelector(".bars .failed")).fill,
             ]"""
         )
+        if scheme == "light" and (folder := os.environ.get("DOCS_SCREENSHOTS")):
+            page.set_viewport_size({"width": 1280, "height": 600})
+            write_screenshot(page, Path(folder, "usage-page.png"))
         ground, *others = [luminance(colour) for colour in colours]
         assert (ground > 0.5) == (scheme == "light")
         contrasts = [(max(ground, o) + 0.05) / (min(ground, o) + 0.05) for o in others]
