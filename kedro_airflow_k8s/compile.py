@@ -20,7 +20,7 @@ All commands that compile use these functions. `plan_pipelines` and `check_plans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -30,7 +30,7 @@ from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import CheckError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides
-from kedro_airflow_k8s.plan.data_places import DataPlace, storages
+from kedro_airflow_k8s.plan.data_places import DataPlace, open_places, storages
 from kedro_airflow_k8s.plan.tasks import Task
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -56,6 +56,7 @@ class CompiledDag:
         paused: Whether the DAG is paused when it is new; None for Airflow's default.
         tasks: The tasks of Kedro nodes, in an order in which they can run.
         storage: Where the datasets that these tasks make are stored, by name without `@...`.
+        open_places: The storage of an earlier run from which a run of a part can take data.
     """
 
     dag_id: str
@@ -72,6 +73,7 @@ class CompiledDag:
     paused: bool | None = None
     tasks: tuple[Task, ...] = ()
     storage: Mapping[str, DataPlace] = field(default_factory=dict)
+    open_places: Collection[DataPlace] = ()
 
     @property
     def file_name(self) -> str:
@@ -145,4 +147,5 @@ def _compiled(planned: Planned) -> CompiledDag:
         paused=plan.settings.paused,
         tasks=plan.tasks,
         storage=storages(planned.pipeline, planned.run, plan.tasks),
+        open_places=open_places(planned.run),
     )

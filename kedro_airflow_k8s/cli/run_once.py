@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @run_options
 @part_options
 @click.option(
+    "--from-run",
+    metavar="RUN_ID",
+    help="Take what the selected nodes need of other nodes from this run, which has ended and has"
+    " kept its data.",
+)
+@click.option(
     "--unpause/--no-unpause",
     default=None,
     help="Unpause the DAG before the run.  [default: if it is new in Airflow]",
@@ -63,13 +69,21 @@ def run_once_command(
         kedro airflow-k8s run-once --wait-for-completion 60 --params model.depth=5
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
-    from kedro_airflow_k8s.deploy.part import conf_of_part
+    from kedro_airflow_k8s.deploy.part import conf_from_run, conf_of_part
     from kedro_airflow_k8s.deploy.run import RunOptions
     from kedro_airflow_k8s.deploy.start import keep_schedule, run_once
     from kedro_airflow_k8s.plan.build import Overrides
+    from kedro_airflow_k8s.plan.pods import INPUTS_KEY
     from kedro_airflow_k8s.project.parameters import leaf_names
     from kedro_airflow_k8s.project.selection import Selection, selected_nodes
 
+    selection = Selection(**{field.name: options[field.name] for field in fields(Selection)})
+    from_run = options["from_run"]
+    if from_run and selection.everything:
+        raise click.UsageError(
+            "--from-run is for a part of a pipeline. Select the nodes to run with --nodes,"
+            " --from-nodes, --to-nodes, --tags or --namespaces, or use `resume`."
+        )
     params = parse_params(options["params"])
     config = target.dag_config(options["image"], output).of(pipeline)
     if options["raw"]:
@@ -81,10 +95,15 @@ def run_once_command(
         found = project.read_pipeline(pipeline)
         overrides = keep_schedule(target.client, found, config.run_config, overrides, shown)
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
-    selection = Selection(**{field.name: options[field.name] for field in fields(Selection)})
-    part = {}
+    part: dict[str, Any] = {}
     if not selection.everything:
-        part = conf_of_part(dag, selected_nodes(project.path, pipeline, selection))
+        nodes = selected_nodes(project.path, pipeline, selection)
+        if from_run:
+            part = conf_from_run(target.client, dag, nodes, from_run)
+            taken = part[INPUTS_KEY]["datasets"]
+            shown.say(f"From run {from_run}: {', '.join(taken) or 'nothing is needed'}.")
+        else:
+            part = conf_of_part(dag, nodes)
     run = RunOptions(
         conf={**conf_of(params, dag.trigger_params), **part},
         logical_date=options["logical_date"],

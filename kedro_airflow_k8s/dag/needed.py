@@ -21,6 +21,8 @@ def operators_of(plan: Plan) -> Iterator[str]:
         yield "keep_until"
     if plan.storage.keep_failed and plan.storage.volume:
         yield "kept_resources"
+        if plan.storage.volume.fill:
+            yield "other_volume"
     yield from pod_operators(plan)
     if plan.settings.fail_fast:
         yield "fail_fast"

@@ -11,19 +11,17 @@ from typing import Any
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import TaskInstance
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.config.own_names import DELETE_DATA, DELETE_VOLUME, LABEL_PREFIX
+from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
 from kedro_airflow_k8s.config.wording import counted, listed
 from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.find import find_run
-from kedro_airflow_k8s.deploy.part import CONF_KEY
+from kedro_airflow_k8s.deploy.kept_data import KeptData, kept_data
+from kedro_airflow_k8s.deploy.part import CONF_KEY, inputs_from
 from kedro_airflow_k8s.deploy.run import Run, RunOptions
-from kedro_airflow_k8s.errors import RunError
+from kedro_airflow_k8s.errors import NotFound, RunError
 from kedro_airflow_k8s.plan.data_places import DataPlace, and_downstream, missing_inputs
 from kedro_airflow_k8s.project.changed_code import changed_files
 from kedro_airflow_k8s.terminal.progress import Progress
-
-_KEEP_UNTIL = "--keep-until="
-_DELETED_BY = {DataPlace.VOLUME: DELETE_VOLUME, DataPlace.OBJECTS: DELETE_DATA}
 
 
 @dataclass(frozen=True)
@@ -122,48 +120,46 @@ def _check_data(
     Raises:
         RunError: If tasks that run again need data that is gone.
     """
-    there, reasons = {DataPlace.LASTING}, []
-    for storage, task_id in _DELETED_BY.items():
-        if task_id not in states or states[task_id].state != "success":
-            there.add(storage)
-            continue
-        until = _kept_until(client.rendered_fields(dag.dag_id, run.run_id, task_id))
-        if until and until > datetime.now(timezone.utc):
-            there.add(storage)
-        elif until:
-            reasons.append(f"What is {storage.value} was kept until {until:%Y-%m-%d %H:%M} UTC.")
-    missing = missing_inputs(dag.tasks, again, dag.storage, there)
+    kept = kept_data(client, dag.dag_id, run.run_id, states)
+    missing = missing_inputs(dag.tasks, again, dag.storage, kept.places)
+    if inputs_from(run) is not None:
+        _check_taken(client, dag, run, kept, again)
+        part = (run.conf or {}).get(CONF_KEY, ())
+        missing = {name: maker for name, maker in missing.items() if maker in part}
     if missing:
         makers = list(dict.fromkeys(missing.values()))
-        reason = " ".join(reasons) or (
-            "It was deleted at the end of the run: `run_config.keep_failed` was not set."
-        )
         starts = " ".join(f"--from {maker}" for maker in makers)
         raise RunError(
-            f"Run {run.run_id} cannot go on where it stopped: its data is gone. {reason} Missing"
-            f" {'is' if len(missing) == 1 else 'are'} {listed(missing)}, made by"
+            f"Run {run.run_id} cannot go on where it stopped: its data is gone. {kept.reason}"
+            f" Missing {'is' if len(missing) == 1 else 'are'} {listed(missing)}, made by"
             f" {', '.join(makers)}. Run {'it' if len(makers) == 1 else 'them'} again, too:"
             f" {starts}. Or start a new run."
         )
 
 
-def _kept_until(fields: Mapping[str, Any]) -> datetime | None:
-    """Return until when the data of a run is kept, from the arguments of the task that deletes it.
+def _check_taken(
+    client: AirflowClient, dag: CompiledDag, run: DagRun, kept: KeptData, again: Collection[str]
+) -> None:
+    """Check that what a run has taken from another one is still there.
 
-    It is an argument of that task, or one of its container.
+    Raises:
+        RunError: If tasks that run again need data of it that is gone.
     """
-    found = fields.get("until") or next(
-        (
-            str(argument).removeprefix(_KEEP_UNTIL)
-            for argument in fields.get("arguments") or ()
-            if str(argument).startswith(_KEEP_UNTIL)
-        ),
-        "",
-    )
+    other, part = str(inputs_from(run)), (run.conf or {}).get(CONF_KEY, ())
     try:
-        return datetime.fromisoformat(str(found))
-    except ValueError:
-        return None
+        source = kept_data(client, dag.dag_id, other, client.task_states(dag.dag_id, other))
+    except NotFound:
+        source = KeptData(frozenset(), "Airflow does not have that run any more.")
+    # A run whose tasks all run again has a new volume, which is filled once more.
+    copied = kept if set(again) != set(part) else source
+    where = {DataPlace.VOLUME: copied, DataPlace.OBJECTS: source}
+    for name, maker in missing_inputs(dag.tasks, again, dag.storage, {DataPlace.LASTING}).items():
+        data = where.get(dag.storage[name], source)
+        if maker not in part and dag.storage[name] not in data.places:
+            raise RunError(
+                f"Run {run.run_id} cannot go on: what it has taken from run {other} is gone, such"
+                f" as {name!r}. {data.reason} Start a new run."
+            )
 
 
 def describe(

@@ -37,6 +37,16 @@ def storage_of(pipeline: ProjectPipeline, run: RunConfig, dataset: str) -> DataP
     return DataPlace.VOLUME if on_volume else DataPlace.POD
 
 
+def open_places(run: RunConfig) -> frozenset[DataPlace]:
+    """Return the storage of an earlier run from which runs of a part of a DAG can take data."""
+    found = set()
+    if run.keep_failed and not run.volume.disabled and not run.volume.skip_init:
+        found.add(DataPlace.VOLUME)
+    if run.intermediate_data is not None and (run.keep_failed or run.keep_intermediate_data):
+        found.add(DataPlace.OBJECTS)
+    return frozenset(found)
+
+
 def storages(
     pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]
 ) -> dict[str, DataPlace]:

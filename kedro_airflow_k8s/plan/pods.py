@@ -11,11 +11,13 @@ from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.own_names import BASE_CONTAINER
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.sources import EnvSource
+from kedro_airflow_k8s.plan.data_places import DataPlace, open_places
 from kedro_airflow_k8s.plan.params import params_template
 from kedro_airflow_k8s.pod.environment import (
     ATTEMPT_VARIABLE,
     CONTRACT,
     CONTRACT_VARIABLE,
+    INPUTS_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
     PARAMS_VARIABLE,
     REASON_VARIABLE,
@@ -26,6 +28,9 @@ TASK_ID = "{{ ti.task_id }}"
 
 VOLUME_STORE = ".kedro-airflow-k8s"
 """The folder for intermediate data on the volume of a run."""
+
+INPUTS_KEY = "kedro_inputs_from"
+"""The key of a run's conf with the `run_id` and the `datasets` that it takes from another run."""
 
 EMPTY: Mapping[str, str] = {}
 
@@ -125,6 +130,9 @@ def environment(
         plain[INTERMEDIATE_DATA_VARIABLE] = root
     if run.keep_failed and run.intermediate_data and not run.keep_intermediate_data:
         plain[ATTEMPT_VARIABLE] = "{{ ti.try_number }}"
+    if DataPlace.OBJECTS in open_places(run):
+        inputs = f'dict((dag_run.conf or {{}}).get("{INPUTS_KEY}", {{}}), dag_id=dag.dag_id)'
+        plain[INPUTS_VARIABLE] = f'{{{{ {inputs} | tojson | replace("$", "$$") }}}}'
     sources = sourced_variables(settings)
     return {name: value for name, value in plain.items() if name not in sources}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 
 OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
 """How the names of these variables begin; users cannot set such variables."""
@@ -45,6 +46,10 @@ MLFLOW_GOOGLE_AUTH = "kedro-airflow-k8s-google"
 ATTEMPT_VARIABLE = "KEDRO_AIRFLOW_K8S_ATTEMPT"
 """The number of the task's attempt, from 1, where a failed run keeps its data on object storage."""
 
+INPUTS_VARIABLE = "KEDRO_AIRFLOW_K8S_INPUTS_FROM"
+"""Which datasets are in the folder of another run on object storage: JSON with its `dag_id`, and
+its `run_id` and `datasets` if there are any."""
+
 REASON_VARIABLE = "KEDRO_AIRFLOW_K8S_REASON"
 """The file for the cause of a failure, if it is not the one that Kubernetes has by default."""
 
@@ -64,3 +69,18 @@ def passed_on() -> frozenset[str] | None:
     """Return the datasets that other tasks read; None for all outputs of the task."""
     found = os.environ.get(PASSED_ON_VARIABLE)
     return None if found is None else frozenset(json.loads(found))
+
+
+def folder_to_read(dataset: str, root: str) -> str:
+    """Return where a dataset is read that this task does not make.
+
+    Args:
+        dataset: Its name without `@...`.
+        root: Where the DAG run keeps its intermediate data.
+    """
+    given = json.loads(os.environ.get(INPUTS_VARIABLE, "{}"))
+    if dataset not in given.get("datasets", ()):
+        return root
+    # The folders of the runs of a DAG differ in this, as plan/pods.py names them.
+    run = uuid.uuid5(uuid.NAMESPACE_OID, f"{given['dag_id']}/{given['run_id']}").hex[:12]
+    return root[: -len(run)] + run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import CachedDataset, MemoryDataset, SharedMemoryDataset
 
-from kedro_airflow_k8s.pod.environment import passed_on
+from kedro_airflow_k8s.pod.environment import folder_to_read, passed_on
 from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 
@@ -34,7 +34,7 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
     if crossing is None:
         crossing = frozenset(makes - reads)
     free = pipeline.inputs()
-    taken = []
+    taken: dict[str, list[str]] = {}
     for name in sorted(pipeline.datasets()):
         made = stored_name(name) in makes
         if is_parameter(name):
@@ -43,10 +43,10 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
             ours = _intermediate(stored_name(name), root, pipeline)
             if _is_ours(name, catalog, made, ours):
                 _replace(catalog, name, ours)
-                taken.append(name)
-    if taken:
+                taken.setdefault(ours.folder, []).append(name)
+    for folder, names in taken.items():
         logging.getLogger(__name__).info(
-            "Passed from task to task in %s: %s", ours.folder, ", ".join(taken)
+            "Passed from task to task in %s: %s", folder, ", ".join(names)
         )
 
 
@@ -54,7 +54,9 @@ def _intermediate(name: str, root: str, pipeline: Pipeline) -> IntermediateDatas
     """Return the dataset of a stored name, with the nodes that make and read it in this pod."""
     makers = [node.name for node in pipeline.nodes if name in map(stored_name, node.outputs)]
     readers = [node.name for node in pipeline.nodes if name in map(stored_name, node.inputs)]
-    return IntermediateDataset(name, root, makers[0] if makers else "", readers)
+    if not makers:
+        return IntermediateDataset(name, folder_to_read(name, root), "", readers)
+    return IntermediateDataset(name, root, makers[0], readers)
 
 
 def _is_ours(

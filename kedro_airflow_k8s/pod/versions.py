@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kedro.io import AbstractVersionedDataset, CachedDataset, Version
 
-from kedro_airflow_k8s.pod.environment import MLFLOW_RUN_VARIABLE
+from kedro_airflow_k8s.pod.environment import MLFLOW_RUN_VARIABLE, folder_to_read
 from kedro_airflow_k8s.pod.intermediate_data import file_name, store_error
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
 from kedro_airflow_k8s.pod.places import place
@@ -54,10 +54,12 @@ def pin(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str | None
         if key in saved:
             _let_load(dataset, saved[key])
         elif root is not None:
-            version = _recorded(key, root)
+            folder = folder_to_read(key, root)
+            version = _recorded(key, folder)
             if version is not None:
                 _let_load(dataset, version)
-            found = f"{version}, saved by this DAG run" if version else "the latest"
+            saved_by = "this DAG run" if folder == root else "the run that this one takes it from"
+            found = f"{version}, saved by {saved_by}" if version else "the latest"
             print(f"Version of '{key}' to load: {found}", flush=True)
 
 

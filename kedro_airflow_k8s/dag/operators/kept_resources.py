@@ -19,13 +19,31 @@ class ResumeRunResources(CreateRunResources):
         super().__init__(**kwargs)
         self.keep = keep
 
-    def execute(self, context: Any) -> None:
-        """Read the states of tasks, then choose the cluster and namespace and call `act`."""
+    def execute(self, context: Any) -> Any:
+        """Create or reuse the objects. Return the volume of the run that this one takes data of."""
         self.run_of = (context["ti"], context["dag_run"])
+        conf = context["dag_run"].conf or {}
         below = [each.task_id for each in self.get_flat_relatives(upstream=False)]
         states = task_states(*self.run_of, context["dag_run"].run_id)
-        self.succeeded = [task_id for task_id in below if states.get(task_id) == "success"]
+        ran = [task_id for task_id in below if states.get(task_id) == "success"]
+        self.succeeded = [task_id for task_id in ran if task_id in conf.get("kedro_tasks", ran)]
         super().execute(context)
+        other = conf.get("kedro_inputs_from")
+        return self.volume_of(other["run_id"]) if other and not self.succeeded else None
+
+    def volume_of(self, run_id: str) -> Any:
+        """Find the volume of another run of this DAG."""
+        marks = {**self.marks, "kedro-airflow-k8s/run-id": run_id}.items()
+        for item in self.listed(self.manifests[0]):
+            if marks <= item["metadata"].get("annotations", {}).items():
+                return item["metadata"]["name"]
+        self.log.warning("The volume of run %s is gone, with what this run takes of it.", run_id)
+        return None
+
+    def listed(self, manifest: dict[str, Any]) -> Any:
+        """List the objects of this kind of all runs."""
+        ours = "app.kubernetes.io/managed-by=kedro-airflow-k8s"
+        return self.call("list", manifest, label_selector=ours)["items"]
 
     def act(self) -> None:
         """Delete what has expired of earlier runs, then create or reuse the objects."""
@@ -44,8 +62,7 @@ class ResumeRunResources(CreateRunResources):
 
     def delete_expired(self, manifest: dict[str, Any]) -> None:
         """Delete objects of this kind that ended runs of this DAG have left for too long."""
-        ours = "app.kubernetes.io/managed-by=kedro-airflow-k8s"
-        for item in self.call("list", manifest, label_selector=ours)["items"]:
+        for item in self.listed(manifest):
             metadata = {"annotations": {}, **item["metadata"]}
             dag_id, run_id = (metadata["annotations"].get(mark) for mark in self.marks)
             created = datetime.fromisoformat(metadata["creationTimestamp"].replace("Z", "+00:00"))

@@ -161,7 +161,7 @@ def test_a_task_cleared_by_airflows_api_finds_the_data_that_others_have_stored(l
     assert lab.claims("cleared") == []
 
 
-def test_a_run_on_object_storage_finds_its_folder_and_deletes_it_at_its_end(
+def test_a_run_on_object_storage_gives_its_folder_to_a_part_and_then_goes_on_itself(
     lab: Lab,
     s3_server: S3,  # noqa: F811 - fixture
 ) -> None:
@@ -177,8 +177,14 @@ def test_a_run_on_object_storage_finds_its_folder_and_deletes_it_at_its_end(
     assert names == {"numbers_0.pickle", "numbers_1.pickle", "kept.json"}
     before = lab.attempts("stored", run_id)
     lab.write(fails=False, more=more)
+    part = ("--nodes", "sum_up", "--from-run", run_id, "-w", "10")
+    code, output = lab.call("run-once", "stored", *part)
+    assert code == 0, output
+    assert (lab.results / "total.txt").read_text() == "1"
+    (lab.results / "total.txt").unlink()
+    assert {name.rpartition("/")[2] for name in s3_server.names(bucket)} == names
 
-    code, output = lab.call("resume", "stored", "--follow")
+    code, output = lab.call("resume", "stored", run_id, "--follow")
 
     assert code == 0, output
     after = lab.attempts("stored", run_id)
@@ -226,6 +232,57 @@ def test_a_part_of_a_pipeline_runs_without_pods_of_the_other_tasks(lab: Lab) -> 
     code, output = lab.call("run-once", "part", "--tags", "none")
     assert code == 1
     assert "Error: These nodes of pipeline 'chain' cannot be selected." in output
+
+
+def test_a_part_takes_its_inputs_from_a_run_that_has_kept_them_and_can_still_be_resumed(
+    lab: Lab,
+) -> None:
+    lab.write(fails=True)
+    kept = lab.failed_run("taken")
+    lab.write(fails=False)
+    part = ("--nodes", "sum_up", "--from-run", kept, "-w", "10")
+
+    code, output = lab.call("run-once", "taken", *part)
+
+    assert code == 0, output
+    assert f"From run {kept}: numbers_1." in output
+    (run_id,) = re.findall(r"Started run (\S+):", output)
+    assert "No pod was started" in lab.rest.log("taken", run_id, "append_0")
+    assert (lab.results / "total.txt").read_text() == "1"
+    assert lab.claims("taken") == [kept]
+    (lab.results / "total.txt").unlink()
+    code, output = lab.call("resume", "taken", kept, "--follow")
+    assert code == 0, output
+    assert (lab.results / "total.txt").read_text() == "1"
+    assert lab.claims("taken") == []
+    code, output = lab.call("run-once", "taken", *part)
+    assert code == 1
+    assert f"Error: The data of run {kept} is gone." in output
+    code, output = lab.call("run-once", "taken", "--nodes", "sum_up", "--from-run", "nosuch")
+    assert code == 1
+    assert "Error: DAG taken has no run 'nosuch'." in output
+    code, output = lab.call("run-once", "taken", "--from-run", kept)
+    assert code == 2
+    assert "--from-run is for a part of a pipeline." in output
+
+
+def test_a_part_that_has_taken_data_and_failed_is_resumed(lab: Lab) -> None:
+    lab.write(fails=True)
+    kept = lab.failed_run("twice")
+    code, output = lab.call(
+        "run-once", "twice", "--nodes", "sum_up", "--from-run", kept, "-w", "10"
+    )
+    assert code == 1, output
+    (run_id,) = re.findall(r"Started run (\S+):", output)
+    assert lab.claims("twice") == sorted((kept, run_id))
+    lab.write(fails=False)
+
+    code, output = lab.call("resume", "twice", "--follow")
+
+    assert code == 0, output
+    assert f"Run {run_id}: 1 task to run: sum_up." in output
+    assert (lab.results / "total.txt").read_text() == "1"
+    assert lab.claims("twice") == [kept]
 
 
 def test_without_data_a_run_is_resumed_from_the_node_that_makes_it(lab: Lab) -> None:

@@ -22,12 +22,14 @@ fill_volume(*sys.argv[1:])
 """
 
 
-def fill(source: Path, destination: Path, prepare: str = "") -> subprocess.CompletedProcess[str]:
+def fill(
+    source: Path, destination: Path, prepare: str = "", *other: Path
+) -> subprocess.CompletedProcess[str]:
     """Copy in a process of its own, after some more statements."""
     return subprocess.run(
         [
             *(sys.executable, "-c", AS_THE_POD_DOES.replace("PREPARE", prepare)),
-            *(str(source), str(destination)),
+            *map(str, (source, destination, *other)),
         ],
         capture_output=True,
         text=True,
@@ -35,9 +37,9 @@ def fill(source: Path, destination: Path, prepare: str = "") -> subprocess.Compl
     )
 
 
-def filled(source: Path, destination: Path) -> str:
+def filled(source: Path, destination: Path, *other: Path) -> str:
     """Copy, which succeeds, and give what is printed."""
-    done = fill(source, destination)
+    done = fill(source, destination, "", *other)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
@@ -191,3 +193,51 @@ def test_a_file_in_the_place_of_the_data_folder_is_an_error(tmp_path: Path) -> N
 
     assert done.returncode != 0
     assert f"Not a directory: '{tmp_path / 'data'}'" in done.stderr
+
+
+@pytest.fixture
+def other(image: Path, tmp_path: Path) -> Path:
+    """The volume of a run that has replaced a file of the image, and made others."""
+    volume = tmp_path / "other"
+    filled(image, volume)
+    for path in volume.rglob("*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    os.utime(volume / FILLED, (1, 1))
+    (volume / ".hidden").write_text("made by a node")
+    (volume / ".kedro-airflow-k8s").mkdir()
+    (volume / ".kedro-airflow-k8s" / "table.pickle").write_text("made as well")
+    (volume / "unpacked").write_text("made with an old time")
+    os.utime(volume / "unpacked", (0, 0))
+    (volume / "lost+found").mkdir()
+    return volume
+
+
+def test_what_another_run_has_made_is_copied_over_the_files_of_the_image(
+    image: Path, other: Path, tmp_path: Path
+) -> None:
+    (image / "01_raw" / "name with spaces, ł and 名").write_text("corrected\n")
+    before = content(other)
+
+    said = filled(image, tmp_path / "volume", other)
+
+    assert content(tmp_path / "volume") == {
+        **content(image),
+        ".hidden": b"made by a node",
+        ".kedro-airflow-k8s": None,
+        ".kedro-airflow-k8s/table.pickle": b"made as well",
+        "unpacked": b"made with an old time",
+    }
+    assert said.splitlines()[1].startswith("Copied 3 files, 47 bytes, from ")
+    assert content(other) == before
+    assert "filled before" in filled(image, tmp_path / "volume", other)
+
+
+def test_without_data_in_the_image_all_of_another_run_is_copied_once(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "table").write_text("made")
+
+    filled(tmp_path / "missing", tmp_path / "volume", tmp_path / "other")
+
+    assert content(tmp_path / "volume") == {"table": b"made"}
+    said = filled(tmp_path / "missing", tmp_path / "volume", tmp_path / "other")
+    assert "filled before" in said

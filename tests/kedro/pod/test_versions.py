@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from kedro.pipeline import Pipeline, node
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT,
     CONTRACT_VARIABLE,
+    INPUTS_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
 )
 from kedro_airflow_k8s.pod.hooks import PodHooks
@@ -180,6 +183,20 @@ def test_a_version_that_the_user_chooses_stays(shop: ProjectFolder) -> None:
     task(shop, "one", "inside,report", "--load-versions=model:2020-01-01T00.00.00.000Z")
 
     assert report(shop) == "chosen, from outside"
+
+
+def test_a_task_loads_the_version_of_the_run_that_it_takes_data_from(shop: ProjectFolder) -> None:
+    # The folders of runs on object storage end so, by the ids of the DAG and the run.
+    first, second = (uuid.uuid5(uuid.NAMESPACE_OID, f"shop/{run}").hex[:12] for run in "12")
+    saves(shop, f"s-{first}", "make", "of the first")
+    saves(shop, "another", "make", "of another")
+    given = {"dag_id": "shop", "run_id": "1", "datasets": ["model"]}
+
+    read = task(shop, f"s-{second}", "inside", **{INPUTS_VARIABLE: json.dumps(given)})
+    task(shop, f"s-{second}", "report")
+
+    assert report(shop) == "of the first, from outside"
+    assert "saved by the run that this one takes it from\n" in read
 
 
 ONE = Pipeline([node(max, None, "made", name="make"), node(max, "read", "seen", name="read")])

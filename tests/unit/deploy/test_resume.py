@@ -87,6 +87,38 @@ def test_a_run_of_a_part_goes_on_with_the_tasks_of_that_part_alone() -> None:
     )
 
 
+def taken(*, objects: bool = False, until: str = LATER) -> ScriptedAirflow:
+    """An Airflow with a failed run of `train` that has taken what it needs from run `first`."""
+    airflow = kept(until)
+    if objects:
+        airflow.tasks["delete_intermediate_data"] = DONE
+        arguments = [f"--keep-until={until}"]
+        airflow.rendered["delete_intermediate_data"] = {"arguments": arguments}
+    add_run(airflow, "first", RunState.FAILED)
+    conf = {
+        "kedro_tasks": ["train"],
+        "kedro_inputs_from": {"run_id": "first", "datasets": ["table"]},
+    }
+    airflow.runs[RUN] = airflow.runs[RUN].model_copy(update={"conf": conf})
+    return airflow
+
+
+@pytest.mark.parametrize("place", [DataPlace.VOLUME, DataPlace.OBJECTS])
+def test_a_run_that_has_taken_data_goes_on_while_the_other_run_still_has_it(
+    place: DataPlace,
+) -> None:
+    airflow = taken(objects=True)
+
+    assert plan_resumption(airflow, dag(place), RUN, ()).again == ("train",)
+
+
+def test_a_run_that_has_taken_data_which_is_gone_cannot_go_on() -> None:
+    assert refusal(taken(until=EARLIER), run_id=RUN) == (
+        f"Run {RUN} cannot go on: what it has taken from run first is gone, such as 'table'. What"
+        " is on the volume of the run was kept until 2026-01-01 10:30 UTC. Start a new run."
+    )
+
+
 def test_the_last_run_that_failed_is_resumed_whatever_came_after_it() -> None:
     airflow = kept()
     add_run(airflow, "later", RunState.SUCCESS)

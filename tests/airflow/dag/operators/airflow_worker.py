@@ -55,12 +55,13 @@ def execute(
 
     Args:
         operator: Its name here.
-        arguments: Its arguments; times are in seconds.
+        arguments: Its arguments; times are in seconds. `conf` is that of the run.
         run: The ids of DAG and run.
         attributes: What to change of the operator before it is executed.
         environment: More variables.
         states: The states of tasks, by task, by run; those of other runs are unknown.
     """
+    conf = arguments.pop("conf", None)
     if "keep" in arguments:
         arguments["keep"] = timedelta(seconds=arguments["keep"])
     with DAG(run[0], schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
@@ -79,7 +80,7 @@ def execute(
         mock.patch.object(kind, "log", log, create=True),
     ):
         try:
-            dag_run = SimpleNamespace(dag_id=run[0], run_id=run[1])
+            dag_run = SimpleNamespace(dag_id=run[0], run_id=run[1], conf=conf)
             known = SimpleNamespace(get_task_states=lambda _, run_ids: _of(states, run_ids))
             context = {"dag_run": dag_run, "ti": known}
             return task.execute(context), collector.messages

@@ -48,6 +48,14 @@ class Runs:
         given: dict[str, Any] = {"manifests": [claim(run)], "namespace": NAMESPACE, "keep": DAY}
         return self._worker.execute("resume", (dag_id, run), states=states, **given)[1]
 
+    def taken(
+        self, run: str, other: str, states: dict[str, dict[str, str]] | None = None
+    ) -> tuple[Any, list[str]]:
+        """Start a run of a part that takes data from another: its volume, and the log."""
+        given: dict[str, Any] = {"manifests": [claim(run)], "namespace": NAMESPACE, "keep": DAY}
+        conf = {"kedro_tasks": ["node"], "kedro_inputs_from": {"run_id": other, "datasets": []}}
+        return self._worker.execute("resume", (DAG, run), states=states, conf=conf, **given)
+
     def end(self, run: str, until: str, dag_id: str = DAG) -> list[str]:
         """Delete the volume of a run, or keep it; the log."""
         given: dict[str, Any] = {"manifests": [claim(run)], "namespace": NAMESPACE, "until": until}
@@ -136,3 +144,38 @@ def test_a_run_deletes_what_has_expired_of_ended_runs_of_its_dag_and_nothing_els
     }
     expired = f"PersistentVolumeClaim expired in namespace {NAMESPACE}: expired, deleted."
     assert expired in log
+
+
+def test_a_run_that_takes_data_gets_the_volume_of_the_other_run_of_its_dag(runs: Runs) -> None:
+    runs.start("kept")
+    runs.end("kept", LATER)
+    runs.start("foreign", dag_id="another")
+
+    assert runs.taken("new", "kept")[0] == "kept"
+    found, log = runs.taken("newer", "foreign")
+    assert found is None
+    assert "The volume of run foreign is gone, with what this run takes of it." in log
+    assert {*runs.volumes()} == {"kept", "foreign", "new", "newer"}
+
+
+def test_a_run_that_goes_on_does_not_take_the_data_again(runs: Runs) -> None:
+    runs.start("kept")
+    runs.taken("new", "kept")
+    runs.end("new", LATER)
+    before = runs.volumes()
+
+    found, log = runs.taken("new", "kept", {"new": {"node": "success"}})
+
+    assert found is None
+    assert runs.volumes() == before
+    assert log == [f"PersistentVolumeClaim new in namespace {NAMESPACE}: exists."]
+
+
+def test_a_run_whose_own_tasks_have_made_nothing_takes_the_data_again(runs: Runs) -> None:
+    runs.start("kept")
+    runs.taken("new", "kept")
+    runs.end("new", LATER)
+    before = runs.volumes()
+
+    assert runs.taken("new", "kept", {"new": {"node": "failed"}})[0] == "kept"
+    assert runs.volumes() != before
