@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 @output_option
 @dag_name_option
 @click.option("--unpause", is_flag=True, help="Unpause the DAG first.")
+@click.option(
+    "--context",
+    help="Ask the cluster of this context of kubectl's configuration whether the run has its"
+    " volume.  [default: current, if that can be asked]",
+)
 @checks_option
 def resume_command(
     project: KedroProject, pipeline: str, target: Target, run_id: str | None, **options: Any
@@ -77,7 +82,8 @@ def resume_command(
     (dag,) = compiled(project, config, pipeline, overrides, checks=options["checks"])
     names = [task.task_id for task in dag.tasks]
     start_from = find_tasks(options["start_from"], dag.tasks, names)
-    found = plan_resumption(target.client, dag, run_id, start_from)
+    volumes = target.volumes(config, options["context"])
+    found = plan_resumption(target.client, dag, run_id, start_from, volumes)
     for line in describe(target.client, dag, found, project.path, pipeline):
         shown.say(line)
     run = RunOptions(

@@ -99,7 +99,7 @@ def run_once_command(
     if not selection.everything:
         nodes = selected_nodes(project.path, pipeline, selection)
         if from_run:
-            part = conf_from_run(target.client, dag, nodes, from_run)
+            part = conf_from_run(target.client, dag, nodes, from_run, target.volumes(config))
             taken = part[INPUTS_KEY]["datasets"]
             shown.say(f"From run {from_run}: {', '.join(taken) or 'nothing is needed'}.")
         else:

@@ -17,6 +17,9 @@ from kedro_airflow_k8s.errors import ClusterError, NotFound, UploadError
 from kedro_airflow_k8s.pod.redaction import shown_url, without_secrets
 
 KEEP_UNTIL = f"{LABEL_PREFIX}keep-until"
+_SECONDS = (5.0, 60.0)
+"""How long it may take to connect to the cluster, and to get an answer."""
+
 _OURS = "app.kubernetes.io/managed-by=kedro-airflow-k8s"
 
 
@@ -91,7 +94,9 @@ def volumes(api: Any, namespace: str, dag_ids: Collection[str]) -> Iterator[Left
         ClusterError: If the cluster does not list them.
     """
     with _cluster_errors(f"list the PersistentVolumeClaims in namespace {namespace}"):
-        found = api.list_namespaced_persistent_volume_claim(namespace, label_selector=_OURS).items
+        found = api.list_namespaced_persistent_volume_claim(
+            namespace, label_selector=_OURS, _request_timeout=_SECONDS
+        ).items
     for claim in found:
         notes = claim.metadata.annotations or {}
         dag_id, run_id = (notes.get(f"{LABEL_PREFIX}{key}", "") for key in ("dag-id", "run-id"))
@@ -160,16 +165,19 @@ def connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
             " `pip install 'kedro-airflow-k8s[kubernetes]'`."
         ) from error
     file = str(kubeconfig) if kubeconfig else None
+    settings = client.Configuration()
+    settings.retries = False
     try:
         contexts, current = config.list_kube_config_contexts(file)
         found = next((c for c in contexts if c["name"] == context), current)
-        api_client = config.new_client_from_config(file, context)
+        config.load_kube_config(file, context, client_configuration=settings)
     except (config.ConfigException, OSError) as error:
         raise ClusterError(
             "The cluster of the volumes is unknown. It is the one that kubectl uses: set"
             f" KUBECONFIG, or choose another --context. {without_secrets(str(error))}"
         ) from error
-    return client.CoreV1Api(api_client), found.get("context", {}).get("namespace", "default")
+    namespace = found.get("context", {}).get("namespace", "default")
+    return client.CoreV1Api(client.ApiClient(settings)), namespace
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.wording import counted, listed
 from kedro_airflow_k8s.deploy.find import find_run
-from kedro_airflow_k8s.deploy.kept_data import kept_data
+from kedro_airflow_k8s.deploy.kept_data import kept_data, needs_volume
+from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.plan.data_places import DataPlace, missing_inputs
 from kedro_airflow_k8s.plan.pods import INPUTS_KEY
@@ -42,7 +43,11 @@ def conf_of_part(dag: CompiledDag, nodes: Collection[str]) -> dict[str, Any]:
 
 
 def conf_from_run(
-    client: AirflowClient, dag: CompiledDag, nodes: Collection[str], run_id: str
+    client: AirflowClient,
+    dag: CompiledDag,
+    nodes: Collection[str],
+    run_id: str,
+    volumes: RunVolumes,
 ) -> dict[str, Any]:
     """Return the conf of a run of some nodes that takes what other nodes make from an earlier run.
 
@@ -51,6 +56,7 @@ def conf_from_run(
         dag: The DAG.
         nodes: The names of the nodes.
         run_id: The earlier run.
+        volumes: What the cluster has.
 
     Raises:
         RunError: If a task also runs other nodes; or there is no such run, it has not ended, or it
@@ -67,7 +73,8 @@ def conf_from_run(
         )
     taken = missing_inputs(dag.tasks, chosen, dag.storage, ())
     missing = missing_inputs(dag.tasks, chosen, dag.storage, {DataPlace.LASTING})
-    _check_taken(client, dag, run, missing)
+    asked = volumes if needs_volume(dag, chosen) else None
+    _check_taken(client, dag, run, missing, asked)
     return {CONF_KEY: chosen, INPUTS_KEY: {"run_id": run_id, "datasets": sorted(taken)}}
 
 
@@ -95,7 +102,11 @@ def _tasks(dag: CompiledDag, nodes: Collection[str]) -> list[str]:
 
 
 def _check_taken(
-    client: AirflowClient, dag: CompiledDag, run: DagRun, missing: Mapping[str, str]
+    client: AirflowClient,
+    dag: CompiledDag,
+    run: DagRun,
+    missing: Mapping[str, str],
+    volumes: RunVolumes | None,
 ) -> None:
     """Check that an earlier run has data that only it can give.
 
@@ -104,6 +115,7 @@ def _check_taken(
         dag: The DAG.
         run: The earlier run.
         missing: The task that makes each dataset.
+        volumes: What the cluster has; None if the volume is of no interest.
 
     Raises:
         RunError: If it has not.
@@ -128,7 +140,7 @@ def _check_taken(
                 f" {f'is {state}' if state else 'did not run'}.{taken} Select its nodes, too, or"
                 " name another run."
             )
-    kept = kept_data(client, dag.dag_id, run.run_id, states)
+    kept = kept_data(client, dag.dag_id, run.run_id, states, volumes)
     gone = {name: maker for name, maker in missing.items() if dag.storage[name] not in kept.places}
     if gone:
         raise RunError(

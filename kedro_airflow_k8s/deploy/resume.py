@@ -15,9 +15,10 @@ from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
 from kedro_airflow_k8s.config.wording import counted, listed
 from kedro_airflow_k8s.deploy.delivery import deliver
 from kedro_airflow_k8s.deploy.find import find_run
-from kedro_airflow_k8s.deploy.kept_data import KeptData, kept_data
+from kedro_airflow_k8s.deploy.kept_data import KeptData, kept_data, needs_volume
 from kedro_airflow_k8s.deploy.part import CONF_KEY, inputs_from
 from kedro_airflow_k8s.deploy.run import Run, RunOptions
+from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 from kedro_airflow_k8s.errors import NotFound, RunError
 from kedro_airflow_k8s.plan.data_places import DataPlace, and_downstream, missing_inputs
 from kedro_airflow_k8s.project.changed_code import changed_files
@@ -40,7 +41,11 @@ class Resumption:
 
 
 def plan_resumption(
-    client: AirflowClient, dag: CompiledDag, run_id: str | None, start_from: Collection[str]
+    client: AirflowClient,
+    dag: CompiledDag,
+    run_id: str | None,
+    start_from: Collection[str],
+    volumes: RunVolumes,
 ) -> Resumption:
     """Find out which tasks of a run are to run again, and check that their inputs are there.
 
@@ -49,11 +54,13 @@ def plan_resumption(
         dag: The DAG as it is now.
         run_id: The run; None for the last one that failed.
         start_from: The ids of tasks that run again even if they have succeeded.
+        volumes: What the cluster has.
 
     Raises:
         RunError: If there is no such run, it has not ended, there is nothing to run again, or the
             data of the finished tasks is gone.
         AirflowApiError: If Airflow cannot be asked.
+        ClusterError: If the user has named a cluster that cannot be asked.
     """
     run = _ended_run(client, dag.dag_id, run_id)
     states = client.task_states(dag.dag_id, run.run_id)
@@ -74,7 +81,7 @@ def plan_resumption(
     if part is not None:
         # Others end at once without a pod, and make nothing.
         again &= frozenset(part)
-    _check_data(client, dag, run, states, again)
+    _check_data(client, dag, run, states, again, volumes)
     waits = [task_id for task_id in dag.sensor_ids if task_id not in done]
     return Resumption(
         run=run,
@@ -114,16 +121,18 @@ def _check_data(
     run: DagRun,
     states: Mapping[str, TaskInstance],
     again: Collection[str],
+    volumes: RunVolumes,
 ) -> None:
-    """Check that what finished tasks have made is still there, as far as Airflow can tell.
+    """Check that what finished tasks have made is still there, as far as that can be told.
 
     Raises:
         RunError: If tasks that run again need data that is gone.
     """
-    kept = kept_data(client, dag.dag_id, run.run_id, states)
+    asked = volumes if needs_volume(dag, again) else None
+    kept = kept_data(client, dag.dag_id, run.run_id, states, asked)
     missing = missing_inputs(dag.tasks, again, dag.storage, kept.places)
     if inputs_from(run) is not None:
-        _check_taken(client, dag, run, kept, again)
+        _check_taken(client, dag, run, kept, again, asked)
         part = (run.conf or {}).get(CONF_KEY, ())
         missing = {name: maker for name, maker in missing.items() if maker in part}
     if missing:
@@ -138,7 +147,12 @@ def _check_data(
 
 
 def _check_taken(
-    client: AirflowClient, dag: CompiledDag, run: DagRun, kept: KeptData, again: Collection[str]
+    client: AirflowClient,
+    dag: CompiledDag,
+    run: DagRun,
+    kept: KeptData,
+    again: Collection[str],
+    volumes: RunVolumes | None,
 ) -> None:
     """Check that what a run has taken from another one is still there.
 
@@ -146,12 +160,14 @@ def _check_taken(
         RunError: If tasks that run again need data of it that is gone.
     """
     other, part = str(inputs_from(run)), (run.conf or {}).get(CONF_KEY, ())
+    # A run whose tasks all run again has a new volume, which is filled once more.
+    refilled = set(again) == set(part)
     try:
-        source = kept_data(client, dag.dag_id, other, client.task_states(dag.dag_id, other))
+        states = client.task_states(dag.dag_id, other)
+        source = kept_data(client, dag.dag_id, other, states, volumes if refilled else None)
     except NotFound:
         source = KeptData(frozenset(), "Airflow does not have that run any more.")
-    # A run whose tasks all run again has a new volume, which is filled once more.
-    copied = kept if set(again) != set(part) else source
+    copied = source if refilled else kept
     where = {DataPlace.VOLUME: copied, DataPlace.OBJECTS: source}
     for name, maker in missing_inputs(dag.tasks, again, dag.storage, {DataPlace.LASTING}).items():
         data = where.get(dag.storage[name], source)

@@ -21,6 +21,7 @@ from kedro_airflow_k8s.sandbox.image import (
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
+    from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
     from kedro_airflow_k8s.sandbox.up import Sandbox
 
 
@@ -97,6 +98,20 @@ class Target:
             SandboxError: If the sandbox does not run.
         """
         return self._sandbox.folder.kubeconfig if self._is_sandbox else None
+
+    def volumes(self, config: PluginConfig, context: str | None = None) -> RunVolumes:
+        """Return the volumes of runs on the cluster of the pods.
+
+        Args:
+            config: The configuration of the DAG.
+            context: The context in kubectl's configuration that the command line names.
+
+        Raises:
+            SandboxError: If the sandbox does not run.
+        """
+        from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
+
+        return RunVolumes(self.kubeconfig, context, config.run_config.namespace, self._warn)
 
     @cached_property
     def config(self) -> PluginConfig:

@@ -214,6 +214,13 @@ def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) ->
     assert code == 0, output
     assert output.count("Deleted kept-") == 2
     assert lab.claims("kept") == []
+    code, output = lab.call("resume", "kept", runs[0])
+    assert code == 1
+    assert f"its data is gone. The cluster has no volume of run {runs[0]}" in output
+    part = ("--nodes", "sum_up", "--from-run", runs[1])
+    code, output = lab.call("run-once", "kept", *part)
+    assert code == 1
+    assert f"Error: The data of run {runs[1]} is gone. The cluster has no volume" in output
 
 
 def test_a_part_of_a_pipeline_runs_without_pods_of_the_other_tasks(lab: Lab) -> None:

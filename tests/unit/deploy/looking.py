@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import DagTask
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
+from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
 
@@ -60,6 +64,21 @@ def looked_at(state: RunState = RunState.FAILED, *, paused: bool = False) -> Scr
     airflow.tasks.update(delete_volume=DONE, train=FAILED, create_volume=DONE, prepare=DONE)
     airflow.logs["train"] = LOG
     return airflow
+
+
+@dataclass(frozen=True)
+class Volumes(RunVolumes):
+    """A cluster that has lost the volumes of some runs."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+    warn: Callable[[str], object] = print
+    lost: tuple[str, ...] = ()
+
+    def loss(self, dag_id: str, run_id: str) -> str:
+        """Return why the volume of a run is gone."""
+        return f"The cluster has no volume of {run_id}." if run_id in self.lost else ""
 
 
 def add_run(airflow: ScriptedAirflow, run_id: str, state: RunState) -> None:

@@ -17,7 +17,7 @@ from kedro_airflow_k8s.plan.data_places import DataPlace
 from kedro_airflow_k8s.plan.tasks import plan_tasks
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.scripted_airflow import ScriptedAirflow
-from tests.unit.deploy.looking import DONE, FAILED, RUN, looked_at
+from tests.unit.deploy.looking import DONE, FAILED, RUN, Volumes, looked_at
 
 NODES = (
     PipelineNode("clean", None, ("orders",), ("cleaned",), (), "clean"),
@@ -79,23 +79,23 @@ def with_kept_volume(state: RunState = RunState.FAILED, **conf: Any) -> Scripted
     return airflow
 
 
-def refusal(airflow: ScriptedAirflow, dag: CompiledDag = DAG) -> str:
+def refusal(airflow: ScriptedAirflow, dag: CompiledDag = DAG, *lost: str) -> str:
     with pytest.raises(RunError) as caught:
-        conf_from_run(airflow, dag, {"fit", "score"}, RUN)
+        conf_from_run(airflow, dag, {"fit", "score"}, RUN, Volumes(lost=lost))
     return str(caught.value)
 
 
 def test_the_conf_names_the_run_that_gives_the_data_and_the_datasets() -> None:
     airflow = with_kept_volume()
 
-    assert conf_from_run(airflow, DAG, {"fit", "score"}, RUN) == {
+    assert conf_from_run(airflow, DAG, {"fit", "score"}, RUN, Volumes()) == {
         "kedro_tasks": ["ml"],
         "kedro_inputs_from": {"run_id": RUN, "datasets": ["cleaned"]},
     }
 
 
 def test_the_versions_of_data_outside_the_run_are_taken_too() -> None:
-    found = conf_from_run(with_kept_volume(), DAG, {"report"}, RUN)
+    found = conf_from_run(with_kept_volume(), DAG, {"report"}, RUN, Volumes())
 
     assert found["kedro_inputs_from"]["datasets"] == ["score"]
 
@@ -130,6 +130,12 @@ def test_data_that_is_gone_is_named_with_the_task_that_makes_it(until: str, reas
     assert refusal(airflow) == (
         f"The data of run {RUN} is gone. {reason} Missing is 'cleaned'. Select the nodes that make"
         " it, too: clean. Or name another run."
+    )
+
+
+def test_a_volume_that_the_cluster_does_not_have_any_more_is_refused() -> None:
+    assert refusal(with_kept_volume(), DAG, RUN).startswith(
+        f"The data of run {RUN} is gone. The cluster has no volume of {RUN}. Missing is 'cleaned'."
     )
 
 

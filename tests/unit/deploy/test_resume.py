@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from kedro_airflow_k8s.airflow_api import RunState
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.deploy import resume as module
-from kedro_airflow_k8s.deploy.resume import describe, plan_resumption, resume
+from kedro_airflow_k8s.deploy.resume import Resumption, describe, plan_resumption, resume
 from kedro_airflow_k8s.deploy.run import RunOptions
 from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.plan.data_places import DataPlace
 from kedro_airflow_k8s.plan.tasks import plan_tasks
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.scripted_airflow import ScriptedAirflow
-from tests.unit.deploy.looking import DONE, FAILED, RUN, add_run, looked_at
+from tests.unit.deploy.looking import DONE, FAILED, RUN, Volumes, add_run, looked_at
 
 NODES = (
     PipelineNode("prepare", None, ("orders",), ("table",), (), "prepare"),
@@ -56,20 +57,33 @@ def kept(until: str = LATER, **fields: Any) -> ScriptedAirflow:
     return airflow
 
 
-def refusal(airflow: ScriptedAirflow, *start_from: str, run_id: str | None = None) -> str:
+def plan(
+    airflow: ScriptedAirflow,
+    dag: CompiledDag,
+    run_id: str | None,
+    start_from: Collection[str],
+    *lost: str,
+) -> Resumption:
+    """What runs again, on a cluster that has lost the volumes of some runs."""
+    return plan_resumption(airflow, dag, run_id, start_from, Volumes(lost=lost))
+
+
+def refusal(
+    airflow: ScriptedAirflow, *start_from: str, run_id: str | None = None, lost: str = ""
+) -> str:
     with pytest.raises(RunError) as caught:
-        plan_resumption(airflow, dag(), run_id, start_from)
+        plan(airflow, dag(), run_id, start_from, lost)
     return str(caught.value)
 
 
 def test_what_has_failed_and_what_follows_runs_again() -> None:
-    found = plan_resumption(kept(), dag(), None, ())
+    found = plan(kept(), dag(), None, ())
 
     assert (found.run.run_id, found.again, {*found.finished}) == (RUN, ("train",), {"prepare"})
 
 
 def test_a_named_node_runs_again_with_what_follows_it() -> None:
-    found = plan_resumption(looked_at(), dag(), RUN, ["prepare"])
+    found = plan(looked_at(), dag(), RUN, ["prepare"])
 
     assert (found.again, found.finished) == (("prepare", "train"), {})
 
@@ -79,7 +93,7 @@ def test_a_run_of_a_part_goes_on_with_the_tasks_of_that_part_alone() -> None:
     chosen = {"kedro_tasks": ["train"]}
     airflow.runs[RUN] = airflow.runs[RUN].model_copy(update={"conf": chosen})
 
-    found = plan_resumption(airflow, dag(), None, ())
+    found = plan(airflow, dag(), None, ())
 
     assert (found.again, found.finished) == (("train",), {})
     assert refusal(airflow, "prepare").startswith(
@@ -109,7 +123,7 @@ def test_a_run_that_has_taken_data_goes_on_while_the_other_run_still_has_it(
 ) -> None:
     airflow = taken(objects=True)
 
-    assert plan_resumption(airflow, dag(place), RUN, ()).again == ("train",)
+    assert plan(airflow, dag(place), RUN, ()).again == ("train",)
 
 
 def test_a_run_that_has_taken_data_which_is_gone_cannot_go_on() -> None:
@@ -123,7 +137,7 @@ def test_the_last_run_that_failed_is_resumed_whatever_came_after_it() -> None:
     airflow = kept()
     add_run(airflow, "later", RunState.SUCCESS)
 
-    assert plan_resumption(airflow, dag(), None, ()).run.run_id == RUN
+    assert plan(airflow, dag(), None, ()).run.run_id == RUN
 
 
 def test_a_run_in_progress_is_refused() -> None:
@@ -160,15 +174,30 @@ def test_data_that_is_gone_is_named_with_the_task_that_makes_it(until: str, reas
     )
 
 
+def test_a_volume_that_the_cluster_does_not_have_any_more_is_refused() -> None:
+    assert refusal(kept(), lost=RUN).startswith(
+        f"Run {RUN} cannot go on where it stopped: its data is gone. The cluster has no volume of"
+        f" {RUN}. Missing is 'table', made by prepare."
+    )
+
+
+def test_a_volume_that_nothing_is_read_from_may_be_gone() -> None:
+    assert plan(kept(), dag(), RUN, ["prepare"], RUN).again == ("prepare", "train")
+
+
+def test_the_volume_of_the_run_that_data_is_taken_from_is_looked_for() -> None:
+    assert "what it has taken from run first is gone" in refusal(taken(), run_id=RUN, lost="first")
+
+
 def test_data_outside_the_run_is_never_missing() -> None:
-    assert plan_resumption(kept(""), dag(DataPlace.LASTING), None, ()).again == ("train",)
+    assert plan(kept(""), dag(DataPlace.LASTING), None, ()).again == ("train",)
 
 
 def test_a_run_whose_data_was_not_deleted_for_another_reason_goes_on() -> None:
     airflow = kept("")
     airflow.tasks["delete_volume"] = FAILED
 
-    assert plan_resumption(airflow, dag(), None, ()).again == ("train",)
+    assert plan(airflow, dag(), None, ()).again == ("train",)
 
 
 def test_data_on_object_storage_is_kept_by_an_argument_of_its_pod() -> None:
@@ -177,7 +206,7 @@ def test_data_on_object_storage_is_kept_by_an_argument_of_its_pod() -> None:
     arguments = ["python", f"--keep-until={LATER}", "--dag-id=shop"]
     airflow.rendered = {"delete_intermediate_data": {"arguments": arguments}}
 
-    assert plan_resumption(airflow, dag(DataPlace.OBJECTS), None, ()).again == ("train",)
+    assert plan(airflow, dag(DataPlace.OBJECTS), None, ()).again == ("train",)
 
 
 def test_the_rest_is_said_with_its_image_its_commit_and_what_has_changed(
@@ -187,7 +216,7 @@ def test_the_rest_is_said_with_its_image_its_commit_and_what_has_changed(
     airflow = kept(image="shop:1", pod_template_dict={"metadata": {"labels": labels}})
     changed = {"prepare": [Path("src/shop/nodes.py")]}
     monkeypatch.setattr(module, "changed_files", lambda *_: changed)
-    found = plan_resumption(airflow, dag(), None, ())
+    found = plan(airflow, dag(), None, ())
 
     to_run, finished, old = describe(airflow, dag(), found, tmp_path, "shop")
 
@@ -204,9 +233,7 @@ def test_the_tasks_are_cleared_and_the_run_goes_on() -> None:
     airflow.stored["shop"] = ""
     progress, written = airflow.progress()
 
-    resume(
-        airflow, dag(), "dags", plan_resumption(airflow, dag(), None, ()), RunOptions(), progress
-    )
+    resume(airflow, dag(), "dags", plan(airflow, dag(), None, ()), RunOptions(), progress)
 
     assert airflow.cleared == ["train"]
     assert f"Run {RUN} goes on: https://airflow.example.com/dags/shop" in written.getvalue()

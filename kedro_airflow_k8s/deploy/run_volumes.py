@@ -1,0 +1,51 @@
+"""Whether the cluster still has the volume of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kedro_airflow_k8s.deploy.left_data import connect, volumes
+from kedro_airflow_k8s.errors import ClusterError
+
+
+@dataclass(frozen=True)
+class RunVolumes:
+    """The volumes of runs on a cluster that is asked if it can be.
+
+    Attributes:
+        kubeconfig: How the sandbox is reached; None for a cluster, by kubectl's configuration.
+        context: The context in kubectl's configuration that the user has named.
+        namespace: The namespace of the pods; None for that of the context.
+        warn: Called with a message if a volume is missing, but perhaps the cluster is another one.
+    """
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str | None
+    warn: Callable[[str], object]
+
+    def loss(self, dag_id: str, run_id: str) -> str:
+        """Return why the volume of a run is gone, or nothing if it is there or nobody knows.
+
+        Raises:
+            ClusterError: If the user has named a context, and the cluster cannot be asked.
+        """
+        try:
+            api, default = connect(self.kubeconfig, self.context)
+            namespace = self.namespace or default
+            if any(found.run_id == run_id for found in volumes(api, namespace, {dag_id})):
+                return ""
+        except ClusterError:
+            if self.context is not None:
+                raise
+            return ""
+        lacks = f"The cluster has no volume of run {run_id} in namespace {namespace}"
+        if self.kubeconfig is None and self.context is None:
+            self.warn(
+                f"{lacks}. It is the cluster that kubectl uses. If it is that of the run, the data"
+                " of the run is gone."
+            )
+            return ""
+        return f"{lacks}: it was deleted."
