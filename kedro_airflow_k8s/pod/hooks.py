@@ -93,8 +93,15 @@ class PodHooks:
             leave(self.mlflow_run_id)
 
     @hook_impl(hookwrapper=True)
-    def on_pipeline_error(self) -> Iterator[None]:
-        """Leave the MLflow run open for other pods, which kedro-mlflow ends here."""
+    def on_pipeline_error(
+        self, error: Exception, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> Iterator[None]:
+        """Explain a missing file, and leave the MLflow run open, which kedro-mlflow ends here."""
+        root = os.environ.get(INTERMEDIATE_DATA_VARIABLE)
+        if root:
+            from kedro_airflow_k8s.pod.missing_files import explain
+
+            explain(error, pipeline, catalog, root)
         if not self.mlflow_run_id:
             yield
             return
