@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kedro_airflow_k8s.cli._options import airflow_k8s, progress, with_airflow
+from kedro_airflow_k8s.cli._options import (
+    airflow_k8s,
+    outcome_options,
+    progress_on,
+    with_airflow,
+)
 
 if TYPE_CHECKING:
+    from kedro_airflow_k8s.deploy.left_data import LeftData
     from kedro_airflow_k8s.deploy.target import Target
     from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--kept", is_flag=True, help="Delete also what is kept for `resume`.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--context", help="Use this context of kubectl's configuration.  [default: current]")
+@outcome_options
 def clean_command(
     project: KedroProject, pipeline: str, target: Target, dag_name: str | None, **options: Any
 ) -> None:
@@ -32,13 +39,17 @@ def clean_command(
     have not ended, and of runs that Airflow does not know, stays.
 
     \b
-    Example:
+    Examples:
         kedro airflow-k8s clean --dry-run
+        kedro airflow-k8s clean --yes --format json --output-file cleaned.json
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.deploy.clean import delete, find, show
+    from kedro_airflow_k8s.deploy.clean import as_json, delete, find, show
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
+    in_json = options["form"] == "json"
+    if in_json and not (options["dry_run"] or options["yes"]):
+        raise click.UsageError("--format json does not ask: add --yes or --dry-run.")
     config = target.config
     names = [pipeline]
     if pipeline == DEFAULT_PIPELINE and not dag_name:
@@ -48,12 +59,17 @@ def clean_command(
         run = config.of(name).run_config
         dag_id = dag_name or plan_dag_id(project.read_pipeline(name), run, AS_CONFIGURED)
         dags[dag_id] = run
-    shown = progress()
+    shown = progress_on(options["output_file"])
     found = find(target.client, target.kubeconfig, options["context"], dags, kept=options["kept"])
-    show(found, shown.console)
-    deletable = [verdict.data for verdict in found if verdict.deletable]
-    if options["dry_run"] or not deletable:
+    deletable = [] if options["dry_run"] else [each.data for each in found if each.deletable]
+    if in_json:
+        deleted: list[LeftData] = []
+        try:
+            delete(deletable, deleted.append)
+        finally:
+            click.echo(as_json(found, deleted), options["output_file"])
         return
-    if not options["yes"]:
+    show(found, shown.console)
+    if deletable and not options["yes"]:
         click.confirm("Delete what no run needs?", abort=True)
-    delete(deletable, shown)
+    delete(deletable, lambda data: shown.say(f"Deleted {data.place}."))

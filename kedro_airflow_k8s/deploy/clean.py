@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from kedro_airflow_k8s.deploy.left_data import (
     volumes,
 )
 from kedro_airflow_k8s.errors import AirflowK8sError, RunError
-from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
 
 _DAY, _HOUR = 86_400, 3_600
@@ -95,22 +95,52 @@ def _age(made: datetime | None) -> str:
     return f"{seconds / _DAY:.0f}d" if seconds >= _DAY else f"{seconds / _HOUR:.0f}h"
 
 
-def delete(found: Iterable[LeftData], progress: Progress) -> None:
+def as_json(found: Iterable[Verdict], deleted: Collection[LeftData]) -> str:
+    """Return what runs have left as a JSON list.
+
+    Args:
+        found: What they have left.
+        deleted: What of it has been deleted.
+    """
+    return json.dumps(
+        [
+            {
+                "place": data.place,
+                "size": data.size or None,
+                "dag_id": data.dag_id,
+                "run_id": data.run_id,
+                "state": verdict.state,
+                "made": data.made and data.made.isoformat(),
+                "until": data.until and data.until.isoformat(),
+                "deletable": verdict.deletable,
+                "deleted": data in deleted,
+            }
+            for verdict in found
+            for data in (verdict.data,)
+        ]
+    )
+
+
+def delete(found: Iterable[LeftData], done: Callable[[LeftData], object]) -> None:
     """Delete data.
+
+    Args:
+        found: The data.
+        done: Called with each that was deleted.
 
     Raises:
         RunError: If some of it cannot be deleted; the rest is.
     """
-    errors = [error for data in found if (error := _problem(data, progress))]
+    errors = [error for data in found if (error := _problem(data, done))]
     if errors:
         raise RunError("\n".join(errors))
 
 
-def _problem(data: LeftData, progress: Progress) -> str:
+def _problem(data: LeftData, done: Callable[[LeftData], object]) -> str:
     """Delete data; return why that is not possible, or an empty text."""
     try:
         data.delete()
     except AirflowK8sError as error:
         return str(error)
-    progress.say(f"Deleted {data.place}.")
+    done(data)
     return ""

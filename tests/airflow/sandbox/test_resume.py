@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -210,10 +211,21 @@ def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) ->
     assert code == 0, output
     assert re.search(rf"\b1Gi +kept +{runs[0]} +failed +0h +20\d\d-.* yes\b", output)
     assert lab.claims("kept") == sorted(runs)
-    code, output = lab.call("clean", "kept", "--kept", "--yes")
+    cleaned = lab.project.path / "cleaned.json"
+    as_json = ("--format", "json", "--output-file", str(cleaned))
+    code, output = lab.call("clean", "kept", "--kept", *as_json)
+    assert code == 2
+    assert "--format json does not ask: add --yes or --dry-run." in output
+    code, output = lab.call("clean", "kept", "--kept", "--yes", *as_json)
     assert code == 0, output
-    assert output.count("Deleted kept-") == 2
+    found = json.loads(cleaned.read_text())
+    assert sorted(each["run_id"] for each in found if each["deleted"]) == sorted(runs)
+    assert {(each["dag_id"], each["size"], each["state"]) for each in found} == {
+        ("kept", "1Gi", "failed")
+    }
     assert lab.claims("kept") == []
+    code, output = lab.call("clean", "kept")
+    assert (code, "Runs of these DAGs have left no data." in output) == (0, True)
     code, output = lab.call("resume", "kept", runs[0])
     assert code == 1
     assert f"its data is gone. The cluster has no volume of run {runs[0]}" in output
