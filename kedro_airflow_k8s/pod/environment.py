@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 
 OWN_VARIABLES = "KEDRO_AIRFLOW_K8S_"
 """How the names of these variables begin; users cannot set such variables."""
@@ -81,6 +80,9 @@ def folder_to_read(dataset: str, root: str) -> str:
     given = json.loads(os.environ.get(INPUTS_VARIABLE, "{}"))
     if dataset not in given.get("datasets", ()):
         return root
+    # Hooks import this module in every process of Kedro.
+    import uuid
+
     # The folders of the runs of a DAG differ in this, as plan/pods.py names them.
     run = uuid.uuid5(uuid.NAMESPACE_OID, f"{given['dag_id']}/{given['run_id']}").hex[:12]
     return root[: -len(run)] + run
