@@ -67,7 +67,7 @@ def conf_from_run(
     run = find_run(client, dag.dag_id, run_id)
     if not run.state.ended:
         raise RunError(
-            f"Run {run_id} of DAG {dag.dag_id} is {run.state.value}: only a run that has ended can"
+            f"Run {run_id} of DAG {dag.dag_id} is {run.state.value}. Only a run that has ended can"
             " give its data to another. Wait for its end, or end it with `kedro airflow-k8s"
             " cancel`."
         )

@@ -173,8 +173,8 @@ def _check_taken(
         data = where.get(dag.storage[name], source)
         if maker not in part and dag.storage[name] not in data.places:
             raise RunError(
-                f"Run {run.run_id} cannot go on: what it has taken from run {other} is gone, such"
-                f" as {name!r}. {data.reason} Start a new run."
+                f"Run {run.run_id} cannot go on: the data of run {other} is gone. {data.reason}"
+                f" From there, it needs {name!r}. Start a new run."
             )
 
 

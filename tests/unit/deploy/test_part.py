@@ -103,7 +103,7 @@ def test_the_versions_of_data_outside_the_run_are_taken_too() -> None:
 def test_a_run_in_progress_gives_no_data() -> None:
     message = refusal(with_kept_volume(RunState.RUNNING))
 
-    assert message.startswith(f"Run {RUN} of DAG shop is running: only a run that has ended can")
+    assert message.startswith(f"Run {RUN} of DAG shop is running. Only a run that has ended can")
 
 
 def test_a_run_that_airflow_does_not_have_is_refused() -> None:

@@ -128,8 +128,8 @@ def test_a_run_that_has_taken_data_goes_on_while_the_other_run_still_has_it(
 
 def test_a_run_that_has_taken_data_which_is_gone_cannot_go_on() -> None:
     assert refusal(taken(until=EARLIER), run_id=RUN) == (
-        f"Run {RUN} cannot go on: what it has taken from run first is gone, such as 'table'. What"
-        " is on the volume of the run was kept until 2026-01-01 10:30 UTC. Start a new run."
+        f"Run {RUN} cannot go on: the data of run first is gone. What is on the volume of the run"
+        " was kept until 2026-01-01 10:30 UTC. From there, it needs 'table'. Start a new run."
     )
 
 
@@ -186,7 +186,9 @@ def test_a_volume_that_nothing_is_read_from_may_be_gone() -> None:
 
 
 def test_the_volume_of_the_run_that_data_is_taken_from_is_looked_for() -> None:
-    assert "what it has taken from run first is gone" in refusal(taken(), run_id=RUN, lost="first")
+    message = refusal(taken(), run_id=RUN, lost="first")
+
+    assert message.startswith(f"Run {RUN} cannot go on: the data of run first is gone. The cluster")
 
 
 def test_data_outside_the_run_is_never_missing() -> None:
