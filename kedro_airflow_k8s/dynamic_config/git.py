@@ -104,6 +104,22 @@ def files_since(folder: Path, commit: str) -> frozenset[Path] | None:
     return frozenset(root / name for name in changed.split("\0") if name)
 
 
+def source_at(file: Path, commit: str) -> str | None:
+    """Return the text that a file has in a commit; None if git does not say.
+
+    Args:
+        file: The file.
+        commit: The full hash.
+    """
+    root = root_of(file.parent)
+    if root is None:
+        return None
+    try:
+        return _git(root, "show", f"{commit}:{file.resolve().relative_to(root).as_posix()}")
+    except (_GitFailed, OSError):
+        return None
+
+
 def root_of(folder: Path) -> Path | None:
     """Return the folder with `.git` that a folder is in; None if there is none."""
     folder = folder.resolve()

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-from kedro_airflow_k8s.dynamic_config.git import files_since
+from kedro_airflow_k8s.dynamic_config.git import files_since, source_at
+from kedro_airflow_k8s.project.changed_functions import has_changed
 from kedro_airflow_k8s.project.nodes import registered_pipelines
 
 
@@ -19,7 +20,8 @@ def changed_files(
 ) -> dict[str, list[Path]]:
     """Return the files of the project that nodes use and that have changed, by node.
 
-    Those are the module of the node's function, and the modules that it imports, or they do.
+    Those are the module of the node's function, and the modules that it imports, or they do. The
+    function's own module counts if the function has changed, or what it uses there.
 
     Args:
         project_path: The project.
@@ -33,7 +35,8 @@ def changed_files(
         Paths relative to the project; nodes without changes are left out.
     """
     root = project_path.resolve()
-    committed = None if "dirty" in commit else files_since(root, commit.partition("-")[0])
+    revision = commit.partition("-")[0]
+    committed = None if "dirty" in commit else files_since(root, revision)
     found = {}
     for node in registered_pipelines(project_path)[pipeline].nodes:
         if node.name in names:
@@ -42,9 +45,25 @@ def changed_files(
                 files = {path for path in files if path.stat().st_mtime > since.timestamp()}
             else:
                 files &= committed
+                files = {path for path in files if not _is_same(node.func, path, revision)}
             if files:
                 found[node.name] = sorted(path.relative_to(root) for path in files)
     return found
+
+
+def _is_same(function: Any, path: Path, commit: str) -> bool:
+    """Return whether a file is that of a function, and the function is as it was in a commit."""
+    # What others call may have changed with their arguments, such as functions that they wrap.
+    if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
+        return False
+    module = sys.modules.get(function.__module__)
+    if Path(getattr(module, "__file__", None) or "/").resolve() != path:
+        return False
+    before = source_at(path, commit)
+    if before is None:
+        return False
+    now = path.read_text("utf-8", "surrogateescape")
+    return not has_changed(function.__qualname__, before, now)
 
 
 def _imported(function: Any, root: Path) -> Iterator[Path]:
