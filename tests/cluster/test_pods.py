@@ -113,7 +113,7 @@ LOOKING: dict[str, Any] = {
 }
 READING: dict[str, Any] = {
     "deferrable": True,
-    "poll_interval": 1,
+    "poll_interval": 10,
     "volumes": {"models": {"claim": CLAIM, "mount_path": "/models", "read_only": True}},
 }
 

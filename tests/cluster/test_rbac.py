@@ -144,7 +144,7 @@ def test_a_killed_task_whose_pod_the_triggerer_waits_for_leaves_no_pod(
     limited: LimitedAirflow,
 ) -> None:
     airflow, namespace = limited.airflow, limited.airflow.namespace
-    settings = {"service_account_name": PODS_ACCOUNT, "deferrable": True, "poll_interval": 1}
+    settings = {"service_account_name": PODS_ACCOUNT, "deferrable": True, "poll_interval": 10}
     with airflow.start("try_volume", **settings) as running:
         pod, _ = running.at_the_gate()
         run_id = str(running.run_id())
