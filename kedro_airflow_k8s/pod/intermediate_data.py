@@ -56,7 +56,9 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
             raise DatasetError(
                 f"Dataset '{self._name}' is not in {self.folder}. The task that makes it has not "
                 "run in this DAG run, or what it stored was deleted, for example with the volume. "
-                "Run that task again too: clear it in Airflow with the tasks that follow it."
+                "Run that task again, too: `kedro airflow-k8s resume --from NODE`, or clear it in "
+                "Airflow with the tasks that follow it. `run_config.keep_failed` keeps the data of "
+                "failed runs."
             ) from error
         except pickled_file.NotReadableError as error:
             raise DatasetError(

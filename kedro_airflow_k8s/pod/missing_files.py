@@ -57,9 +57,10 @@ def _hint(name: str, path: str) -> str:
     maker = next(_makers(name), None)
     lacks = f"Dataset '{name}' is not on the volume of the run."
     if maker is None:
+        project = os.path.join(os.getcwd(), "")
         return (
-            f"{lacks} No node makes it, and the image does not have {path}. Add the file to the"
-            " image, or correct the catalog."
+            f"{lacks} No node makes it, and the image has no {path.removeprefix(project)}."
+            " Add the file to the image, or correct the catalog."
         )
     return (
         f"{lacks} Node '{maker}', which makes it, has not run in this DAG run, or the volume was"
