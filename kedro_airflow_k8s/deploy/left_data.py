@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
 from kedro_airflow_k8s.errors import ClusterError, NotFound, UploadError
@@ -171,7 +173,7 @@ def connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
         contexts, current = config.list_kube_config_contexts(file)
         found = next((c for c in contexts if c["name"] == context), current)
         config.load_kube_config(file, context, client_configuration=settings)
-    except (config.ConfigException, OSError) as error:
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise ClusterError(
             "The cluster of the volumes is unknown. It is the one that kubectl uses: set"
             f" KUBECONFIG, or choose another --context. {without_secrets(str(error))}"

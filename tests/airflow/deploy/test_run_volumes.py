@@ -79,10 +79,13 @@ def test_a_cluster_that_does_not_answer_is_an_error_only_if_the_user_names_it(
         loss("two", None, CONTEXT)
 
 
+@pytest.mark.parametrize("text", [None, "", "{", "clusters: [", "apiVersion: v1\n"])
 def test_without_a_configuration_nobody_knows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    place = str(tmp_path / "missing")
+    place = str(tmp_path / "config")
+    if text is not None:
+        Path(place).write_text(text)
     monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", place)
 
     assert loss("two", None) == ("", [])

@@ -11,6 +11,7 @@ from kedro_airflow_k8s.plan.data_places import (
     DataPlace,
     and_downstream,
     missing_inputs,
+    open_places,
     storage_of,
 )
 from kedro_airflow_k8s.plan.tasks import plan_tasks
@@ -79,6 +80,30 @@ def test_inputs_that_only_other_tasks_make_and_no_storage_has_are_missing(
     storage = dict.fromkeys(("cleaned", "train", "test", "model", "score"), DataPlace.VOLUME)
 
     assert missing_inputs(tasks, chosen, storage, there) == missing
+
+
+@pytest.mark.parametrize(
+    ("keys", "places"),
+    [
+        ({}, set()),
+        ({"keep_failed": "1d"}, {DataPlace.VOLUME}),
+        ({"keep_failed": "1d", "volume": {"skip_init": True}}, set()),
+        ({"keep_failed": "1d", "volume": {"disabled": True}}, set()),
+        ({"intermediate_data": "s3://shop/runs"}, set()),
+        (
+            {"intermediate_data": "s3://shop/runs", "keep_failed": "1d"},
+            {DataPlace.VOLUME, DataPlace.OBJECTS},
+        ),
+        (
+            {"intermediate_data": "s3://shop/runs", "keep_intermediate_data": True},
+            {DataPlace.OBJECTS},
+        ),
+    ],
+)
+def test_another_run_can_take_data_of_what_runs_keep(
+    keys: dict[str, object], places: set[DataPlace]
+) -> None:
+    assert open_places(run_of(**keys)) == places
 
 
 @pytest.mark.parametrize(
