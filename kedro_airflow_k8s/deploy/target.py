@@ -105,13 +105,15 @@ class Target:
         Args:
             config: The configuration of the DAG.
             context: The context in kubectl's configuration that the command line names.
+                It takes precedence over the sandbox.
 
         Raises:
             SandboxError: If the sandbox does not run.
         """
         from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 
-        return RunVolumes(self.kubeconfig, context, config.run_config.namespace, self._warn)
+        kubeconfig = self.kubeconfig if context is None else None
+        return RunVolumes(kubeconfig, context, config.run_config.namespace, self._warn)
 
     @cached_property
     def config(self) -> PluginConfig:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import kubernetes
 import yaml
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, connect
@@ -198,7 +199,9 @@ class Airflow:
 
     def resume(self, done: Done, **run_config: Any) -> Done:
         """Resume a run that has failed, and watch it to its end."""
-        options = (done.run_id,)
+        # Otherwise it asks the sandbox's own cluster, which is idle here.
+        current = kubernetes.config.list_kube_config_contexts(_SETTINGS["KUBECONFIG"])[1]["name"]
+        options = (done.run_id, "--context", current)
         with self.start(done.dag_id, *options, command="resume", **run_config) as running:
             return running.end()
 
