@@ -18,7 +18,9 @@ from kubernetes.client import ApiException, V1EnvFromSource, V1SecretEnvSource
 
 def context_of(operator: Any) -> dict[str, Any]:
     """As much of a task's context as the operator reads."""
-    run = SimpleNamespace(dag_id="demo", run_id="manual__1", logical_date=None, clear_number=0)
+    run = SimpleNamespace(
+        dag_id="demo", run_id="manual__1", logical_date=None, clear_number=0, conf={}
+    )
     instance = SimpleNamespace(
         dag_id=run.dag_id,
         task_id=operator.task_id,
@@ -27,7 +29,7 @@ def context_of(operator: Any) -> dict[str, Any]:
         execution_date=None,
         try_number=1,
         map_index=-1,
-        xcom_push=lambda **_: None,
+        xcom_push=lambda *_, **__: None,
         xcom_pull=lambda **_: None,
     )
     return {

@@ -267,7 +267,7 @@ def test_what_the_sandbox_does_not_do_is_refused_and_not_ignored(quiet: Client) 
     refused(405, api.replace_namespaced_pod, "x", NAMESPACE, pod_of("true"))
     refused(405, api.delete_collection_namespaced_pod, NAMESPACE)
     refused(400, api.create_namespaced_pod, NAMESPACE, pod_of("true"), dry_run="All")
-    refused(405, api.create_namespaced_pod_eviction, "x", NAMESPACE, {"metadata": {}})
+    refused(404, api.create_namespaced_pod_eviction, "x", NAMESPACE, {"metadata": {}})
 
 
 def _request(client: Client, method: str, path: str, **options: Any) -> tuple[int, Any]:
