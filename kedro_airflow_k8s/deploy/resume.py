@@ -123,7 +123,7 @@ def _check_data(
     again: Collection[str],
     volumes: RunVolumes,
 ) -> None:
-    """Check that what finished tasks have made is still there, as far as that can be told.
+    """Check that what finished tasks have made is still there, by what Airflow and the cluster say.
 
     Raises:
         RunError: If tasks that run again need data that is gone.
@@ -160,7 +160,7 @@ def _check_taken(
         RunError: If tasks that run again need data of it that is gone.
     """
     other, part = str(inputs_from(run)), (run.conf or {}).get(CONF_KEY, ())
-    # A run whose tasks all run again has a new volume, which is filled once more.
+    # A run whose tasks all run again has a new volume, which is filled again.
     refilled = set(again) == set(part)
     try:
         states = client.task_states(dag.dag_id, other)

@@ -27,7 +27,7 @@ class RunVolumes:
     warn: Callable[[str], object]
 
     def loss(self, dag_id: str, run_id: str) -> str:
-        """Return why the volume of a run is gone, or nothing if it is there or nobody knows.
+        """Return why the volume of a run is gone, or nothing if it is there or unknown.
 
         Raises:
             ClusterError: If the user has named a context, and the cluster cannot be asked.

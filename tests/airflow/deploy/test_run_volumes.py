@@ -80,7 +80,7 @@ def test_a_cluster_that_does_not_answer_is_an_error_only_if_the_user_names_it(
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "clusters: [", "apiVersion: v1\n"])
-def test_without_a_configuration_nobody_knows(
+def test_without_a_configuration_it_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
     place = str(tmp_path / "config")

@@ -58,7 +58,7 @@ def test_comments_and_other_functions_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("name", ["<lambda>", "outer.<locals>.inner", "Model.fit", ""])
-def test_what_is_no_function_of_the_module_counts_as_changed(name: str) -> None:
+def test_what_is_not_a_function_of_the_module_counts_as_changed(name: str) -> None:
     assert has_changed(name, MODULE, MODULE + "# More.\n")
 
 
