@@ -55,6 +55,9 @@ REASON_VARIABLE = "KEDRO_AIRFLOW_K8S_REASON"
 NO_RETRY = "A retry cannot fix this."
 """How a cause ends with which the task is to fail at once. DAGs look for these words."""
 
+EVENTS_VARIABLE = "KEDRO_AIRFLOW_K8S_EVENTS"
+"""A random word that marks events of nodes in the log, if each has a task of its own in Airflow."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT_VARIABLE,
+    EVENTS_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
     MLFLOW_RUN_NAME_VARIABLE,
     MLFLOW_RUN_VARIABLE,
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+    from kedro_airflow_k8s.pod.node_events import NodeEvents
 
 
 class PodHooks:
@@ -28,10 +33,12 @@ class PodHooks:
 
     Attributes:
         ran: Whether Kedro has asked for the first.
+        events: Reports the nodes to the task that follows the log; None if that task shows none.
         mlflow_run_id: The run that pods share; empty if there is none.
     """
 
     ran = False
+    events: NodeEvents | None = None
     mlflow_run_id = ""
     _catalog: CatalogProtocol[Any, Any] | None = None
 
@@ -62,9 +69,16 @@ class PodHooks:
 
             pin(pipeline, catalog, root)
 
+    @hook_impl(tryfirst=True)
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Report that a node begins."""
+        if self.events:
+            self.events.begin(node.name)
+
     @hook_impl
-    def before_node_run(self, catalog: CatalogProtocol[Any, Any]) -> None:
+    def before_node_run(self, node: Node, catalog: CatalogProtocol[Any, Any]) -> None:
         """Remember the catalog: ParallelRunner has a copy of it in each process."""
+        self.before_dataset_loaded(node)
         self._catalog = catalog
 
     @hook_impl
@@ -133,6 +147,11 @@ def _refuse_to_be_disabled() -> None:
 
 
 hooks = PodHooks()
+# Our runners may have imported it, and taken the variable, before.
+if EVENTS_VARIABLE in os.environ or "kedro_airflow_k8s.pod.node_events" in sys.modules:
+    from kedro_airflow_k8s.pod.node_events import node_events
+
+    hooks.events = node_events
 
 # A session of Kedro imports the hooks of every plugin, then drops those that are disabled: this is
 # the one moment at which they can speak up before a node has run.

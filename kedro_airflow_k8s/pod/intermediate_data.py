@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import pickle
 import re
@@ -126,6 +127,46 @@ class IntermediateDataset(AbstractDataset[Any, Any]):
         where = self._describe()["filepath"]
         problem = f"Dataset '{self._name}' cannot be {done}: {where}"
         raise store_error(problem, self._root, error) from error
+
+
+class StoredDataset(AbstractDataset[Any, Any]):
+    """A dataset that the nodes of a pod pass on in memory, and that is stored for a later pod.
+
+    Args:
+        memory: What the nodes of this pod load.
+        stored: What a pod loads that runs one of these nodes again. If it cannot store the data,
+            only that pod fails.
+    """
+
+    def __init__(self, memory: AbstractDataset[Any, Any], stored: IntermediateDataset) -> None:
+        self._memory, self._stored = memory, stored
+
+    def load(self) -> Any:
+        """Return what a node of this pod has saved, or another pod before.
+
+        Raises:
+            DatasetError: If there is neither.
+        """
+        return (self._memory if self._memory.exists() else self._stored).load()
+
+    def save(self, data: Any) -> None:
+        """Keep an object in memory, and store it if that is possible."""
+        self._memory.save(data)
+        try:
+            self._stored.save(data)
+        except DatasetError as error:
+            logging.getLogger(__name__).warning(
+                "Only this pod has it, so no node that reads it can run again alone. %s", error
+            )
+
+    def _exists(self) -> bool:
+        return self._memory.exists() or self._stored.exists()
+
+    def _release(self) -> None:
+        self._memory.release()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"memory": repr(self._memory), "stored": repr(self._stored)}
 
 
 def store_error(problem: str, root: str, error: BaseException) -> DatasetError:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import CachedDataset, MemoryDataset, SharedMemoryDataset
+from kedro.io import (
+    AbstractDataset,
+    CachedDataset,
+    MemoryDataset,
+    SharedMemoryDataCatalog,
+    SharedMemoryDataset,
+)
 
 from kedro_airflow_k8s.pod.environment import folder_to_read, passed_on
-from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset
+from kedro_airflow_k8s.pod.intermediate_data import IntermediateDataset, StoredDataset
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.pod.node_events import node_events
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -39,10 +46,15 @@ def pass_on(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], root: str) -
         made = stored_name(name) in makes
         if is_parameter(name):
             continue
-        if name in free or "@" in name or (made and stored_name(name) in crossing):
+        crosses = name in free or "@" in name or (made and stored_name(name) in crossing)
+        if crosses or node_events.wanted:
             ours = _intermediate(stored_name(name), root, pipeline)
             if _is_ours(name, catalog, made, ours):
-                _replace(catalog, name, ours)
+                # Processes of ParallelRunner have no memory in common.
+                if not crosses and not isinstance(catalog, SharedMemoryDataCatalog):
+                    _replace(catalog, name, StoredDataset(_memory(name, catalog), ours))
+                else:
+                    _replace(catalog, name, ours)
                 taken.setdefault(ours.folder, []).append(name)
     for folder, names in taken.items():
         logging.getLogger(__name__).info(
@@ -73,6 +85,12 @@ def _is_ours(
     return made or not declared.exists() or ours.exists()
 
 
+def _memory(name: str, catalog: CatalogProtocol[Any, Any]) -> AbstractDataset[Any, Any]:
+    """Return what the catalog declares, which may say how Kedro copies the data."""
+    declared: Any = catalog.get(name) if name in catalog else None
+    return MemoryDataset() if declared is None else declared
+
+
 def _is_memory(dataset: object) -> bool:
     """Return whether a dataset ends with its process; a subclass of Kedro's may store its data."""
     if type(dataset) is CachedDataset:
@@ -80,7 +98,9 @@ def _is_memory(dataset: object) -> bool:
     return type(dataset) in (MemoryDataset, SharedMemoryDataset)
 
 
-def _replace(catalog: CatalogProtocol[Any, Any], name: str, ours: IntermediateDataset) -> None:
+def _replace(
+    catalog: CatalogProtocol[Any, Any], name: str, ours: AbstractDataset[Any, Any]
+) -> None:
     # From Kedro 1.7 on the catalog has validators beside its datasets, and drops those of a
     # dataset that is replaced.
     validators: dict[str, Any] = getattr(catalog, "_validator_specs", {})

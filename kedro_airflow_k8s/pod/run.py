@@ -21,7 +21,7 @@ def run(arguments: Sequence[str]) -> None:
     """Run Kedro's command line with the parameters of the DAG run.
 
     Args:
-        arguments: Options of `kedro run`.
+        arguments: Options of `kedro run`, and `--max-workers`. `--runner` is one of ours.
 
     Raises:
         SystemExit: With the exit code of Kedro, or with a message.
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     # Kedro 1.7 itself calls what OmegaConf 2.4 deprecates; the user can do nothing about it.
     warnings.filterwarnings("ignore", r"(?s).*register_new_resolver", UserWarning)
-    options = [_option(argument) for argument in arguments]
+    options = [option for argument in arguments if (option := _option(argument))]
     if int(os.environ.get(ATTEMPT_VARIABLE) or 1) > 1:
         from kedro_airflow_k8s.pod.kept_data import forget
 
@@ -61,8 +61,18 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _option(argument: str) -> str:
-    """Spell an option as the image's Kedro does: before 1.2, `--pipelines` was `--pipeline`."""
+    """Spell an option as the image's Kedro does: before 1.2, `--pipelines` was `--pipeline`.
+
+    Only the newest Kedro can give the number of workers to its runners, so ours get it here.
+    """
     name, equals, value = argument.partition("=")
+    if name == "--runner":
+        value = f"kedro_airflow_k8s.pod.runners.{value}"
+    if name == "--max-workers":
+        from kedro_airflow_k8s.pod import runners
+
+        runners.max_workers = int(value)
+        return ""
     if name == "--pipelines":
         from kedro import __version__
         from packaging.version import Version

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
+from kedro_airflow_k8s.pod.node_events import without_events
 from kedro_airflow_k8s.sandbox.cluster import PodRecord
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.terminal.task_log import (
@@ -91,7 +92,7 @@ def read_logs(
                 said = exception(own[-1].log()) if own else ""
                 why = (own and pod_cause(said, told_cause(airflow))) or ""
                 why = why or (own and _pod_cause(own[-1])) or cause(airflow)
-            logs = [without_padding(pod.log()) for pod in own]
+            logs = [without_padding(without_events(pod.log())) for pod in own]
             found[task_id] = TaskLog(task.state or "not run", logs, airflow, why)
     return found
 

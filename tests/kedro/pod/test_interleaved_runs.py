@@ -107,7 +107,7 @@ class Run:
             for name in each.inputs:
                 yield
                 self._check(name, catalog.load(name))
-            hooks.before_node_run(catalog)
+            hooks.before_node_run(each, catalog)
             for name in each.outputs:
                 value = [self._number, attempt]
                 yield

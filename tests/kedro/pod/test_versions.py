@@ -217,7 +217,7 @@ def made_by_hooks(tmp_path: Path) -> DataCatalog:
 
 def save(hooks: PodHooks, catalog: DataCatalog, name: str, value: Any) -> None:
     """What Kedro's runner does with an output of a node."""
-    hooks.before_node_run(catalog)
+    hooks.before_node_run(node(print, None, name), catalog)
     hooks.before_dataset_saved(name)
     catalog.save(name, value)
     hooks.after_dataset_saved(name)
