@@ -16,6 +16,7 @@ def run_command(subject: Subject) -> Iterator[Finding]:
         return
     given = {"--env": True, command.pipelines: True}
     given["--nodes"] = any(not task.whole_pipeline for task in subject.plan.tasks)
+    given["--runner"] = bool(subject.plan.runner)
     run = subject.run
     given["--params"] = bool(run.macro_params or run.variables_params or subject.run_params)
     passed = [option for option, used in given.items() if used]

@@ -31,7 +31,7 @@ from kedro_airflow_k8s.config.checks import Code
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig, RunConfig
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.build import AS_CONFIGURED, Overrides, Plan, build_plan
-from kedro_airflow_k8s.plan.tasks import grouping_mode
+from kedro_airflow_k8s.plan.tasks import grouping_of
 from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.image import ProjectImage
@@ -267,7 +267,7 @@ def _plan(
     """
     if config.run_config.trigger_params:
         pipeline = replace(pipeline, parameters=project.parameters)
-    if grouping_mode(pipeline, config.run_config) == "memory":
+    if grouping_of(pipeline, config.run_config).by == "memory":
         # For anything else the catalog need not be readable.
         pipeline = _with_catalog(project, pipeline)
         for name, entry in (pipeline.catalog or {}).items():

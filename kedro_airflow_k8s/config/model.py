@@ -28,7 +28,7 @@ from kedro_airflow_k8s.config.mlflow import MlflowConfig
 from kedro_airflow_k8s.config.pods import PodConfig, ResourcesConfig, hidden_data
 from kedro_airflow_k8s.config.section import Section
 from kedro_airflow_k8s.config.sources import SecretConfig
-from kedro_airflow_k8s.config.tasks import Grouping, IntermediateData, TaskConfig
+from kedro_airflow_k8s.config.tasks import Groupings, IntermediateData, TaskConfig
 from kedro_airflow_k8s.config.volumes import VolumeConfig
 from kedro_airflow_k8s.pod.environment import RAW_VARIABLE
 
@@ -103,13 +103,14 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         description="Airflow connection to the cluster. If Airflow has no connection of the "
         "default name, it uses the cluster it runs in, or its kubeconfig.",
     )
-    grouping: Grouping = Field(
+    grouping: Groupings = Field(
         default={},
         description="Which nodes share a task, and so a pod. `none`: each node has its own. "
         "`memory`: nodes that pass data to each other in memory. `namespace`: nodes of a "
         "namespace. `pipeline`: all nodes. One word for all pipelines, or one for each pipeline, "
-        "with `__default__` for all others. Nodes with the same tag `airflow-k8s.group.<name>` "
-        "share a task as well, unless all nodes do.",
+        "with `__default__` for all others; in place of a word a mapping with `by`, `nodes`, "
+        "`runner` and `max_workers`. Nodes with the same tag `airflow-k8s.group.<name>` share a "
+        "task as well, unless all nodes do.",
     )
     intermediate_data: IntermediateData | None = Field(
         default=None,

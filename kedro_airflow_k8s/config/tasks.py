@@ -11,11 +11,13 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     StrictBool,
     StrictInt,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema
 from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
@@ -32,7 +34,43 @@ RESOURCES_TAG = re.compile(r"resources[.:](.*)", re.DOTALL)
 With Kedro 0.16 and 0.17, the tag had a colon, which Kedro 1 refuses.
 """
 
-GroupingMode = Literal["none", "memory", "namespace", "pipeline"]
+GroupingMode = Literal["none", "memory", "namespace", "pipeline", "tag"]
+Runner = Literal["sequential", "thread", "parallel"]
+
+
+class Grouping(Section):
+    """Which nodes of a pipeline share a pod, and how they run there."""
+
+    shorthand: ClassVar[str] = "by"
+
+    by: GroupingMode = Field(
+        default="none",
+        description="What the nodes of a pod share: `memory`, a `namespace`, the `pipeline` or a"
+        " `tag` airflow-k8s.group.<name>. `none` is the same as `tag`.",
+    )
+    nodes: Literal["hidden", "visible"] = Field(
+        default="hidden",
+        description="`visible`: each node of a shared pod has a task of its own in Airflow, which"
+        " shows its state and its part of the log. `hidden`: a shared pod is one task.",
+    )
+    runner: Runner = Field(
+        default="sequential",
+        description="How a pod runs its nodes, as `kedro run --runner`: one after another, or those"
+        " that are ready at once in threads (`thread`) or processes (`parallel`).",
+    )
+    max_workers: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Most nodes that run at once in a pod. Default: that of Kedro.",
+    )
+
+    @model_validator(mode="after")
+    def _has_workers(self) -> Self:
+        if self.max_workers is not None and self.runner == "sequential":
+            reason = "needs `runner: thread` or `runner: parallel`"
+            raise problems_error({("max_workers",): reason})
+        return self
 
 
 def _for_all_pipelines(value: Any) -> Any:
@@ -77,24 +115,17 @@ def _checked_store(text: str) -> str:
     return text.rstrip("/")
 
 
-Grouping = Annotated[
-    dict[values.Text, GroupingMode],
-    BeforeValidator(_for_all_pipelines),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(get_args(GroupingMode)), "type": "string"},
-                {
-                    "type": "object",
-                    "additionalProperties": {
-                        "enum": list(get_args(GroupingMode)),
-                        "type": "string",
-                    },
-                },
-            ]
-        }
-    ),
-]
+class _OrWord:
+    """Adds to the JSON Schema of all groupings the one word for all pipelines."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        word = {"enum": list(get_args(GroupingMode)), "type": "string"}
+        return {"anyOf": [word, handler(core_schema)]}
+
+
+Groupings = Annotated[dict[values.Text, Grouping], BeforeValidator(_for_all_pipelines), _OrWord()]
 IntermediateData = Annotated[
     str,
     AfterValidator(_checked_store),

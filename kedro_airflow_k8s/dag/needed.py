@@ -15,7 +15,7 @@ def operators_of(plan: Plan) -> Iterator[str]:
     """Yield the modules of `operators/` that the file contains."""
     if plan.storage.volume:
         yield "run_resources"
-    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed:
+    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed or plan.shows_nodes:
         yield "task_states"
     if plan.storage.keep_failed:
         yield "keep_until"
@@ -24,6 +24,8 @@ def operators_of(plan: Plan) -> Iterator[str]:
         if plan.storage.volume.fill:
             yield "other_volume"
     yield from pod_operators(plan)
+    if plan.shows_nodes:
+        yield "shared_pod"
     if plan.settings.fail_fast:
         yield "fail_fast"
     if plan.settings.notifies:
@@ -51,6 +53,8 @@ def moved_names(plan: Plan) -> Iterator[str]:
         yield "EmptyOperator"
     if plan.sensors:
         yield "ExternalTaskSensor"
+    if plan.shows_nodes:
+        yield from ("AirflowRescheduleException", "TimeDeltaTrigger")
     if plan.settings.fail_fast:
         yield "FAIL_FAST"
     if OfAirflow.DOUBLED in _all_arguments(plan):

@@ -91,6 +91,8 @@ def render_dag(plan: Plan) -> DagText:
 def _values(plan: Plan) -> dict[str, Any]:
     """Return the values for the template, without the tags."""
     volume, fields = plan.storage.volume, plan.form
+    pod_operator = f"{pod_operators(plan)[-1].title().replace('_', '')}Operator"
+    plain = pod_operator == "KedroPodOperator"
     docs = _shared_docs(plan.tasks)
     imports, operators = embedded(list(operators_of(plan)), imports_of(plan), [*moved_names(plan)])
     sensor_ids = [sensor.task_id for sensor in plan.sensors]
@@ -103,13 +105,15 @@ def _values(plan: Plan) -> dict[str, Any]:
         "operators": operators,
         "volume": volume,
         "data": DATA_VOLUME,
-        "pod_operator": f"{pod_operators(plan)[-1].title().replace('_', '')}Operator",
+        "pod_operator": pod_operator,
+        "shared_operator": "SharedPodOperator" if plain else f"Shared{pod_operator}",
+        "node_operator": "NodeOfPodOperator" if plain else f"NodeOf{pod_operator}",
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
         "variables": plan.pods.variables,
         "default_resources": RESOURCES_DEFAULT,
-        "run_kedro": [*POD_COMMAND, "run", f"--env={container_argument(plan.env)}"],
+        "run_kedro": [*POD_COMMAND, "run", f"--env={container_argument(plan.env)}", *plan.runner],
         "keep_failed": plan.storage.keep_failed and timedelta_call(plan.storage.keep_failed),
         **_volume_tasks(plan),
         "fill_volume": [*POD_COMMAND, "fill-volume", Expression("DATA"), volume.fill_path]
@@ -286,7 +290,7 @@ def _group_lines(
     indent = INDENT * depth
     for task in group.tasks:
         start = f"{indent}{python[task.task_id]} = "
-        yield start + literal(_task_call(plan, task, docs), depth, len(start))
+        yield start + literal(_task_call(plan, task, python, docs), depth, len(start))
     for inner in group.groups:
         opened = f"TaskGroup({literal(inner.label)})"
         while not inner.tasks and len(inner.groups) == 1:
@@ -296,8 +300,9 @@ def _group_lines(
         yield from _group_lines(plan, inner, python, docs, depth + 1)
 
 
-def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
-    nodes = "" if task.whole_pipeline else container_argument(",".join(task.nodes))
+def _task_call(plan: Plan, task: Task, python: Mapping[str, str], docs: dict[str, str]) -> Call:
+    plain = "" if task.whole_pipeline else ",".join(task.runs or task.nodes)
+    nodes = container_argument(plain)
     keywords: dict[str, Any] = {}
     if task.label != nodes.rpartition(".")[2]:
         keywords["task_id"] = task.label
@@ -308,6 +313,12 @@ def _task_call(plan: Plan, task: Task, docs: dict[str, str]) -> Call:
     if task.passes_on is not None and plan.storage.intermediate_data is not None:
         found = json.dumps(task.passes_on, ensure_ascii=False)
         keywords["passes_on"] = container_argument(found)
+    if task.runs:
+        keywords["shared"] = True
+    if task.pod:
+        keywords["pod"] = Expression(python[task.pod])
+        if nodes != plain:
+            keywords["node"] = plain
     if task.doc in docs:
         # As positional arguments, the constant and the pipeline fit on the line of the name.
         pipeline = [keywords.pop("pipeline")] if "pipeline" in keywords else []

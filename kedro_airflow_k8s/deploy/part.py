@@ -98,7 +98,9 @@ def _tasks(dag: CompiledDag, nodes: Collection[str]) -> list[str]:
                 f"Task {task.task_id!r} cannot run in part. Its nodes share a pod, and these were"
                 f" not selected: {listed(others)}. Select them, too, or none of the task."
             )
-    return [task.task_id for task in tasks]
+    # A node alone of those that share a visible pod runs in its own pod.
+    shared = [task for task in dag.tasks if task.runs and not set(task.runs).difference(nodes)]
+    return [task.task_id for task in dag.tasks if task in tasks or task in shared]
 
 
 def _check_taken(

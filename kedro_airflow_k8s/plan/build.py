@@ -5,7 +5,7 @@ Pure: the same project and configuration give the same plan, and nothing is read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -26,6 +26,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_EXPERIMENT,
     TAG_VERSION,
 )
+from kedro_airflow_k8s.config.tasks import Grouping
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
@@ -47,7 +48,7 @@ from kedro_airflow_k8s.plan.pods import (
 )
 from kedro_airflow_k8s.plan.sensors import Sensor, plan_sensors
 from kedro_airflow_k8s.plan.task_groups import Group
-from kedro_airflow_k8s.plan.tasks import Task, Tasks, plan_tasks
+from kedro_airflow_k8s.plan.tasks import Task, Tasks, grouping_of, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 
 DEFAULT_START_DATE = date(2021, 1, 1)
@@ -148,6 +149,7 @@ class Plan:
         project: The Python package of the Kedro project.
         pipeline: The registered pipeline.
         env: The configuration environment of the pods.
+        runner: The options by which a pod runs its nodes, if they are not Kedro's own.
         pods: The settings of pods and tasks.
         storage: The storage by which tasks pass data to each other.
         tasks: The tasks of Kedro nodes, in an order in which they can run.
@@ -164,12 +166,18 @@ class Plan:
     project: str
     pipeline: str
     env: str
+    runner: tuple[str, ...]
     pods: PodSettings
     storage: Storage
     tasks: tuple[Task, ...]
     tree: Group[Task]
     sensors: tuple[Sensor, ...]
     mlflow: MlflowRun | None
+
+    @property
+    def shows_nodes(self) -> bool:
+        """Whether the nodes of a pod have tasks of their own."""
+        return any(task.runs for task in self.tasks)
 
     @property
     def setup_ids(self) -> tuple[str, ...]:
@@ -254,6 +262,7 @@ def build_plan(
         project=pipeline.package_name,
         pipeline=pipeline.name,
         env=pipeline.env,
+        runner=_runner(tasks.all, grouping_of(pipeline, run)),
         pods=_pod_settings(pipeline, run, owned, tasks, mlflow_environment(mlflow)),
         storage=_storage(run, owned),
         tasks=tasks.all,
@@ -261,6 +270,17 @@ def build_plan(
         sensors=sensors,
         mlflow=mlflow,
     )
+
+
+def _runner(tasks: Iterable[Task], grouping: Grouping) -> tuple[str, ...]:
+    """Return options of the `run` command in pods. Only our runners report their nodes."""
+    if grouping.runner == "sequential" and grouping.nodes == "hidden":
+        return ()
+    if all(len(task.runs or task.nodes) == 1 for task in tasks):
+        return ()
+    workers = grouping.max_workers
+    name = f"{grouping.runner.title()}Runner"
+    return (f"--runner={name}", *([f"--max-workers={workers}"] if workers else []))
 
 
 def _pod_settings(

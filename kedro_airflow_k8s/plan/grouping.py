@@ -83,8 +83,8 @@ def group_nodes(
 
     Args:
         nodes: All nodes of the pipeline, in topological order.
-        mode: A task for each node (`none`), for nodes joined by data in `memory`, for each
-            top-level `namespace`, or for the whole `pipeline`.
+        mode: A task for each node (`none`) unless tags join it (`tag`), for nodes joined by data in
+            `memory`, for each top-level `namespace`, or for the whole `pipeline`.
         in_memory: Returns whether a dataset, as a node names it, ends with its process.
         pipeline_name: The registered name of the pipeline.
 
@@ -101,7 +101,7 @@ def group_nodes(
         name = "pipeline" if pipeline_name == DEFAULT_PIPELINE else pipeline_name
         return (NodeGroup(name, tuple(nodes), _common_namespace(nodes)),)
     tags = [_group_tag(node) for node in nodes]
-    if mode == "none" and not any(tags):
+    if mode in ("none", "tag") and not any(tags):
         return tuple(NodeGroup(node.name, (node,), node.namespace or None) for node in nodes)
     links = _links(nodes)
     firsts: Sequence[int] = range(len(nodes))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig
-from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT, RESOURCES_TAG
+from kedro_airflow_k8s.config.tasks import GROUPING_DEFAULT, RESOURCES_TAG, Grouping
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.grouping import NodeGroup, group_nodes
 from kedro_airflow_k8s.plan.resources import merge_resources
@@ -24,12 +24,16 @@ Source: execve(2), MAX_ARG_STRLEN.
 
 @dataclass(frozen=True)
 class Task:
-    """An Airflow task: one pod that runs one or more Kedro nodes.
+    """An Airflow task: one pod that runs one or more Kedro nodes, or a part in such a pod.
+
+    In a visible group, one task runs the pod, and one task for each node shows what became of it.
 
     Attributes:
         task_id: The whole id, with the ids of its groups.
         label: The id within its group.
-        nodes: Names of its Kedro nodes in topological order.
+        nodes: Names of its Kedro nodes in topological order; none if other tasks show them.
+        runs: Names of the nodes that its pod runs, if other tasks show them.
+        pod: The id of the task whose pod runs its node; empty if it has a pod of its own.
         inputs: The datasets and parameters that it reads and does not make.
         outputs: The datasets that it makes, except those that only its own nodes read.
         upstream: The positions of the tasks that make its inputs.
@@ -46,6 +50,8 @@ class Task:
     task_id: str
     label: str
     nodes: tuple[str, ...]
+    runs: tuple[str, ...]
+    pod: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     upstream: tuple[int, ...]
@@ -73,9 +79,34 @@ class Tasks:
     settings: dict[str, ResourcesConfig]
 
 
-def grouping_mode(pipeline: ProjectPipeline, run: RunConfig) -> str:
-    """Return the grouping mode of a pipeline."""
-    return run.grouping.get(pipeline.name) or run.grouping.get(GROUPING_DEFAULT, "none")
+@dataclass(frozen=True)
+class _Unit:
+    """What becomes a task: a group of nodes, or in a visible group its pod, or one of its nodes.
+
+    Attributes:
+        group: The nodes, with the name and the namespace of the task.
+        pod: The position of the unit whose pod runs it; None if that is its own.
+        shown: Whether other units show its nodes.
+    """
+
+    group: NodeGroup
+    pod: int | None = None
+    shown: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.group.name
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the task."""
+        return self.group.namespace
+
+
+def grouping_of(pipeline: ProjectPipeline, run: RunConfig) -> Grouping:
+    """Return how the nodes of a pipeline share pods."""
+    return run.grouping.get(pipeline.name) or run.grouping.get(GROUPING_DEFAULT) or Grouping()
 
 
 def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str]) -> Tasks:
@@ -91,24 +122,20 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
             configuration does not have, the resources of nodes that share a task contradict each
             other, or the names of these nodes are too long for a command line.
     """
-    mode = grouping_mode(pipeline, run)
-    groups = group_nodes(pipeline.nodes, mode, pipeline.in_memory, pipeline.name)
-    found = places(groups, reserved)
-    entries = [_entries_of(group.nodes, run) for group in groups]
-    resources = _resources(groups, entries, run)
+    grouping = grouping_of(pipeline, run)
+    groups = group_nodes(pipeline.nodes, grouping.by, pipeline.in_memory, pipeline.name)
+    units = _units(groups, visible=grouping.nodes == "visible")
+    found = places(units, reserved)
+    entries = [_entries_of(unit.group.nodes, run) for unit in units]
+    resources = _resources([unit.group for unit in units], entries, run)
     runs = _Pipelines(pipeline)
-    readers = _readers(groups)
-    makers = {
-        stored_name(name): index
-        for index, group in enumerate(groups)
-        for node in group.nodes
-        for name in node.outputs
-    }
-    tasks = []
-    for index, (group, place) in enumerate(zip(groups, found, strict=True)):
+    data = _Data(units)
+    tasks: list[Task] = []
+    for index, (unit, place) in enumerate(zip(units, found, strict=True)):
+        group = unit.group
+        names = tuple(node.name for node in group.nodes)
         smallest, others = runs.smallest(group)
         too_long = _names_too_long(group)
-        inputs = _inputs(group)
         if too_long and others:
             raise PlanError(
                 f"Task {place.task_id!r} has {len(group.nodes)} nodes, too many for a command line."
@@ -119,15 +146,15 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
             Task(
                 task_id=place.task_id,
                 label=place.label,
-                nodes=tuple(node.name for node in group.nodes),
-                inputs=inputs,
-                outputs=_outputs(group, index, readers),
-                upstream=tuple(
-                    sorted({makers[n] for n in map(stored_name, inputs) if n in makers})
-                ),
-                passes_on=_passes_on(group, index, readers),
+                nodes=() if unit.shown else names,
+                runs=names if unit.shown else (),
+                pod="" if unit.pod is None else tasks[unit.pod].task_id,
+                inputs=data.inputs(index),
+                outputs=data.outputs(index),
+                upstream=data.upstream(index),
+                passes_on=data.passes_on(index),
                 function=group.nodes[0].function if len(group.nodes) == 1 else "",
-                doc=_doc(group),
+                doc="" if unit.shown else _doc(group),
                 resources=_entry_name(entries[index]),
                 pipeline=smallest,
                 whole_pipeline=too_long,
@@ -136,35 +163,80 @@ def plan_tasks(pipeline: ProjectPipeline, run: RunConfig, reserved: Iterable[str
     return Tasks(tuple(tasks), tree(found, tasks), resources)
 
 
+def _units(groups: Sequence[NodeGroup], *, visible: bool) -> list[_Unit]:
+    """Return what becomes tasks, in an order in which they can run."""
+    found: list[_Unit] = []
+    for group in groups:
+        if not visible or len(group.nodes) == 1:
+            found.append(_Unit(group))
+            continue
+        pod = len(found)
+        found.append(_Unit(NodeGroup(f"{group.name}.pod", group.nodes, group.name), shown=True))
+        # The namespace of the nodes is a part of the group's name already.
+        around = f"{group.namespace or group.name}."
+        for node in group.nodes:
+            name = f"{group.name}.{node.name.removeprefix(around)}"
+            found.append(_Unit(NodeGroup(name, (node,), group.name), pod=pod))
+    return found
+
+
+class _Data:
+    """What units read from each other.
+
+    Units whose nodes others show make and read nothing for themselves: those others do.
+    """
+
+    def __init__(self, units: Sequence[_Unit]) -> None:
+        self._units = units
+        self._makers: dict[str, int] = {}
+        self._readers: dict[str, set[int]] = {}
+        self._inside: list[set[int]] = [set() for _ in units]
+        for index, unit in enumerate(units):
+            self._inside[index if unit.pod is None else unit.pod].add(index)
+            for node in () if unit.shown else unit.group.nodes:
+                self._makers.update((stored_name(name), index) for name in node.outputs)
+                for name in node.inputs:
+                    self._readers.setdefault(stored_name(name), set()).add(index)
+        self._inputs = [_inputs(unit.group) for unit in units]
+
+    def inputs(self, index: int) -> tuple[str, ...]:
+        """Return what a unit reads and does not make."""
+        return self._inputs[index]
+
+    def outputs(self, index: int) -> tuple[str, ...]:
+        """Return what a unit makes, except what only it reads."""
+        unit = self._units[index]
+        made = dict.fromkeys(
+            name for node in (() if unit.shown else unit.group.nodes) for name in node.outputs
+        )
+        return tuple(name for name in made if self._readers.get(stored_name(name)) != {index})
+
+    def upstream(self, index: int) -> tuple[int, ...]:
+        """Return the units that make what a unit reads.
+
+        A node that waits for no other of its visible group begins when the pod does.
+        """
+        makers = {self._makers.get(stored_name(name)) for name in self._inputs[index]}
+        found = {maker for maker in makers if maker is not None}
+        pod = self._units[index].pod
+        if pod is not None and all(self._units[maker].pod != pod for maker in found):
+            return self.upstream(pod)
+        return tuple(sorted(found))
+
+    def passes_on(self, index: int) -> tuple[str, ...] | None:
+        """Return the outputs that pods of other units read; None if the pod can work them out."""
+        nodes = self._units[index].group.nodes
+        made = {stored_name(name) for node in nodes for name in node.outputs}
+        read = {stored_name(name) for node in nodes for name in node.inputs}
+        inside = self._inside[index] | {index}
+        crossing = {name for name in made if self._readers.get(name, set()) - inside}
+        return None if crossing == made - read else tuple(sorted(crossing))
+
+
 def _inputs(group: NodeGroup) -> tuple[str, ...]:
     made = {stored_name(name) for node in group.nodes for name in node.outputs}
     read = dict.fromkeys(name for node in group.nodes for name in node.inputs)
     return tuple(name for name in read if stored_name(name) not in made)
-
-
-def _readers(groups: Sequence[NodeGroup]) -> dict[str, set[int]]:
-    """Return the positions of the groups that read each dataset."""
-    readers: dict[str, set[int]] = {}
-    for index, group in enumerate(groups):
-        for node in group.nodes:
-            for name in node.inputs:
-                readers.setdefault(stored_name(name), set()).add(index)
-    return readers
-
-
-def _outputs(group: NodeGroup, index: int, readers: dict[str, set[int]]) -> tuple[str, ...]:
-    made = dict.fromkeys(name for node in group.nodes for name in node.outputs)
-    return tuple(name for name in made if readers.get(stored_name(name)) != {index})
-
-
-def _passes_on(
-    group: NodeGroup, index: int, readers: dict[str, set[int]]
-) -> tuple[str, ...] | None:
-    """Return the outputs that other tasks read; None if the pod can work them out."""
-    made = {stored_name(name) for node in group.nodes for name in node.outputs}
-    read = {stored_name(name) for node in group.nodes for name in node.inputs}
-    crossing = {name for name in made if readers.get(name, set()) - {index}}
-    return None if crossing == made - read else tuple(sorted(crossing))
 
 
 def _doc(group: NodeGroup) -> str:

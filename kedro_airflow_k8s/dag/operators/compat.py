@@ -2,6 +2,7 @@
 
 - EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 requires.
   Airflow 2.11 has them itself, and may lack that provider.
+- TimeDeltaTrigger likewise, and AirflowRescheduleException is in another module.
 - FAIL_FAST is the name of DAG's argument that stops a run at its first failed task.
 - DOUBLED is the value that doubles the time before each further repetition of a task.
 """
@@ -9,6 +10,15 @@
 import inspect
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+__all__ = (
+    "DOUBLED",
+    "FAIL_FAST",
+    "AirflowRescheduleException",
+    "EmptyOperator",
+    "ExternalTaskSensor",
+    "TimeDeltaTrigger",
+)
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
@@ -19,6 +29,16 @@ try:
     from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
 except ImportError:  # Airflow 2.11
     from airflow.sensors.external_task import ExternalTaskSensor
+
+try:
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+except ImportError:  # Airflow 2.11
+    from airflow.triggers.temporal import TimeDeltaTrigger
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # Airflow 2.11
+    from airflow.exceptions import AirflowRescheduleException
 
 FAIL_FAST = "fail_fast" if "fail_fast" in inspect.signature(DAG).parameters else "fail_stop"
 

@@ -164,10 +164,10 @@ class Rest:
         path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.get(path).json()["task_instances"]}
 
-    def log(self, dag_id: str, run_id: str, task_id: str) -> str:
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """What a task has said."""
         run = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
-        return self.get(f"{run}/taskInstances/{task_id}/logs/1").text
+        return self.get(f"{run}/taskInstances/{task_id}/logs/{attempt}").text
 
 
 def processes_of(sandbox: Sandbox) -> set[psutil.Process]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kedro_airflow_k8s.config.layers import merged, with_defaults, with_image
 from kedro_airflow_k8s.config.load import load_config
+from kedro_airflow_k8s.config.tasks import Grouping
 from kedro_airflow_k8s.errors import ConfigError
 
 ALL: dict[str, Any] = {
@@ -71,9 +72,11 @@ def test_another_name_of_a_key_replaces_it_too() -> None:
 
 def test_a_word_replaces_a_section_and_a_section_a_word() -> None:
     assert run_of({"grouping": "memory"}, grouping={"sales": "none"}).grouping == {
-        "__default__": "memory"
+        "__default__": Grouping(by="memory")
     }
-    assert run_of({"grouping": {"sales": "none"}}, grouping="memory").grouping == {"sales": "none"}
+    assert run_of({"grouping": {"sales": "none"}}, grouping="memory").grouping == {
+        "sales": Grouping(by="none")
+    }
 
 
 def test_a_mistake_of_all_is_reported_once() -> None:

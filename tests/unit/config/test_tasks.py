@@ -12,6 +12,7 @@ import pytest
 import kedro_airflow_k8s
 from kedro_airflow_k8s.config.load import load_config
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.config.tasks import Grouping
 from kedro_airflow_k8s.errors import ConfigError
 
 SCHEMA = Path(kedro_airflow_k8s.__file__).with_name("config") / "airflow-k8s.schema.json"
@@ -33,15 +34,29 @@ def accepted_by_editors(**keys: Any) -> bool:
 
 
 def test_one_word_groups_the_nodes_of_all_pipelines() -> None:
-    assert run_config(grouping="memory").grouping == {"__default__": "memory"}
+    assert run_config(grouping="memory").grouping == {"__default__": Grouping(by="memory")}
     assert accepted_by_editors(grouping="memory")
 
 
 def test_each_pipeline_may_be_grouped_in_its_own_way() -> None:
     by_pipeline = {"__default__": "none", "data_science": "namespace"}
 
-    assert run_config(grouping=by_pipeline).grouping == by_pipeline
+    assert run_config(grouping=by_pipeline).grouping == {
+        "__default__": Grouping(by="none"),
+        "data_science": Grouping(by="namespace"),
+    }
     assert accepted_by_editors(grouping=by_pipeline)
+
+
+def test_a_grouping_says_how_the_nodes_of_a_pod_run_and_whether_they_are_seen() -> None:
+    given = {"by": "memory", "nodes": "visible", "runner": "thread", "max_workers": 4}
+
+    assert run_config(grouping={"__default__": given}).grouping["__default__"].by == "memory"
+    assert accepted_by_editors(grouping={"__default__": given})
+    assert mistake(grouping={"__default__": {"max_workers": 4}}) == (
+        "run_config.grouping.__default__.max_workers: found the number 4; needs `runner: thread` or"
+        " `runner: parallel`"
+    )
 
 
 def test_a_key_without_a_value_groups_nothing() -> None:
@@ -56,21 +71,21 @@ def test_a_key_without_a_value_groups_nothing() -> None:
             "memroy",
             (
                 "run_config.grouping: found the text 'memroy'; must be one of none, memory,"
-                " namespace, pipeline. Did you mean 'memory'?"
+                " namespace, pipeline, tag. Did you mean 'memory'?"
             ),
         ),
         (
-            {"reporting": "tag"},
+            {"reporting": "tags"},
             (
-                "run_config.grouping.reporting: found the text 'tag'; must be one of none, memory,"
-                " namespace, pipeline"
+                "run_config.grouping.reporting.by: found the text 'tags'; must be one of none,"
+                " memory, namespace, pipeline, tag. Did you mean 'tag'?"
             ),
         ),
         (
             ["memory"],
             (
                 "run_config.grouping: found a list of 1; must be one of none, memory, namespace,"
-                " pipeline, or keys that are pipelines, each with one"
+                " pipeline, tag, or keys that are pipelines, each with one"
             ),
         ),
     ],

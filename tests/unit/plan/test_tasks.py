@@ -273,3 +273,64 @@ def test_of_a_task_of_several_nodes_only_what_others_read_is_passed_on() -> None
     assert first.passes_on == ("both", "out")
     assert second.passes_on is None
     assert second.upstream == (0,)
+
+
+# Nodes that share a pod and have tasks of their own.
+
+VISIBLE = {"__default__": {"by": "tag", "nodes": "visible"}}
+
+
+def visible_plan() -> Plan:
+    first = PipelineNode("first", outputs=("raw",))
+    shared = (tagged(node, "airflow-k8s.group.prepare") for node in CHAIN)
+    last = PipelineNode("last", inputs=("y",))
+    return planned([first, *shared, last], grouping=VISIBLE)
+
+
+def test_a_visible_group_has_a_task_for_its_pod_and_one_for_each_node() -> None:
+    tasks = {task.task_id: task for task in visible_plan().tasks}
+
+    assert list(tasks) == [
+        "first",
+        *("prepare.pod", "prepare.make", "prepare.use", "prepare.end"),
+        "last",
+    ]
+    assert tasks["prepare.pod"].runs == ("make", "use", "end")
+    assert tasks["prepare.pod"].nodes == ()
+    assert {task.pod for task_id, task in tasks.items() if task.nodes and "." in task_id} == {
+        "prepare.pod"
+    }
+
+
+def test_tasks_of_other_groups_wait_for_the_node_that_makes_their_data_not_for_the_pod() -> None:
+    tasks = visible_plan().tasks
+    upstream = {task.task_id: {tasks[index].task_id for index in task.upstream} for task in tasks}
+
+    assert upstream == {
+        "first": set(),
+        "prepare.pod": {"first"},
+        "prepare.make": {"first"},
+        "prepare.use": {"prepare.make"},
+        "prepare.end": {"prepare.make", "prepare.use"},
+        "last": {"prepare.use"},
+    }
+
+
+def test_the_pod_of_a_visible_group_stores_what_others_read_and_its_nodes_alone_all() -> None:
+    tasks = {task.task_id: task for task in visible_plan().tasks}
+
+    assert tasks["prepare.pod"].passes_on == ("y",)
+    assert tasks["prepare.make"].passes_on == ("x",)
+    assert tasks["prepare.end"].passes_on == ()
+
+
+def test_pods_run_their_nodes_with_the_runner_of_the_grouping() -> None:
+    threads = {"by": "pipeline", "runner": "thread", "max_workers": 3}
+
+    assert visible_plan().runner == ("--runner=SequentialRunner",)
+    assert planned(grouping={"__default__": threads}).runner == (
+        "--runner=ThreadRunner",
+        "--max-workers=3",
+    )
+    assert planned(grouping="pipeline").runner == ()
+    assert planned(grouping={"__default__": {**threads, "by": "none"}}).runner == ()

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Context
 from airflow.providers.common.compat.standard.operators import PythonOperator
 
-from kedro_airflow_k8s.dag.operators.compat import EmptyOperator  # type: ignore[attr-defined]
+from kedro_airflow_k8s.dag.operators.compat import EmptyOperator
 from kedro_airflow_k8s.dag.operators.mlflow import MlflowExperiment
 from kedro_airflow_k8s.dag.operators.mlflow_connection import mlflow_connection
 from kedro_airflow_k8s.dag.operators.mlflow_vars import mlflow_vars

@@ -1,0 +1,217 @@
+"""The operators of a visible group: a pod that runs several nodes, and a task for each node."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from airflow.providers.cncf.kubernetes.callbacks import KubernetesPodOperatorCallback
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    BaseSensorOperator,
+    redact,
+)
+from kubernetes.client import models as k8s
+
+from kedro_airflow_k8s.dag.operators.compat import (
+    AirflowRescheduleException,
+    TimeDeltaTrigger,
+)
+from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
+from kedro_airflow_k8s.dag.operators.task_states import task_states
+
+EVENT = "kedro-airflow-k8s-event"
+NONCE_VARIABLE = "KEDRO_AIRFLOW_K8S_EVENTS"
+
+
+class NodeEvents(KubernetesPodOperatorCallback):
+    """Reads from the log of a pod what becomes of its nodes."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+    def progress_callback(self, *, line: str, pod: Any, **_: Any) -> None:  # type: ignore[override]
+        """Keep a line for the nodes that run, or the event that it is."""
+        variables = next(c.env or [] for c in pod.spec.containers if c.name == "base")
+        nonce = next(v.value for v in variables if v.name == NONCE_VARIABLE)
+        text, mark, event = line.partition(f"{EVENT} {nonce} ")
+        for node in self.task.running() if text else ():
+            # Airflow masks secrets in logs, not in XComs.
+            self.task.parts[node] = [*self.task.parts.get(node, ())[-199:], redact(text)[:2000]]
+        if mark:
+            self.task.on_event(*json.loads(event))
+
+
+class QuietPodManager(PodManager):
+    """Leaves the events of nodes out of the log of the task."""
+
+    def _log_message(self, message: str, *args: Any) -> None:
+        text = message.partition(f"{EVENT} ")[0]
+        if text:
+            super()._log_message(text, *args)
+
+
+class SharedPodOperator(KedroPodOperator):
+    """Runs several nodes in one pod, and reports how they end to their tasks, which `shows` has."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Events of nodes are read from the log while the pod runs, which a trigger does not do.
+        super().__init__(**{**kwargs, "deferrable": False})
+        self.shows: dict[str, str] = {}
+
+    def execute(self, context: Any) -> Any:
+        """Run the pod. At its end, the nodes that it was at have failed."""
+        self.ti = context["ti"]
+        self.callbacks = [*self.callbacks, NodeEvents(self)]  # type: ignore[list-item]
+        self.parts: dict[str, list[str]] = {}
+        states = task_states(self.ti, context["dag_run"], context["dag_run"].run_id)
+        self.left = [n for n, task_id in self.shows.items() if states.get(task_id) != "success"]
+        self.reports: dict[str, dict[str, Any]] = {}
+        self.began = time.time()
+        self.ti.xcom_push("began", self.began)
+        cause = ""
+        try:
+            return super().execute(context)
+        except AirflowException as error:
+            cause = str(error)
+            raise
+        finally:
+            running = self.running()
+            named = [node for node in running if re.search(rf"\(node {re.escape(node)}[,)]", cause)]
+            for node in running if cause else ():
+                other = "" if node in (named or running) else "Stopped, as another node failed: "
+                self.on_event("failed", node, time.time(), f"{other}{cause}")
+
+    @cached_property
+    def pod_manager(self) -> Any:
+        """What follows the log of the pod."""
+        return QuietPodManager(kube_client=self.client, callbacks=self.callbacks)
+
+    def build_pod_request_obj(self, context: Any = None, **options: Any) -> Any:
+        """Return a pod for the nodes that are left, which can report their events."""
+        rendered: Any = self.env_vars
+        own = [variable for variable in rendered if variable.name != NONCE_VARIABLE]
+        self.env_vars = [*own, k8s.V1EnvVar(name=NONCE_VARIABLE, value=secrets.token_hex(8))]
+        if len(self.left) < len(self.shows):
+            others = [a for a in self.arguments or () if not a.startswith("--nodes=")]
+            self.arguments = [*others, f"--nodes={','.join(self.left)}".replace("$", "$$")]
+        return super().build_pod_request_obj(context, **options)
+
+    def words(self, pod: Any, end: Any) -> str:
+        """Return the reason and the message of an end, which can be the last lines of the log."""
+        lines = (end.message or "").split("\n")
+        end.message = "\n".join(line for line in lines if EVENT not in line)
+        return super().words(pod, end)
+
+    def on_event(self, state: str, node: str, at: float, cause: str = "") -> None:
+        """Keep what became of a node, where its task reads it."""
+        known = self.reports.setdefault(node, {"start": at, "began": self.began, "state": ""})
+        # Pods report each event twice, as Airflow reads a line when the next one has come.
+        if known["state"] != state and node in self.shows:
+            known["state"] = state
+            if state != "running":
+                known.update(end=at, cause=cause, log=self.parts.pop(node, []))
+            if state == "success":
+                self.left.remove(node)
+            self.ti.xcom_push(self.shows[node], known)
+
+    def running(self) -> list[str]:
+        """Return the nodes that have begun and not ended."""
+        return [node for node, known in self.reports.items() if known["state"] == "running"]
+
+
+class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
+    """Shows how a node ends that another task runs in its pod. Cleared alone, it runs the node."""
+
+    def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
+        # Airflow 3 fails tasks that resume before it has noticed that they wait: not in the end.
+        self.spare = max(0, 2 - (kwargs.get("retries") or 0))
+        retries = {"retries": (kwargs.get("retries") or 0) + self.spare}
+        super().__init__(**{**kwargs, **retries, "mode": "reschedule"})
+        self.node, self.pod_task_id = node, pod.task_id
+        pod.shows[node] = self.task_id
+
+    def execute(self, context: Any, event: Any = None) -> Any:  # noqa: ARG002 - of the trigger
+        """Wait for the end of the node, for most of the time without a worker slot."""
+        run = context["dag_run"]
+        alone = self.pod_task_id not in (run.conf or {}).get("kedro_tasks", [self.pod_task_id])
+        patience = time.monotonic() + 3
+        while not alone:
+            # First the state: when the task of the pod has ended, its reports are complete.
+            state = task_states(context["ti"], run, run.run_id).get(self.pod_task_id)
+            over = state in ("success", "failed", "upstream_failed", "skipped", "removed")
+            began, known = self.reported(context["ti"])
+            # A pod that began before this task was cleared reports the attempt before.
+            if (began or 0) <= time_of_reset(context["ti"]):
+                known, alone = {}, over and bool(began)
+            if known.get("state") == "success" or (over and not alone):
+                return self.show(context["ti"], known, state)
+            if not alone and (state != "running" or time.monotonic() > patience):
+                self.wait(known.get("start", context["ti"].start_date.timestamp()))
+            time.sleep(0.5)
+        # Not the one of a sensor.
+        return super(BaseSensorOperator, self).execute(context)
+
+    def reported(self, ti: Any) -> tuple[float | None, dict[str, Any]]:
+        """Return when the pod began, and what it has reported about the node."""
+        known = ti.xcom_pull(task_ids=self.pod_task_id, key=self.task_id) or {}
+        began = known.get("began") or ti.xcom_pull(task_ids=self.pod_task_id, key="began")
+        return began, known
+
+    def wait(self, since: float) -> None:
+        """Let Airflow resume this task later: the longer the node runs, the later."""
+        now = datetime.now(timezone.utc)
+        then = timedelta(seconds=min(60, max(5, (now.timestamp() - since) / 4)))
+        if self.deferrable:
+            self.defer(trigger=TimeDeltaTrigger(then), method_name="execute")
+        raise AirflowRescheduleException(now + then)
+
+    def show(self, ti: Any, known: dict[str, Any], state: Any) -> None:
+        """Log what the node has written. Fail if it has not succeeded."""
+        for line in known.get("log", ()):
+            self.log.info("%s", line)
+        url = ti.log_url.replace(quote(self.task_id), quote(self.pod_task_id))
+        self.log.info("The whole log of the pod: %s", url.partition("?try_number")[0])
+        if "end" in known:
+            start, end = (datetime.fromtimestamp(known[k], timezone.utc) for k in ("start", "end"))
+            self.log.info("The node ran from %s to %s (%s).", start, end, end - start)
+        if "success" not in (state, known.get("state")):
+            did = "while this node ran" if known else "before this node began"
+            unknown = (
+                f"{'Stopped' if known else 'NotRun'}: The pod of {self.pod_task_id} ended {did}."
+            )
+            raise AirflowFailException(known.get("cause", unknown))
+
+    def cleanup(self, *args: Any, **kwargs: Any) -> None:
+        """Do not spend on pods of this task's own the retries that are for waiting."""
+        try:
+            super().cleanup(*args, **kwargs)
+        except AirflowException as error:
+            ti = kwargs["context"]["ti"]
+            over = ti.try_number > ti.max_tries - self.spare
+            raise (AirflowFailException if over else type(error))(str(error)) from None
+
+
+def time_of_reset(ti: Any) -> float:
+    """Return when a task instance was cleared, or a time before its run if it was not."""
+    if ti.max_tries <= ti.task.retries:
+        return 0
+    if hasattr(ti, "get_task_states"):  # Airflow 3: the id is a new one, with its time.
+        return int.from_bytes(UUID(str(ti.id)).bytes[:6], "big") / 1000
+    from airflow.models.taskinstancehistory import TaskInstanceHistory as Before
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        same = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id}
+        ends = session.query(Before.end_date).filter_by(**same).order_by(Before.try_number.desc())
+        found = ends.first()
+    return found[0].timestamp() if found and found[0] else 0
