@@ -83,6 +83,28 @@ def test_the_example_has_the_metrics_of_a_plain_run_with_each_grouping(
     assert metrics("\n".join(logs)) == plain_metrics
 
 
+def test_each_node_of_a_visible_group_succeeds_without_a_pod_of_its_own(
+    airflow: Airflow, plain_metrics: dict[str, Any]
+) -> None:
+    grouping = {"__default__": {"by": "namespace", "nodes": "visible"}}
+
+    done = airflow.run("__default__", grouping=grouping).succeeded()
+
+    states = airflow.states("__default__", done.run_id)
+    assert {*states.values()} == {"success"}
+    tasks = states.keys() - PLUGIN_TASKS
+    shared = {task_id for task_id in tasks if task_id.endswith(".pod")}
+    assert len(tasks - shared) == NODES
+    pods = airflow.namespace.kedro_pods(done.run_id)
+    assert {pod.metadata.annotations["kedro-airflow-k8s/task-id"] for pod in pods} >= shared
+    assert len(pods) < NODES
+    logs = {task_id: airflow.log("__default__", done.run_id, task_id) for task_id in tasks}
+    assert metrics("\n".join(logs.values())) == plain_metrics
+    seen = [task_id for task_id in tasks - shared if "The node ran from" in logs[task_id]]
+    assert len(seen) == NODES - (len(pods) - len(shared))
+    assert not any("kedro-airflow-k8s-event" in log for log in logs.values())
+
+
 def test_data_that_the_catalog_does_not_know_is_on_the_volume_of_the_run(airflow: Airflow) -> None:
     counted = {"kinds": len(STOCK), "pieces": sum(STOCK.values())}
     with airflow.start("try_handing_on") as running:
