@@ -75,6 +75,9 @@ class SharedPodOperator(KedroPodOperator):
         self.parts: dict[str, list[str]] = {}
         states = task_states(self.ti, context["dag_run"], context["dag_run"].run_id)
         self.left = [n for n, task_id in self.shows.items() if states.get(task_id) != "success"]
+        if not self.left:
+            self.log.info("No pod was started: the tasks of all its nodes have succeeded.")
+            return None
         self.reports: dict[str, dict[str, Any]] = {}
         self.began = time.time()
         self.ti.xcom_push("began", self.began)

@@ -100,6 +100,25 @@ class Lab:
         tasks = {task["task_id"]: task for task in found}
         return {name: tasks[f"{GROUP}.{name}"] for name in ("pod", *NODES)}
 
+    def clear(self, dag_id: str, run_id: str, name: str) -> str:
+        """Clear a task of the group alone, as a person does on the page; the state of the run."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [f"{GROUP}.{name}"],
+            "only_failed": False,
+            "include_downstream": False,
+            "reset_dag_runs": True,
+        }
+        assert self.rest.ask("POST", f"dags/{dag_id}/clearTaskInstances", body).ok
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+        def end() -> str | None:
+            state = str(self.rest.get(path).json()["state"])
+            return state if state in ("success", "failed") else None
+
+        return wait_for(end)
+
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """The state of each task of the group."""
         return {name: task["state"] for name, task in self.tasks(dag_id, run_id).items()}
@@ -150,6 +169,9 @@ def test_each_node_of_a_pod_has_a_task_with_its_state_and_its_part_of_the_log(
         assert log.count("HERE IS") == 1
         assert "The node ran from 20" in log
         assert f"{GROUP}.pod" in log
+    assert lab.clear(dag_id, run_id, "pod") == "success"
+    assert "No pod was started" in lab.log(dag_id, run_id, "pod")
+    assert lab.have_run() == list(NODES)
 
 
 def test_after_a_failed_node_only_what_is_not_done_runs_again_in_one_pod(lab: Lab) -> None:
@@ -184,19 +206,9 @@ def test_a_node_whose_task_is_cleared_alone_runs_in_its_own_pod(lab: Lab) -> Non
     code, output, run_id = lab.run("alone")
     assert code == 1, output
     lab.write()
-    body = {
-        "dry_run": False,
-        "dag_run_id": run_id,
-        "task_ids": [f"{GROUP}.left"],
-        "only_failed": False,
-        "include_downstream": False,
-        "reset_dag_runs": True,
-    }
 
-    assert lab.rest.ask("POST", "dags/alone/clearTaskInstances", body).ok
+    assert lab.clear("alone", run_id, "left") == "failed"
 
-    path = f"dags/alone/dagRuns/{quote(run_id, safe='')}"
-    wait_for(lambda: lab.rest.get(path).json()["state"] == "failed")
     assert lab.have_run() == ["left"]
     assert lab.states("alone", run_id)["left"] == "success"
     assert "The whole log of the pod" not in lab.log("alone", run_id, "left")
