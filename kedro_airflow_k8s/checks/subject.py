@@ -92,6 +92,11 @@ class Subject:
         return {node: task.task_id for task in self.plan.tasks for node in task.nodes}
 
     @cached_property
+    def pod_of(self) -> dict[str, str]:
+        """The id of the task in whose pod a node runs with others, by the node's name."""
+        return {n: task.pod or task.task_id for task in self.plan.tasks for n in task.nodes}
+
+    @cached_property
     def made(self) -> dict[str, tuple[str, str]]:
         """Dataset without `@...`, to its whole name as output and the node that makes it."""
         return {
@@ -121,14 +126,14 @@ class Subject:
         }
 
     def readers_elsewhere(self, dataset: str) -> dict[str, str]:
-        """Return the nodes that read a dataset in another task than the one that makes it.
+        """Return the nodes that read a dataset in another pod than the one that makes it.
 
         Args:
             dataset: A key of `made`.
         """
-        task = self.task_of[self.made[dataset][1]]
+        pod = self.pod_of[self.made[dataset][1]]
         readers = self.read.get(dataset, {})
-        return {node: name for node, name in readers.items() if self.task_of[node] != task}
+        return {node: name for node, name in readers.items() if self.pod_of[node] != pod}
 
 
 class Order:

@@ -30,8 +30,9 @@ def test_data_in_memory_between_tasks_is_lost_without_a_place_to_pass_it_on() ->
         {"volume": DISABLED, "intermediate_data": "s3://bucket/x"},
         {"volume": DISABLED, "grouping": "memory"},
         {"volume": DISABLED, "grouping": "pipeline"},
+        {"volume": DISABLED, "grouping": {"__default__": {"by": "pipeline", "nodes": "visible"}}},
     ],
-    ids=["volume", "object storage", "grouped by memory", "one pod"],
+    ids=["volume", "object storage", "grouped by memory", "one pod", "visible in one pod"],
 )
 def test_data_in_memory_with_a_place_or_within_a_task_is_not_lost(run: dict[str, Any]) -> None:
     catalog = stored(orders="s3://b/orders.pkl", totals="s3://b/totals.pkl")
