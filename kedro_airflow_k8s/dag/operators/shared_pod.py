@@ -135,11 +135,15 @@ class SharedPodOperator(KedroPodOperator):
 class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     """Shows how a node ends that another task runs in its pod. Cleared alone, it runs the node."""
 
+    seconds = 10
+
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
-        # Airflow 3 fails tasks that resume before it has noticed that they wait: not in the end.
-        self.spare = max(0, 2 - (kwargs.get("retries") or 0))
-        retries = {"retries": (kwargs.get("retries") or 0) + self.spare}
-        super().__init__(**{**kwargs, **retries, "mode": "reschedule"})
+        # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
+        # can take 5 seconds. A few more retries are for that.
+        own = kwargs.get("retries") or 0
+        self.spare = max(0, 2 - own)
+        again = {"retries": own + self.spare, "retry_delay": timedelta(seconds=self.seconds)}
+        super().__init__(**{**kwargs, **again, "mode": "reschedule"})
         self.node, self.pod_task_id = node, pod.task_id
         pod.shows[node] = self.task_id
 
@@ -147,7 +151,7 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
         """Wait for the end of the node, for most of the time without a worker slot."""
         run = context["dag_run"]
         alone = self.pod_task_id not in (run.conf or {}).get("kedro_tasks", [self.pod_task_id])
-        patience = time.monotonic() + 3
+        patience = time.monotonic() + self.seconds
         while not alone:
             # First the state: when the task of the pod has ended, its reports are complete.
             state = task_states(context["ti"], run, run.run_id).get(self.pod_task_id)
@@ -173,7 +177,7 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     def wait(self, since: float) -> None:
         """Let Airflow resume this task later: the longer the node runs, the later."""
         now = datetime.now(timezone.utc)
-        then = timedelta(seconds=min(60, max(5, (now.timestamp() - since) / 4)))
+        then = timedelta(seconds=min(60, max(self.seconds, (now.timestamp() - since) / 4)))
         if self.deferrable:
             self.defer(trigger=TimeDeltaTrigger(then), method_name="execute")
         raise AirflowRescheduleException(now + then)
