@@ -118,7 +118,9 @@ pipelines:
       - {on: deadline, with: webhook, connection: to_late}
       - {on: [failure, deadline], with: slack, connection: to_late}
 """
-REASON = "ValueError: no price in row 7: apples"
+REASON = (
+    "ValueError: no price in row 7: apples (node price, src/shop/pipelines/failing/__init__.py:8)"
+)
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,6 @@ def test_with_fail_fast_a_failed_task_stops_the_others_but_not_the_tasks_that_cl
     }
     (message,) = failed.http.at("/stopped")
     title, _, tasks, log = message["text"].splitlines()
-    assert title == "DAG together failed: ValueError: stop"
+    assert title.startswith("DAG together failed: ValueError: stop (node fail, src/")
     assert tasks == ("Failed tasks: fail, go_on" if at_once else "Failed tasks: fail")
     assert re.search(r"\bfail\b", log)
