@@ -117,10 +117,11 @@ def test_the_role_of_the_manifest_is_enough_for_the_volume_of_a_run_and_for_noth
         claims = _resource(dynamic, "PersistentVolumeClaim")
         claims.create(body=claim_of(), namespace=NAMESPACE)
         claims.get(name="data", namespace=NAMESPACE)
+        claims.get(namespace=NAMESPACE)
+        with pytest.raises(ForbiddenError):
+            claims.replace(body=claim_of(), namespace=NAMESPACE)
         claims.delete(name="data", namespace=NAMESPACE)
         config_maps = _resource(dynamic, "ConfigMap")
-        with pytest.raises(ForbiddenError):
-            claims.get(namespace=NAMESPACE)
         with pytest.raises(ForbiddenError):
             claims.create(body=claim_of(), namespace="other")
         with pytest.raises(ForbiddenError):
