@@ -21,7 +21,9 @@ def split_claim(subject: Subject) -> Iterator[Finding]:
         return
     users: dict[str, list[int]] = {}
     for index, task in enumerate(subject.plan.tasks):
-        users.setdefault(task.resources, []).append(index)
+        # A node that runs in the pod of others has what that pod has.
+        if not task.pod:
+            users.setdefault(task.resources, []).append(index)
     selectors: dict[str, Mapping[str, str]] = {
         entry: subject.plan.pods.resources.get(entry, {}).get("node_selector", {})
         for entry in users

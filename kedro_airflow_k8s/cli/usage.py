@@ -70,12 +70,14 @@ def usage_command(
     html: Path | None = options["html"]
     if options["run_id"] and not html:
         raise click.UsageError("--run-id is for the chart of --html: give both.")
-    from kedro_airflow_k8s.deploy import usage_page
     from kedro_airflow_k8s.deploy.usage import as_json, asked_for, show_usage, suggestion, usage_of
     from kedro_airflow_k8s.plan.build import AS_CONFIGURED, plan_dag_id
 
     read, config = project.read_pipeline(pipeline), target.config.of(pipeline).run_config
     if html:
+        # Only the page needs a template.
+        from kedro_airflow_k8s.deploy import usage_page
+
         usage_page.check_place(html)
     dag_id = options["dag_name"] or plan_dag_id(read, config, AS_CONFIGURED)
     tasks = usage_of(target.client, dag_id, options["runs"], asked_for(read, config))

@@ -203,7 +203,7 @@ def check_place(file: Path) -> None:
     """
     if not file.parent.is_dir():
         raise OptionError(
-            f"Cannot write to {file}: there is no folder {file.parent}. Create it, or choose"
+            f"Cannot write to {file}: the folder {file.parent} does not exist. Create it, or choose"
             " another FILE for --html."
         )
     if file.exists() and not file.is_file():

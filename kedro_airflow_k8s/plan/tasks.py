@@ -198,6 +198,9 @@ class _Data:
                 for name in node.inputs:
                     self._readers.setdefault(stored_name(name), set()).add(index)
         self._inputs = [_inputs(unit.group) for unit in units]
+        self._upstream: list[tuple[int, ...]] = []
+        for index in range(len(units)):
+            self._upstream.append(self._waits_for(index))
 
     def inputs(self, index: int) -> tuple[str, ...]:
         """Return what a unit reads and does not make."""
@@ -212,15 +215,16 @@ class _Data:
         return tuple(name for name in made if self._readers.get(stored_name(name)) != {index})
 
     def upstream(self, index: int) -> tuple[int, ...]:
-        """Return the units that make what a unit reads.
+        """Return the units that make what a unit reads."""
+        return self._upstream[index]
 
-        A node that waits for no other of its visible group begins when the pod does.
-        """
+    def _waits_for(self, index: int) -> tuple[int, ...]:
+        """Return them. A node that waits for no other of its pod begins when the pod does."""
         makers = {self._makers.get(stored_name(name)) for name in self._inputs[index]}
         found = {maker for maker in makers if maker is not None}
         pod = self._units[index].pod
         if pod is not None and all(self._units[maker].pod != pod for maker in found):
-            return self.upstream(pod)
+            return self._upstream[pod]
         return tuple(sorted(found))
 
     def passes_on(self, index: int) -> tuple[str, ...] | None:

@@ -220,7 +220,7 @@ def test_a_page_of_usage_that_cannot_be_written_is_refused_before_airflow_is_ask
 ) -> None:
     project.config("host: https://airflow.example.com" + CONFIG)
     result = project.kedro("airflow-k8s", "usage", "--html", "reports/usage.html")
-    refused(result, "Cannot write to reports/usage.html: there is no folder reports. Create it")
+    refused(result, "Cannot write to reports/usage.html: the folder reports does not exist.")
 
     result = project.kedro("airflow-k8s", "usage", "--run-id", "monday")
     assert result.exit_code == 2

@@ -41,6 +41,13 @@ def test_tasks_at_the_same_time_whose_machines_contradict_cannot_share_a_claim()
     assert "startup_time" in finding.consequence
 
 
+def test_visible_nodes_of_one_pod_have_the_machine_of_that_pod() -> None:
+    resources = selectors(left={"pool": "a"}, right={"disk": "ssd"})
+    visible = {"__default__": {"by": "pipeline", "nodes": "visible"}}
+
+    assert check(BRANCHES, {}, resources=resources, grouping=visible) == []
+
+
 def test_tasks_one_after_the_other_whose_machines_contradict_are_a_doubt() -> None:
     resources = selectors(left={"pool": "a"}, right={"pool": "b"})
     finding = only(check(LINE, {}, resources=resources), "split-claim")

@@ -331,7 +331,7 @@ def test_a_page_replaces_another_and_leaves_nothing_beside_it(tmp_path: Path) ->
 
 
 def test_a_place_where_no_page_can_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"there is no folder .*nope. Create it") as caught:
+    with pytest.raises(OptionError, match=r"the folder .*nope does not exist. Create it") as caught:
         check_place(tmp_path / "nope/usage.html")
     assert str(tmp_path / "nope/usage.html") in str(caught.value)
     for place in (tmp_path, Path("/dev/null")):
