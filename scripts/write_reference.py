@@ -126,6 +126,8 @@ KINDS = {
     "Deferrable": "`true`, `false` or `default`",
     "Factor": "`x` and a number above 1, such as `x2` or `x1.5`",
     "Quantity": "a Kubernetes quantity, such as `500m` or `1Gi`",
+    "DateFormat": "directives of strftime, with letters, digits and `-`, `_`, `.`, `:`, `/`, `+`"
+    " between them",
     "Macro": "the name of a macro, with dots if it is nested",
     "Variable": "a name without spaces, `,`, `=`, `$`, `[` and `]`",
     "TimeZone": "the IANA name of a time zone",
@@ -148,8 +150,9 @@ NOTES = {
     "run_config.intermediate_data": "[What happens to data between pods]"
     "(../explanation/data-between-pods.md).",
     "run_config.keep_intermediate_data": "It has no effect without `intermediate_data`.",
+    "run_config.date_param": "[The date of a run](dag.md#the-date-of-a-run).",
     "run_config.macro_params": "A parameter has one source: a name can be in only one of"
-    " `macro_params`, `variables_params` and `trigger_params`. [Macros on Airflow 3]"
+    " `date_param`, `macro_params`, `variables_params` and `trigger_params`. [Macros on Airflow 3]"
     "(dag.md#parameters-from-airflow).",
     "run_config.volume": "With `disabled: true`, runs have no volume.",
     "run_config.volume.mount_path": "It must not overlap with `/mnt/kedro-data`, where a new volume"

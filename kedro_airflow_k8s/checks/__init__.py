@@ -46,6 +46,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     storage.other_run,
     storage.local_input,
     storage.same_file,
+    storage.overwritten,
     pods.other_image,
     elsewhere.mlflow_models,
     elsewhere.lost_checkpoints,

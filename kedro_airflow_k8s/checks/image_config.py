@@ -90,7 +90,7 @@ def left_out_parameters(subject: Subject) -> Iterator[Finding]:
     found = subject.in_pods
     if found is None or found.parameters is None or subject.parameters is None:
         return
-    given = {*subject.run.macro_params, *subject.run.variables_params}
+    given = set(subject.run.airflow_params)
     missing, differing = [], []
     for name in _parameters_read(subject):
         if any(name == each or name.startswith(f"{each}.") for each in given):

@@ -104,8 +104,7 @@ def unknown_run_parameters(subject: Subject) -> Iterator[Finding]:
         (
             *(name for name in read if name is not None),
             *subject.runtime_params,
-            *run.macro_params,
-            *run.variables_params,
+            *run.airflow_params,
         )
     )
     names = {*parameter_names(subject.parameters), *known.names}
@@ -135,7 +134,6 @@ def _nested(name: str, names: Iterable[str]) -> str | None:
 
 def _from_airflow(subject: Subject) -> Iterator[str]:
     """Yield the parameters that each run gets from Airflow, or the only one from its command."""
-    yield from subject.run.macro_params
-    yield from subject.run.variables_params
+    yield from subject.run.airflow_params
     if subject.plan.schedule.cron is None:
         yield from subject.run_params

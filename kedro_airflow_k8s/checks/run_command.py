@@ -18,7 +18,7 @@ def run_command(subject: Subject) -> Iterator[Finding]:
     given["--nodes"] = any(not task.whole_pipeline for task in subject.plan.tasks)
     given["--runner"] = bool(subject.plan.runner)
     run = subject.run
-    given["--params"] = bool(run.macro_params or run.variables_params or subject.run_params)
+    given["--params"] = bool(run.airflow_params or subject.run_params)
     passed = [option for option, used in given.items() if used]
     if command.options is not None:
         lacking = [option for option in passed if option not in command.options]

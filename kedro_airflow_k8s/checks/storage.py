@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from kedro_airflow_k8s.checks.findings import Finding
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.wording import listed
-from kedro_airflow_k8s.plan.data_places import is_on_volume
+from kedro_airflow_k8s.plan.data_places import DataPlace, is_on_volume, storage_of
 from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.files import local_path
+from kedro_airflow_k8s.project.parameters import has_stand_in
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+# Nodes name the files of these.
+_PARTITIONS = re.compile(r"(Partitioned|Incremental)Data[sS]et$")
 # Datasets of these types upload their file to MLflow's server.
 _MLFLOW_TYPES = "kedro_mlflow."
 
@@ -187,6 +190,37 @@ def same_file(subject: Subject) -> Iterator[Finding]:
                 )
                 if pair:
                     yield _race(subject, output, other, pair)
+
+
+def overwritten(subject: Subject) -> Iterator[Finding]:
+    """Find results outside the run whose place is the same for every date."""
+    date = subject.run.date_param
+    if date is None:
+        return
+    found = []
+    for output, _ in subject.made.values():
+        entry = subject.catalog.get(output)
+        if entry is None or not entry.path or entry.in_database or _PARTITIONS.search(entry.type):
+            continue
+        config = subject.config_in_run(output) or subject.config_of(output) or {}
+        lasting = storage_of(subject.pipeline, subject.run, output) is DataPlace.LASTING
+        if lasting and config.get("versioned") is not True and not has_stand_in(config):
+            found.append(output)
+    for names in subject.accepted_and_others("overwritten", found):
+        them, kind = ("it", "dataset") if len(names) == 1 else ("them", "datasets")
+        path = subject.catalog[names[0]].path
+        yield Finding(
+            code="overwritten",
+            severity="warning",
+            where=f"{kind} {listed(names)}",
+            problem=f"The pipeline runs for a date ({date.name}), which the path of {names[0]!r}"
+            f" lacks: {path}.",
+            consequence="The run of each date overwrites what those of other dates have written,"
+            " and a backfill leaves only the result of its last run.",
+            fix=f"Write the date into the path, such as ${{runtime_params:{date.name}}}, or make"
+            f" {them} `versioned: true`.",
+            names=tuple(names),
+        )
 
 
 def _race(subject: Subject, output: str, other: str, pair: tuple[int, int]) -> Finding:

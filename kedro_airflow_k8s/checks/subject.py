@@ -40,6 +40,7 @@ class Subject:
         image: What the image will hold; None if that was not looked for.
         in_pods: What pods read of the configuration; None if they read what is read here.
         config_of: Returns the keys of a dataset in the catalog.
+        config_in_run: Returns them with stand-ins for all that a run may give the catalog.
         accepted: Names in `checks.accept`, by the code of the finding.
         conf: The folder of the configuration, relative to the project if it is inside.
         base: The folder in it that all environments share.
@@ -62,6 +63,7 @@ class Subject:
     image: ProjectImage | None = None
     in_pods: ImageConfig | None = None
     config_of: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    config_in_run: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     conf: str = "conf"
     base: str = "conf/base"

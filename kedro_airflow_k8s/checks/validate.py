@@ -179,6 +179,10 @@ def _check_group(
     accept: Accept,
 ) -> list[Finding]:
     """Return what would go wrong or is doubtful when pipelines with the same settings run."""
+
+    def config_in_run(name: str) -> Mapping[str, Any] | None:
+        return project.catalog_of_runs.config(name)  # read only if a check asks
+
     findings = [*check_settings(run), *check_pods(run), *config_variables(run, project)]
     if set(run.resources) - {RESOURCES_DEFAULT}:
         findings += unused_resources(run, project.node_tags)
@@ -215,6 +219,7 @@ def _check_group(
             image=image,
             in_pods=in_pods,
             config_of=here.catalog.config if here.catalog is not None else lambda _: None,
+            config_in_run=config_in_run,
             accepted=accepted_names(accept),
             conf=conf_folder(project),
             base=conf_folder(project, project.base_env),

@@ -42,6 +42,7 @@ Code = Literal[
     "other-run",
     "other-version",
     "outside-volume",
+    "overwritten",
     "plan",
     "read-write-once-pod",
     "request-above-limit",

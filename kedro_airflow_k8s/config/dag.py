@@ -1,5 +1,6 @@
 """Settings of the DAG: its schedule, its limits, and how Airflow shows it."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ _OWN_TAGS = (
     own_names.TAG_EXPERIMENT,
     own_names.TAG_FINGERPRINT,
 )
+_DATE_FORMAT = re.compile(r"(%[YmdHMSjGVuy%]|[A-Za-z0-9_.:/+-])+")
 Permission = Literal["can_read", "can_edit", "can_delete", "can_create", "menu_access"]
 
 
@@ -60,6 +62,16 @@ def _link(text: str) -> str:
     return text
 
 
+def _date_format(text: str) -> str:
+    if not _DATE_FORMAT.fullmatch(text) or "%" not in text.replace("%%", ""):
+        reason = (
+            "must have directives of strftime (%Y %m %d %H %M %S %j %G %V %u %y) with letters,"
+            " digits or - _ . : / + between them, such as %Y-%m-%d"
+        )
+        raise ValueError(reason)
+    return text
+
+
 def _of_dags(value: Any) -> Any:
     """Return permissions by resource: a list of permissions is about the DAG itself."""
     return {"DAGs": value} if isinstance(value, list | tuple) else value
@@ -73,6 +85,11 @@ Tag = Annotated[
     values.Text,
     AfterValidator(_tag),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TAG}),
+]
+DateFormat = Annotated[
+    str,
+    AfterValidator(_date_format),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DATE_FORMAT.pattern}$"}),
 ]
 Link = Annotated[
     str,
@@ -95,6 +112,34 @@ Permissions = Annotated[
         }
     ),
 ]
+
+
+class DateParam(Section):
+    """The Kedro parameter that has the date of a run."""
+
+    shorthand: ClassVar[str] = "name"
+
+    name: values.Parameter = Field(
+        description="Name of the Kedro parameter, with dots if it is nested."
+    )
+    format: DateFormat = Field(
+        default="%Y-%m-%d",
+        description="How the date is written, in the directives of Python's strftime: "
+        "%Y %m %d %H %M %S %j %G %V %u %y. Default: %Y-%m-%d, such as 2026-01-31.",
+    )
+
+
+class TriggerParam(Section):
+    """A Kedro parameter in the trigger form on Airflow's page."""
+
+    shorthand: ClassVar[str] = "name"
+
+    name: values.Parameter = Field(
+        description="Name of the Kedro parameter, with dots if it is nested."
+    )
+    description: values.Text | None = Field(
+        default=None, description="Description of the parameter in the form."
+    )
 
 
 class DagConfig(Section):
@@ -185,6 +230,12 @@ class DagConfig(Section):
         "unless this is true. Default: dags_are_paused_at_creation in airflow.cfg.",
     )
 
+    date_param: DateParam | None = Field(
+        default=None,
+        description="Kedro parameter with the date that a run is for, in the DAG's time zone: in"
+        " a scheduled run that of the schedule, in a backfill that of the day to fill, in others"
+        " the logical date or, without one, the start. A name, or a section.",
+    )
     keep_failed: values.Delay | None = Field(
         default=None,
         description="How long a run that has failed keeps its volume, or its folder in"

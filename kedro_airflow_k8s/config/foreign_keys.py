@@ -187,6 +187,7 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
         "args": "arguments",
         "kwargs": "arguments",
     },
+    "DateParam": {"param": "name", "parameter": "name", "key": "name", "date_format": "format"},
     "TriggerParam": {"param": "name", "parameter": "name", "key": "name", "help": "description"},
 }
 """Our key in the same section, by the section's class and another name."""

@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
-from kedro_airflow_k8s.config.dag import RULE_OF_FAIL_FAST, DagConfig
+from kedro_airflow_k8s.config.dag import RULE_OF_FAIL_FAST, DagConfig, TriggerParam
 from kedro_airflow_k8s.config.errors import Steps, problems_error
 from kedro_airflow_k8s.config.layers import merged
 from kedro_airflow_k8s.config.mlflow import MlflowConfig
@@ -58,19 +58,6 @@ class ExternalDependency(Section):
         ge=-values.LONGEST_MINUTES,
         le=values.LONGEST_MINUTES,
         description="How many minutes earlier than this run the awaited run was scheduled.",
-    )
-
-
-class TriggerParam(Section):
-    """A Kedro parameter in the trigger form on Airflow's page."""
-
-    shorthand: ClassVar[str] = "name"
-
-    name: values.Parameter = Field(
-        description="Name of the Kedro parameter, with dots if it is nested."
-    )
-    description: values.Text | None = Field(
-        default=None, description="Description of the parameter in the form."
     )
 
 
@@ -154,11 +141,10 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
     @field_validator("macro_params", "variables_params", "trigger_params")
     @classmethod
     def _parameters_once(cls, entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        earlier = {
-            name: key
-            for key in ("macro_params", "variables_params")
-            for name in info.data.get(key, ())
-        }
+        date = info.data.get("date_param")
+        earlier = {date.name: "date_param"} if date else {}
+        for key in ("macro_params", "variables_params"):
+            earlier |= dict.fromkeys(info.data.get(key, ()), key)
         reason = values.twice_reason([getattr(e, "name", e) for e in entries], earlier)
         if reason:
             raise ValueError(reason)
@@ -195,6 +181,12 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
         if problems:
             raise problems_error(problems)
         return self
+
+    @property
+    def airflow_params(self) -> tuple[str, ...]:
+        """The names of the Kedro parameters that every run gets from Airflow."""
+        date = (self.date_param.name,) if self.date_param else ()
+        return (*date, *self.macro_params, *self.variables_params)
 
     def settings_of(self, entry: str) -> ResourcesConfig:
         """Return the settings of the pods and tasks of an entry of `resources`.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kedro_airflow_k8s.config.model import TriggerParam
+from kedro_airflow_k8s.config.dag import TriggerParam
 from kedro_airflow_k8s.config.wording import Nearest, did_you_mean
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.project.parameters import has_stand_in, parameter, parameter_names

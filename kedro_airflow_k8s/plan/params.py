@@ -10,6 +10,17 @@ from kedro_airflow_k8s.config.model import RunConfig
 _DS_ADD = "macros.ds_add(ds, {}) if ds is defined else none"
 _NODASH = 'macros.ds_format(macros.ds_add(ds, {}), "%Y-%m-%d", "%Y%m%d") if ds is defined else none'
 
+_DATE = """(
+    dag_run.run_type in ("scheduled", "backfill") and dag_run.data_interval_end
+    or dag_run.logical_date or dag_run.run_after
+  ).astimezone(dag.timezone)"""
+"""The moment that a run is for.
+
+The schedule's moments are ends of intervals on Airflow 2, and intervals of no length on Airflow 3.
+The interval of a run by hand is the last whole one on Airflow 2, so its logical date counts. Only
+Airflow 3 has runs without one, and `run_after`. None of these changes when tasks are cleared.
+"""
+
 _LINE = 60
 """Longest entry, in characters, that stays on one line."""
 
@@ -48,8 +59,12 @@ def params_template(run: RunConfig) -> str:
     """
     conf = "(dag_run.conf or {})"
     form = [entry.name for entry in run.trigger_params]
+    date = [run.date_param] if run.date_param else []
     sections = {
-        "macros": [f"{_quoted(name)}: {_macro(name)}" for name in run.macro_params],
+        "macros": [
+            *(f"{_quoted(d.name)}: {_DATE}.strftime({_quoted(d.format)})" for d in date),
+            *(f"{_quoted(name)}: {_macro(name)}" for name in run.macro_params),
+        ],
         "variables": [
             f"{_quoted(n)}: var.value.get({_quoted(n)}, none)" for n in run.variables_params
         ],

@@ -145,16 +145,25 @@ class KedroProject:
         """
         return Catalog(self._read("catalog"), database_files(self._loader))
 
-    def _read(self, kind: str) -> dict[str, Any] | None:
-        """Return what the files of a kind say, with stand-ins for what only a run has."""
+    @cached_property
+    def catalog_of_runs(self) -> Catalog:
+        """The catalog with stand-ins for all that a run may give it; the other if that fails."""
         try:
-            with without_kedros_own_warnings(), stand_ins(self._loader) as names:
+            return Catalog(self._read("catalog", with_defaults=False))
+        except ConfigError:  # The text of a stand-in may not fit where the default does.
+            return self.catalog
+
+    def _read(self, kind: str, *, with_defaults: bool = True) -> dict[str, Any] | None:
+        """Return what the files of a kind say, with stand-ins for what only a run has."""
+        values = stand_ins(self._loader, with_defaults=with_defaults)
+        try:
+            with without_kedros_own_warnings(), values as names:
                 found: dict[str, Any] = self._loader[kind]
         except (MissingConfigException, KeyError):
             return None
         except Exception as error:
             raise unreadable(kind, error, self._loader) from error
-        self.runtime_params |= dict.fromkeys(sorted(names), kind)
+        self.runtime_params |= dict.fromkeys(sorted(names) if with_defaults else (), kind)
         return found
 
     @cached_property

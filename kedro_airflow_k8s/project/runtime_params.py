@@ -18,16 +18,17 @@ _RESOLVER = "_get_runtime_value"
 
 
 @contextmanager
-def stand_ins(loader: AbstractConfigLoader) -> Iterator[set[str]]:
+def stand_ins(loader: AbstractConfigLoader, *, with_defaults: bool = True) -> Iterator[set[str]]:
     """Resolve runtime parameters that have no default to stand-ins, and collect their names.
 
     Args:
         loader: The project's config loader. One that is not Kedro's reads as it always does.
+        with_defaults: Whether those that have a default resolve to it.
     """
     names: set[str] = set()
 
     def resolve(variable: str, *default: Any) -> Any:
-        if default:
+        if default and with_defaults:
             return default[0]
         names.add(str(variable))
         return stand_in(str(variable))

@@ -300,6 +300,7 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
                 "start_date": st.dates(),
                 "env_vars": st.dictionaries(_keys(), texts(), max_size=2),
                 "macro_params": st.just(["ds", "dag_run.run_id"]),
+                "date_param": st.sampled_from(["for.day", {"name": "day", "format": "%Y/%j%%"}]),
                 "variables_params": st.lists(parameter_names(), max_size=2, unique=True),
                 "external_dependencies": sensors,
                 "service_account_name": st.just("robot"),
@@ -310,8 +311,8 @@ def run_configs(draw: st.DrawFn, resources: Sequence[str] = ()) -> dict[str, Any
             },
         )
     )
-    # The same name cannot be a macro and a variable.
-    macros = found.get("macro_params", [])
+    # The same name cannot be a macro and a variable, nor one of a part of the other.
+    macros = [*found.get("macro_params", []), "day", "for", "for.day"]
     found["variables_params"] = [n for n in found.get("variables_params", []) if n not in macros]
     return found
 

@@ -51,6 +51,13 @@ def test_runtime_params_that_airflow_gives_are_fine(key: str, schedule: Any) -> 
     assert of_runs({"ds": "catalog"}, **run) == []
 
 
+def test_the_date_of_the_run_is_a_parameter_that_every_run_has() -> None:
+    reads = [node("n", "params:run_date")]
+    assert of_runs({"run_date": "catalog"}, date_param="run_date", **DAILY) == []
+    assert unknown(reads, date_param="run_date", **DAILY) == []
+    assert unknown(reads, date_param="date", **DAILY) == ["error"]
+
+
 def test_a_runtime_param_that_no_run_has_is_an_error_where_a_schedule_starts_runs() -> None:
     (found,) = of_runs({"day": "catalog"}, macro_params=["days"], **DAILY)
     assert shown([found]) == [("unknown-parameter", "error", "runtime parameter 'day'")]

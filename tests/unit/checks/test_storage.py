@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kedro_airflow_k8s.checks import check_pipeline
+from kedro_airflow_k8s.checks import check_pipeline, storage
 from kedro_airflow_k8s.checks.findings import Finding
 from tests.support.checked import PICKLE, check, node, only, shown, stored, subject
 
@@ -261,3 +261,34 @@ def test_two_names_of_one_file_with_an_order_are_fine(nodes: Any) -> None:
 def test_two_nodes_that_write_one_file_are_reported_once() -> None:
     nodes = [node("first", "", "one"), node("second", "", "other")]
     only(check(nodes, stored(one="s3://b/x", other="s3://b/x")), "same-file")
+
+
+DATED = "s3://shop/<runtime_params:run_date>/t.pkl"
+DATES: dict[str, Any] = {"date_param": "run_date", "volume": {"disabled": True}}
+
+
+def of_dates(entry: dict[str, Any], in_run: dict[str, Any] | None = None, **run: Any) -> Any:
+    """What is said of a result in the runs of dates."""
+    checked = subject([node("n", "", "t")], {"t": {"type": PICKLE, **entry}}, **run)
+    checked = replace(checked, config_in_run=lambda _: in_run)
+    return shown(list(storage.overwritten(checked)))
+
+
+def test_a_result_whose_path_lacks_the_date_of_the_run_is_overwritten_by_each_run() -> None:
+    found = [("overwritten", "warning", "dataset 't'")]
+    entry = {"filepath": "s3://shop/t.pkl"}
+    assert of_dates(entry, **DATES) == found
+    assert of_dates(entry, entry, **DATES) == found
+    # Without a date, runs are not for dates.
+    assert of_dates(entry) == []
+
+
+def test_a_result_with_a_place_for_each_date_is_not_overwritten() -> None:
+    assert of_dates({"filepath": DATED}, **DATES) == []
+    # The catalog has a default for `kedro run` on this machine.
+    assert of_dates({"filepath": "s3://shop/today/t.pkl"}, {"filepath": DATED}, **DATES) == []
+    assert of_dates({"filepath": "s3://shop/t.pkl", "versioned": True}, **DATES) == []
+    partitions = {"type": "partitions.PartitionedDataset", "path": "s3://shop/t"}
+    assert of_dates({**partitions, "dataset": PICKLE}, **DATES) == []
+    # On the volume of the run.
+    assert of_dates({"filepath": "data/t.pkl"}, date_param="run_date") == []

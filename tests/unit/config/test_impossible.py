@@ -54,6 +54,16 @@ IMPOSSIBLE: list[tuple[str, list[Any]]] = [
     ("kubernetes_conn_id", ["", "a b"]),
     ("image_pull_secrets", ["", "a,,b", "a,", "a,a", "A", ["a", "a"], "a b"]),
     ("macro_params", [["ds", "ds"], ["{{ ds }}"], [""], ["macros.ds_add(ds, 1)"], ["a."], ["é"]]),
+    (
+        "date_param",
+        [
+            "a,b",
+            *(
+                {"name": "a", "format": text}
+                for text in ("", "day", "%%", "%Q", "%Y %m", "%Y{", "é%d")
+            ),
+        ],
+    ),
     ("variables_params", [["a", "a"], [""], ["  "]]),
     (
         "start_date",
@@ -211,9 +221,18 @@ def test_one_name_for_a_macro_and_a_variable_is_refused() -> None:
     assert line.endswith("must not repeat macro_params, both become parameters: ds")
 
 
+@pytest.mark.parametrize("key", ["macro_params", "variables_params", "trigger_params"])
+def test_one_name_for_the_date_and_anything_else_is_refused(key: str) -> None:
+    line = in_run(date_param="run_date", **{key: ["run_date"]})
+
+    assert line.startswith(f"run_config.{key}: ")
+    assert line.endswith("must not repeat date_param, both become parameters: run_date")
+
+
 @pytest.mark.parametrize(
     "keys",
     [
+        {"date_param": "run.date", "variables_params": ["run"]},
         {"macro_params": ["dag_run.run_id", "dag_run"]},
         {"variables_params": ["team", "team.env"]},
         {"macro_params": ["dag_run.run_id"], "variables_params": ["dag_run"]},

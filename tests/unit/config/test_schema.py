@@ -82,7 +82,12 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
         *(".run_config", "AcceptedFinding.code", "AcceptedFinding.reason"),
         *("AirflowAuth.type", "ExternalDependency.dag_id"),
         *("NotifyConfig.on", "NotifyConfig.with"),
-        *("SecretConfig.secret", "TriggerParam.name", "ConfigMapConfig.config_map"),
+        *(
+            "SecretConfig.secret",
+            "TriggerParam.name",
+            "DateParam.name",
+            "ConfigMapConfig.config_map",
+        ),
         *("EphemeralVolume.size", "CsiVolume.driver", "NfsFolder.server", "NfsFolder.path"),
         "HostPath.path",
     }

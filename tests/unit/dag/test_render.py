@@ -142,6 +142,7 @@ FEATURES: tuple[dict[str, object], ...] = (
     {"volume": {"disabled": True}},
     {"macro_params": ["ds"]},
     {"trigger_params": ["a"]},
+    {"date_param": "run_date"},
     {"timezone": "Europe/Paris"},
     {"external_dependencies": [{"dag_id": "up"}]},
     {"external_dependencies": [{"dag_id": "up", "execution_delta": 5}]},

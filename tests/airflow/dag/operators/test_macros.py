@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ OLD = ("prev_ds", "next_ds", "execution_date", "yesterday_ds")
 
 
 # The templates that the DAG has for these names of the configuration.
-def _of(**run_config: list[Any]) -> str:
+def _of(**run_config: Any) -> str:
     return params_template(config_of(run_config).run_config)
 
 
@@ -71,6 +72,7 @@ TEMPLATES = {
     },
     **{f"plain {name}": f"{{{{ {name} }}}}" for name in (*OLD, "dag_run.run_id")},
     "several": _of(macro_params=["dag.dag_id", "nothing"], variables_params=["env"]),
+    "date": _of(date_param={"name": "for.hour", "format": "%Y-%m-%dT%H"}),
     "variable": _of(variables_params=["env"]),
     "hostile": _of(variables_params=["hostile"]),
     "conf": _of(macro_params=["ds"], variables_params=["env"], trigger_params=FORM),
@@ -163,6 +165,14 @@ def test_what_no_date_is_needed_for_is_the_same_in_every_run(rendered: Rendered)
     for results in rendered.runs.values():
         for name, expected in ALWAYS.items():
             _check(results[name], name, expected)
+
+
+def test_every_run_has_a_date_its_logical_date_or_the_present(rendered: Rendered) -> None:
+    hours = {date: _json(r["date"])["macros"]["for.hour"] for date, r in rendered.runs.items()}
+    assert hours.pop(DATE) == "2026-01-05T06"
+    for hour in hours.values():
+        started = datetime.strptime(f"{hour}+0000", "%Y-%m-%dT%H%z")
+        assert timedelta() <= datetime.now(timezone.utc) - started < timedelta(hours=2)
 
 
 def test_a_dotted_macro_keeps_its_name(rendered: Rendered) -> None:
