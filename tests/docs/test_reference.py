@@ -78,7 +78,7 @@ def test_every_key_has_a_heading_an_anchor_a_type_and_a_default() -> None:
 
 
 def test_defaults_told_are_those_of_an_empty_configuration() -> None:
-    loaded = load_config({"run_config": {}}, "here")
+    loaded = load_config({"run_config": {"date_param": {"name": "run_date"}}}, "here")
     entries = re.findall(r"^### `([\w.]+)`\n(.*?)(?=^##|\Z)", page("configuration"), re.M | re.S)
     found = {path: re.search(r"^- Default: `(.+)`\.$", entry, re.M) for path, entry in entries}
     told = {path: default[1] for path, default in found.items() if default}
@@ -156,7 +156,10 @@ def test_each_way_to_log_in_is_valid(way: str) -> None:
 
 
 def test_the_parameters_and_tags_shown_of_the_dag_are_valid() -> None:
-    (params,) = re.findall(r"```yaml\n(.*?)```", page("dag"), re.S)
+    date, catalog, params = re.findall(r"```yaml\n(.*?)```", page("dag"), re.S)
+    param = load_config(yaml.safe_load(date), "dag.md").run_config.date_param
+    assert param
+    assert f"${{runtime_params:{param.name}," in yaml.safe_load(catalog)["totals"]["filepath"]
     loaded = load_config(yaml.safe_load(params), "dag.md").run_config
     assert [param.name for param in loaded.trigger_params] == ["model.depth", "model.rate"]
 

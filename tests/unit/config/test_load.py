@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from kedro_airflow_k8s.config.dag import TriggerParam
 from kedro_airflow_k8s.config.load import load_config
-from kedro_airflow_k8s.config.model import ExternalDependency, PluginConfig, RunConfig, TriggerParam
+from kedro_airflow_k8s.config.model import ExternalDependency, PluginConfig, RunConfig
 from kedro_airflow_k8s.config.pods import ResourcesConfig, Toleration
 from kedro_airflow_k8s.config.sources import SecretConfig
 from kedro_airflow_k8s.config.volumes import VolumeConfig

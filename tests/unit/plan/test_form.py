@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 
-from kedro_airflow_k8s.config.model import TriggerParam
+from kedro_airflow_k8s.config.dag import TriggerParam
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from tests.support.strategies import JSON
