@@ -66,6 +66,7 @@ def read_feature(folder: Path) -> tuple[ProjectPipeline, PluginConfig]:
     config = load_config(_content(folder / "airflow-k8s.yaml"), f"{folder.name}/airflow-k8s.yaml")
     nodes = pipeline_nodes(runpy.run_path(str(_own(folder, "pipeline.py")))["create_pipeline"]())
     catalog = Catalog(_content(_own(folder, "catalog.yml")))
+    datasets = [name for node in nodes for name in (*node.inputs, *node.outputs)]
     pipeline = ProjectPipeline(
         package_name=folder.name,
         env="local",
@@ -74,7 +75,8 @@ def read_feature(folder: Path) -> tuple[ProjectPipeline, PluginConfig]:
         nodes=nodes,
         commit="none",
         parameters=_content(folder / "parameters.yml"),
-        catalog=catalog.entries(name for n in nodes for name in (*n.inputs, *n.outputs)),
+        catalog=catalog.entries(datasets),
+        places=catalog.places(datasets),
     )
     return pipeline, config
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kedro_airflow_k8s.checks import (
+    assets,
     data,
     dataset_keys,
     elsewhere,
@@ -47,6 +48,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     storage.local_input,
     storage.same_file,
     storage.overwritten,
+    assets.not_assets,
     pods.other_image,
     elsewhere.mlflow_models,
     elsewhere.lost_checkpoints,

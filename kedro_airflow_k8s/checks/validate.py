@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.accepted import Accept, accepted_names, unused, with_accepted
+from kedro_airflow_k8s.checks.asset_places import with_places
 from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
@@ -281,6 +282,8 @@ def _plan(
                     f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
+    if config.run_config.assets:
+        pipeline = with_places(project, pipeline)
     plan = build_plan(pipeline, _with_stand_ins(config, missing), overrides)
     return Planned(pipeline, config.run_config, plan, overrides.params)
 

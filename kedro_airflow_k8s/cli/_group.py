@@ -48,6 +48,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "dags": "list-pipelines",
     "pipelines": "list-pipelines",
     "prune": "clean",
+    "datasets": "assets",
+    "lineage": "assets",
     "ps": "status",
     "metrics": "usage",
     "resources": "usage",
@@ -147,6 +149,7 @@ class CommandModules(PluginGroup):
 
     group_class = PluginGroup  # type: ignore[assignment]  # click allows a class, too
     names = (
+        "assets",
         "cancel",
         "clean",
         "compile",

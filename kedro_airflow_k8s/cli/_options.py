@@ -59,10 +59,12 @@ def project_options(command: F, pipeline_help: str = _PIPELINE_HELP) -> F:
     return command
 
 
-def with_project(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_project(
+    command: Callable[..., Any], pipeline_help: str = _PIPELINE_HELP
+) -> Callable[..., Any]:
     """Pass the project and the pipeline's name to a command, from the command or the group."""
 
-    @project_options
+    @partial(project_options, pipeline_help=pipeline_help)
     @click.pass_context
     @wraps(command)
     def call(ctx: click.Context, /, env: str | None, pipeline: str | None, **options: Any) -> Any:

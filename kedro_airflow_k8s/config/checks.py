@@ -35,6 +35,7 @@ Code = Literal[
     "mlflow-settings",
     "no-catalog",
     "no-image",
+    "not-an-asset",
     "not-checked",
     "not-in-image",
     "not-kept",

@@ -18,6 +18,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from kedro_airflow_k8s.config import own_names, values
+from kedro_airflow_k8s.config.assets import AssetsConfig
 from kedro_airflow_k8s.config.errors import choice, problems_error
 from kedro_airflow_k8s.config.notify import NotifyConfig
 from kedro_airflow_k8s.config.section import Section
@@ -142,7 +143,7 @@ class TriggerParam(Section):
     )
 
 
-class DagConfig(Section):
+class DagConfig(AssetsConfig):
     """Settings of the DAG."""
 
     also_named: ClassVar[Mapping[str, str]] = {"failure_handlers": "notify"}

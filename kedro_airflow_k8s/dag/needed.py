@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,12 @@ def operators_of(plan: Plan) -> Iterator[str]:
         if plan.storage.volume.fill:
             yield "other_volume"
     yield from pod_operators(plan)
+    if plan.assets.outlets:
+        yield "asset_pod"
     if plan.shows_nodes:
         yield "shared_pod"
+        if plan.assets.outlets:
+            yield "asset_group"
     if plan.settings.fail_fast:
         yield "fail_fast"
     if plan.settings.notifies:
@@ -45,6 +50,39 @@ def pod_operators(plan: Plan) -> list[str]:
         *(["deferred_pod"] if repeats or defers else []),
         *(["repeated_pod"] if repeats else []),
     ]
+
+
+@dataclass(frozen=True)
+class TaskClasses:
+    """The classes of the operators of a DAG.
+
+    Attributes:
+        pod: That of pods without nodes.
+        task: That of tasks of nodes.
+        shared: That of pods whose nodes have tasks of their own.
+        node: That of such tasks.
+        made: The classes among them that the file makes of two: name, first base and docstring.
+    """
+
+    pod: str
+    task: str
+    shared: str
+    node: str
+    made: tuple[tuple[str, str, str], ...]
+
+
+def task_classes(plan: Plan) -> TaskClasses:
+    """Return the classes of operators that the file uses."""
+    pod = f"{pod_operators(plan)[-1].title().replace('_', '')}Operator"
+    kind = "Asset" if plan.assets.outlets else ""
+    bases = (f"{kind}PodOperator", f"Shared{kind}PodOperator", f"NodeOf{kind}PodOperator")
+    if pod == "KedroPodOperator":
+        return TaskClasses(pod, bases[0] if kind else pod, *bases[1:], made=())
+    own = (f"{kind}{pod}", f"Shared{kind}{pod}", f"NodeOf{kind}{pod}")
+    docs = ("A pod that makes assets.", "A pod of several nodes.", "A node of such a pod.")
+    needed = (bool(kind), plan.shows_nodes, plan.shows_nodes)
+    every = zip(own, bases, docs, needed, strict=True)
+    return TaskClasses(pod, *own, made=tuple((n, base, doc) for n, base, doc, is_ in every if is_))
 
 
 def moved_names(plan: Plan) -> Iterator[str]:
@@ -88,6 +126,11 @@ def imports_of(plan: Plan) -> Iterator[str]:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
+    if plan.assets.uris:
+        yield "from airflow.providers.common.compat.sdk import Asset"
+        yield "from collections.abc import Sequence"
+    if plan.assets.outlets:
+        yield "import json"
     if OfAirflow.DEFERRABLE in _all_arguments(plan):
         yield "from airflow.configuration import conf"
     arguments = set().union(*plan.pods.resources.values())

@@ -34,7 +34,7 @@ from kedro_airflow_k8s.dag.needed import (
     imports_of,
     moved_names,
     operators_of,
-    pod_operators,
+    task_classes,
 )
 from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
@@ -91,8 +91,6 @@ def render_dag(plan: Plan) -> DagText:
 def _values(plan: Plan) -> dict[str, Any]:
     """Return the values for the template, without the tags."""
     volume, fields = plan.storage.volume, plan.form
-    pod_operator = f"{pod_operators(plan)[-1].title().replace('_', '')}Operator"
-    plain = pod_operator == "KedroPodOperator"
     docs = _shared_docs(plan.tasks)
     imports, operators = embedded(list(operators_of(plan)), imports_of(plan), [*moved_names(plan)])
     sensor_ids = [sensor.task_id for sensor in plan.sensors]
@@ -105,9 +103,8 @@ def _values(plan: Plan) -> dict[str, Any]:
         "operators": operators,
         "volume": volume,
         "data": DATA_VOLUME,
-        "pod_operator": pod_operator,
-        "shared_operator": "SharedPodOperator" if plain else f"Shared{pod_operator}",
-        "node_operator": "NodeOfPodOperator" if plain else f"NodeOf{pod_operator}",
+        "classes": task_classes(plan),
+        "assets": {name: Call("Asset", {}, (uri,)) for name, uri in plan.assets.uris.items()},
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
@@ -151,6 +148,7 @@ _OWN_NAMES = frozenset(
             "OWNED",
             "VOLUME",
             "DATA",
+            "ASSETS",
             "KEEP_FAILED",
             "KEEP_UNTIL",
             "ENV",
@@ -313,6 +311,13 @@ def _task_call(plan: Plan, task: Task, python: Mapping[str, str], docs: dict[str
     if task.passes_on is not None and plan.storage.intermediate_data is not None:
         found = json.dumps(task.passes_on, ensure_ascii=False)
         keywords["passes_on"] = container_argument(found)
+    if read := plan.assets.inlets.get(task.task_id):
+        keywords["inlets"] = list(read)
+    # The pod of a visible group describes what its nodes make.
+    shown = [other.task_id for other in plan.tasks if other.pod == task.task_id] if task.runs else []
+    made = [n for one in (task.task_id, *shown) for n in plan.assets.outlets.get(one, ())]
+    if made:
+        keywords["outlets"] = made
     if task.runs:
         keywords["shared"] = True
     if task.pod:

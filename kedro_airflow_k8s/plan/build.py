@@ -30,6 +30,7 @@ from kedro_airflow_k8s.config.tasks import Grouping
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
+from kedro_airflow_k8s.plan.assets import Assets, plan_assets
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.manifests import pod_manifest
@@ -156,6 +157,7 @@ class Plan:
         tree: The same tasks in Airflow's task groups.
         sensors: The waits for other DAGs, which come first.
         mlflow: The MLflow run of each DAG run; None if there is none.
+        assets: The data that outlives its runs, as far as Airflow is to know it.
     """
 
     dag_id: str
@@ -173,6 +175,7 @@ class Plan:
     tree: Group[Task]
     sensors: tuple[Sensor, ...]
     mlflow: MlflowRun | None
+    assets: Assets = Assets()
 
     @property
     def shows_nodes(self) -> bool:
@@ -269,6 +272,7 @@ def build_plan(
         tree=tasks.tree,
         sensors=sensors,
         mlflow=mlflow,
+        assets=plan_assets(pipeline, run, tasks.all),
     )
 
 

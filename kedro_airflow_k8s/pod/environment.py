@@ -58,6 +58,9 @@ NO_RETRY = "A retry cannot fix this."
 EVENTS_VARIABLE = "KEDRO_AIRFLOW_K8S_EVENTS"
 """A random word that marks events of nodes in the log, if each has a task of its own in Airflow."""
 
+ASSETS_VARIABLE = "KEDRO_AIRFLOW_K8S_ASSETS"
+"""A JSON list of the datasets that this task makes and Airflow knows as assets, without `@...`."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from kedro_airflow_k8s.pod.environment import (
+    ASSETS_VARIABLE,
     CONTRACT_VARIABLE,
     EVENTS_VARIABLE,
     INTERMEDIATE_DATA_VARIABLE,
@@ -68,6 +69,10 @@ class PodHooks:
             from kedro_airflow_k8s.pod.versions import pin
 
             pin(pipeline, catalog, root)
+        if ASSETS_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.asset_data import begin
+
+            begin()
 
     @hook_impl(tryfirst=True)
     def before_dataset_loaded(self, node: Node) -> None:
@@ -90,12 +95,16 @@ class PodHooks:
             load_what_is_saved(dataset_name, self._catalog)
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str) -> None:
-        """Record which version this run has saved."""
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Record which version this run has saved, and what is known of an asset."""
         if self._catalog is not None and CONTRACT_VARIABLE in os.environ:
             from kedro_airflow_k8s.pod.versions import record
 
             record(dataset_name, self._catalog, os.environ.get(INTERMEDIATE_DATA_VARIABLE))
+        if self._catalog is not None and ASSETS_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.asset_data import note
+
+            note(dataset_name, data, self._catalog)
 
     # First, as kedro-mlflow ends the run here.
     @hook_impl(tryfirst=True)

@@ -11,8 +11,10 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterable
+from typing import Any
 
-from kedro_airflow_k8s.pod.environment import EVENTS_VARIABLE
+from kedro_airflow_k8s.pod.environment import ASSETS_VARIABLE, EVENTS_VARIABLE
 
 _EVENT = "kedro-airflow-k8s-event"
 
@@ -40,13 +42,18 @@ class NodeEvents:
             self._begun.add(node)
             self._report("running", node)
 
-    def succeed(self, node: str) -> None:
-        """Report that all outputs of a node are saved."""
-        self._report("success", node)
+    def succeed(self, node: str, outputs: Iterable[str] = ()) -> None:
+        """Report that all outputs of a node are saved, and what is known of assets among them."""
+        made = {}
+        if self._nonce and ASSETS_VARIABLE in os.environ:
+            from kedro_airflow_k8s.pod.asset_data import described
 
-    def _report(self, state: str, node: str) -> None:
+            made = described(outputs)
+        self._report("success", node, *(["", made] if made else []))
+
+    def _report(self, state: str, node: str, *more: Any) -> None:
         if self._nonce:
-            event = json.dumps([state, node, round(time.time(), 3)])
+            event = json.dumps([state, node, round(time.time(), 3), *more])
             # Airflow reads a line when the next one has come.
             line = f"{_EVENT} {self._nonce} {event}\n"
             sys.stderr.flush()

@@ -21,7 +21,7 @@ class _Reporting:
     def _release_datasets(self, node: Node, *args: Any) -> None:
         # Kedro calls this first when the outputs of a node are saved, in the process of the runner.
         # None of its hooks is called then.
-        node_events.succeed(node.name)
+        node_events.succeed(node.name, node.outputs)
         super()._release_datasets(node, *args)  # type: ignore[misc]
 
 

@@ -18,7 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from kedro_airflow_k8s.pod.environment import ASSETS_VARIABLE
 from kedro_airflow_k8s.pod.last_words import leave
 
 SAMPLE_SECONDS = 1.0
@@ -51,8 +53,12 @@ def measured() -> Iterator[None]:
         succeeded = False
         raise
     finally:
-        used = usage(_PROCESS, container)
+        used: dict[str, Any] = dict(usage(_PROCESS, container))
         if succeeded:
+            if ASSETS_VARIABLE in os.environ:
+                from kedro_airflow_k8s.pod.asset_data import described_as_json
+
+                used["assets"] = described_as_json()
             # Also here, for a process that something ends before its last moment.
             file = leave(_as_json(used))
             at_last(_telling(process, used, clocks(_PROCESS, container), file))
@@ -80,7 +86,7 @@ def at_last(call: Callable[[], None]) -> None:
 
 def _telling(
     process: int,
-    used: dict[str, float],
+    used: dict[str, Any],
     later: Mapping[str, Callable[[], float]],
     file: str | None,
 ) -> Callable[[], None]:
@@ -242,12 +248,12 @@ def _fields(file: Path) -> dict[str, int]:
     return {name: int(number) for name, number in re.findall(r"^(\w+):?\s+(\d+)", text, re.M)}
 
 
-def _as_json(used: Mapping[str, float]) -> str:
+def _as_json(used: Mapping[str, Any]) -> str:
     """Return usage as JSON, without the module for it."""
     return "{" + ", ".join(f'"{key}": {value}' for key, value in used.items()) + "}"
 
 
-def _sentence(used: Mapping[str, float]) -> str:
+def _sentence(used: Mapping[str, Any]) -> str:
     parts = [
         f"{used['memory'] / 2**20:.0f} MiB of memory at its peak",
         f"{used['cpu']:.1f} s CPU",

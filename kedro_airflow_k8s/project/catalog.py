@@ -12,7 +12,8 @@ from parse import Parser  # type: ignore[import-untyped]
 from parse import compile as compile_pattern
 
 from kedro_airflow_k8s.errors import ConfigError
-from kedro_airflow_k8s.pod.names import is_parameter
+from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.project.assets import asset_uri
 from kedro_airflow_k8s.project.credentials import database_file
 from kedro_airflow_k8s.project.entities import CatalogEntry
 from kedro_airflow_k8s.project.parameters import begins_with_stand_in
@@ -101,6 +102,28 @@ class Catalog:
             config = self.config(name)
             if config is not None:
                 found[name] = _entry(config, self._databases)
+        return found
+
+    def places(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the URIs of the datasets that outlive a run, by name without `@...`.
+
+        Args:
+            names: Names of datasets, and of parameters, which are ignored.
+        """
+        found: dict[str, str] = {}
+        for name, entry in self.entries(names).items():
+            key = stored_name(name)
+            if key in found or entry.in_memory or entry.in_database or not entry.sure_of_path:
+                continue
+            config = self.config(name) or {}
+            inner = _inner(config)
+            if inner and _CACHED.fullmatch(_type(config)):
+                config = inner
+            named = config.get(_CREDENTIALS)
+            credentials = named if isinstance(named, str) else None
+            uri = asset_uri(entry.type, config, entry.path, credentials)
+            if uri is not None:
+                found[key] = uri
         return found
 
     def config(self, name: str) -> Mapping[str, Any] | None:

@@ -109,6 +109,8 @@ class ProjectPipeline:
             the names of its nodes.
         mlflow: The settings of kedro-mlflow; None if it is not installed or not configured.
         variables: Environment variables that every pod has, for the project's configuration.
+        places: The URIs of the datasets that outlive a run, by name without `@...`; read if they
+            are to be assets.
     """
 
     package_name: str
@@ -122,6 +124,7 @@ class ProjectPipeline:
     smaller: Mapping[str, frozenset[str]] = field(default_factory=dict)
     mlflow: KedroMlflow | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def in_memory(self, dataset: str) -> bool:
         """Return whether a dataset ends with its process: undeclared, or a MemoryDataset."""

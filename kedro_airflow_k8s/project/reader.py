@@ -297,6 +297,7 @@ class KedroProject:
                 f"Pipeline {name!r} has a name that `kedro run --pipelines` does not accept. The"
                 " name must not be empty, contain a comma, or begin or end with a space. Rename it."
             )
+        untracked = self.mlflow.without if self.mlflow else ()
         return ProjectPipeline(
             package_name=self.package_name,
             env=self.env,
@@ -309,11 +310,7 @@ class KedroProject:
                 output or self.dags_path,
                 generated=("*.py", TEMPORARY_FILES),
             ),
-            smaller=smaller_pipelines(
-                registered,
-                name,
-                without=self.mlflow.without if self.mlflow else (),
-            ),
+            smaller=smaller_pipelines(registered, name, without=untracked),
             mlflow=self.mlflow,
             variables=self.pod_variables,
         )

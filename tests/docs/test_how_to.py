@@ -21,6 +21,7 @@ from tests.support.storage_servers import S3
 
 HOW_TO = DOCS / "how-to"
 WITHOUT_SERVERS = (
+    "assets.md",
     "cancel-pause-delete.md",
     "ci.md",
     "diagnose-a-run.md",

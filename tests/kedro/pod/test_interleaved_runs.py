@@ -114,7 +114,7 @@ class Run:
                 hooks.before_dataset_saved(name)
                 catalog.save(name, value)
                 yield
-                hooks.after_dataset_saved(name)
+                hooks.after_dataset_saved(name, None)
                 self.saved[name.partition("@")[0]] = value
         yield
 

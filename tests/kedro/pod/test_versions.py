@@ -220,7 +220,7 @@ def save(hooks: PodHooks, catalog: DataCatalog, name: str, value: Any) -> None:
     hooks.before_node_run(node(print, None, name), catalog)
     hooks.before_dataset_saved(name)
     catalog.save(name, value)
-    hooks.after_dataset_saved(name)
+    hooks.after_dataset_saved(name, None)
 
 
 def test_datasets_that_hooks_add_have_one_version_too(hooks: PodHooks, tmp_path: Path) -> None:
