@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.section import Section
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from kedro_airflow_k8s.config.values import UTC
+from kedro_airflow_k8s.dag.asset_text import asset_imports, asset_operators
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import OfAirflow
 
@@ -25,12 +26,9 @@ def operators_of(plan: Plan) -> Iterator[str]:
         if plan.storage.volume.fill:
             yield "other_volume"
     yield from pod_operators(plan)
-    if plan.assets.outlets:
-        yield "asset_pod"
     if plan.shows_nodes:
         yield "shared_pod"
-        if plan.assets.outlets:
-            yield "asset_group"
+    yield from asset_operators(plan)
     if plan.settings.fail_fast:
         yield "fail_fast"
     if plan.settings.notifies:
@@ -126,11 +124,7 @@ def imports_of(plan: Plan) -> Iterator[str]:
         yield "from airflow.providers.common.compat.sdk import TaskGroup"
     if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
-    if plan.assets.uris:
-        yield "from airflow.providers.common.compat.sdk import Asset"
-        yield "from collections.abc import Sequence"
-    if plan.assets.outlets:
-        yield "import json"
+    yield from asset_imports(plan)
     if OfAirflow.DEFERRABLE in _all_arguments(plan):
         yield "from airflow.configuration import conf"
     arguments = set().union(*plan.pods.resources.values())

@@ -26,6 +26,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_FINGERPRINT,
 )
 from kedro_airflow_k8s.dag.arguments import arguments, callbacks
+from kedro_airflow_k8s.dag.asset_text import asset_calls, asset_keywords
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
@@ -104,7 +105,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "volume": volume,
         "data": DATA_VOLUME,
         "classes": task_classes(plan),
-        "assets": {name: Call("Asset", {}, (uri,)) for name, uri in plan.assets.uris.items()},
+        "assets": asset_calls(plan),
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),
@@ -311,13 +312,7 @@ def _task_call(plan: Plan, task: Task, python: Mapping[str, str], docs: dict[str
     if task.passes_on is not None and plan.storage.intermediate_data is not None:
         found = json.dumps(task.passes_on, ensure_ascii=False)
         keywords["passes_on"] = container_argument(found)
-    if read := plan.assets.inlets.get(task.task_id):
-        keywords["inlets"] = list(read)
-    # The pod of a visible group describes what its nodes make.
-    shown = [other.task_id for other in plan.tasks if other.pod == task.task_id] if task.runs else []
-    made = [n for one in (task.task_id, *shown) for n in plan.assets.outlets.get(one, ())]
-    if made:
-        keywords["outlets"] = made
+    keywords.update(asset_keywords(plan, task))
     if task.runs:
         keywords["shared"] = True
     if task.pod:

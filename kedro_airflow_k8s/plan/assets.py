@@ -26,6 +26,9 @@ class Assets:
     outlets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+NO_ASSETS = Assets()
+
+
 def plan_assets(pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]) -> Assets:
     """Return the assets of the tasks of a pipeline.
 
@@ -38,7 +41,9 @@ def plan_assets(pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]
     nodes = {node.name: node for node in pipeline.nodes}
     made = _names(name for node in pipeline.nodes for name in node.outputs)
     # Two datasets can be in one place; the asset is named by the one that is made.
-    names = {uris[name]: name for name in sorted(uris, key=lambda n: (n in made, n), reverse=True)}
+    names = {
+        uris[name]: name for name in sorted(uris, key=lambda n: (n not in made, n), reverse=True)
+    }
     inlets, outlets = {}, {}
     for task in tasks:
         own = [nodes[name] for name in task.nodes]
@@ -60,9 +65,7 @@ def asset_uris(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, str]:
     if chosen is False:
         return {}
     wanted = None if chosen is True else {stored_name(name) for name in chosen}
-    return {
-        name: uri for name, uri in pipeline.places.items() if wanted is None or name in wanted
-    }
+    return {name: uri for name, uri in pipeline.places.items() if wanted is None or name in wanted}
 
 
 def made_assets(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, str]:

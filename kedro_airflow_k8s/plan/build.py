@@ -30,7 +30,7 @@ from kedro_airflow_k8s.config.tasks import Grouping
 from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
 from kedro_airflow_k8s.errors import OptionError, PlanError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.assets import Assets, plan_assets
+from kedro_airflow_k8s.plan.assets import NO_ASSETS, Assets, plan_assets
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.manifests import pod_manifest
@@ -175,7 +175,7 @@ class Plan:
     tree: Group[Task]
     sensors: tuple[Sensor, ...]
     mlflow: MlflowRun | None
-    assets: Assets = Assets()
+    assets: Assets = NO_ASSETS
 
     @property
     def shows_nodes(self) -> bool:

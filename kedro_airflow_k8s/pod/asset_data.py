@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, CachedDataset
 
-from kedro_airflow_k8s.pod.environment import ASSETS_VARIABLE, MLFLOW_RUN_VARIABLE
+from kedro_airflow_k8s.pod.environment import (
+    ASSETS_FILE_VARIABLE,
+    ASSETS_VARIABLE,
+    MLFLOW_RUN_VARIABLE,
+)
 from kedro_airflow_k8s.pod.names import stored_name
 
 if TYPE_CHECKING:
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 3800
 """What fits into the last words of a container, beside its usage."""
 
-_FILE_VARIABLE = f"{ASSETS_VARIABLE}_FILE"
 # Of others the number of rows can take as long as the node.
 _COUNTED = frozenset(("geopandas", "numpy", "pandas", "polars", "pyarrow", "scipy"))
 
@@ -33,9 +36,11 @@ _COUNTED = frozenset(("geopandas", "numpy", "pandas", "polars", "pyarrow", "scip
 def begin() -> None:
     """Make the file, before processes are started that inherit its name."""
     try:
-        opened, os.environ[_FILE_VARIABLE] = tempfile.mkstemp(prefix="assets-", suffix=".jsonl")
+        opened, os.environ[ASSETS_FILE_VARIABLE] = tempfile.mkstemp(
+            prefix="assets-", suffix=".jsonl"
+        )
         os.close(opened)
-        atexit.register(_remove, os.environ[_FILE_VARIABLE])
+        atexit.register(_remove, os.environ[ASSETS_FILE_VARIABLE])
     except OSError as problem:
         _say(f"no temporary file can be written: {problem}")
 
@@ -48,7 +53,7 @@ def note(name: str, data: Any, catalog: CatalogProtocol[Any, Any]) -> None:
         data: Its data.
         catalog: The catalog of the process that has saved it.
     """
-    key, file = stored_name(name), os.environ.get(_FILE_VARIABLE)
+    key, file = stored_name(name), os.environ.get(ASSETS_FILE_VARIABLE)
     if file and key in json.loads(os.environ[ASSETS_VARIABLE]):
         dataset: Any = catalog.get(name) if name in catalog else None
         while isinstance(dataset, CachedDataset):
@@ -64,7 +69,7 @@ def described(names: Iterable[str] | None = None) -> dict[str, Any]:
     Args:
         names: The names of datasets; None for all.
     """
-    file = os.environ.get(_FILE_VARIABLE)
+    file = os.environ.get(ASSETS_FILE_VARIABLE)
     if not file or not os.path.exists(file):
         return {}
     with open(file, encoding="utf-8") as lines:

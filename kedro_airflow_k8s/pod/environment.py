@@ -61,6 +61,9 @@ EVENTS_VARIABLE = "KEDRO_AIRFLOW_K8S_EVENTS"
 ASSETS_VARIABLE = "KEDRO_AIRFLOW_K8S_ASSETS"
 """A JSON list of the datasets that this task makes and Airflow knows as assets, without `@...`."""
 
+ASSETS_FILE_VARIABLE = "KEDRO_AIRFLOW_K8S_ASSETS_FILE"
+"""The file in which the processes of a pod collect what they know of these datasets."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

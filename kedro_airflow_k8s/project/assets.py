@@ -17,8 +17,15 @@ LONGEST_URI = 1500
 """What Airflow 3 takes for the name and the URI of an asset."""
 
 _STORES = {
-    **{"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"},
-    **{"abfs": "abfs", "abfss": "abfs", "az": "abfs", "hdfs": "hdfs"},
+    "s3": "s3",
+    "s3a": "s3",
+    "s3n": "s3",
+    "gs": "gs",
+    "gcs": "gs",
+    "abfs": "abfs",
+    "abfss": "abfs",
+    "az": "abfs",
+    "hdfs": "hdfs",
 }
 """The protocols of fsspec for storage that outlives a run, to the scheme of the URI."""
 

@@ -39,8 +39,8 @@ class AssetPodOperator(KedroPodOperator):
 
     def describe(self, context: Any, known: Mapping[str, Any]) -> None:
         """Add to each event what is known of the data, of its code and of its MLflow run."""
-        tags = [tag.partition(":") for tag in context["dag"].tags]
-        common = {"commit": value for key, _, value in tags if key == "commit_sha"}
+        commit = next((t for t in context["dag"].tags if t.startswith("commit_sha:")), "")
+        common = {"commit": commit.partition(":")[2]}
         common.update({k: value for k, value in known.items() if k == "mlflow_run_id"})
         for dataset, asset in self.makes.items():
             own = known.get("datasets", {}).get(dataset, {})

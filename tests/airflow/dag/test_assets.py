@@ -46,13 +46,14 @@ def sanitize(request: Any, tmp_path_factory: Any) -> Iterator[Sanitize]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
+        assert questions is not None
+        assert answers is not None
 
         def ask(uri: str) -> dict[str, Any]:
-            process.stdin.write(json.dumps(uri) + "\n")
-            process.stdin.flush()
-            for line in process.stdout:
+            questions.write(json.dumps(uri) + "\n")
+            questions.flush()
+            for line in answers:
                 # Airflow logs to standard output as well.
                 if line.startswith("{"):
                     found: dict[str, Any] = json.loads(line)
@@ -60,7 +61,7 @@ def sanitize(request: Any, tmp_path_factory: Any) -> Iterator[Sanitize]:
             raise AssertionError("Airflow has ended")
 
         yield ask
-        process.stdin.close()
+        questions.close()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -96,9 +97,7 @@ PLACES = {name: f"s3://shop/{name}" for name in ("orders", "clean_orders", "tota
 
 
 def dag_of(name: str, **run_config: Any) -> str:
-    pipeline = ProjectPipeline(
-        "shop", "local", True, name, NODES, "0a1b2c", places=PLACES
-    )
+    pipeline = ProjectPipeline("shop", "local", True, name, NODES, "0a1b2c", places=PLACES)
     config = config_of({"image": IMAGE, "volume": {"disabled": True}, **run_config})
     return render_dag(build_plan(pipeline, config)).source
 

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from kedro_airflow_k8s.project.assets import LONGEST_URI, common_places
 from kedro_airflow_k8s.project.catalog import Catalog
