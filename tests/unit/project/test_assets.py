@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 
-from kedro_airflow_k8s.project.assets import LONGEST_URI, common_places
+from kedro_airflow_k8s.project.assets import LONGEST_URI
 from kedro_airflow_k8s.project.catalog import Catalog
 from tests.support.catalogs import SECRET, catalog_entries
 
