@@ -75,9 +75,9 @@ def _option(argument: str) -> str:
         return ""
     if name == "--pipelines":
         from kedro import __version__
-        from packaging.version import Version
 
-        if Version(__version__) < Version("1.2"):
+        major, minor = (int(part) for part in __version__.split(".")[:2])
+        if (major, minor) < (1, 2):
             name = "--pipeline"
     return f"{name}{equals}{value}"
 

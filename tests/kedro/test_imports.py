@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.kedro.pod.kedro_processes import run_task
+from tests.support.kedro_projects import ProjectFolder, project_fixture
 from tests.support.waiting import WAIT_SECONDS
+
+__all__ = ["project_fixture"]
 
 
 def test_the_check_imports_none_of_the_datasets() -> None:
@@ -42,3 +46,56 @@ def test_the_cron_library_stays_unloaded_unless_a_cron_is_to_be_read() -> None:
 
     assert loaded("@daily") == "False"
     assert loaded("0 6 * * *") == "True"
+
+
+LOADED = """
+import sys
+
+def load():
+    names = ("pydantic.main", "packaging", "kedro_airflow_k8s.config", "kedro_airflow_k8s.project")
+    print("LOADED", [name for name in names if name in sys.modules])
+    return 1
+"""
+ONE_NODE = f"""
+from kedro.pipeline import Pipeline, node
+{LOADED}
+def register_pipelines():
+    return {{"__default__": Pipeline([node(load, None, "made", name="load")])}}
+"""
+TYPED = """
+from kedro.pipeline import Pipeline, node
+from pydantic import BaseModel
+
+class Model(BaseModel):
+    depth: int
+
+def fit(model: Model):
+    print("DEPTH", model.depth + 1)
+    return 1
+
+def register_pipelines():
+    return {"__default__": Pipeline([node(fit, "params:model", "fitted", name="fit")])}
+"""
+
+
+def test_neither_a_pod_nor_a_run_by_hand_loads_what_only_the_commands_need(
+    project: ProjectFolder,
+) -> None:
+    project.registry(ONE_NODE)
+    project.write("conf/base/parameters.yml", "depth: 3\nnested: {a: [1, 2]}\n")
+
+    for run in (run_task(project.path), project.start_kedro("run")):
+        assert run.returncode == 0, run.stdout
+        assert "LOADED []" in run.stdout
+
+
+def test_parameters_that_are_models_of_pydantic_are_made_as_without_the_plugin(
+    project: ProjectFolder,
+) -> None:
+    """Kedro has to recognise such a class although it imports pydantic late."""
+    project.registry(TYPED)
+    project.write("conf/base/parameters.yml", "model: {depth: '3'}\n")
+
+    for run in (run_task(project.path), project.start_kedro("run")):
+        assert run.returncode == 0, run.stdout
+        assert "DEPTH 4" in run.stdout
