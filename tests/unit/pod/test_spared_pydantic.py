@@ -64,7 +64,7 @@ def test_a_class_that_derives_from_it_is_a_model() -> None:
     spare_pydantic()
     base = kedros().BaseModel  # type: ignore[attr-defined]
 
-    class Own(base):  # type: ignore[misc]
+    class Own(base):  # type: ignore[misc, valid-type]
         size: int
 
     assert Own(size="3").size == 3
