@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,8 @@ from airflow.providers.common.compat.sdk import (
     redact,
 )
 from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from kedro_airflow_k8s.dag.operators.compat import (
     AirflowRescheduleException,
@@ -38,6 +41,7 @@ class NodeEvents(KubernetesPodOperatorCallback):
 
     def __init__(self, task: Any) -> None:
         self.task = task
+        self.seen: set[str] = set()
 
     def progress_callback(self, *, line: str, pod: Any, **_: Any) -> None:  # type: ignore[override]
         """Keep a line for the nodes that run, or the event that it is."""
@@ -47,8 +51,12 @@ class NodeEvents(KubernetesPodOperatorCallback):
         for node in self.task.running() if text else ():
             # Airflow masks secrets in logs, not in XComs.
             self.task.parts[node] = [*self.task.parts.get(node, ())[-199:], redact(text)[:2000]]
-        if mark:
-            self.task.on_event(*json.loads(event))
+        # Pods report each event twice, as Airflow reads a line when the next one has come. After a
+        # lost connection, it reads lines again: one can be cut, and others were there before.
+        if mark and event not in self.seen:
+            self.seen.add(event)
+            with suppress(json.JSONDecodeError):
+                self.task.on_event(*json.loads(event))
 
 
 class QuietPodManager(PodManager):
@@ -71,7 +79,8 @@ class SharedPodOperator(KedroPodOperator):
     def execute(self, context: Any) -> Any:
         """Run the pod. At its end, the nodes that it was at have failed."""
         self.ti = context["ti"]
-        self.callbacks = [*self.callbacks, NodeEvents(self)]  # type: ignore[list-item]
+        self.events = NodeEvents(self)
+        self.callbacks = [*self.callbacks, self.events]  # type: ignore[list-item]
         self.parts: dict[str, list[str]] = {}
         states = task_states(self.ti, context["dag_run"], context["dag_run"].run_id)
         self.left = [n for n, task_id in self.shows.items() if states.get(task_id) != "success"]
@@ -109,6 +118,17 @@ class SharedPodOperator(KedroPodOperator):
             self.arguments = [*others, f"--nodes={','.join(self.left)}".replace("$", "$$")]
         return super().build_pod_request_obj(context, **options)
 
+    def cause(self, pod: Any, error: Any) -> str:
+        """Return why a pod failed, after the events that a lost connection has cost are read."""
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        with suppress(ApiException, HTTPError):  # It can be gone.
+            read = self.client.read_namespaced_pod_log
+            log = read(name, namespace, container="base", _preload_content=False)
+            for line in log.data.decode(errors="replace").split("\n"):
+                if EVENT in line:
+                    self.events.progress_callback(line=line, pod=pod)
+        return super().cause(pod, error)
+
     def words(self, pod: Any, end: Any) -> str:
         """Return the reason and the message of an end, which can be the last lines of the log."""
         lines = (end.message or "").split("\n")
@@ -118,12 +138,12 @@ class SharedPodOperator(KedroPodOperator):
     def on_event(self, state: str, node: str, at: float, cause: str = "") -> None:
         """Keep what became of a node, where its task reads it."""
         known = self.reports.setdefault(node, {"start": at, "began": self.began, "state": ""})
-        # Pods report each event twice, as Airflow reads a line when the next one has come.
         if known["state"] != state and node in self.shows:
             known["state"] = state
             if state != "running":
                 known.update(end=at, cause=cause, log=self.parts.pop(node, []))
-            if state == "success":
+            # A pod that an earlier attempt has started runs more nodes than are left.
+            if state == "success" and node in self.left:
                 self.left.remove(node)
             self.ti.xcom_push(self.shows[node], known)
 
