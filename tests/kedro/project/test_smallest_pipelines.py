@@ -80,6 +80,23 @@ def test_a_pod_runs_the_pipeline_of_the_module_that_has_its_node(
 
 
 @pytest.mark.parametrize(
+    ("registry", "times"), [(REGISTRY, 1), (HEAD + WITH_ONE_MORE, 2)], ids=["usual", "another way"]
+)
+def test_pipelines_that_are_registered_as_in_kedros_templates_are_made_once(
+    project: ProjectFolder, registry: str, times: int
+) -> None:
+    project.pipeline(
+        "stock", STOCK.replace("    return Pipeline", "    print('MADE')\n    return Pipeline")
+    )
+    project.registry(registry)
+
+    done = project.compile()
+
+    assert done.exit_code == 0, done.output
+    assert done.output.count("MADE") == times
+
+
+@pytest.mark.parametrize(
     "body",
     [LOOKING_FOR_ALL, EXCHANGED, WHATEVER_IS_ASKED_FOR],
     ids=["it fails alone", "it has other nodes alone", "nothing is saved"],
