@@ -329,7 +329,8 @@ def _default(field: Any) -> str:
     if default is None or default in ({}, ()):
         return "nothing"
     value = list(default) if isinstance(default, tuple) else default
-    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+    plain = isinstance(value, str) and not value.startswith("%")
+    return f"`{value if plain else json.dumps(value)}`"
 
 
 _SECTIONS = ("airflow_tls", "run_config", "run_config.volume")

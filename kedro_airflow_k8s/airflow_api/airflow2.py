@@ -35,6 +35,8 @@ class Airflow2Client(AirflowClient):
     filters_import_errors = False
     needs_logical_date = False
     newest_first = "-execution_date"
+    logical_date = "execution_date"
+    starts_backfills = False
     dry_run_off: Mapping[str, Any] = {"dry_run": False}
     # [scheduler] min_serialized_dag_fetch_interval
     memory_seconds = 10.0

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from kedro_airflow_k8s.airflow_api.client import GENERATED, PAGE, AirflowClient
+from kedro_airflow_k8s.airflow_api.client import GENERATED, AirflowClient
+from kedro_airflow_k8s.airflow_api.paths import PAGE
 from kedro_airflow_k8s.airflow_api.records import Dag, Page
 
 TAGS = 50

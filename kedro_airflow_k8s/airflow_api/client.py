@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import quote
 
 from semver import Version
 
+from kedro_airflow_k8s.airflow_api.backfills import BackfillApi
 from kedro_airflow_k8s.airflow_api.logs import clean_lines, page_lines
+from kedro_airflow_k8s.airflow_api.paths import PAGE
 from kedro_airflow_k8s.airflow_api.records import (
     SCHEDULED,
     Dag,
@@ -28,11 +30,8 @@ from kedro_airflow_k8s.airflow_api.records import (
     TaskInstance,
     XCom,
 )
-from kedro_airflow_k8s.airflow_api.transport import Answer, Transport
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
 from kedro_airflow_k8s.errors import AirflowApiError, Conflict, NotAllowed, NotFound, Refused
-
-ItemT = TypeVar("ItemT")
 
 GENERATED = f"{TAG_VERSION}:"
 """The beginning of the tag that every DAG of this plugin has."""
@@ -40,14 +39,11 @@ GENERATED = f"{TAG_VERSION}:"
 RUNS_LATEST_VERSION = Version(3, 1)
 """The first version of Airflow in which a cleared task can run by another version of its DAG."""
 
-PAGE = 100
-"""The most items that a server returns at once by default ([api] maximum_page_limit)."""
-
 LOG_PAGES = 1000
 """The most pages of a log to read. A page is a whole file, or hundreds of lines from a store."""
 
 
-class AirflowClient(ABC):
+class AirflowClient(BackfillApi):
     """A client for the REST API of an Airflow server.
 
     Every method raises an `AirflowApiError` of a class for the kind of problem. Requests that are
@@ -61,13 +57,9 @@ class AirflowClient(ABC):
         look_seconds: How often it looks for new files, in seconds; None if unknown.
     """
 
-    host: str
-    version: Version
     memory_seconds = 0.0
     look_seconds: int | None = None
 
-    api: str
-    """Where the API is, below the base address."""
     dag_page: str
     run_page: str
     """Where the pages of a DAG and of a run are, below the base address."""
@@ -81,11 +73,6 @@ class AirflowClient(ABC):
     """How a list of runs is sorted to have the latest one first."""
     dry_run_off: Mapping[str, Any] = {}
     """The fields that turn off the API's dry run, where it is the default."""
-
-    def __init__(self, transport: Transport, version: Version) -> None:
-        self.host = transport.host
-        self.version = version
-        self._transport = transport
 
     @abstractmethod
     def generated_dags(self) -> list[Dag]:
@@ -176,6 +163,7 @@ class AirflowClient(ABC):
         run_id: str,
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
+        interval_end: datetime | None = None,
     ) -> DagRun:
         """Start a run, or return the run with this id if it exists.
 
@@ -185,13 +173,17 @@ class AirflowClient(ABC):
             conf: The run's configuration, JSON.
             logical_date: The logical date, with a time zone. If it is None, the run has none on
                 Airflow 3, and the current time on Airflow 2.
+            interval_end: The end of the data interval, which begins at the logical date.
 
         Raises:
-            Conflict: If it conflicts with another run, such as one with the same logical date.
+            Conflict: If it conflicts with another run, such as one with this logical date.
         """
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": dict(conf)}
         if logical_date or self.needs_logical_date:
             body["logical_date"] = logical_date.isoformat() if logical_date else None
+        if logical_date and interval_end:
+            body["data_interval_start"] = body["logical_date"]
+            body["data_interval_end"] = interval_end.isoformat()
         try:
             return self._send("POST", "dags", dag_id, "dagRuns", json=body).read(DagRun)
         except Conflict as error:
@@ -301,38 +293,10 @@ class AirflowClient(ABC):
         except NotFound:
             return None
 
-    def _path(self, *parts: str) -> str:
-        """Return a path of the API; ids may hold any characters."""
-        return "/".join([self.api, *(quote(part, safe="~") for part in parts)])
-
-    def _get(self, *parts: str) -> Answer:
-        return self._transport.get(self._path(*parts))
-
-    def _send(self, method: str, *parts: str, json: Mapping[str, Any]) -> Answer:
-        return self._transport.send(method, self._path(*parts), json=json)
-
     def _newest_runs(self, dag_ids: Sequence[str], **more: Any) -> Page[DagRun]:
         body = {"dag_ids": list(dag_ids), "order_by": "-id", "page_limit": PAGE, **more}
         answer = self._send("POST", "dags", "~", "dagRuns", "list", json=body)
         return answer.read(Page[DagRun])
-
-    def _items(self, kind: type[ItemT], path: str, **params: Any) -> Iterator[ItemT]:
-        """Yield the items of a list. If the list changes meanwhile, an item may come twice."""
-        offset, before = 0, 0
-        while True:
-            answer = self._transport.get(path, params={**params, "limit": PAGE, "offset": offset})
-            page = answer.read(Page[kind])  # type: ignore[valid-type]
-            yield from page.items
-            # Items removed since the last page have moved the rest forward by as many places: read
-            # again from there. The server may also return fewer items than requested.
-            gone = before - page.total_entries
-            before = page.total_entries
-            if gone > 0:
-                offset = max(0, offset - gone)
-                continue
-            offset += len(page.items)
-            if not page.items or offset >= page.total_entries:
-                return
 
     def _ask_to_parse(self, dag: Dag) -> bool:
         """Request that a known file is parsed soon; return False if the server refuses.

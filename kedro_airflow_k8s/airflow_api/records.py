@@ -51,7 +51,7 @@ class Page(Record, Generic[ItemT]):
 
     items: list[ItemT] = Field(
         validation_alias=AliasChoices(
-            "dags", "dag_runs", "import_errors", "task_instances", "tasks", "tags"
+            "dags", "dag_runs", "import_errors", "task_instances", "tasks", "tags", "backfills"
         )
     )
     total_entries: int
@@ -157,6 +157,52 @@ class DagRun(Record):
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
     conf: Mapping[str, Any] | None = None
+
+
+class Backfill(Record):
+    """A backfill: runs of a DAG for the moments of its schedule in a range of time.
+
+    Attributes:
+        id: Its number on Airflow 3, which knows backfills.
+        dag_id: The DAG.
+        start: The first moment.
+        end: The last moment.
+        max_active: How many of its runs may be active at once.
+        reprocess: For which moments with a run it is started again: `none`, `failed` or `all`.
+        conf: The configuration of its runs; None for none, or that of runs started again.
+        created: When it was created.
+        completed: When it ended; None if it has not.
+    """
+
+    id: int = 0
+    dag_id: str
+    start: AwareDatetime = Field(validation_alias="from_date", serialization_alias="from_date")
+    end: AwareDatetime = Field(validation_alias="to_date", serialization_alias="to_date")
+    max_active: int = Field(
+        validation_alias="max_active_runs", serialization_alias="max_active_runs"
+    )
+    reprocess: Annotated[
+        str, BeforeValidator(lambda word: "all" if word == "completed" else word)
+    ] = Field(validation_alias="reprocess_behavior", serialization_alias="reprocess_behavior")
+    conf: Mapping[str, Any] | None = Field(
+        default=None, validation_alias="dag_run_conf", serialization_alias="dag_run_conf"
+    )
+    created: AwareDatetime = Field(validation_alias="created_at", serialization_alias="created_at")
+    completed: AwareDatetime | None = Field(
+        default=None, validation_alias="completed_at", serialization_alias="completed_at"
+    )
+
+
+class BackfillMoment(Record):
+    """A run that a backfill would start."""
+
+    logical_date: AwareDatetime | None = None
+
+
+class Variable(Record):
+    """A variable of Airflow."""
+
+    value: str
 
 
 class TaskInstance(Record):

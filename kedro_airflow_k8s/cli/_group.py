@@ -27,7 +27,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "clear": "resume",
     "continue": "resume",
     "retry": "resume",
-    "backfill": "trigger --logical-date",
+    "catchup": "backfill",
+    "fill": "backfill",
     "test": "sandbox run",
     "upload": "upload-pipeline",
     "push": "upload-pipeline",
@@ -78,7 +79,18 @@ _ELSEWHERE: Mapping[str, str] = {
 """Commands that people type, and those that do it."""
 
 _WITH_SANDBOX = frozenset(
-    ("cancel", "delete", "list-pipelines", "logs", "pause", "run-once", "trigger", "ui", "unpause")
+    (
+        "backfill",
+        "cancel",
+        "delete",
+        "list-pipelines",
+        "logs",
+        "pause",
+        "run-once",
+        "trigger",
+        "ui",
+        "unpause",
+    )
 )
 """Commands that people type after `sandbox`."""
 
@@ -150,6 +162,7 @@ class CommandModules(PluginGroup):
     group_class = PluginGroup  # type: ignore[assignment]  # click allows a class, too
     names = (
         "assets",
+        "backfill",
         "cancel",
         "clean",
         "compile",

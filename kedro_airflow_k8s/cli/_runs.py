@@ -25,7 +25,7 @@ def run_options(command: F) -> F:
         ),
         click.option(
             "--logical-date",
-            type=_date,
+            type=parsed_date,
             metavar="DATE",
             help="Set the logical date of the run. A date without a time zone is in the DAG's time"
             " zone.  [default: none on Airflow 3, the current time on Airflow 2]",
@@ -80,7 +80,7 @@ def _selection(
     )
 
 
-def _date(text: str) -> datetime:
+def parsed_date(text: str) -> datetime:
     """Parse a date and time as Airflow shows it (ISO 8601), with or without a zone."""
     try:
         return datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timezone, tzinfo
-from itertools import islice
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from itertools import islice, takewhile
 
 from kedro_airflow_k8s.config.values import UTC
 
@@ -100,6 +100,26 @@ def passed_run(
     where = zone(timezone)
     found = _Ticks(cron, where).passed(_utc(now), before=1 if intervals else 0)
     return found if found >= datetime.combine(start_date, time(), where) else None
+
+
+def moments_between(
+    cron: str, timezone: str, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return the moments of a schedule in a range, on the zone's clocks.
+
+    Args:
+        cron: Five fields, or a preset for five fields.
+        timezone: IANA name.
+        start: The beginning of the range, with a time zone.
+        end: The end of the range, with a time zone.
+
+    Returns:
+        Each with the moment before it, at which its interval begins.
+    """
+    ticks = _Ticks(cron, zone(timezone))
+    following = ticks.following(_utc(start), _utc(start) - timedelta(seconds=1))
+    moments = takewhile(lambda moment: moment <= end, following)
+    return [(ticks.passed(_utc(moment), before=1), moment) for moment in moments]
 
 
 def as_airflow_tells(schedule: str) -> str:

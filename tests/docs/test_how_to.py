@@ -22,6 +22,7 @@ from tests.support.storage_servers import S3
 HOW_TO = DOCS / "how-to"
 WITHOUT_SERVERS = (
     "assets.md",
+    "backfill.md",
     "cancel-pause-delete.md",
     "ci.md",
     "diagnose-a-run.md",

@@ -16,7 +16,7 @@ from rich.console import Console
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError, DagRun, RunState
-from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask, TaskInstance
+from kedro_airflow_k8s.airflow_api.records import Backfill, DagDetails, DagTask, TaskInstance
 from kedro_airflow_k8s.errors import AirflowApiError, NotFound
 from kedro_airflow_k8s.terminal.progress import Clock, Progress
 from kedro_airflow_k8s.terminal.task_table import TaskState
@@ -63,6 +63,9 @@ class ScriptedAirflow(AirflowClient):
     asked_to_parse: list[float] = field(default_factory=list)
     can_be_asked: bool = True
     trouble: AirflowApiError | None = None
+    moments: list[datetime] = field(default_factory=list)
+    backfill: Backfill | None = None
+    variables: dict[str, str] = field(default_factory=dict)
     script: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     @property
@@ -148,12 +151,50 @@ class ScriptedAirflow(AirflowClient):
         run_id: str,
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
+        interval_end: datetime | None = None,
     ) -> DagRun:
         self.confs.append(conf)
         self.runs[run_id] = DagRun(
             dag_id=dag_id, run_id=run_id, state=RunState.QUEUED, logical_date=logical_date
         )
         return self.runs[run_id]
+
+    def backfill_dates(self, wanted: Backfill) -> list[datetime]:
+        return [day for day in self.moments if wanted.start <= day <= wanted.end]
+
+    def create_backfill(self, wanted: Backfill) -> None:
+        self.backfill = wanted
+        for day in self.backfill_dates(wanted):
+            known = {run.logical_date: run for run in self.runs.values()}
+            if day in known:
+                failed = known[day].state is RunState.FAILED
+                if wanted.reprocess == "all" or (wanted.reprocess == "failed" and failed):
+                    self._set_state(known[day].run_id, RunState.QUEUED)
+            else:
+                self.trigger(wanted.dag_id, f"backfill__{day:%Y%m%d}", wanted.conf or {}, day)
+
+    def unfinished_backfill(self, dag_id: str) -> Backfill | None:
+        return self.backfill if self.backfill and self.backfill.dag_id == dag_id else None
+
+    def end_backfill(self, backfill: Backfill) -> None:
+        assert self.backfill == backfill
+        self.backfill = None
+
+    def variable(self, key: str) -> str | None:
+        return self.variables.get(key)
+
+    def create_variable(self, key: str, value: str, description: str) -> None:
+        assert description
+        self.variables[key] = value
+
+    def delete_variable(self, key: str) -> None:
+        self.variables.pop(key, None)
+
+    def runs_between(self, dag_id: str, start: datetime, end: datetime) -> list[DagRun]:
+        if self.trouble:
+            raise self.trouble
+        runs = [r for r in self.runs.values() if r.dag_id == dag_id and r.logical_date]
+        return [run for run in runs if start <= (run.logical_date or start) <= end]
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         if self.trouble:

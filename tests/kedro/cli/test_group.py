@@ -55,7 +55,7 @@ def test_the_version_is_reported(project: ProjectFolder) -> None:
         (["log"], "'logs'"),
         (["stop"], "'cancel' or 'sandbox down'"),
         (["kill"], "'cancel'"),
-        (["backfill"], "'trigger --logical-date'"),
+        (["catchup"], "'backfill'"),
         (["remove"], "'delete'"),
         (["watch"], "'logs --follow'"),
         # With a slip of the finger.

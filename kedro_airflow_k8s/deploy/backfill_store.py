@@ -1,0 +1,80 @@
+"""Where a backfill is known: Airflow 3 has backfills, otherwise a variable stands for it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from kedro_airflow_k8s.airflow_api import AirflowClient
+from kedro_airflow_k8s.airflow_api.records import Backfill
+from kedro_airflow_k8s.errors import RunError
+
+LONGEST_KEY = 250
+"""The most characters of the name of an Airflow variable."""
+
+
+class BackfillStore(Protocol):
+    """The backfills of a DAG, of which at most one is unfinished."""
+
+    def unfinished(self) -> Backfill | None:
+        """Return the backfill that has not ended, or None."""
+
+    def create(self, backfill: Backfill) -> None:
+        """Create a backfill."""
+
+    def end(self, backfill: Backfill) -> None:
+        """End a backfill: no further run of it starts."""
+
+
+def store_of(client: AirflowClient, dag_id: str) -> BackfillStore:
+    """Return the backfills of a DAG."""
+    return _Backfills(client, dag_id) if client.starts_backfills else _Variable(client, dag_id)
+
+
+class _Backfills:
+    """The backfills of Airflow 3."""
+
+    def __init__(self, client: AirflowClient, dag_id: str) -> None:
+        self._client = client
+        self._dag_id = dag_id
+
+    def unfinished(self) -> Backfill | None:
+        return self._client.unfinished_backfill(self._dag_id)
+
+    def create(self, backfill: Backfill) -> None:
+        self._client.create_backfill(backfill)
+
+    def end(self, backfill: Backfill) -> None:
+        self._client.end_backfill(backfill)
+
+
+class _Variable:
+    """An Airflow variable, which exists until the backfill ends."""
+
+    def __init__(self, client: AirflowClient, dag_id: str) -> None:
+        self._client = client
+        key = f"kedro_airflow_k8s_backfill.{dag_id}"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        self._key = key if len(key) <= LONGEST_KEY else f"{key[:200]}-{digest}"
+
+    def unfinished(self) -> Backfill | None:
+        text = self._client.variable(self._key)
+        if text is None:
+            return None
+        try:
+            return Backfill.model_validate_json(text)
+        except ValidationError:
+            raise RunError(
+                f"The Airflow variable {self._key} does not hold a backfill. Delete it in Airflow:"
+                " this plugin creates it for an unfinished backfill."
+            ) from None
+
+    def create(self, backfill: Backfill) -> None:
+        words = "An unfinished backfill of kedro-airflow-k8s. It is deleted at the end."
+        text = backfill.model_dump_json(by_alias=True)
+        self._client.create_variable(self._key, text, words)
+
+    def end(self, backfill: Backfill) -> None:  # noqa: ARG002 - there is one at a time
+        self._client.delete_variable(self._key)
