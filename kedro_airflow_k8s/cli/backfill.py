@@ -135,8 +135,8 @@ def _check_usage(options: dict[str, Any]) -> None:
         raise click.UsageError("Give both --from and --to: the first and the last day to fill.")
     elif not any(both) and not options["follow"]:
         raise click.UsageError(
-            "Give --from and --to, the first and the last day to fill; or --follow or --cancel, for"
-            " the backfill that has not ended."
+            "Give --from and --to, the first and the last day to fill. For the backfill that has"
+            " not ended, give --follow or --cancel."
         )
     elif not any(both) and (options["params"] or options["dry_run"]):
         raise click.UsageError(

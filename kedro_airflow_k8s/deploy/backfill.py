@@ -116,8 +116,8 @@ class Backfills:
         moments = self._moments(backfill).now()
         if not moments:
             raise RunError(
-                f"No moment of the schedule {self._schedule} is between {start} and {end}, or it is"
-                " still to come. There is nothing to fill."
+                f"The schedule {self._schedule} has no moment from {start} to {end} that has passed."
+                " There is nothing to fill."
             )
         return backfill, moments
 
