@@ -116,8 +116,8 @@ class Backfills:
         moments = self._moments(backfill).now()
         if not moments:
             raise RunError(
-                f"The schedule {self._schedule} has no moment from {start} to {end} that has passed."
-                " There is nothing to fill."
+                f"The schedule {self._schedule} has no moment from {start} to {end} that has"
+                " passed. There is nothing to fill."
             )
         return backfill, moments
 
