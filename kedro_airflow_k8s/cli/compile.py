@@ -46,6 +46,7 @@ def little_garbage_collection() -> Iterator[None]:
 
 
 @airflow_k8s.command("compile")
+@little_garbage_collection()
 @with_project
 @image_option
 @click.option(
@@ -82,7 +83,7 @@ def compile_command(
     folder = str(Path(target_path) if target_path else project.dags_path)
     config = project.config(image, output=folder)
     names = named_pipelines(project, config, pipeline, all_pipelines)
-    with little_garbage_collection(), hint_at_init(project, config):
+    with hint_at_init(project, config):
         dags = compile_pipelines(project, config, names, checks=checks, warn=warn_of)
     for dag in dags:
         path = upload_dag(dag.source, dag.file_name, folder, setting="--target-path")

@@ -208,7 +208,7 @@ class TaskConfig(Section):
         " Airflow.",
     )
     on_oom: OnOom = Field(
-        default=OnOom(),
+        default=OnOom.model_construct(),
         description="Run a pod that ran out of memory again with more, as request and limit, in the"
         " same attempt of the task: `{memory: x2, up_to: 64Gi}`.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ class Use:
 
 
 def used_names(
-    loader: AbstractConfigLoader, kinds: Iterable[str], *, long: bool = True, short: bool = False
+    loader: AbstractConfigLoader,
+    kinds: Iterable[str],
+    *,
+    long: Callable[[], bool] = lambda: True,
+    short: bool = False,
 ) -> tuple[Use, ...]:
     """Return the names that kinds of file use, each once per file.
 
@@ -53,7 +57,8 @@ def used_names(
     Args:
         loader: The project's loader.
         kinds: Keys of its `config_patterns`, or `mlflow`.
-        long: Whether `${kedro_config:name}` counts: a project may have its own such resolver.
+        long: Whether `${kedro_config:name}` counts: a project may have its own such resolver. Asked
+            only if there is such a name, because the first call of any resolver takes long.
         short: Whether `${name}` and `${name|default}` count.
     """
     if not isinstance(loader, OmegaConfigLoader):
@@ -62,16 +67,15 @@ def used_names(
     conf_path = Path(str(loader.conf_source))
     uses: dict[Use, None] = {}
     for kind in sorted(kinds):
-        contents = {
-            file: _content(file, everything=short)
-            for file in config_files(loader, patterns.get(kind, ()))
-        }
+        contents = _contents(config_files(loader, patterns.get(kind, ())), everything=short)
         own = {key for content in contents.values() for key in content}
         for file, content in contents.items():
             place = file.relative_to(conf_path).as_posix()
             for key, value in content.items():
                 for text in _texts(value):
-                    long_names = _LONG_FORM.findall(text) if long else []
+                    long_names = _LONG_FORM.findall(text)
+                    if long_names and not long():
+                        long_names = []
                     short_names = SHORT_FORM.findall(text) if short else []
                     for _, name, default in long_names:
                         uses[Use(name.lower(), place, bool(default))] = None
@@ -81,11 +85,18 @@ def used_names(
     return tuple(uses)
 
 
-def _content(file: Path, *, everything: bool) -> dict[Any, Any]:
-    """Return the keys and values of a file; none if it cannot contain a name."""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if not everything and NAME not in text:
+def _contents(files: Iterable[Path], *, everything: bool) -> dict[Path, dict[Any, Any]]:
+    """Return the keys and values of files of one kind; nothing if none can contain a name."""
+    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
+    if not any("${" in text for text in texts.values()):
         return {}
+    return {
+        file: _content(text) if everything or NAME in text else {} for file, text in texts.items()
+    }
+
+
+def _content(text: str) -> dict[Any, Any]:
+    """Return the keys and values of a file; none if it is not valid."""
     try:
         content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except yaml.YAMLError:

@@ -212,7 +212,7 @@ class KedroProject:
             ConfigError: If they cannot be read.
         """
         if not isinstance(self._loader, DynamicConfigLoader):
-            for use in used_names(self._loader, ["credentials"], long=False, short=True):
+            for use in used_names(self._loader, ["credentials"], long=lambda: False, short=True):
                 problem = f"${{{use.name}}} is not a key in it. {long_form_instead(use.name)}"
                 raise ConfigError(f"{use.file} cannot be read: {problem}")
         return frozenset(credential_entries(self._loader))
@@ -256,12 +256,12 @@ class KedroProject:
         return config_files(self._loader, self.config_patterns.get(kind, ()))
 
     def _used(self, kinds: Iterable[str], *, short: bool) -> tuple[Use, ...]:
-        return used_names(self._loader, kinds, long=resolver.is_ours(), short=short)
+        return used_names(self._loader, kinds, long=resolver.is_ours, short=short)
 
     def _values_not_shown(self) -> dict[str, str]:
         """Return the values that the configuration takes from variables, which may be secret."""
         values = set_variables()
-        if not isinstance(self._loader, OmegaConfigLoader):
+        if not values or not isinstance(self._loader, OmegaConfigLoader):
             return values
         used = {use.name for use in self._used([CONFIG_NAME, "globals"], short=True)}
         return {name: value for name, value in values.items() if name in used}

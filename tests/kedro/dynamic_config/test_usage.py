@@ -80,7 +80,7 @@ def test_a_key_that_refers_to_itself_takes_the_variable(conf: Path) -> None:
 def test_a_project_may_have_its_own_resolver_of_the_name(conf: Path) -> None:
     (conf / "base/parameters.yml").write_text("x: ${kedro_config:bucket}\ny: ${region}\n")
     loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
-    uses = used_names(loader, ["parameters"], long=False, short=True)
+    uses = used_names(loader, ["parameters"], long=lambda: False, short=True)
     assert [use.name for use in uses] == ["region"]
 
 
