@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import contextlib
+import sys
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
+
+from kedro_airflow_k8s import __version__
 
 
 def jinja_environment(
@@ -24,5 +32,27 @@ def jinja_environment(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=None if sys.dont_write_bytecode else _ByteCode(),
         **delimiters,  # type: ignore[arg-type] # Jinja's other options are not strings.
     )
+
+
+class _ByteCode(FileSystemBytecodeCache):
+    """Compiled templates, kept where Python keeps the byte code of this package.
+
+    Compiling the template of DAGs takes ten times as long as rendering a small DAG with it.
+    """
+
+    def __init__(self) -> None:
+        folder = Path(cache_from_source(__file__)).parent
+        super().__init__(str(folder), f"jinja-{__version__}-%s.cache")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Read what is there: Jinja compares the text of the template and the version of Python."""
+        with contextlib.suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Write it, unless the folder is read-only, as that of another user's Python."""
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
