@@ -130,6 +130,8 @@ def kedro_finds_node(name: str) -> bool:
 
     It splits at commas outside square brackets and strips spaces (kedro: `split_node_names`).
     """
+    if not set(name) & {",", "[", "]"}:
+        return _is_argument(name)
     depths = list(accumulate((letter == "[") - (letter == "]") for letter in name))
     splits = any(c == "," and depth == 0 for c, depth in zip(name, depths, strict=True))
     return _is_argument(name) and not splits and depths[-1] == 0

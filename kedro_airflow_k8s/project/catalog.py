@@ -83,6 +83,8 @@ class Catalog:
             else:
                 self._entries[name] = entry
         self._patterns = _ordered(patterns)
+        # Several checks ask for each dataset.
+        self._resolved: dict[str, Mapping[str, Any] | None] = {}
 
     @property
     def names(self) -> frozenset[str]:
@@ -130,6 +132,11 @@ class Catalog:
         """Return the keys of a dataset; those of a pattern have its placeholders filled."""
         if name in self._entries:
             return self._entries[name]
+        if name not in self._resolved:
+            self._resolved[name] = self._by_pattern(name)
+        return self._resolved[name]
+
+    def _by_pattern(self, name: str) -> Mapping[str, Any] | None:
         for pattern in self._patterns:
             values = pattern.match(name)
             if values is not None:
