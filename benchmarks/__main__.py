@@ -47,7 +47,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["mlflow"],
+        choices=["commands", "mlflow"],
         help="this part alone, with all its rounds, and the report to the terminal only",
     )
     arguments = parser.parse_args()
@@ -56,7 +56,8 @@ def main() -> None:
     start = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
-            measure = _measure_mlflow if only else _measure
+            parts = {"commands": _measure_commands, "mlflow": _measure_mlflow}
+            measure = parts[only] if only else _measure
             sections, versions = measure(Path(folder), quick, console)
     except BenchmarkError as error:
         console.print(str(error), style="red", markup=False)
@@ -86,7 +87,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         progress.advance(setting_up)
         total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
         compiling = progress.add_task("compile", total=total)
-        overhead = progress.add_task("help and run", total=6 * (overhead_rounds + 1))
+        overhead = progress.add_task("help and run", total=9 * (overhead_rounds + 1))
         importing = progress.add_task("DAG in Airflow", total=1)
         mlflow_rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
         compiling_mlflow = progress.add_task("compile, MLflow", total=3 * (mlflow_rounds + 1))
@@ -128,6 +129,25 @@ def _measure_mlflow(folder: Path, quick: bool, console: Console) -> tuple[list[S
         compiling = progress.add_task("compile, MLflow", total=3 * (rounds + 1))
         sections = [mlflow_section(folder / "mlflow", rounds, lambda: progress.advance(compiling))]
     return sections, _versions_of([(mlflow_python(), ["kedro", "kedro-mlflow", "mlflow"])])
+
+
+def _measure_commands(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+    compile_rounds = QUICK_ROUNDS if quick else COMPILE_ROUNDS
+    overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        made = make_environments(folder)
+        total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
+        task = progress.add_task("commands", total=total + 9 * (overhead_rounds + 1))
+
+        def advance() -> None:
+            progress.advance(task)
+
+        sections = [
+            compile_section(made, folder / "projects", compile_rounds, advance),
+            overhead_section(made, folder / "others", overhead_rounds, advance),
+        ]
+    return sections, _versions(made)
 
 
 def _versions(made: Environments) -> str:
