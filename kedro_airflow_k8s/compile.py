@@ -57,6 +57,7 @@ class CompiledDag:
         tasks: The tasks of Kedro nodes, in an order in which they can run.
         storage: Where the datasets that these tasks make are stored, by name without `@...`.
         open_places: The storage of an earlier run from which a run of a part can take data.
+        waits_for: The assets that start a run, in words; empty if none does.
     """
 
     dag_id: str
@@ -74,6 +75,12 @@ class CompiledDag:
     tasks: tuple[Task, ...] = ()
     storage: Mapping[str, DataPlace] = field(default_factory=dict)
     open_places: Collection[DataPlace] = ()
+    waits_for: str = ""
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether runs start without being triggered."""
+        return self.schedule is not None or bool(self.waits_for)
 
     @property
     def file_name(self) -> str:
@@ -148,4 +155,5 @@ def _compiled(planned: Planned) -> CompiledDag:
         tasks=plan.tasks,
         storage=storages(planned.pipeline, planned.run, plan.tasks),
         open_places=open_places(planned.run),
+        waits_for=plan.schedule.waits_for,
     )

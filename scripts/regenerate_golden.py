@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,14 @@ def read_feature(folder: Path) -> tuple[ProjectPipeline, PluginConfig]:
         parameters=_content(folder / "parameters.yml"),
         catalog=catalog.entries(datasets),
         places=catalog.places(datasets),
+        awaited={name: catalog.places([name]) for name in _awaited(config)},
     )
     return pipeline, config
+
+
+def _awaited(config: PluginConfig) -> Sequence[str]:
+    """Return the datasets that start the pipeline."""
+    return config.run_config.schedule.assets if config.run_config.schedule else ()
 
 
 def _own(folder: Path, name: str) -> Path:

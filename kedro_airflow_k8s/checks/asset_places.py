@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from kedro_airflow_k8s.errors import ConfigError
+from kedro_airflow_k8s.config.model import PluginConfig, RunConfig
+from kedro_airflow_k8s.config.wording import Nearest
+from kedro_airflow_k8s.errors import ConfigError, PlanError
+from kedro_airflow_k8s.plan.assets import made_assets
+from kedro_airflow_k8s.pod.names import stored_name
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.reader import KedroProject
+
+
+def with_assets(
+    project: KedroProject, run: RunConfig, pipeline: ProjectPipeline, *, waits: bool
+) -> ProjectPipeline:
+    """Return a pipeline with what its plan needs for assets.
+
+    Args:
+        project: The project.
+        run: The configuration of the pipeline.
+        pipeline: The pipeline.
+        waits: Whether the DAG has the schedule of the configuration.
+
+    Raises:
+        ConfigError: If the catalog cannot be read without a run.
+        PlanError: If a name is neither a pipeline that makes assets nor a dataset that can be one.
+    """
+    if run.assets:
+        pipeline = with_places(project, pipeline)
+    return with_awaited(project, run, pipeline) if waits and run.schedule else pipeline
 
 
 def with_places(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
@@ -36,3 +60,39 @@ def places(project: KedroProject, names: Iterable[str]) -> dict[str, str]:
     wanted = list(names)
     found = of_runs.places(wanted)
     return {name: uri for name, uri in here.places(wanted).items() if found.get(name) == uri}
+
+
+def with_awaited(
+    project: KedroProject, run: RunConfig, pipeline: ProjectPipeline
+) -> ProjectPipeline:
+    """Return a pipeline with the assets that start a run of it."""
+    names = run.schedule.assets if run.schedule else ()
+    # A command may have taken the settings of single pipelines out of its configuration.
+    config = project.config()
+    awaited = {name: _awaited(project, config, pipeline, name) for name in names}
+    return replace(pipeline, awaited=awaited)
+
+
+def _awaited(
+    project: KedroProject, config: PluginConfig, pipeline: ProjectPipeline, name: str
+) -> Mapping[str, str]:
+    """Return the assets that a name in the schedule of a pipeline means."""
+    if name in project.pipeline_names():
+        other = with_places(project, project.read_pipeline(name))
+        made = made_assets(other, config.of(name).run_config)
+        if not made:
+            raise PlanError(
+                f"run_config.schedule waits for pipeline {name!r}, which makes no assets. Set"
+                f" run_config.assets for it, or pipelines.{name}.assets."
+            )
+        inputs = {stored_name(n) for node in pipeline.nodes for n in node.inputs}
+        return {n: uri for n, uri in made.items() if n in inputs} or made
+    variants = sorted(n for n in project.catalog.names if n.startswith(f"{name}@"))
+    found = places(project, [name, *variants])
+    if not found:
+        near = Nearest([*project.pipeline_names(), *project.catalog.names]).hint(name)
+        raise PlanError(
+            f"run_config.schedule waits for {name!r}, which is neither a pipeline nor a dataset on"
+            f" storage that outlives a run.{near} `kedro airflow-k8s assets` lists the assets."
+        )
+    return found

@@ -96,7 +96,7 @@ def endless_waits(plans: Sequence[Plan]) -> Iterator[Finding]:
     }
     reported: set[frozenset[str]] = set()
     for start in waits:
-        cycle = _cycle(start, waits)
+        cycle = cycle_through(start, waits)
         if not cycle or frozenset(cycle) in reported:
             continue
         reported.add(frozenset(cycle))
@@ -117,7 +117,7 @@ def endless_waits(plans: Sequence[Plan]) -> Iterator[Finding]:
         )
 
 
-def _cycle(start: str, waits: Mapping[str, Sequence[str]]) -> list[str]:
+def cycle_through(start: str, waits: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the DAGs of a cycle through a DAG, beginning with it; empty if there is none."""
     before: dict[str, str] = {}
     queue = [start]

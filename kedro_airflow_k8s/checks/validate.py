@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.accepted import Accept, accepted_names, unused, with_accepted
-from kedro_airflow_k8s.checks.asset_places import with_places
+from kedro_airflow_k8s.checks.asset_places import with_assets
+from kedro_airflow_k8s.checks.asset_waits import asset_waits
 from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
@@ -154,6 +155,7 @@ def check_plans(
         *unknown_pipelines(config, project.pipeline_names()),
         *endless_waits([each.plan for each in planned]),
         *_scheduled_twice(project, config, planned),
+        *asset_waits(project, [(each.pipeline, each.run) for each in planned]),
     ]
     credentials = _readable(lambda: project.credentials, "credentials", findings)
     parameters = _readable(lambda: project.parameters, "parameters", findings)
@@ -282,8 +284,8 @@ def _plan(
                     f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
-    if config.run_config.assets:
-        pipeline = with_places(project, pipeline)
+    waits = not overrides.once and overrides.cron is None
+    pipeline = with_assets(project, config.run_config, pipeline, waits=waits)
     plan = build_plan(pipeline, _with_stand_ins(config, missing), overrides)
     return Planned(pipeline, config.run_config, plan, overrides.params)
 

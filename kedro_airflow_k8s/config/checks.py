@@ -8,6 +8,7 @@ from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.section import Section
 
 Code = Literal[
+    "asset-cycle",
     "config",
     "config-variable",
     "dataset-keys",
@@ -53,6 +54,7 @@ Code = Literal[
     "scheduled-twice",
     "shared-memory",
     "split-claim",
+    "two-producers",
     "unknown-credentials",
     "unknown-dataset",
     "unknown-macro",
@@ -61,6 +63,7 @@ Code = Literal[
     "unknown-resources",
     "unknown-tag",
     "unknown-type",
+    "unmade-asset",
     "unused-accept",
     "unused-resources",
 ]

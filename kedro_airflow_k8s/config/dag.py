@@ -266,6 +266,12 @@ class DagConfig(AssetsConfig):
 
     def _dag_problems(self) -> Mapping[str, str]:
         found = {}
+        if self.schedule and self.cron_expression:
+            found["schedule"] = (
+                "contradicts `cron_expression`: write the times as `cron` in `schedule`, and remove"
+                " `cron_expression`. In `pipelines`, `cron_expression:` without a value removes"
+                " that of `run_config`"
+            )
         if self.catchup and self.start_date is None:
             found["catchup"] = "needs `start_date`, the first day for which there are runs"
         if self.end_date and self.start_date and self.end_date < self.start_date:

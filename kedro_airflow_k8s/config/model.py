@@ -174,6 +174,11 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
             for path, reason in hidden_data(settings, self.volume)
             if not above or of_all.get(path) != reason
         }
+        if self.schedule and self.external_dependencies:
+            problems["external_dependencies",] = (
+                "contradicts `schedule`: a run that data starts has no date, so there is no run of"
+                " another DAG to wait for. Name the pipelines or their data in `schedule.assets`"
+            )
         for above, settings in levels.items() if self.fail_fast else ():
             inherited = above and settings.trigger_rule == self.trigger_rule
             if settings.trigger_rule not in (None, "all_success") and not inherited:

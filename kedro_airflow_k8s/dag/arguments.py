@@ -8,8 +8,8 @@ from typing import Any
 
 from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.dag.literals import Call, Expression, timedelta_call
-from kedro_airflow_k8s.plan.build import Schedule
 from kedro_airflow_k8s.plan.dag import DagSettings, Notification
+from kedro_airflow_k8s.plan.schedule import Schedule
 
 _END_OF_DAY = (23, 59, 59)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kedro_airflow_k8s.dag.literals import Call
+from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.tasks import Task
 
@@ -27,6 +27,12 @@ def asset_imports(plan: Plan) -> Iterator[str]:
         yield "import json"
 
 
+def schedule_names(plan: Plan) -> Iterator[str]:
+    """Yield the names from `operators/compat.py` that a schedule of assets and times needs."""
+    if plan.assets.awaited and plan.schedule.cron:
+        yield from ("AssetOrTimeSchedule", "CronTriggerTimetable", "WAITS_FOR")
+
+
 def asset_calls(plan: Plan) -> dict[str, Call]:
     """Return the assets by the dataset that names them in the file."""
     return {name: Call("Asset", {}, (uri,)) for name, uri in plan.assets.uris.items()}
@@ -43,3 +49,37 @@ def asset_keywords(plan: Plan, task: Task) -> dict[str, Any]:
         **({"inlets": list(read)} if read else {}),
         **({"outlets": list(made)} if made else {}),
     }
+
+
+def schedule_value(plan: Plan) -> Any:
+    """Return the argument `schedule` of the DAG: times, assets, both, or None."""
+    times, groups = plan.schedule.cron, plan.assets.awaited
+    if not groups:
+        return times
+    waits: Any
+    if plan.schedule.any_of_them and len(groups) > 1:
+        waits = _any_of([_all_of(group) for group in groups])
+    else:
+        waits = [_asset(name) for name in sorted({name for group in groups for name in group})]
+    if times is None:
+        return waits
+    timetable = Call("CronTriggerTimetable", {"timezone": plan.schedule.timezone}, (times,))
+    inside = INDENT * 2
+    return Expression(
+        f"AssetOrTimeSchedule(\n{inside}timetable={literal(timetable, 2, 18)},"
+        f"\n{inside}**{{WAITS_FOR: {literal(waits, 2, 22)}}},\n{INDENT})"
+    )
+
+
+def _asset(name: str) -> Expression:
+    return Expression(f"ASSETS[{literal(name)}]")
+
+
+def _all_of(group: tuple[str, ...]) -> str:
+    found = " & ".join(_asset(name).code for name in group)
+    return f"({found})" if len(group) > 1 else found
+
+
+def _any_of(groups: list[str]) -> Expression:
+    inside = INDENT * 2
+    return Expression(f"(\n{inside}" + f"\n{inside}| ".join(groups) + f"\n{INDENT})")

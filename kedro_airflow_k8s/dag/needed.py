@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from kedro_airflow_k8s.config.values import UTC
-from kedro_airflow_k8s.dag.asset_text import asset_imports, asset_operators
+from kedro_airflow_k8s.dag.asset_text import asset_imports, asset_operators, schedule_names
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import OfAirflow
 
@@ -85,6 +85,7 @@ def task_classes(plan: Plan) -> TaskClasses:
 
 def moved_names(plan: Plan) -> Iterator[str]:
     """Yield the names from `operators/compat.py` that the file needs."""
+    yield from schedule_names(plan)
     if plan.mlflow:
         yield "EmptyOperator"
     if plan.sensors:

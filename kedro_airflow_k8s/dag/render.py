@@ -26,7 +26,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_FINGERPRINT,
 )
 from kedro_airflow_k8s.dag.arguments import arguments, callbacks
-from kedro_airflow_k8s.dag.asset_text import asset_calls, asset_keywords
+from kedro_airflow_k8s.dag.asset_text import asset_calls, asset_keywords, schedule_value
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
@@ -106,6 +106,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "data": DATA_VOLUME,
         "classes": task_classes(plan),
         "assets": asset_calls(plan),
+        "schedule": schedule_value(plan),
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
         "own_specs": any(SPEC in entry for entry in plan.pods.resources.values()),

@@ -53,7 +53,7 @@ def deliver(
     """
     before = client.find_dag(dag.dag_id)
     error_before = client.import_error(dag.file_name)
-    if before and before.schedule and dag.schedule is None:
+    if before and before.schedule and not dag.has_schedule:
         progress.warn(
             f"DAG {dag.dag_id} has a schedule in Airflow ({before.schedule}), which this upload"
             " removes. Restore it with `kedro airflow-k8s schedule`."

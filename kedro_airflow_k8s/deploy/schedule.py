@@ -83,10 +83,10 @@ def schedule(
         AirflowK8sError: As `deliver`. If Airflow cannot be asked and the user did not ask for
             what needs it, that is a warning.
     """
-    if dag.schedule is None:
+    if not dag.has_schedule:
         raise PlanError(
             f"DAG {dag.dag_id} has no schedule. Pass --cron-expression, or set"
-            " run_config.cron_expression in airflow-k8s.yaml."
+            " run_config.cron_expression or run_config.schedule in airflow-k8s.yaml."
         )
     try:
         client = connect() if connect else None
@@ -97,7 +97,9 @@ def schedule(
             raise
         progress.warn(f"Airflow could not be asked. {error}")
         client = None
-    progress.say(f"Schedule: {dag.schedule}, time zone {dag.timezone}")
+    times = f"{dag.schedule}, time zone {dag.timezone}" if dag.schedule else ""
+    waits = f"new data in {dag.waits_for}" if dag.waits_for else ""
+    progress.say(f"Schedule: {'; also '.join(part for part in (times, waits) if part)}")
     if client is None:
         progress.say(f"Uploaded DAG {dag.dag_id} to {_upload(dag, output)}")
         return _said(
@@ -138,8 +140,10 @@ def _said(progress: Progress, text: str) -> str:
 
 def _passed_run(client: AirflowClient, dag: CompiledDag) -> datetime | None:
     """Return the time, which has passed, for which Airflow starts a run at once; None if none."""
+    if dag.schedule is None:
+        return None
     found = passed_run(
-        dag.schedule or "",
+        dag.schedule,
         dag.timezone,
         dag.start_date,
         datetime.now(timezone.utc),
@@ -171,6 +175,8 @@ def _next_runs(dag: CompiledDag) -> str:
     now = datetime.now(timezone.utc)
     if dag.end_date and now.astimezone(zone(dag.timezone)).date() > dag.end_date:
         return f"none, the schedule has ended on {dag.end_date}"
+    if dag.schedule is None:
+        return f"when there is new data in {dag.waits_for}"
     first, *others = run_times(dag.schedule, dag.timezone, dag.start_date, now)
     times = f"{first}, then {' and '.join(others)}" if others else first
     return f"{times}; the last day is {dag.end_date}" if dag.end_date else times

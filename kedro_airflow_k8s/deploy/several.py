@@ -23,14 +23,14 @@ def scheduled_only(dags: Sequence[CompiledDag], say: Callable[[str], None]) -> l
     Raises:
         PlanError: If none has a schedule.
     """
-    scheduled = [dag for dag in dags if dag.schedule]
+    scheduled = [dag for dag in dags if dag.has_schedule]
     if not scheduled:
         raise PlanError(
-            "No pipeline has a schedule. Set cron_expression in airflow-k8s.yaml: in run_config for"
-            " all pipelines, or below `pipelines` for one."
+            "No pipeline has a schedule. Set cron_expression or schedule in airflow-k8s.yaml: in"
+            " run_config for all pipelines, or below `pipelines` for one."
         )
     for dag in dags:
-        if not dag.schedule:
+        if not dag.has_schedule:
             say(f"DAG {dag.dag_id} has no schedule, so it was left out.")
     return scheduled
 

@@ -89,7 +89,13 @@ def keep_schedule(
         RunError: If an upload cannot keep that schedule.
         AirflowApiError: If Airflow cannot be asked.
     """
-    kept = kept_schedule(client, plan_dag_id(pipeline, run, overrides), run, progress)
+    dag_id = plan_dag_id(pipeline, run, overrides)
+    found = client.find_dag(dag_id) if run.schedule else None
+    if found and found.schedule and cron_reason(found.schedule):
+        # Airflow shows it in its own words. It is that of the configuration, or an older one.
+        progress.say(f"DAG {dag_id} has the schedule of run_config.schedule.")
+        return replace(overrides, once=False)
+    kept = kept_schedule(client, dag_id, run, progress)
     return replace(overrides, cron=kept, once=kept is None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kedro_airflow_k8s.config.model import RunConfig
@@ -19,31 +19,40 @@ class Assets:
         uris: The URI of each, which is also its name in Airflow.
         inlets: Those that a task reads and does not make, by the id of the task.
         outlets: Those that a task makes, by the id of the task.
+        awaited: Those that start a run, in groups.
     """
 
     uris: Mapping[str, str] = field(default_factory=dict)
     inlets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outlets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    awaited: tuple[tuple[str, ...], ...] = ()
 
 
 NO_ASSETS = Assets()
 
 
-def plan_assets(pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]) -> Assets:
+def plan_assets(
+    pipeline: ProjectPipeline,
+    run: RunConfig,
+    tasks: Iterable[Task],
+    awaited: Sequence[Mapping[str, str]] = (),
+) -> Assets:
     """Return the assets of the tasks of a pipeline.
 
     Args:
         pipeline: The pipeline, with the places of its datasets.
         run: The configuration, which says whether there are assets, and which.
         tasks: The tasks.
+        awaited: The assets that start a run, in groups: dataset to URI.
     """
-    uris = asset_uris(pipeline, run)
+    waited_for = [pair for group in awaited for pair in group.items()]
+    uris = dict(waited_for) | asset_uris(pipeline, run)
     nodes = {node.name: node for node in pipeline.nodes}
     made = _names(name for node in pipeline.nodes for name in node.outputs)
+    names: dict[str, str] = {}
     # Two datasets can be in one place; the asset is named by the one that is made.
-    names = {
-        uris[name]: name for name in sorted(uris, key=lambda n: (n not in made, n), reverse=True)
-    }
+    for name, uri in sorted((*uris.items(), *waited_for), key=lambda p: (p[0] not in made, p)):
+        names.setdefault(uri, uri if name in names.values() else name)
     inlets, outlets = {}, {}
     for task in tasks:
         own = [nodes[name] for name in task.nodes]
@@ -55,8 +64,10 @@ def plan_assets(pipeline: ProjectPipeline, run: RunConfig, tasks: Iterable[Task]
             outlets[task.task_id] = tuple(out)
         if left := tuple(name for name in into if name not in out):
             inlets[task.task_id] = left
-    used = {name for found in (inlets, outlets) for some in found.values() for name in some}
-    return Assets({name: uris[name] for name in sorted(used)}, inlets, outlets)
+    groups = tuple(tuple(sorted({names[uri] for uri in group.values()})) for group in awaited)
+    used = {name for some in (*inlets.values(), *outlets.values(), *groups) for name in some}
+    shown = {name: uri for uri, name in names.items() if name in used}
+    return Assets(dict(sorted(shown.items())), inlets, outlets, groups)
 
 
 def asset_uris(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, str]:

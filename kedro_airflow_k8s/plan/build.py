@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from kedro_airflow_k8s import __version__
@@ -27,8 +26,8 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_VERSION,
 )
 from kedro_airflow_k8s.config.tasks import Grouping
-from kedro_airflow_k8s.config.values import FILL_PATH, cron_reason
-from kedro_airflow_k8s.errors import OptionError, PlanError
+from kedro_airflow_k8s.config.values import FILL_PATH
+from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.assets import NO_ASSETS, Assets, plan_assets
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
@@ -47,16 +46,11 @@ from kedro_airflow_k8s.plan.pods import (
     run_objects_name,
     store_root,
 )
+from kedro_airflow_k8s.plan.schedule import Schedule, plan_schedule
 from kedro_airflow_k8s.plan.sensors import Sensor, plan_sensors
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task, Tasks, grouping_of, plan_tasks
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
-
-DEFAULT_START_DATE = date(2021, 1, 1)
-"""A fixed date in the past. Without catch-up, the first run is that of the next interval.
-
-A date that moves with the clock would give a new DAG at every parse.
-"""
 
 
 @dataclass(frozen=True)
@@ -77,27 +71,6 @@ class Overrides:
 
 
 AS_CONFIGURED = Overrides()
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The schedule of the DAG.
-
-    Attributes:
-        cron: A cron expression, a preset, or None if each run is started by hand.
-        timezone: The IANA name of the time zone of the schedule.
-        start_date: The first day, from midnight in that time zone.
-        end_date: The last day, to its end; None if the schedule has no end.
-        catchup: Whether intervals that have passed without a run get one.
-        max_active_runs: How many runs may be active at once; None for Airflow's own default.
-    """
-
-    cron: str | None
-    timezone: str
-    start_date: date
-    end_date: date | None
-    catchup: bool
-    max_active_runs: int | None
 
 
 @dataclass(frozen=True)
@@ -251,10 +224,11 @@ def build_plan(
             " with --image."
         )
     mlflow = plan_mlflow_run(pipeline, run)
+    schedule = plan_schedule(pipeline, run, overrides.cron, once=overrides.once)
     return Plan(
         dag_id=dag_id,
         settings=dag_settings(run),
-        schedule=_schedule(run, overrides),
+        schedule=schedule,
         tags=(
             names.tag(TAG_VERSION, __version__),
             names.tag(TAG_COMMIT, pipeline.commit),
@@ -272,7 +246,7 @@ def build_plan(
         tree=tasks.tree,
         sensors=sensors,
         mlflow=mlflow,
-        assets=plan_assets(pipeline, run, tasks.all),
+        assets=plan_assets(pipeline, run, tasks.all, schedule.awaited),
     )
 
 
@@ -337,23 +311,6 @@ def plan_dag_id(pipeline: ProjectPipeline, run: RunConfig, overrides: Overrides)
         run.run_name or pipeline.package_name,
         env=None if pipeline.is_default_env else pipeline.env,
         pipeline=None if pipeline.name == DEFAULT_PIPELINE else pipeline.name,
-    )
-
-
-def _schedule(run: RunConfig, overrides: Overrides) -> Schedule:
-    cron = overrides.cron or run.cron_expression
-    if overrides.cron is not None and (reason := cron_reason(overrides.cron)):
-        raise OptionError(f"--cron-expression {overrides.cron!r} is invalid. It {reason}.")
-    cron = None if overrides.once else cron
-    return Schedule(
-        cron=cron,
-        timezone=run.timezone,
-        start_date=run.start_date or DEFAULT_START_DATE,
-        # Airflow runs no task after it, which a run by hand does not expect.
-        end_date=run.end_date if cron else None,
-        catchup=run.catchup and cron is not None,
-        # Airflow refuses a continuous DAG whose runs could overlap.
-        max_active_runs=1 if cron == "@continuous" else run.max_active_runs,
     )
 
 

@@ -111,6 +111,8 @@ class ProjectPipeline:
         variables: Environment variables that every pod has, for the project's configuration.
         places: The URIs of the datasets that outlive a run, by name without `@...`; read if they
             are to be assets.
+        awaited: The assets that start a run of it, by each name in its configuration: datasets
+            with their URIs.
     """
 
     package_name: str
@@ -125,6 +127,7 @@ class ProjectPipeline:
     mlflow: KedroMlflow | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    awaited: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def in_memory(self, dataset: str) -> bool:
         """Return whether a dataset ends with its process: undeclared, or a MemoryDataset."""

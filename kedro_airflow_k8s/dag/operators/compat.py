@@ -3,6 +3,9 @@
 - EmptyOperator and ExternalTaskSensor are in the standard provider, which Airflow 3 requires.
   Airflow 2.11 has them itself, and may lack that provider.
 - TimeDeltaTrigger likewise, and AirflowRescheduleException is in another module.
+- CronTriggerTimetable and the schedule of assets and times have moved to the SDK, and on 2.11
+  assets are datasets.
+- WAITS_FOR is the name of the argument with the assets.
 - FAIL_FAST is the name of DAG's argument that stops a run at its first failed task.
 - DOUBLED is the value that doubles the time before each further repetition of a task.
 """
@@ -14,7 +17,10 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator
 __all__ = (
     "DOUBLED",
     "FAIL_FAST",
+    "WAITS_FOR",
     "AirflowRescheduleException",
+    "AssetOrTimeSchedule",
+    "CronTriggerTimetable",
     "EmptyOperator",
     "ExternalTaskSensor",
     "TimeDeltaTrigger",
@@ -39,6 +45,18 @@ try:
     from airflow.sdk.exceptions import AirflowRescheduleException
 except ImportError:  # Airflow 2.11
     from airflow.exceptions import AirflowRescheduleException
+
+try:
+    from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
+except ImportError:
+    from airflow.timetables.trigger import CronTriggerTimetable
+
+    try:
+        from airflow.timetables.assets import AssetOrTimeSchedule
+    except ImportError:  # Airflow 2.11
+        from airflow.timetables.datasets import DatasetOrTimeSchedule as AssetOrTimeSchedule
+
+WAITS_FOR = "assets" if AssetOrTimeSchedule.__name__ == "AssetOrTimeSchedule" else "datasets"
 
 FAIL_FAST = "fail_fast" if "fail_fast" in inspect.signature(DAG).parameters else "fail_stop"
 

@@ -22,7 +22,8 @@ from kedro.framework.cli.utils import split_node_names, split_string
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.dag.render import render_dag
 from kedro_airflow_k8s.errors import PlanError
-from kedro_airflow_k8s.plan.build import DEFAULT_START_DATE, Plan, build_plan
+from kedro_airflow_k8s.plan.build import Plan, build_plan
+from kedro_airflow_k8s.plan.schedule import DEFAULT_START_DATE
 from kedro_airflow_k8s.plan.tasks import Task
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
 from tests.support.dag_source import bound, called, imported, statements

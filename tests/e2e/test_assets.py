@@ -1,0 +1,179 @@
+"""Assets on real Airflows: pipelines write to a real object store, and data starts a pipeline.
+
+With DOCS_SCREENSHOTS naming a folder, the picture for the documentation is written there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.server_project import failed, kedro, succeeded
+from tests.support.airflow_servers import AirflowServer
+from tests.support.browser import log_in, needs_browser, open_page, write_screenshot
+from tests.support.kedro_projects import ProjectFolder
+from tests.support.storage_servers import S3, s3_server  # noqa: F401 - fixture
+from tests.support.waiting import wait_until
+
+BUCKET = "shop-data"
+MAKE = """
+from kedro.pipeline import Pipeline, node
+
+def make_orders():
+    return [{"price": 3}, {"price": 4}]
+
+def make_report(orders, fail):
+    if fail:
+        raise ValueError("no report today")
+    return {"orders": len(orders)}
+
+def create_pipeline():
+    return Pipeline([
+        node(make_orders, None, "orders", name="make_orders"),
+        node(make_report, ["orders", "params:fail"], "report", name="make_report"),
+    ])
+"""
+TOGETHER = (
+    MAKE.replace("make_", "group_")
+    .replace('"orders"', '"group_orders"')
+    .replace('"report"', '"group_report"')
+    .replace('{"group_orders":', '{"orders":')
+)
+SALES = """
+from kedro.pipeline import Pipeline, node
+
+def add_up(orders):
+    return {"total": sum(order["price"] for order in orders)}
+
+def create_pipeline():
+    return Pipeline([node(add_up, "orders", "total", name="add_up")])
+"""
+CATALOG = f"""
+"{{name}}":
+  type: json.JSONDataset
+  filepath: s3://{BUCKET}/{{name}}.json
+"""
+CONFIG = """
+host: {host}
+output: {output}
+run_config:
+  assets: true
+  retries: 0
+  env_vars:
+    AWS_ENDPOINT_URL: {s3}
+    AWS_ACCESS_KEY_ID: someone
+    AWS_SECRET_ACCESS_KEY: secret-of-someone
+    AWS_DEFAULT_REGION: us-east-1
+  grouping:
+    together: {{by: pipeline, nodes: visible}}
+pipelines:
+  __default__: {{enabled: false}}
+  adding:
+    schedule: {{assets: [making]}}
+"""
+ENV = ("-e", "assets")
+
+
+@pytest.fixture(name="shop", scope="module")
+def _shop(server: AirflowServer, s3_server: S3) -> Iterator[S3]:  # noqa: F811 - fixture
+    """The server's project with three more pipelines, whose data is on object storage."""
+    project = ProjectFolder(server.project)
+    s3_server.make_bucket(BUCKET)
+    for name, text in (("making", MAKE), ("together", TOGETHER), ("adding", SALES)):
+        project.pipeline(name, text)
+    project.write("conf/assets/catalog.yml", CATALOG)
+    project.write("conf/assets/parameters.yml", "fail: false\n")
+    project.config(
+        CONFIG.format(host=server.url, output=server.dags, s3=s3_server.url), env="assets"
+    )
+    yield s3_server
+
+
+def events(server: AirflowServer, dataset: str) -> list[dict[str, Any]]:
+    """The events of an asset in Airflow, oldest first."""
+    kind = "asset" if server.major == 3 else "dataset"
+    listed = server.client()._get(f"{kind}s", "events").data[f"{kind}_events"]
+    uri = f"s3://{BUCKET}/{dataset}.json"
+    known = [e for e in listed if uri in (e.get("uri"), e.get("dataset_uri"))]
+    return sorted(known, key=lambda event: str(event["timestamp"]))
+
+
+def test_a_pipeline_starts_when_the_data_that_it_reads_is_there(
+    server: AirflowServer, shop: S3
+) -> None:
+    text = succeeded(kedro(server, *ENV, "schedule", "-p", "adding", "-w", "5"))
+    assert f"Schedule: new data in s3://{BUCKET}/orders.json\n" in text
+    assert f"Next run: when there is new data in s3://{BUCKET}/orders.json\n" in text
+
+    done = kedro(server, *ENV, "run-once", "-p", "making", "-w", "10", "--params", "fail=true")
+    failed(done, "no report today")
+
+    dag_id = "shop--assets.adding"
+    client = server.client()
+    wait_until(lambda: dag_id in client.last_runs([dag_id]), "the event starts the other pipeline")
+    wait_until(lambda: client.last_runs([dag_id])[dag_id].state.ended, "its run ends")
+    assert client.last_runs([dag_id])[dag_id].state.value == "success"
+    assert json.loads(shop.read(BUCKET, "total.json")) == {"total": 7}
+
+    (event,) = events(server, "orders")
+    orders = shop.read(BUCKET, "orders.json")
+    extra = event["extra"]
+    assert {k: extra.get(k) for k in ("dataset", "rows", "bytes")} == {
+        "dataset": "orders",
+        "rows": 2,
+        "bytes": len(orders),
+    }
+    assert "commit" in extra
+    assert events(server, "report") == []
+
+
+def test_a_task_that_a_run_of_a_part_does_not_run_has_no_event(
+    server: AirflowServer, shop: S3
+) -> None:
+    before = len(events(server, "orders"))
+    part = ("run-once", "-p", "making", "-w", "10", "--nodes", "make_report")
+    succeeded(kedro(server, *ENV, *part))
+    assert len(events(server, "orders")) == before
+    (event,) = events(server, "report")
+    assert event["extra"]["dataset"] == "report"
+    assert event["extra"]["bytes"] == len(shop.read(BUCKET, "report.json"))
+
+
+def test_in_a_visible_group_only_nodes_that_have_succeeded_have_events(
+    server: AirflowServer, shop: S3
+) -> None:
+    fails = ("run-once", "-p", "together", "-w", "10", "--params", "fail=true")
+    failed(kedro(server, *ENV, *fails), "no report today")
+    (event,) = events(server, "group_orders")
+    assert event["source_task_id"].endswith("group_orders")
+    assert event["extra"]["rows"] == 2
+    assert event["extra"]["bytes"] == len(shop.read(BUCKET, "group_orders.json"))
+    assert events(server, "group_report") == []
+
+
+@needs_browser
+def test_the_page_of_an_asset_shows_who_makes_and_reads_it(server: AirflowServer, shop: S3) -> None:
+    if server.major == 2:
+        address = f"{server.url}/datasets"
+    else:
+        listed = server.client()._get("assets").data["assets"]
+        (number,) = (a["id"] for a in listed if a["uri"] == f"s3://{BUCKET}/orders.json")
+        address = f"{server.url}/assets/{number}"
+    with open_page(1440, 640) as page:
+        log_in(page, address, server.username, server.password)
+        if server.major == 2:
+            expect(page.get_by_text(f"s3://{BUCKET}/orders.json").first).to_be_visible()
+            return
+        for name in ("shop--assets.making", "shop--assets.adding"):
+            expect(page.get_by_text(name).first).to_be_visible()
+        expect(page.get_by_text("1 Asset Event", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Fit View").click()
+        if folder := os.environ.get("DOCS_SCREENSHOTS"):
+            page.mouse.move(0, 0)
+            write_screenshot(page, Path(folder, "asset.png"))
