@@ -40,8 +40,9 @@ def with_places(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipe
     Raises:
         ConfigError: If the catalog cannot be read without a run.
     """
-    names = (name for node in pipeline.nodes for name in (*node.inputs, *node.outputs))
-    return replace(pipeline, places=places(project, names))
+    names = [name for node in pipeline.nodes for name in (*node.inputs, *node.outputs)]
+    catalog = project.catalog.entries(names)
+    return replace(pipeline, catalog=catalog, places=places(project, names))
 
 
 def places(project: KedroProject, names: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -284,6 +285,10 @@ def _plan(
                     f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
+    elif overrides != AS_CONFIGURED:
+        # A run of some nodes has to know which data of the others outlives a run.
+        with contextlib.suppress(ConfigError):
+            pipeline = _with_catalog(project, pipeline)
     waits = not overrides.once and overrides.cron is None
     pipeline = with_assets(project, config.run_config, pipeline, waits=waits)
     plan = build_plan(pipeline, _with_stand_ins(config, missing), overrides)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ ENV = ("-e", "assets")
 
 
 @pytest.fixture(name="shop", scope="module")
-def _shop(server: AirflowServer, s3_server: S3) -> Iterator[S3]:  # noqa: F811 - fixture
+def _shop(server: AirflowServer, s3_server: S3) -> S3:  # noqa: F811 - fixture
     """The server's project with three more pipelines, whose data is on object storage."""
     project = ProjectFolder(server.project)
     s3_server.make_bucket(BUCKET)
@@ -92,7 +91,7 @@ def _shop(server: AirflowServer, s3_server: S3) -> Iterator[S3]:  # noqa: F811 -
     project.config(
         CONFIG.format(host=server.url, output=server.dags, s3=s3_server.url), env="assets"
     )
-    yield s3_server
+    return s3_server
 
 
 def events(server: AirflowServer, dataset: str) -> list[dict[str, Any]]:

@@ -6,9 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from kedro.framework.startup import bootstrap_project
 
+from kedro_airflow_k8s.compile import compile_pipelines
+from kedro_airflow_k8s.plan.build import Overrides
+from kedro_airflow_k8s.plan.data_places import DataPlace
+from kedro_airflow_k8s.project.reader import KedroProject
 from tests.support.kedro_projects import (
     ProjectFolder,
+    as_in_a_new_process,
     project_fixture,  # noqa: F401 - fixture
 )
 
@@ -110,3 +116,16 @@ def test_a_value_that_is_neither_a_truth_nor_names_is_refused(
     result = project.kedro("airflow-k8s", "assets")
     assert result.exit_code == 1
     assert "run_config.assets" in result.output
+
+
+@pytest.mark.parametrize("assets", ["true", "false"])
+def test_a_run_of_some_nodes_can_read_what_others_have_stored(
+    project: ProjectFolder, assets: str
+) -> None:
+    project.config(CONFIG.format(assets=assets))
+    with as_in_a_new_process():
+        read = KedroProject(bootstrap_project(project.path))
+        (dag,) = compile_pipelines(
+            read, read.config(), ["sales"], overrides=Overrides(once=True), warn=lambda _: None
+        )
+    assert dag.storage == {"clean_orders": DataPlace.LASTING, "totals": DataPlace.LASTING}
