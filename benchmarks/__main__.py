@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import runs
 from benchmarks.airflow_server import server_section
 from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
@@ -36,6 +37,11 @@ SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
 INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 5, 1
 GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 2, 11, 1
 MLFLOW_ROUNDS, QUICK_MLFLOW_ROUNDS = 15, 3
+RUNS_ROUNDS, QUICK_RUNS_ROUNDS = {runs.SPACEFLIGHTS: 3, runs.SIXTY: 1}, {runs.SPACEFLIGHTS: 1}
+
+AIRFLOW = ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]
+SANDBOX = "The sandbox's pods are processes of this machine, and its scheduler looks more often."
+CLUSTER = "The cluster of KUBECONFIG starts a container for each pod."
 
 
 def main() -> None:
@@ -47,7 +53,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["commands", "mlflow"],
+        choices=["commands", "mlflow", "runs"],
         help="this part alone, with all its rounds, and the report to the terminal only",
     )
     arguments = parser.parse_args()
@@ -56,7 +62,11 @@ def main() -> None:
     start = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
-            parts = {"commands": _measure_commands, "mlflow": _measure_mlflow}
+            parts = {
+                "commands": _measure_commands,
+                "mlflow": _measure_mlflow,
+                "runs": _measure_runs,
+            }
             measure = parts[only] if only else _measure
             sections, versions = measure(Path(folder), quick, console)
     except BenchmarkError as error:
@@ -150,6 +160,18 @@ def _measure_commands(folder: Path, quick: bool, console: Console) -> tuple[list
     return sections, _versions(made)
 
 
+def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+    """Measure runs in the sandbox or, where KUBECONFIG is set as for `make e2e`, on the cluster."""
+    rounds = QUICK_RUNS_ROUNDS if quick else RUNS_ROUNDS
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    place, where = (runs.on_cluster, CLUSTER) if runs.has_cluster() else (runs.sandbox, SANDBOX)
+    with Progress(*columns, console=console) as progress, place(folder / "runs") as started:
+        running = progress.add_task("runs", total=len(runs.WAYS) * sum(rounds.values()))
+        advance = lambda: progress.advance(running)  # noqa: E731
+        sections = [runs.runs_section(started, where, rounds, advance)]
+    return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
+
+
 def _versions(made: Environments) -> str:
     return _versions_of(
         (
@@ -158,7 +180,7 @@ def _versions(made: Environments) -> str:
                 ["kedro", "kedro-airflow-k8s", "pydantic", "gitpython"],
             ),
             (made.kedro_airflow / "bin" / "python", ["kedro-airflow"]),
-            (Path(sys.executable), ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]),
+            (Path(sys.executable), AIRFLOW),
             (mlflow_python(), ["kedro-mlflow", "mlflow"]),
         )
     )

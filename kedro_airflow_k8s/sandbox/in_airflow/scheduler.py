@@ -12,12 +12,16 @@ Usage: scheduler.py COUNT ARGUMENTS...
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
+from airflow import __version__
 from airflow.__main__ import main
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, State, TaskInstanceState
+
+AIRFLOW_2 = __version__.startswith("2.")
 
 
 def fail_unfinished_runs() -> int:
@@ -36,7 +40,15 @@ def fail_unfinished_runs() -> int:
         return len(runs)
 
 
+def import_what_tasks_need() -> None:
+    """Import it once: in Airflow 3, the tasks of the LocalExecutor are forks of this process."""
+    if not AIRFLOW_2:
+        import_module("airflow.sdk.execution_time.task_runner")
+        import_module("airflow.providers.cncf.kubernetes.operators.pod")
+
+
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(str(fail_unfinished_runs()))
+    import_what_tasks_need()
     sys.argv = ["airflow", *sys.argv[2:]]
     main()  # type: ignore[no-untyped-call]

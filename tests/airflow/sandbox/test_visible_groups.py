@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +11,20 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import expect
 
 from kedro_airflow_k8s.sandbox.up import stop_sandbox
 from tests.airflow.sandbox.cluster.cluster_client import wait_for
 from tests.airflow.sandbox.services_project import Rest, call, sandbox_of, start_with
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
+from tests.support.browser import (
+    expect_graph,
+    log_in,
+    needs_browser,
+    node,
+    open_page,
+    write_screenshot,
+)
 from tests.support.kedro_projects import ProjectFolder, make_project
 
 CONFIG = """
@@ -63,6 +73,14 @@ def create_pipeline():
 """
 NODES = ("begin", "left", "right", "join")
 GROUP = "diamond"
+FAILED = {
+    "pod": "failed",
+    "begin": "success",
+    "left": "success",
+    "right": "failed",
+    "join": "upstream_failed",
+}
+"""The states if `right` fails."""
 
 
 @dataclass
@@ -181,13 +199,7 @@ def test_after_a_failed_node_only_what_is_not_done_runs_again_in_one_pod(lab: La
 
     assert code == 1, output
     states = lab.states("failed", run_id)
-    assert states == {
-        "pod": "failed",
-        "begin": "success",
-        "left": "success",
-        "right": "failed",
-        "join": "upstream_failed",
-    }
+    assert states == FAILED
     for name in ("pod", "right"):
         assert re.search(
             r"ValueError: not today \(node right, src/", lab.log("failed", run_id, name)
@@ -199,6 +211,26 @@ def test_after_a_failed_node_only_what_is_not_done_runs_again_in_one_pod(lab: La
     assert code == 0, output
     assert set(lab.states("failed", run_id).values()) == {"success"}
     assert lab.runs.read_text() == "right\njoin [1, 2] [1, 3]\n"
+
+
+@needs_browser
+def test_the_page_of_a_run_shows_which_node_of_a_pod_failed(lab: Lab) -> None:
+    lab.write(fails=True)
+    lab.run("browsed")
+    sandbox = sandbox_of(lab.project)
+    address = re.search(r"http\S+", lab.call("ui", "browsed", "--run")[1])
+    assert address
+
+    with open_page(1440, 640) as page:
+        log_in(page, address[0], sandbox.username, sandbox.password)
+        expect_graph(page, [f"{GROUP}.{name}" for name in ("pod", *NODES)], [GROUP])
+        for name, state in FAILED.items():
+            expect(node(page, f"{GROUP}.{name}")).to_contain_text(state)
+        folder = os.environ.get("DOCS_SCREENSHOTS")
+        if folder and sandbox.state.version.startswith("3."):
+            page.get_by_role("button", name="Fit View").click()
+            page.mouse.move(0, 0)
+            write_screenshot(page, Path(folder, "visible-group.png"))
 
 
 def test_a_node_whose_task_is_cleared_alone_runs_in_its_own_pod(lab: Lab) -> None:

@@ -1,0 +1,300 @@
+"""How long a run takes with each way to group nodes, in the sandbox or on a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+from benchmarks.environments import child_environment
+from benchmarks.errors import BenchmarkError
+from benchmarks.results import Section, Verdict
+from kedro_airflow_k8s.airflow_api import AirflowClient
+
+WAYS: dict[str, Any] = {
+    "none": "none",
+    "invisible group": {"by": "pipeline", "nodes": "hidden"},
+    "visible group": {"by": "pipeline", "nodes": "visible"},
+}
+NONE, HIDDEN, VISIBLE = WAYS
+LAYERS, WIDTH = 3, 20
+SPACEFLIGHTS, SIXTY = "__default__", "sixty"
+TITLES = {SPACEFLIGHTS: "examples/spaceflights", SIXTY: f"{LAYERS * WIDTH} nodes of one second"}
+
+NOTE = """\
+Seconds, median of {rounds} rounds that take turns. `run-once -w`: the whole command, with the
+upload. Run: from its start to its end in Airflow {airflow}. Tail: from the end of the last node in
+the group's pod to the end of the run, which has one more task, `delete_volume`. {where} `kedro run`
+alone, on this machine: {plain}."""
+
+SIXTY_PIPELINE = f"""
+import time
+from kedro.pipeline import Pipeline, node
+
+
+def work(*numbers):
+    time.sleep(1)
+    return sum(numbers) + 1
+
+
+def create_pipeline():
+    nodes = [node(work, None, f"t_0_{{i}}", name=f"n_0_{{i}}") for i in range({WIDTH})]
+    for layer in range(1, {LAYERS}):
+        for i in range({WIDTH}):
+            inputs = [f"t_{{layer - 1}}_{{i}}", f"t_{{layer - 1}}_{{(i + 1) % {WIDTH}}}"]
+            nodes.append(node(work, inputs, f"t_{{layer}}_{{i}}", name=f"n_{{layer}}_{{i}}"))
+    return Pipeline(nodes)
+"""
+"""Each node of a layer needs two of the layer before."""
+
+
+class Place(Protocol):
+    """Where runs are started."""
+
+    @property
+    def project(self) -> Path:
+        """Its Kedro project."""
+
+    def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
+        """Upload a DAG, run it, and return what `run-once` has written."""
+
+    def client(self) -> AirflowClient:
+        """A connection to Airflow."""
+
+
+@dataclass
+class Times:
+    """Seconds of the runs of one pipeline, grouped in one way."""
+
+    command: list[float] = field(default_factory=list)
+    run: list[float] = field(default_factory=list)
+    tail: list[float] = field(default_factory=list)
+
+    def row(self, title: str, way: str, base: float) -> list[str]:
+        """A line of the table."""
+        tail = f"{median(self.tail):.1f}" if self.tail else ""
+        run = median(self.run)
+        return [title, way, f"{median(self.command):.1f}", f"{run:.1f}", tail, f"{run / base:.2f}"]
+
+
+def runs_section(
+    place: Place, where: str, rounds: dict[str, int], advance: Callable[[], None]
+) -> Section:
+    """The times of whole runs, and of their ends.
+
+    Args:
+        place: Where they run.
+        where: A sentence about it.
+        rounds: How often, by pipeline.
+        advance: Called after each run.
+    """
+    rows, verdicts, plain = [], [], []
+    short = "cluster" if "cluster" in where else "sandbox"
+    for pipeline, often in rounds.items():
+        title = TITLES[pipeline]
+        times = _times(place, pipeline, often, advance)
+        base = median(times[NONE].run)
+        rows += [each.row(title, way, base) for way, each in times.items()]
+        plain.append(f"{title} {_kedro_run(place.project, pipeline):.1f} s")
+        ratio = median(times[VISIBLE].run) / median(times[HIDDEN].run)
+        name = f"{title}, {short}"
+        verdicts += [
+            Verdict(f"visible / invisible group, {name}", ratio, 1.15, "of it"),
+            Verdict(f"tail of a visible group, {name}", median(times[VISIBLE].tail), 5, "s"),
+        ]
+    note = NOTE.format(
+        rounds=" or ".join(sorted({str(often) for often in rounds.values()})),
+        airflow=place.client().version,
+        where=where,
+        plain=", ".join(plain),
+    )
+    header = ["pipeline", "grouping", "`run-once -w`", "run", "tail", "run / `none`"]
+    return Section(f"Whole runs: {short}", [note], header, rows, verdicts)
+
+
+def _times(
+    place: Place, pipeline: str, rounds: int, advance: Callable[[], None]
+) -> dict[str, Times]:
+    times = {way: Times() for way in WAYS}
+    names = list(WAYS)
+    for number in range(rounds):
+        for way in (*names[number % 3 :], *names[: number % 3]):
+            dag_id = f"{pipeline.strip('_')}-{way.replace(' ', '-')}"
+            begin = time.perf_counter()
+            output = place.run_once(pipeline, dag_id, WAYS[way])
+            times[way].command.append(time.perf_counter() - begin)
+            found = re.search(r"^(?:Started run|Run) (\S+)(?: goes on)?:", output, re.MULTILINE)
+            if found is None:
+                raise BenchmarkError(f"run-once did not say which run it started:\n{output}")
+            client = place.client()
+            run = _ended(client, dag_id, found[1])
+            assert run.start is not None
+            assert run.end is not None
+            times[way].run.append((run.end - run.start).total_seconds())
+            if way == VISIBLE:
+                last = _last_end(client, dag_id, found[1])
+                times[way].tail.append((run.end - last).total_seconds())
+            advance()
+    return times
+
+
+def _ended(client: AirflowClient, dag_id: str, run_id: str) -> Any:
+    """Return a run when Airflow has ended it, which `run-once` does not wait for."""
+    while not (run := client.run(dag_id, run_id)).state.ended:
+        time.sleep(0.2)
+    return run
+
+
+def _last_end(client: AirflowClient, dag_id: str, run_id: str) -> datetime:
+    """Return when the last node of a visible group ended, as the logs of their tasks say."""
+    ends = []
+    for task_id, task in client.task_states(dag_id, run_id).items():
+        log = client.task_log(dag_id, run_id, task_id, task.attempt)
+        ends += re.findall(r"The node ran from .* to (\S+ \S+) \(", log)
+    if not ends:
+        raise BenchmarkError(f"no task of {dag_id} {run_id} says when its node ran")
+    return max(datetime.fromisoformat(end) for end in ends)
+
+
+def _kedro_run(project: Path, pipeline: str) -> float:
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipeline]
+    done = subprocess.run(
+        command, cwd=project, env=child_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BenchmarkError(f"kedro run failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The sandbox of a copy of examples/spaceflights."""
+
+    project: Path
+
+    def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
+        """Run a DAG in the sandbox."""
+        settings = {"run_config": {"grouping": grouping}}
+        file = self.project / "conf/local/airflow-k8s.yaml"
+        file.write_text(json.dumps(settings), encoding="utf-8")
+        options = ("-p", pipeline, "--sandbox", "--dag-name", dag_id, "-w", "15")
+        return self.kedro("run-once", *options)
+
+    def client(self) -> AirflowClient:
+        """A connection to the sandbox's Airflow."""
+        from kedro_airflow_k8s.airflow_api import connect
+        from kedro_airflow_k8s.config.model import AirflowTls
+        from kedro_airflow_k8s.sandbox.up import find_sandbox
+
+        found = find_sandbox(self.project)
+        assert found is not None
+        user = {"AIRFLOW_API_USERNAME": found.username, "AIRFLOW_API_PASSWORD": found.password}
+        return connect(found.host, None, AirflowTls(), environ=user, warn=print)
+
+    def kedro(self, *arguments: str) -> str:
+        """Call a command of the plugin."""
+        done = subprocess.run(
+            [sys.executable, "-m", "kedro", "airflow-k8s", *arguments],
+            cwd=self.project,
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BenchmarkError(f"{' '.join(arguments)} failed:\n{done.stdout[-3000:]}")
+        return done.stdout
+
+
+@contextmanager
+def sandbox(folder: Path) -> Iterator[Place]:
+    """A sandbox with the pipelines, until the block ends."""
+    from tests.cluster.project import EXAMPLE, copy_of_example
+
+    copy = copy_of_example(EXAMPLE, folder)
+    copy.write("src/spaceflights/pipelines/sixty/__init__.py", SIXTY_PIPELINE)
+    copy.write("src/spaceflights/pipeline_registry.py", REGISTRY)
+    copy.write("conf/local/airflow-k8s.yaml", "{}")
+    place = Sandbox(folder)
+    try:
+        place.kedro("sandbox", "up")
+        yield place
+    finally:
+        place.kedro("sandbox", "down")
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """The cluster of the kubeconfig, and an Airflow with its pods there."""
+
+    project: Path
+    airflow: Any
+
+    def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
+        """Run a DAG on the cluster."""
+        options = ("--dag-name", dag_id)
+        done = self.airflow.run(pipeline, *options, grouping=grouping).succeeded()
+        return str(done.text)
+
+    def client(self) -> AirflowClient:
+        """A connection to Airflow."""
+        client: AirflowClient = self.airflow.client()
+        return client
+
+
+@contextmanager
+def on_cluster(folder: Path) -> Iterator[Place]:
+    """An Airflow for the cluster that `make e2e` takes, until the block ends.
+
+    Raises:
+        BenchmarkError: If there is no cluster, or no image.
+    """
+    from tests.cluster.cluster import NoCluster, find_cluster
+    from tests.cluster.image import NoImage, image_for, project_home
+    from tests.cluster.project import make_cluster_project
+    from tests.cluster.runs import running_airflow
+
+    project = make_cluster_project(folder)
+    project.write("src/spaceflights/pipelines/sixty/__init__.py", SIXTY_PIPELINE)
+    project.write("src/spaceflights/pipeline_registry.py", REGISTRY)
+    try:
+        cluster = find_cluster()
+        image = image_for(cluster, project)
+    except (NoCluster, NoImage) as error:
+        raise BenchmarkError(str(error)) from error
+    with (
+        cluster.namespace() as namespace,
+        running_airflow(project, namespace, image, project_home()) as airflow,
+    ):
+        yield OnCluster(folder, airflow)
+
+
+REGISTRY = '''
+"""The pipelines of the example; `sixty` is not in `__default__`."""
+
+from kedro.framework.project import find_pipelines
+from kedro.pipeline import Pipeline
+
+
+def register_pipelines():
+    pipelines = find_pipelines(raise_errors=True)
+    own = [p for name, p in pipelines.items() if name != "sixty" and not name.startswith("try_")]
+    return {**pipelines, "__default__": sum(own, start=Pipeline([]))}
+'''
+
+
+def has_cluster() -> bool:
+    """Whether the variables say which cluster to use."""
+    return "KUBECONFIG" in os.environ
