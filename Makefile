@@ -143,6 +143,8 @@ screenshots: $(READY) $(READY_MLFLOW) ## regenerate the screenshots in docs/imag
 	@REQUIRE_BROWSER=1 $(RUN) -m tests.support.find_browser --install
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "every_task and airflow3" $(ARGS) tests/e2e/test_browser.py
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k airflow3 $(ARGS) tests/e2e/test_assets.py
+	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k "page_of_a_run and airflow3" $(ARGS) \
+		tests/airflow/sandbox/test_visible_groups.py
 	DOCS_SCREENSHOTS=docs/images $(RUN) -m pytest -k light_and_dark $(ARGS) tests/e2e/test_usage_page.py
 	DOCS_SCREENSHOTS=docs/images MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" $(RUN) -m pytest $(ARGS) \
 		tests/e2e/test_mlflow_page.py

@@ -73,6 +73,7 @@ def create_pipeline():
 """
 NODES = ("begin", "left", "right", "join")
 GROUP = "diamond"
+VOLUME_TASKS = ("create_volume", "data_volume_init", "delete_volume")
 FAILED = {
     "pod": "failed",
     "begin": "success",
@@ -221,16 +222,32 @@ def test_the_page_of_a_run_shows_which_node_of_a_pod_failed(lab: Lab) -> None:
     address = re.search(r"http\S+", lab.call("ui", "browsed", "--run")[1])
     assert address
 
-    with open_page(1440, 640) as page:
+    pictures = os.environ.get("DOCS_SCREENSHOTS")
+    with open_page(1200, 480) as page:
         log_in(page, address[0], sandbox.username, sandbox.password)
-        expect_graph(page, [f"{GROUP}.{name}" for name in ("pod", *NODES)], [GROUP])
+        tasks = [f"{GROUP}.{name}" for name in ("pod", *NODES)]
+        expect_graph(page, [*tasks, *VOLUME_TASKS], [GROUP])
         for name, state in FAILED.items():
             expect(node(page, f"{GROUP}.{name}")).to_contain_text(state)
-        folder = os.environ.get("DOCS_SCREENSHOTS")
-        if folder and sandbox.state.version.startswith("3."):
+        if sandbox.state.version.startswith("2."):
+            return
+        page.get_by_role("button", name=re.compile("^Show Grid")).click()
+        colors: dict[str, set[str]] = {}
+        for name, state in FAILED.items():
+            cell = page.locator(f'[data-testid^="grid-"][data-testid$="-{GROUP}.{name}"] span')
+            expect(cell).to_be_visible()
+            look = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
+            colors.setdefault(state, set()).add(look)
+        assert all(len(each) == 1 for each in colors.values())
+        assert len(set.union(*colors.values())) == len(colors) == 3
+        if pictures:
+            page.mouse.move(0, 0)
+            write_screenshot(page, Path(pictures, "visible-group-grid.png"))
+            page.get_by_role("button", name=re.compile("^Show Graph")).click()
+            page.get_by_role("button", name="Collapse Details Panel").click()
             page.get_by_role("button", name="Fit View").click()
             page.mouse.move(0, 0)
-            write_screenshot(page, Path(folder, "visible-group.png"))
+            write_screenshot(page, Path(pictures, "visible-group-graph.png"))
 
 
 def test_a_node_whose_task_is_cleared_alone_runs_in_its_own_pod(lab: Lab) -> None:
