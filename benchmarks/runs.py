@@ -23,8 +23,8 @@ from kedro_airflow_k8s.airflow_api import AirflowClient
 
 WAYS: dict[str, Any] = {
     "none": "none",
-    "invisible group": {"by": "pipeline", "nodes": "hidden"},
-    "visible group": {"by": "pipeline", "nodes": "visible"},
+    "invisible group": {"__default__": {"by": "pipeline", "nodes": "hidden"}},
+    "visible group": {"__default__": {"by": "pipeline", "nodes": "visible"}},
 }
 NONE, HIDDEN, VISIBLE = WAYS
 LAYERS, WIDTH = 3, 20

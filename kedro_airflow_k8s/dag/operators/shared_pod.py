@@ -89,7 +89,7 @@ class SharedPodOperator(KedroPodOperator):
             return None
         self.reports: dict[str, dict[str, Any]] = {}
         self.began = time.time()
-        self.ti.xcom_push("began", self.began)
+        self.report_progress()
         cause = ""
         try:
             return super().execute(context)
@@ -142,10 +142,15 @@ class SharedPodOperator(KedroPodOperator):
             known["state"] = state
             if state != "running":
                 known.update(end=at, cause=cause, log=self.parts.pop(node, []))
+            self.ti.xcom_push(self.shows[node], known)
             # A pod that an earlier attempt has started runs more nodes than are left.
             if state == "success" and node in self.left:
                 self.left.remove(node)
-            self.ti.xcom_push(self.shows[node], known)
+                self.report_progress()
+
+    def report_progress(self) -> None:
+        """Keep when the pod began, and how many nodes are done."""
+        self.ti.xcom_push("progress", [self.began, len(self.shows) - len(self.left)])
 
     def running(self) -> list[str]:
         """Return the nodes that have begun and not ended."""
@@ -155,7 +160,9 @@ class SharedPodOperator(KedroPodOperator):
 class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     """Shows how a node ends that another task runs in its pod. Cleared alone, it runs the node."""
 
-    seconds = 10
+    mode = "reschedule"
+    poke_interval = seconds = 10
+    soft_fail = never_fail = False
 
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
@@ -163,12 +170,13 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
         own = kwargs.get("retries") or 0
         self.spare = max(0, 2 - own)
         again = {"retries": own + self.spare, "retry_delay": timedelta(seconds=self.seconds)}
-        super().__init__(**{**kwargs, **again, "mode": "reschedule"})
-        self.node, self.pod_task_id = node, pod.task_id
+        # The sensor's looks for settings in Airflow's configuration, which takes long.
+        super(BaseSensorOperator, self).__init__(**{**kwargs, **again})
+        self.node, self.pod_task_id, self.position = node, pod.task_id, len(pod.shows)
         pod.shows[node] = self.task_id
 
     def execute(self, context: Any, event: Any = None) -> Any:  # noqa: ARG002 - of the trigger
-        """Wait for the end of the node, for most of the time without a worker slot."""
+        """Wait for the end of the node: without a worker slot, if that takes long."""
         run = context["dag_run"]
         alone = self.pod_task_id not in (run.conf or {}).get("kedro_tasks", [self.pod_task_id])
         patience = time.monotonic() + self.seconds
@@ -176,31 +184,33 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
             # First the state: when the task of the pod has ended, its reports are complete.
             state = task_states(context["ti"], run, run.run_id).get(self.pod_task_id)
             over = state in ("success", "failed", "upstream_failed", "skipped", "removed")
-            began, known = self.reported(context["ti"])
+            known = context["ti"].xcom_pull(task_ids=self.pod_task_id, key=self.task_id) or {}
+            progress = context["ti"].xcom_pull(task_ids=self.pod_task_id, key="progress") or (0, 0)
             # A pod that began before this task was cleared reports the attempt before.
-            if (began or 0) <= time_of_reset(context["ti"]):
-                known, alone = {}, over and bool(began)
+            if known.get("began", progress[0]) <= time_of_reset(context["ti"]):
+                known, alone = {}, over and bool(progress[0])
             if known.get("state") == "success" or (over and not alone):
                 return self.show(context["ti"], known, state)
-            if not alone and (state != "running" or time.monotonic() > patience):
-                self.wait(known.get("start", context["ti"].start_date.timestamp()))
+            # Nodes run one after another: few tasks have a slot for longer.
+            since = time.time() - known["start"] if known else 0
+            patient = since < 60 if known else time.monotonic() < patience
+            if not alone and (state != "running" or not patient):
+                self.wait(min(60, since / 4) if known else self.expected(*progress) / 2)
             time.sleep(0.5)
         # Not the one of a sensor.
         return super(BaseSensorOperator, self).execute(context)
 
-    def reported(self, ti: Any) -> tuple[float | None, dict[str, Any]]:
-        """Return when the pod began, and what it has reported about the node."""
-        known = ti.xcom_pull(task_ids=self.pod_task_id, key=self.task_id) or {}
-        began = known.get("began") or ti.xcom_pull(task_ids=self.pod_task_id, key="began")
-        return began, known
+    def expected(self, began: float, done: int) -> float:
+        """Return in how many seconds the node begins, if those before it take as long as others."""
+        left = max(0, self.position - done)
+        return min(600, (time.time() - began) * left / max(1, done)) if began else 0
 
-    def wait(self, since: float) -> None:
-        """Let Airflow resume this task later: the longer the node runs, the later."""
-        now = datetime.now(timezone.utc)
-        then = timedelta(seconds=min(60, max(self.seconds, (now.timestamp() - since) / 4)))
+    def wait(self, seconds: float) -> None:
+        """Let Airflow resume this task later."""
+        then = timedelta(seconds=max(self.seconds, seconds))
         if self.deferrable:
             self.defer(trigger=TimeDeltaTrigger(then), method_name="execute")
-        raise AirflowRescheduleException(now + then)
+        raise AirflowRescheduleException(datetime.now(timezone.utc) + then)
 
     def show(self, ti: Any, known: dict[str, Any], state: Any) -> None:
         """Log what the node has written. Fail if it has not succeeded."""
