@@ -126,7 +126,7 @@ def run_node(name: str, state: str | None, report: dict[str, Any], deferrable: b
     """Execute the task of a node that has begun long ago, and print its end."""
     pod, (operator, *_) = group("group")
     operator.seconds, operator.deferrable = 0, deferrable
-    xcoms = {"began": 1, operator.task_id: report} if report else {}
+    xcoms = {"progress": [1, 0], operator.task_id: report} if report else {}
     context = context_with(operator, {pod.task_id: state} if state else {}, xcoms)
     _print(name, _end(lambda: operator.execute(context)), {}, [])
 
