@@ -99,3 +99,27 @@ def test_parameters_that_are_models_of_pydantic_are_made_as_without_the_plugin(
     for run in (run_task(project.path), project.start_kedro("run")):
         assert run.returncode == 0, run.stdout
         assert "DEPTH 4" in run.stdout
+
+
+COMPILE = """
+import sys
+from kedro.framework.cli import main
+sys.argv = ["kedro", "airflow-k8s", "compile"]
+try:
+    main()
+except SystemExit:
+    print("LOADED", sorted({"airflow", "cloudpickle", "croniter", "git", "kubernetes", "packaging",
+        "pandas", "psutil", "semver"} & set(sys.modules)))
+"""
+
+
+def test_compile_loads_no_library_that_the_project_does_not_need(project: ProjectFolder) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", COMPILE],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=WAIT_SECONDS,
+    )
+    assert "LOADED []" in run.stdout

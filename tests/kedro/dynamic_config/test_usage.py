@@ -84,6 +84,22 @@ def test_a_project_may_have_its_own_resolver_of_the_name(conf: Path) -> None:
     assert [use.name for use in uses] == ["region"]
 
 
+def test_whose_the_resolver_is_is_asked_only_where_a_file_uses_it(conf: Path) -> None:
+    """The first resolver of a process loads OmegaConf's grammar."""
+
+    def asked() -> bool:
+        raise AssertionError
+
+    (conf / "base/parameters.yml").write_text("rate: 0.5\ndouble: ${rate}\n")
+    (conf / "base/catalog.yml").write_text("")
+    loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
+    assert used_names(loader, ["parameters", "catalog"], long=asked) == ()
+
+    (conf / "base/catalog.yml").write_text("a: '${kedro_config:bucket}'\n")
+    with pytest.raises(AssertionError):
+        used_names(loader, ["parameters", "catalog"], long=asked)
+
+
 def test_keys_of_json_files_are_the_projects_own_too(conf: Path) -> None:
     content = {"own": 1, "deep": {"x": "${own}", "y": "${bucket}", "z": "${commit_id|dirty}"}}
     (conf / "base/parameters.json").write_text(json.dumps(content))
