@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +13,8 @@ from pydantic import ValidationError
 from kedro_airflow_k8s.config.errors import refusal
 from kedro_airflow_k8s.config.model import PluginConfig
 from kedro_airflow_k8s.errors import ConfigError
+
+_DISABLE_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 
 def load_config(
@@ -26,7 +30,26 @@ def load_config(
     Raises:
         ConfigError: If something in it is unknown or impossible; the message lists everything.
     """
+    with _without_plugins():
+        PluginConfig.model_rebuild()
     try:
         return PluginConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(refusal(error, PluginConfig, data, source, taken)) from None
+
+
+@contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Let pydantic not look for its plugins, in the metadata of all packages, by its own setting.
+
+    Plugins such as Logfire's observe what an application validates, and take long to import.
+    """
+    before = os.environ.get(_DISABLE_PLUGINS)
+    os.environ[_DISABLE_PLUGINS] = "__all__"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_DISABLE_PLUGINS]
+        else:
+            os.environ[_DISABLE_PLUGINS] = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,27 @@ def test_the_cron_library_stays_unloaded_unless_a_cron_is_to_be_read() -> None:
 
     assert loaded("@daily") == "False"
     assert loaded("0 6 * * *") == "True"
+
+
+def test_no_plugin_of_pydantic_is_looked_for() -> None:
+    """It would look through the metadata of all packages."""
+    script = (
+        "import importlib.metadata as metadata, os\n"
+        "metadata.entry_points = None\n"
+        "from kedro_airflow_k8s.config.load import load_config\n"
+        "print(load_config({'run_config': {}}, 'x').host, os.getenv('PYDANTIC_DISABLE_PLUGINS'))"
+    )
+    for given in (None, "logfire"):
+        variables = {name: value for name, value in os.environ.items() if "PYDANTIC" not in name}
+        run = subprocess.run(
+            [sys.executable, "-c", script],
+            env=variables | ({"PYDANTIC_DISABLE_PLUGINS": given} if given else {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=WAIT_SECONDS,
+        )
+        assert run.stdout == f"None {given}\n", run.stderr
 
 
 LOADED = """
