@@ -294,6 +294,25 @@ def test_what_is_inside_a_class_that_is_not_kedros_is_only_a_guess() -> None:
     assert (known.inner_types, known.sure_of_path) == (("pandas.CSVDataset",), True)
 
 
+def test_a_default_is_a_stand_in_in_the_catalog_of_runs(project: ProjectFolder) -> None:
+    project.write(
+        "conf/base/catalog.yml",
+        """
+        x: {type: a.B, filepath: "s3://b/${runtime_params:day,today}/x"}
+        "{any}_x": {type: a.B, filepath: "s3://b/${runtime_params:day,today}/{any}"}
+        y: {type: a.B, filepath: s3://b/y}
+        """,
+    )
+    read = kedro_project(project)
+    assert (read.catalog.config("x") or {})["filepath"] == "s3://b/today/x"
+    found = {name: read.catalog_of_runs.config(name) or {} for name in ("x", "other_x", "y")}
+    assert found["x"]["filepath"] == "s3://b/<runtime_params:day>/x"
+    assert found["other_x"]["filepath"] == "s3://b/<runtime_params:day>/other"
+    assert found["y"]["filepath"] == "s3://b/y"
+    # A run need not be given a value that has a default.
+    assert read.runtime_params == {}
+
+
 def test_a_value_for_runs_that_has_a_default_is_read(project: ProjectFolder) -> None:
     path = "'${runtime_params:folder,data}/x'"
     project.write("conf/base/catalog.yml", f"x: {{type: a.B, filepath: {path}}}\n")
