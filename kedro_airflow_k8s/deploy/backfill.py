@@ -314,7 +314,10 @@ class Backfills:
             tasks = list(self._client.task_states(dag_id, moment.run.run_id))
             self._client.clear_tasks(dag_id, moment.run.run_id, tasks)
             return
-        run_id = f"backfill-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
+        # Each logical date has at most one run.
+        run_id = f"backfill-{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
+        if moment.when != moment.logical_date:
+            run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
         conf = run_conf(backfill.conf or {}, self._options.date_param, moment)
         interval_end = moment.when if moment.when != moment.logical_date else None
         with contextlib.suppress(Conflict):  # Another run has been started for it meanwhile.

@@ -283,7 +283,7 @@ def test_the_plugin_tells_the_runs_that_it_starts_their_date() -> None:
     assert airflow.confs == [{"depth": 5, "kedro_params": params}]
     (run,) = airflow.runs.values()
     assert run.logical_date == datetime(2025, 12, 31, 6, tzinfo=timezone.utc)
-    assert run.run_id == "backfill-20260101T0600"
+    assert run.run_id == "backfill-20251231T0600-20260101T0600"
 
 
 def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
