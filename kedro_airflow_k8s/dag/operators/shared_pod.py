@@ -187,7 +187,7 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
             known = context["ti"].xcom_pull(task_ids=self.pod_task_id, key=self.task_id) or {}
             progress = context["ti"].xcom_pull(task_ids=self.pod_task_id, key="progress") or (0, 0)
             # A pod that began before this task was cleared reports the attempt before.
-            if known.get("began", progress[0]) <= time_of_reset(context["ti"]):
+            if known.get("began", progress[0]) <= time_of_reset(context["ti"], run):
                 known, alone = {}, over and bool(progress[0])
             if known.get("state") == "success" or (over and not alone):
                 return self.show(context["ti"], known, state)
@@ -238,9 +238,10 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
             raise (AirflowFailException if over else type(error))(str(error)) from None
 
 
-def time_of_reset(ti: Any) -> float:
+def time_of_reset(ti: Any, dag_run: Any) -> float:
     """Return when a task instance was cleared, or a time before its run if it was not."""
-    if ti.max_tries <= ti.task.retries:
+    # Clearing gives a task that has run more tries, and one that has not run its first one.
+    if ti.max_tries <= ti.task.retries and (ti.try_number > 1 or not dag_run.clear_number):
         return 0
     if hasattr(ti, "get_task_states"):  # Airflow 3: the id is a new one, with its time.
         return int.from_bytes(UUID(str(ti.id)).bytes[:6], "big") / 1000

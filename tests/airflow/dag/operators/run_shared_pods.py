@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 
@@ -46,7 +47,7 @@ def group(name: str, code: str = "") -> tuple[SharedPodOperator, list[NodeOfPodO
         **settings,
     )
     nodes = [
-        NodeOfPodOperator(task_id=f"{name}-{node}", pod=pod, node=node, **settings)
+        NodeOfPodOperator(task_id=f"{name}-{node}", pod=pod, node=node, cmds=["true"], **settings)
         for node in NODES
     ]
     return pod, nodes
@@ -122,13 +123,26 @@ def run_pod(name: str, code: str, states: dict[str, str], fault: str) -> None:
     _print(name, end, reports, operator.left)
 
 
-def run_node(name: str, state: str | None, report: dict[str, Any], deferrable: bool) -> None:
-    """Execute the task of a node that has begun long ago, and print its end."""
+def run_node(
+    name: str,
+    state: str | None,
+    report: dict[str, Any],
+    deferrable: bool,
+    cleared: dict[str, int] | None = None,
+) -> None:
+    """Execute the task of a node of a pod that has begun long ago, and print its end."""
     pod, (operator, *_) = group("group")
     operator.seconds, operator.deferrable = 0, deferrable
-    xcoms = {"progress": [1, 0], operator.task_id: report} if report else {}
+    xcoms = {"progress": [1, 0], **({operator.task_id: report} if report else {})}
     context = context_with(operator, {pod.task_id: state} if state else {}, xcoms)
-    _print(name, _end(lambda: operator.execute(context)), {}, [])
+    if cleared is not None:
+        # Its first 48 bits are the time, as in the ids that Airflow gives.
+        context["ti"].id = UUID(int=int(time.time() * 1000) << 80)
+        for key, value in cleared.items():
+            setattr(context["dag_run" if key == "clear_number" else "ti"], key, value)
+    end = _end(lambda: operator.execute(context))
+    # A node that runs alone has a pod.
+    _print(name, end, {}, ["alone"] if operator.pod else [])
 
 
 def _end(act: Callable[[], object]) -> list[str]:

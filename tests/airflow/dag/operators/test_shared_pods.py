@@ -90,6 +90,23 @@ NODES: dict[tuple[str | None, str], tuple[str, str]] = {
         for report in ("nothing", "running", "failed")
     },
 }
+CLEARED = {"max_tries": 3, "try_number": 2, "clear_number": 1}
+FIRST = {"max_tries": 2, "try_number": 1, "clear_number": 1}
+RETRIED = {"max_tries": 2, "try_number": 2, "clear_number": 1}
+UNTOUCHED = {"max_tries": 2, "try_number": 1, "clear_number": 0}
+RESET: dict[str, tuple[str | None, str, dict[str, int], str | None]] = {
+    "after-it-failed": ("failed", "failed", CLEARED, None),
+    "after-it-succeeded": ("success", "success", CLEARED, None),
+    # It was upstream_failed.
+    "before-it-began": ("failed", "nothing", FIRST, None),
+    "while-the-pod-runs": ("running", "failed", CLEARED, "AirflowRescheduleException"),
+    "and-the-pod-too": ("queued", "failed", FIRST, "AirflowRescheduleException"),
+    "never-but-retried": ("failed", "failed", RETRIED, "AirflowFailException"),
+    "never": ("failed", "failed", UNTOUCHED, "AirflowFailException"),
+}
+"""The state of the pod's task, what it has reported of the node, and how the task of the node ends
+after it was cleared; None if it runs the node alone.
+"""
 REPORTS = {"nothing": {}, "running": RUNNING, "success": SUCCESS, "failed": FAILED}
 
 
@@ -122,7 +139,7 @@ def _ends(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> End
     image = PodImage(
         folder / "project", PurePosixPath("/home/kedro_docker"), (Path(sys.executable).parent,)
     )
-    nodes = {
+    nodes: dict[str, Any] = {
         named(state, report, deferrable): {
             "state": state,
             "report": REPORTS[report],
@@ -131,6 +148,13 @@ def _ends(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> End
         for state, report in NODES
         for deferrable in (False, True)
     }
+    for when, (state, report, cleared, _) in RESET.items():
+        nodes[when] = {
+            "state": state,
+            "report": REPORTS[report],
+            "deferrable": False,
+            "cleared": cleared,
+        }
     with LocalCluster(image, folder / "cluster") as cluster:
         cluster.write_kubeconfig(folder / "kubeconfig")
         done = subprocess.run(
@@ -188,3 +212,12 @@ def test_a_task_of_a_node_ends_when_the_end_is_known_and_succeeds_only_if_the_no
     end = ends.found[name]
     assert end.kind == kind
     assert message in end.message
+
+
+@pytest.mark.parametrize("when", RESET)
+def test_a_node_whose_task_was_cleared_alone_runs_when_the_pod_has_ended(
+    ends: Ends, when: str
+) -> None:
+    assert when in ends.found, ends.output
+    kind, end = RESET[when][-1], ends.found[when]
+    assert (end.kind, end.left) == ((kind, []) if kind else ("", ["alone"]))
