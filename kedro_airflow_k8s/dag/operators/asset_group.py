@@ -12,7 +12,7 @@ class SharedAssetPodOperator(SharedPodOperator, AssetPodOperator):
     """The pod of the group. The tasks of its nodes have the events, so this one has none."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "makes": {}})
+        super().__init__(**{**kwargs, "outlets": []})
 
     def on_event(self, state: str, node: str, at: float, cause: str = "", made: Any = None) -> None:
         """Keep what became of a node, with what is known of its data."""
