@@ -22,6 +22,13 @@ from tests.support.kedro_projects import ProjectFolder, make_project
 
 AT_ONCE = 4
 """Pipelines of one example: they run beside each other."""
+REGISTRY = """
+from kedro.framework.project import find_pipelines
+from kedro.pipeline import Pipeline
+
+def register_pipelines():
+    return {**find_pipelines(raise_errors=True), "__default__": Pipeline([])}
+"""
 UNDONE = ("failed", "upstream_failed")
 PIPELINE = """
 from pathlib import Path
@@ -157,6 +164,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     runs = folder / "runs"
     runs.mkdir()
     project = make_project(folder / "project")
+    project.registry(REGISTRY)
     try:
         up = start_with(project, python=request.param)
         assert up.returncode == 0, up.stdout
