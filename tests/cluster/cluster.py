@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,13 +87,21 @@ class Cluster:
             f" {RESTART} to a command that does it (docs/contributing/cluster-tests.md)."
         )
 
-    def restart_api_server(self) -> None:
-        """Restart the API server, and wait until a new one answers."""
+    def restart_api_server(self, away: float = 0) -> None:
+        """Restart the API server, and wait until a new one answers.
+
+        Args:
+            away: For so many seconds, it is stopped again as soon as it has started.
+        """
         # Kedro comes with it, and has something to say that would stand before "no cluster".
         from tests.support.waiting import wait_until
 
         before = self.api_server_started
-        subprocess.run(self.restart_command(), check=True, timeout=300)
+        deadline = time.monotonic() + away
+        while True:
+            subprocess.run(self.restart_command(), check=True, timeout=300)
+            if time.monotonic() > deadline:
+                break
         wait_until(lambda: self.api_server_started not in (None, before), "a new API server")
 
     @property

@@ -179,6 +179,28 @@ def create_pipeline():
         node(report, "passed_on", None, name="report"),
     ])
 """
+_TRY_TALKING = """
+from kedro.pipeline import Pipeline, node
+from spaceflights.gate import hold
+
+
+def talk(stock):
+    for number in range(1_200):
+        print(number, "x" * 10_000)
+    return sorted(stock)
+
+
+def fail(held):
+    raise ValueError("no more words")
+
+
+def create_pipeline():
+    return Pipeline([
+        node(talk, "stock", "talked", name="talk"),
+        node(hold, "talked", "talked_on", name="hold"),
+        node(fail, "talked_on", None, name="fail"),
+    ])
+"""
 _TRY_PODS = """
 import json
 import os
@@ -274,6 +296,7 @@ def make_cluster_project(path: Path) -> ClusterProject:
         ("try_memory", _TRY_MEMORY),
         ("try_failure", _TRY_FAILURE),
         ("try_handing_on", _TRY_HANDING_ON),
+        ("try_talking", _TRY_TALKING),
         ("try_pods", _TRY_PODS),
         ("try_resume", _TRY_RESUME),
     ):

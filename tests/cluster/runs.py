@@ -199,11 +199,17 @@ class Airflow:
 
     def resume(self, done: Done, **run_config: Any) -> Done:
         """Resume a run that has failed, and watch it to its end."""
+        with self.resuming(done, **run_config) as running:
+            return running.end()
+
+    @contextmanager
+    def resuming(self, done: Done, **run_config: Any) -> Iterator[Running]:
+        """The same, while the run goes on."""
         # Otherwise it asks the sandbox's own cluster, which is idle here.
         current = kubernetes.config.list_kube_config_contexts(_SETTINGS["KUBECONFIG"])[1]["name"]
         options = (done.run_id, "--context", current)
         with self.start(done.dag_id, *options, command="resume", **run_config) as running:
-            return running.end()
+            yield running
 
     @contextmanager
     def start(

@@ -79,8 +79,29 @@ def hold(days):
 def create_pipeline():
     return Pipeline([Node(hold, "params:days", None, name="hold")])
 """
+_CHAIN = """
+from pathlib import Path
+
+from kedro.pipeline import Node, Pipeline
+
+def guess(days):
+    return days / 100
+
+def check(guessed):
+    if not Path({gate!r}).exists():
+        raise ValueError("no coffee today")
+    return guessed / 2
+
+def create_pipeline():
+    return Pipeline([
+        Node(guess, "params:days", "first_error", name="guess"),
+        Node(check, "first_error", "second_error", name="check"),
+        Node(lambda checked: checked / 2, "second_error", "third_error", name="settle"),
+    ])
+"""
 # The pipelines of one layer hand nothing on, and each task of Airflow takes its time.
 _SMALL = "run_config: {volume: {disabled: true}}\n"
+_VISIBLE = "run_config: {grouping: {__default__: {by: pipeline, nodes: visible}}}\n"
 _WITH_LOGIN = """
 run_config:
   volume: {disabled: true}
@@ -243,13 +264,17 @@ class Coffee:
 
         wait_until(ended, f"the end of {run_id}")
 
-    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Let a task run again, as "Clear task" with no other option on Airflow's page does."""
+    def clear(self, dag_id: str, run_id: str, task_id: str, *, downstream: bool = False) -> None:
+        """Let a task run again, as "Clear task" on Airflow's page does, alone or with what follows.
+
+        Afterwards, a run that had ended has begun again.
+        """
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
             "task_ids": [task_id],
             "only_failed": False,
+            "include_downstream": downstream,
             "reset_dag_runs": True,
         }
         self.client._send("POST", "dags", dag_id, "clearTaskInstances", json=body)
@@ -306,6 +331,7 @@ def _copy_of_example(folder: Path, gate: Path) -> Path:
         ("quick", _QUICK),
         ("parallel", _PARALLEL.replace("{pid!r}", repr(f"{gate}.pid"))),
         ("held", _HELD.replace("{gate!r}", repr(str(gate)))),
+        ("chain", _CHAIN.replace("{gate!r}", repr(str(gate)))),
     ):
         module = project / _MODULE.format(name=name)
         module.parent.mkdir()
@@ -319,7 +345,7 @@ def _copy_of_example(folder: Path, gate: Path) -> Path:
     )
     assert alone != text
     registry.write_text(alone)
-    for env, text in (("small", _SMALL), ("login", _WITH_LOGIN)):
+    for env, text in (("small", _SMALL), ("login", _WITH_LOGIN), ("visible", _VISIBLE)):
         file = project / f"conf/{env}/airflow-k8s.yaml"
         file.parent.mkdir()
         file.write_text(text)
