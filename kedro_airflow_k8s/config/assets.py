@@ -66,6 +66,12 @@ class ScheduleConfig(Section):
     )
 
 
+def _not_times(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError("must have the key `assets`: times alone are `cron_expression`")
+    return value
+
+
 class AssetsConfig(Section):
     """Settings of assets."""
 
@@ -75,7 +81,7 @@ class AssetsConfig(Section):
         "data outlives a run, on object storage or in a database, or a list of names. Tasks have "
         "them as outlets and inlets. Default: none.",
     )
-    schedule: ScheduleConfig | None = Field(
+    schedule: Annotated[ScheduleConfig | None, BeforeValidator(_not_times)] = Field(
         default=None,
         description="Start the pipeline when other pipelines have made new data, in place of "
         "`cron_expression`.",

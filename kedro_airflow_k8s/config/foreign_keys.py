@@ -11,7 +11,6 @@ _VOLUME = "run_config.volume."
 _NAMES: Mapping[str, str] = {
     # Airflow's DAG, and kedro-airflow's airflow.yml
     "cron": f"{_RUN}cron_expression",
-    "schedule": f"{_RUN}cron_expression",
     "schedule_interval": f"{_RUN}cron_expression",
     "timetable": f"{_RUN}cron_expression",
     "dag_id": f"{_RUN}run_name",

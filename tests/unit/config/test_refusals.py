@@ -93,7 +93,7 @@ def test_a_key_that_belongs_elsewhere_is_sent_there() -> None:
 @pytest.mark.parametrize(
     ("settings", "hint"),
     [
-        ({"schedule": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
+        ({"schedule": "@daily"}, "must have the key `assets`: times alone are `cron_expression`"),
         ({"schedule_interval": "@daily"}, "Did you mean 'run_config.cron_expression'?"),
         ({"dag_id": "shop"}, "Did you mean 'run_config.run_name'?"),
         ({"taints": []}, "Did you mean 'run_config.tolerations'?"),

@@ -86,6 +86,7 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
             "SecretConfig.secret",
             "TriggerParam.name",
             "DateParam.name",
+            "ScheduleConfig.assets",
             "ConfigMapConfig.config_map",
         ),
         *("EphemeralVolume.size", "CsiVolume.driver", "NfsFolder.server", "NfsFolder.path"),

@@ -82,6 +82,12 @@ def all_on(text: str) -> str:
     return switch_on(text, *switched_off(text))
 
 
+def with_one_schedule(data: Any) -> Any:
+    """Settings without the one that is in place of `cron_expression`."""
+    del data["run_config"]["schedule"]
+    return data
+
+
 def sections_of(annotation: Any) -> Iterator[type[Section]]:
     """The sections that a key may hold, also in lists and under names of the user's."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
@@ -218,7 +224,7 @@ def test_each_setting_that_is_switched_off_can_be_switched_on_alone(
 def test_all_settings_that_are_switched_off_can_be_switched_on_together(
     facts: ProjectFacts, auth: AuthKind | None
 ) -> None:
-    data = loaded(all_on(text_of(facts, auth)))
+    data = with_one_schedule(loaded(all_on(text_of(facts, auth))))
     config = load_config(data, "it")
     SCHEMA.validate(data)
     assert config.run_config.secrets[1].deploy_target == "DATABASE_PASSWORD"
@@ -287,7 +293,7 @@ def test_nodes_that_ask_for_resources_find_entries() -> None:
     names = ("huge", "on", "żółw", "0")
     config = load_config(loaded(text_of(resources=names)), "it")
     assert {"__default__", *names} == set(config.run_config.resources)
-    together = loaded(all_on(text_of(resources=names)))
+    together = with_one_schedule(loaded(all_on(text_of(resources=names))))
     load_config(together, "it")
 
 
