@@ -67,9 +67,9 @@ class ScheduleConfig(Section):
 
 
 def _not_times(value: Any) -> Any:
-    if isinstance(value, str):
-        raise ValueError("must have the key `assets`: times alone are `cron_expression`")
-    return value
+    if not isinstance(value, str):
+        return value
+    raise ValueError("must have the key `assets`: times alone are `cron_expression`")
 
 
 class AssetsConfig(Section):
