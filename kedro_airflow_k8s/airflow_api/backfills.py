@@ -1,4 +1,4 @@
-"""Requests about backfills, and about the variables that stand for them where there are none."""
+"""Requests about backfills, and about the variables that keep them where Airflow has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a backfill is known: Airflow 3 has backfills, otherwise a variable stands for it."""
+"""Where a backfill is kept: Airflow 3 has backfills; otherwise a variable of Airflow holds it."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def pipelines(draw: st.DrawFn) -> Random:
 
 @dataclass
 class Lab:
-    """A project whose pipelines are written anew for each example, and a sandbox."""
+    """A project with new pipelines for each example, and a sandbox."""
 
     project: ProjectFolder
     rest: Rest
