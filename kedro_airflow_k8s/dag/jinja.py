@@ -48,7 +48,7 @@ class _ByteCode(FileSystemBytecodeCache):
         super().__init__(str(folder), f"jinja-{__version__}-%s.cache")
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Read the file if it exists: Jinja compares the text of the template and the version of Python."""
+        """Read the file if it exists. Jinja compares text and Python version."""
         with contextlib.suppress(OSError):
             super().load_bytecode(bucket)
 
