@@ -54,8 +54,8 @@ def places(project: KedroProject, names: Iterable[str]) -> dict[str, str]:
     here, of_runs = project.catalog, project.catalog_of_runs
     if of_runs is here:
         raise ConfigError(
-            "The datasets that depend on runtime parameters cannot be found, so there can be no"
-            " assets: the catalog can be read only with the defaults of these parameters. Let only"
+            "There can be no assets: which datasets depend on runtime parameters is unknown."
+            " The catalog can be read only with the defaults of these parameters. Let only"
             " paths and names depend on them, or remove run_config.assets."
         )
     wanted = list(names)
@@ -93,7 +93,8 @@ def _awaited(
     if not found:
         near = Nearest([*project.pipeline_names(), *project.catalog.names]).hint(name)
         raise PlanError(
-            f"run_config.schedule waits for {name!r}, which is neither a pipeline nor a dataset on"
-            f" storage that outlives a run.{near} `kedro airflow-k8s assets` lists the assets."
+            f"run_config.schedule waits for {name!r}, which is neither a pipeline nor an asset."
+            f"{near} An asset is a dataset on storage that outlives a run."
+            " `kedro airflow-k8s assets` lists them."
         )
     return found

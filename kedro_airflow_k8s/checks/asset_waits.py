@@ -65,8 +65,7 @@ def unmade(makers: Makers, waits: Waits) -> Iterator[Finding]:
                     code="unmade-asset",
                     severity="warning",
                     where=f"pipeline {pipeline!r}",
-                    problem=f"It waits for {name!r} ({missing[0]}), which is not an asset that a"
-                    " pipeline of this project makes.",
+                    problem=f"No pipeline of this project makes the asset {name!r} ({missing[0]}).",
                     consequence="Unless a DAG of another project makes it, no run ever starts.",
                     fix="Set run_config.assets for the pipeline that makes it, or correct"
                     " run_config.schedule.assets.",
