@@ -93,7 +93,7 @@ def test_a_killed_worker_process_costs_an_attempt_and_neither_the_pod_nor_a_stat
 
 
 def test_another_triggerer_takes_over_the_tasks_that_wait(airflow: Airflow) -> None:
-    with airflow.start(DAG, deferrable=True, **VISIBLE) as running:
+    with airflow.start(DAG, deferrable=True, poll_interval=10, **VISIBLE) as running:
         run_id, pod = at_the_gate(airflow, running)
         wait_until(lambda: airflow.states(DAG, run_id)[HOLD] == "deferred", "a task that waits")
         restart(airflow, "triggerer")
