@@ -167,8 +167,7 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
     place, where = (runs.on_cluster, CLUSTER) if runs.has_cluster() else (runs.sandbox, SANDBOX)
     with Progress(*columns, console=console) as progress, place(folder / "runs") as started:
         running = progress.add_task("runs", total=len(runs.WAYS) * sum(rounds.values()))
-        advance = lambda: progress.advance(running)  # noqa: E731
-        sections = [runs.runs_section(started, where, rounds, advance)]
+        sections = [runs.runs_section(started, where, rounds, lambda: progress.advance(running))]
     return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 

@@ -160,9 +160,7 @@ class SharedPodOperator(KedroPodOperator):
 class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     """Shows how a node ends that another task runs in its pod. Cleared alone, it runs the node."""
 
-    mode = "reschedule"
-    poke_interval = seconds = 10
-    soft_fail = never_fail = False
+    seconds = 10
 
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
@@ -170,8 +168,7 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
         own = kwargs.get("retries") or 0
         self.spare = max(0, 2 - own)
         again = {"retries": own + self.spare, "retry_delay": timedelta(seconds=self.seconds)}
-        # The sensor's looks for settings in Airflow's configuration, which takes long.
-        super(BaseSensorOperator, self).__init__(**{**kwargs, **again})
+        super().__init__(**{**kwargs, **again, "mode": "reschedule"})
         self.node, self.pod_task_id, self.position = node, pod.task_id, len(pod.shows)
         pod.shows[node] = self.task_id
 
