@@ -273,7 +273,8 @@ class TaskConfig(Section):
     )
     poll_interval: values.Duration | None = Field(
         default=None,
-        description="With `deferrable`: time between two looks at the pod. Default: 2 seconds.",
+        description="With `deferrable`: time between two looks at the pod, at least 10 seconds,"
+        " which is the default.",
     )
     on_finish_action: (
         Literal["delete_pod", "delete_succeeded_pod", "keep_pod", "delete_active_pod"] | None

@@ -13,6 +13,17 @@ from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 class DeferredPodOperator(KedroPodOperator):
     """A pod that may be gone before a worker reads its status, such as one that was preempted."""
 
+    least_interval = 10
+
+    def invoke_defer_method(self, *args: Any, **kwargs: Any) -> None:
+        """Let the trigger wait, which looks at the pod every ten seconds at most."""
+        # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
+        # can take 5 seconds. The trigger looks at once, when the pod has hardly begun, then later.
+        least = self.least_interval
+        self.poll_interval = max(self.poll_interval, least)
+        self.startup_check_interval_seconds = max(self.startup_check_interval_seconds, least)
+        super().invoke_defer_method(*args, **kwargs)
+
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> Any:
         """Continue when the trigger has ended. The events of a pod outlive it."""
         try:

@@ -3,7 +3,7 @@
 A program, because Airflow requires its own process. Its argument is JSON: the arguments of the
 operator by the name of the case, or the pod and its events as a cluster has recorded them. It
 prints a line of JSON for each end: the case, whether it was deferred, the type of the exception and
-its message.
+its message; and one for each deferral: how many seconds after the first look come the next ones.
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ def execute(make: Callable[[], Any], method: str = "execute", **arguments: Any) 
     try:
         getattr(operator, method)(context_of(operator), **arguments)
     except TaskDeferred as deferred:
-        event = asyncio.run(_first_event(deferred.trigger))
+        trigger: Any = deferred.trigger
+        seconds = [trigger.startup_check_interval, trigger.poll_interval]
+        sys.stdout.write(f"LOOKS {json.dumps(seconds)}\n")
+        trigger.startup_check_interval, trigger.poll_interval = 1, 0.05
+        event = asyncio.run(_first_event(trigger))
         execute(make, deferred.method_name, event=event, **(deferred.kwargs or {}))
 
 
@@ -89,7 +93,6 @@ def run(name: str, deferrable: bool, options: dict[str, Any]) -> None:
             image="example.com/project:1",
             env_vars={"KEDRO_AIRFLOW_K8S_CONTRACT": "2", "TASK": task_id},
             startup_check_interval_seconds=1,
-            poll_interval=0.05,
             deferrable=deferrable,
             execution_timeout=timedelta(seconds=timeout) if timeout else None,
             **{"termination_message_policy": "FallbackToLogsOnError", **others},

@@ -251,6 +251,13 @@ def test_deferred_tasks_have_the_same_causes(ends: Ends) -> None:
     assert deferred == CASES.keys() - {"timeout"}
 
 
+def test_the_trigger_looks_again_after_airflow_knows_that_the_task_waits(ends: Ends) -> None:
+    # Airflow 3 fails a task that resumes sooner, and can take 5 seconds to know.
+    looks = [json.loads(line[6:]) for line in ends.output.splitlines() if line[:6] == "LOOKS "]
+    assert [10, 10] in looks
+    assert all(seconds >= 10 for pair in looks for seconds in pair)
+
+
 @pytest.mark.parametrize("suffix", ["", "-deferred"])
 def test_the_pods_of_a_task_get_more_memory_until_it_is_enough(ends: Ends, suffix: str) -> None:
     assert ends.resources[f"more-memory{suffix}"] == [
