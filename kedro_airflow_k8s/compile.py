@@ -58,6 +58,8 @@ class CompiledDag:
         storage: Where the datasets that these tasks make are stored, by name without `@...`.
         open_places: The storage of an earlier run from which a run of a part can take data.
         waits_for: The assets that start a run, in words; empty if none does.
+        partition_format: How the key of the partition that a run makes is written; empty if runs
+            have no partitions.
     """
 
     dag_id: str
@@ -76,6 +78,7 @@ class CompiledDag:
     storage: Mapping[str, DataPlace] = field(default_factory=dict)
     open_places: Collection[DataPlace] = ()
     waits_for: str = ""
+    partition_format: str = ""
 
     @property
     def has_schedule(self) -> bool:
@@ -156,4 +159,5 @@ def _compiled(planned: Planned) -> CompiledDag:
         storage=storages(planned.pipeline, planned.run, plan.tasks),
         open_places=open_places(planned.run),
         waits_for=plan.schedule.waits_for,
+        partition_format=plan.schedule.partition_format,
     )

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from kedro_airflow_k8s.plan.build import build_plan
 from kedro_airflow_k8s.project.catalog import Catalog
 from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE, ProjectPipeline
 from kedro_airflow_k8s.project.nodes import pipeline_nodes
+from kedro_airflow_k8s.project.parameters import stand_in
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FEATURES = EXAMPLES / "features"
@@ -68,6 +71,8 @@ def read_feature(folder: Path) -> tuple[ProjectPipeline, PluginConfig]:
     nodes = pipeline_nodes(runpy.run_path(str(_own(folder, "pipeline.py")))["create_pipeline"]())
     catalog = Catalog(_content(_own(folder, "catalog.yml")))
     datasets = [name for node in nodes for name in (*node.inputs, *node.outputs)]
+    partitioned = config.run_config.partitioned
+    places = partial(catalog.places, partition=partitioned.param if partitioned else None)
     pipeline = ProjectPipeline(
         package_name=folder.name,
         env="local",
@@ -77,8 +82,8 @@ def read_feature(folder: Path) -> tuple[ProjectPipeline, PluginConfig]:
         commit="none",
         parameters=_content(folder / "parameters.yml"),
         catalog=catalog.entries(datasets),
-        places=catalog.places(datasets),
-        awaited={name: catalog.places([name]) for name in _awaited(config)},
+        places=places(datasets),
+        awaited={name: places([name]) for name in _awaited(config)},
     )
     return pipeline, config
 
@@ -94,7 +99,11 @@ def _own(folder: Path, name: str) -> Path:
 
 
 def _content(file: Path) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text()) if file.exists() else {}
+    text = file.read_text() if file.exists() else "{}"
+    # In the catalog of runs, stand-ins take the place of runtime parameters.
+    text = re.sub(r"\$\{runtime_params:(\w+),\w+\}", lambda found: stand_in(found[1]), text)
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 def main(check: bool) -> int:

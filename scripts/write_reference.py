@@ -151,9 +151,10 @@ NOTES = {
     "(../explanation/data-between-pods.md).",
     "run_config.keep_intermediate_data": "It has no effect without `intermediate_data`.",
     "run_config.date_param": "[The date of a run](dag.md#the-date-of-a-run).",
+    "run_config.partitioned": "[One partition for each run](../how-to/partitions.md).",
     "run_config.macro_params": "A parameter has one source: a name can be in only one of"
-    " `date_param`, `macro_params`, `variables_params` and `trigger_params`. [Macros on Airflow 3]"
-    "(dag.md#parameters-from-airflow).",
+    " `date_param`, `partitioned.param`, `macro_params`, `variables_params` and `trigger_params`."
+    " [Macros on Airflow 3](dag.md#parameters-from-airflow).",
     "run_config.volume": "With `disabled: true`, runs have no volume.",
     "run_config.volume.mount_path": "It must not overlap with `/mnt/kedro-data`, where a new volume"
     " is filled.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 from kedro_airflow_k8s.airflow_api.paths import Requests
@@ -30,6 +30,13 @@ class BackfillApi(Requests):
         name = self.logical_date
         ends = {f"{name}_gte": start.isoformat(), f"{name}_lte": end.isoformat(), "order_by": name}
         return list(self._items(DagRun, self._path("dags", dag_id, "dagRuns"), **ends))
+
+    def partitions_between(self, dag_id: str, first: date, last: date) -> list[DagRun]:
+        """Return the runs of a DAG for partitions of a range of days, the latest ones last."""
+        ends = {"partition_date_gte": first.isoformat(), "partition_date_lte": last.isoformat()}
+        path = self._path("dags", dag_id, "dagRuns")
+        # Airflow 3.2 does not know these and lists all runs.
+        return list(self._items(DagRun, path, order_by="run_after", **ends))
 
     def backfill_dates(self, wanted: Backfill) -> list[datetime]:
         """Return the logical dates of the runs that Airflow would start for a backfill."""

@@ -164,6 +164,7 @@ class AirflowClient(BackfillApi):
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
         interval_end: datetime | None = None,
+        partition_key: str | None = None,
     ) -> DagRun:
         """Start a run, or return the run with this id if it exists.
 
@@ -174,6 +175,7 @@ class AirflowClient(BackfillApi):
             logical_date: The logical date, with a time zone. If it is None, the run has none on
                 Airflow 3, and the current time on Airflow 2.
             interval_end: The end of the data interval, which begins at the logical date.
+            partition_key: The partition that it makes, for a DAG with partitions.
 
         Raises:
             Conflict: If it conflicts with another run, such as one with this logical date.
@@ -184,6 +186,8 @@ class AirflowClient(BackfillApi):
         if logical_date and interval_end:
             body["data_interval_start"] = body["logical_date"]
             body["data_interval_end"] = interval_end.isoformat()
+        if partition_key:
+            body["partition_key"] = partition_key
         try:
             return self._send("POST", "dags", dag_id, "dagRuns", json=body).read(DagRun)
         except Conflict as error:

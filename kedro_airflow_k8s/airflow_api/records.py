@@ -69,6 +69,7 @@ class Dag(Record):
         bundle: The bundle that its file is in; None on Airflow 2, which has no bundles.
         file: The path of its file on the server.
         active: Whether its file still contains it.
+        partitioned: Whether its runs have partitions; Airflow 3.2 is the first to have them.
     """
 
     dag_id: str
@@ -79,6 +80,7 @@ class Dag(Record):
     bundle: str | None = None
     file: str = Field(validation_alias="fileloc")
     active: Flag = True
+    partitioned: Flag = Field(default=False, validation_alias="timetable_partitioned")
 
 
 class DagDetails(Record):
@@ -147,13 +149,15 @@ class RunState(str, Enum):
 
 
 class DagRun(Record):
-    """A run of a DAG; on Airflow 3 it may have no logical date."""
+    """A run of a DAG; on Airflow 3 it may have no logical date, but a partition key."""
 
     dag_id: str
     run_id: str = Field(validation_alias="dag_run_id")
     state: RunState
     run_type: str | None = None
     logical_date: AwareDatetime | None = None
+    run_after: AwareDatetime | None = None
+    partition_key: str | None = None
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
     conf: Mapping[str, Any] | None = None

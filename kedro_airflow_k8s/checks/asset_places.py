@@ -10,6 +10,7 @@ from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.assets import made_assets
 from kedro_airflow_k8s.pod.names import stored_name
+from kedro_airflow_k8s.project.assets import EVERY_PARTITION
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -30,11 +31,13 @@ def with_assets(
         PlanError: If a name is neither a pipeline that makes assets nor a dataset that can be one.
     """
     if run.assets:
-        pipeline = with_places(project, pipeline)
+        pipeline = with_places(project, pipeline, run)
     return with_awaited(project, run, pipeline) if waits and run.schedule else pipeline
 
 
-def with_places(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipeline:
+def with_places(
+    project: KedroProject, pipeline: ProjectPipeline, run: RunConfig
+) -> ProjectPipeline:
     """Return a pipeline with the URIs of those of its datasets that outlive a run.
 
     Raises:
@@ -42,11 +45,13 @@ def with_places(project: KedroProject, pipeline: ProjectPipeline) -> ProjectPipe
     """
     names = [name for node in pipeline.nodes for name in (*node.inputs, *node.outputs)]
     catalog = project.catalog.entries(names)
-    return replace(pipeline, catalog=catalog, places=places(project, names))
+    return replace(pipeline, catalog=catalog, places=places(project, names, run))
 
 
-def places(project: KedroProject, names: Iterable[str]) -> dict[str, str]:
+def places(project: KedroProject, names: Iterable[str], run: RunConfig) -> dict[str, str]:
     """Return the URIs of those of some datasets that every run has in the same place, by name.
+
+    The place of data that is partitioned is that of all partitions.
 
     Raises:
         ConfigError: If the catalog cannot be read without a run.
@@ -59,8 +64,11 @@ def places(project: KedroProject, names: Iterable[str]) -> dict[str, str]:
             " paths and names depend on them, or remove run_config.assets."
         )
     wanted = list(names)
-    found = of_runs.places(wanted)
-    return {name: uri for name, uri in here.places(wanted).items() if found.get(name) == uri}
+    fixed, partition = here.places(wanted), run.partitioned.param if run.partitioned else None
+    found = of_runs.places(wanted, partition)
+    return {
+        name: uri for name, uri in found.items() if fixed.get(name) == uri or EVERY_PARTITION in uri
+    }
 
 
 def with_awaited(
@@ -70,17 +78,22 @@ def with_awaited(
     names = run.schedule.assets if run.schedule else ()
     # A command may have taken the settings of single pipelines out of its configuration.
     config = project.config()
-    awaited = {name: _awaited(project, config, pipeline, name) for name in names}
+    awaited = {name: _awaited(project, config, (pipeline, run), name) for name in names}
     return replace(pipeline, awaited=awaited)
 
 
 def _awaited(
-    project: KedroProject, config: PluginConfig, pipeline: ProjectPipeline, name: str
+    project: KedroProject,
+    config: PluginConfig,
+    waiting: tuple[ProjectPipeline, RunConfig],
+    name: str,
 ) -> Mapping[str, str]:
     """Return the assets that a name in the schedule of a pipeline means."""
+    pipeline, own = waiting
     if name in project.pipeline_names():
-        other = with_places(project, project.read_pipeline(name))
-        made = made_assets(other, config.of(name).run_config)
+        run = config.of(name).run_config
+        other = with_places(project, project.read_pipeline(name), run)
+        made = made_assets(other, run)
         if not made:
             raise PlanError(
                 f"run_config.schedule waits for pipeline {name!r}, which makes no assets. Set"
@@ -89,7 +102,7 @@ def _awaited(
         inputs = {stored_name(n) for node in pipeline.nodes for n in node.inputs}
         return {n: uri for n, uri in made.items() if n in inputs} or made
     variants = sorted(n for n in project.catalog.names if n.startswith(f"{name}@"))
-    found = places(project, [name, *variants])
+    found = places(project, [name, *variants], own)
     if not found:
         near = Nearest([*project.pipeline_names(), *project.catalog.names]).hint(name)
         raise PlanError(

@@ -35,7 +35,7 @@ def asset_waits(
         for name in config.enabled(project.pipeline_names()):
             run = config.of(name).run_config
             if name not in every and run.assets:
-                every[name] = (with_places(project, project.read_pipeline(name)), run)
+                every[name] = (with_places(project, project.read_pipeline(name), run), run)
     except ConfigError:
         return []  # Another finding says that the catalog cannot be read.
     makers: dict[str, dict[str, frozenset[str]]] = {}
@@ -43,7 +43,12 @@ def asset_waits(
         for uri, nodes in _makers(pipeline, run).items():
             makers.setdefault(uri, {})[name] = frozenset(nodes)
     waits = {name: pipeline.awaited for name, (pipeline, _) in known.items() if pipeline.awaited}
-    return [*unmade(makers, waits), *cycles(makers, waits, every), *two_producers(makers, known)]
+    return [
+        *unmade(makers, waits),
+        *cycles(makers, waits, every),
+        *two_producers(makers, known),
+        *other_partitions(makers, waits, {name: run for name, (_, run) in every.items()}),
+    ]
 
 
 def _makers(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, set[str]]:
@@ -132,3 +137,34 @@ def two_producers(
                 fix="Store the data in different places, or let one node make it.",
                 names=(uri,),
             )
+
+
+def other_partitions(
+    makers: Makers, waits: Waits, runs: Mapping[str, RunConfig]
+) -> Iterator[Finding]:
+    """Find pipelines that wait for data of other partitions than theirs, whose runs never start."""
+    for pipeline, names in waits.items():
+        own = _partitions(runs[pipeline])
+        for name, group in names.items():
+            for uri in group.values():
+                others = {o: _partitions(runs[o]) for o in makers.get(uri, ()) if o != pipeline}
+                if not others or own in others.values():
+                    continue
+                other, theirs = next(iter(others.items()))
+                yield Finding(
+                    code="other-partitions",
+                    severity="error",
+                    where=f"pipeline {pipeline!r}",
+                    problem=f"It waits for {name!r} and {own}; pipeline {other!r}, which makes it,"
+                    f" {theirs}.",
+                    consequence="Airflow starts a run only for an event with the same partition"
+                    " key. No run of the pipeline would ever start.",
+                    fix="Set run_config.partitioned to the same value for both, or for neither.",
+                    pipeline=pipeline,
+                    names=(name,),
+                )
+                break
+
+
+def _partitions(run: RunConfig) -> str:
+    return f"has `partitioned: {run.partitioned.by}`" if run.partitioned else "has no partitions"

@@ -194,8 +194,9 @@ def same_file(subject: Subject) -> Iterator[Finding]:
 
 def overwritten(subject: Subject) -> Iterator[Finding]:
     """Find results outside the run whose place is the same for every date."""
-    date = subject.run.date_param
-    if date is None:
+    date, parts = subject.run.date_param, subject.run.partitioned
+    param = parts.param if parts else date.name if date else None
+    if param is None:
         return
     found = []
     for output, _ in subject.made.values():
@@ -209,15 +210,16 @@ def overwritten(subject: Subject) -> Iterator[Finding]:
     for names in subject.accepted_and_others("overwritten", found):
         them, kind = ("it", "dataset") if len(names) == 1 else ("them", "datasets")
         path = subject.catalog[names[0]].path
+        what = "partition" if parts else "date"
         yield Finding(
             code="overwritten",
             severity="warning",
             where=f"{kind} {listed(names)}",
-            problem=f"The pipeline runs for a date ({date.name}), which the path of {names[0]!r}"
-            f" lacks: {path}.",
-            consequence="The run of each date overwrites what those of other dates have written,"
-            " and a backfill leaves only the result of its last run.",
-            fix=f"Write the date into the path, such as ${{runtime_params:{date.name}}}, or make"
+            problem=f"Each run is for a {what} ({param}), which the path of {names[0]!r} lacks:"
+            f" {path}.",
+            consequence=f"The run of each {what} overwrites what those of other {what}s have"
+            " written, and a backfill leaves only the result of its last run.",
+            fix=f"Write the {what} into the path, such as ${{runtime_params:{param}}}, or make"
             f" {them} `versioned: true`.",
             names=tuple(names),
         )

@@ -92,6 +92,9 @@ def backfill_command(
     _check_usage(options)
     params = parse_params(options["params"])
     config = target.config.of(pipeline).run_config
+    if config.partitioned:
+        # Airflow reads the range of a backfill of partitions in other time zones than this command.
+        target.client.starts_backfills = False
     dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
     form = dag_in_airflow(target.client, dag_id, config.timezone).trigger_params if params else ()
     backfills = Backfills(
@@ -105,6 +108,7 @@ def backfill_command(
             date_param=(config.date_param.name, config.date_param.format)
             if config.date_param
             else None,
+            partition_format=config.partitioned.key_format if config.partitioned else "",
             unpause=options["unpause"],
             follow=options["follow"],
             cancel_on_interrupt=options["cancel_on_interrupt"],

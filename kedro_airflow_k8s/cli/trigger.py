@@ -45,5 +45,6 @@ def trigger_command(
         unpause=options["unpause"],
         minutes=options["minutes"],
         cancel_on_interrupt=options["cancel_on_interrupt"],
+        partition_format=config.partitioned.key_format if config.partitioned else "",
     )
     interruptible(lambda: trigger(target.client, dag_id, config.timezone, params, run, progress()))

@@ -1,8 +1,10 @@
 """Settings of assets: which datasets Airflow knows, and which pipelines wait for them."""
 
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.section import Section
@@ -66,6 +68,52 @@ class ScheduleConfig(Section):
     )
 
 
+PARTITION_KEYS = {"daily": "%Y-%m-%d", "hourly": "%Y-%m-%dT%H", "cron": "%Y-%m-%dT%H:%M:%S"}
+"""The format of partition keys, by what a partition is."""
+
+_TIMES = {"daily": "@daily", "hourly": "@hourly"}
+"""The schedule of a pipeline that has no other."""
+
+_ONE_A_DAY = re.compile(r"\d+ +\d+ +.+|@(?!hourly).+")
+_ONE_AN_HOUR = re.compile(r"\d+ .+|@.+")
+
+
+class PartitionedConfig(Section):
+    """Partitions: each run makes one part of the data, which has a key."""
+
+    shorthand: ClassVar[str] = "by"
+
+    by: Literal["daily", "hourly", "cron"] = Field(
+        description="What a run makes: the partition of a day, of an hour, or of a moment of "
+        "`cron_expression`. Keys are such as 2026-01-31, 2026-01-31T06 and 2026-01-31T06:30:00.",
+    )
+    param: values.Parameter = Field(
+        default="partition_key",
+        description="Name of the Kedro parameter with the partition key, with dots if it is "
+        "nested.",
+    )
+
+    @property
+    def key_format(self) -> str:
+        """How partition keys are written, in the directives of strftime."""
+        return PARTITION_KEYS[self.by]
+
+    def times_reason(self, cron: str) -> str | None:
+        """Return why the runs of a schedule cannot have partitions, or None if they can."""
+        if cron in ("@once", "@continuous"):
+            return f"needs times, which {cron} does not have"
+        fits = {"daily": _ONE_A_DAY, "hourly": _ONE_AN_HOUR}.get(self.by)
+        if fits is None or fits.fullmatch(" ".join(cron.split())):
+            return None
+        span = {"daily": "a day", "hourly": "an hour"}[self.by]
+        return (
+            f"is {self.by}, but {cron!r} can have several runs in {span}, which would make the same"
+            " partition: write one minute"
+            + (" and one hour" if self.by == "daily" else "")
+            + ", or `partitioned: cron`"
+        )
+
+
 def _not_times(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -86,3 +134,21 @@ class AssetsConfig(Section):
         description="Start the pipeline when other pipelines have made new data, in place of "
         "`cron_expression`.",
     )
+    partitioned: PartitionedConfig | None = Field(
+        default=None,
+        description="Make each run one partition of the data, on Airflow 3.2 and later: `daily`, "
+        "`hourly`, or `cron` for each moment of `cron_expression`. Without `cron_expression`, the "
+        "first two run at midnight and at full hours. With `schedule`, a run is for the partition "
+        "that it waits for.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _times_of_partitions(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        found = data.get("partitioned")
+        by = found.get("by") if isinstance(found, Mapping) else found
+        if not isinstance(by, str) or data.get("cron_expression") or data.get("schedule"):
+            return data
+        return {**data, "cron_expression": _TIMES[by]} if by in _TIMES else data

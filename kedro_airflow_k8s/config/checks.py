@@ -41,6 +41,7 @@ Code = Literal[
     "not-in-image",
     "not-kept",
     "other-image",
+    "other-partitions",
     "other-run",
     "other-version",
     "outside-volume",

@@ -272,6 +272,7 @@ class DagConfig(AssetsConfig):
                 " `cron_expression`. In `pipelines`, `cron_expression:` without a value removes"
                 " that of `run_config`"
             )
+        found |= self._partition_problems()
         if self.catchup and self.start_date is None:
             found["catchup"] = "needs `start_date`, the first day for which there are runs"
         if self.end_date and self.start_date and self.end_date < self.start_date:
@@ -287,4 +288,40 @@ class DagConfig(AssetsConfig):
             found["owner_links"] = (
                 f"has {strangers[0]!r}, who is not in `owner`: {choice(owners, strangers[0])}"
             )
+        return found
+
+    @property
+    def dateless_reason(self) -> str | None:
+        """Why runs cannot wait for those of other DAGs, which are found by their dates."""
+        if self.schedule:
+            return (
+                "contradicts `schedule`: a run that data starts has no date, so there is no run of"
+                " another DAG to wait for. Name the pipelines or their data in `schedule.assets`"
+            )
+        if self.partitioned:
+            return (
+                "contradicts `partitioned`: a run of a partition has no logical date, so there is"
+                " no run of another DAG to wait for. Wait for data with `schedule` instead"
+            )
+        return None
+
+    def _partition_problems(self) -> Mapping[str, str]:
+        """Return what contradicts `partitioned`, by key."""
+        if self.partitioned is None:
+            return {}
+        found = {}
+        if self.schedule and self.schedule.cron:
+            found["schedule"] = (
+                "has `cron`, which contradicts `partitioned`: a run is for the partition that it"
+                " waits for. Remove `cron`, or wait for nothing and write `cron_expression`"
+            )
+        if not (self.schedule or self.cron_expression):
+            found["partitioned"] = (
+                "needs `cron_expression`, whose moments are the partitions, or `schedule`"
+            )
+        if self.cron_expression and (reason := self.partitioned.times_reason(self.cron_expression)):
+            found["partitioned"] = reason
+        names = [self.date_param.name] if self.date_param else []
+        if reason := values.twice_reason(names, {self.partitioned.param: "partitioned"}):
+            found["date_param"] = reason
         return found

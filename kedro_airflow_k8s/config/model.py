@@ -141,8 +141,9 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
     @field_validator("macro_params", "variables_params", "trigger_params")
     @classmethod
     def _parameters_once(cls, entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        date = info.data.get("date_param")
+        date, parts = info.data.get("date_param"), info.data.get("partitioned")
         earlier = {date.name: "date_param"} if date else {}
+        earlier |= {parts.param: "partitioned"} if parts else {}
         for key in ("macro_params", "variables_params"):
             earlier |= dict.fromkeys(info.data.get(key, ()), key)
         reason = values.twice_reason([getattr(e, "name", e) for e in entries], earlier)
@@ -174,11 +175,8 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
             for path, reason in hidden_data(settings, self.volume)
             if not above or of_all.get(path) != reason
         }
-        if self.schedule and self.external_dependencies:
-            problems["external_dependencies",] = (
-                "contradicts `schedule`: a run that data starts has no date, so there is no run of"
-                " another DAG to wait for. Name the pipelines or their data in `schedule.assets`"
-            )
+        if self.external_dependencies and (reason := self.dateless_reason):
+            problems["external_dependencies",] = reason
         for above, settings in levels.items() if self.fail_fast else ():
             inherited = above and settings.trigger_rule == self.trigger_rule
             if settings.trigger_rule not in (None, "all_success") and not inherited:
@@ -191,7 +189,8 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
     def airflow_params(self) -> tuple[str, ...]:
         """The names of the Kedro parameters that every run gets from Airflow."""
         date = (self.date_param.name,) if self.date_param else ()
-        return (*date, *self.macro_params, *self.variables_params)
+        key = (self.partitioned.param,) if self.partitioned else ()
+        return (*date, *key, *self.macro_params, *self.variables_params)
 
     def settings_of(self, entry: str) -> ResourcesConfig:
         """Return the settings of the pods and tasks of an entry of `resources`.

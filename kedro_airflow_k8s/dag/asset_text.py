@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal
+from kedro_airflow_k8s.dag.literals import INDENT, WIDTH, Call, Expression, literal
 from kedro_airflow_k8s.plan.build import Plan
+from kedro_airflow_k8s.plan.schedule import Schedule
 from kedro_airflow_k8s.plan.tasks import Task
 
 
@@ -28,8 +29,10 @@ def asset_imports(plan: Plan) -> Iterator[str]:
 
 
 def schedule_names(plan: Plan) -> Iterator[str]:
-    """Yield the names from `operators/compat.py` that a schedule of assets and times needs."""
-    if plan.assets.awaited and plan.schedule.cron:
+    """Yield the names from `operators/` that a schedule of assets or partitions needs."""
+    if plan.schedule.partition_format:
+        yield "PartitionedAssetTimetable" if plan.assets.awaited else "CronPartitionTimetable"
+    elif plan.assets.awaited and plan.schedule.cron:
         yield from ("AssetOrTimeSchedule", "CronTriggerTimetable", "WAITS_FOR")
 
 
@@ -54,6 +57,8 @@ def asset_keywords(plan: Plan, task: Task) -> dict[str, Any]:
 def schedule_value(plan: Plan) -> Any:
     """Return the argument `schedule` of the DAG: times, assets, both, or None."""
     times, groups = plan.schedule.cron, plan.assets.awaited
+    if plan.schedule.partition_format:
+        return _partitions(plan.schedule, groups)
     if not groups:
         return times
     waits: Any
@@ -69,6 +74,23 @@ def schedule_value(plan: Plan) -> Any:
         f"AssetOrTimeSchedule(\n{inside}timetable={literal(timetable, 2, 18)},"
         f"\n{inside}**{{WAITS_FOR: {literal(waits, 2, 22)}}},\n{INDENT})"
     )
+
+
+def _partitions(schedule: Schedule, groups: Sequence[tuple[str, ...]]) -> Call | Expression:
+    """Return the timetable of runs that each make one partition."""
+    if not groups:
+        keywords = {"timezone": schedule.timezone, "key_format": schedule.partition_format}
+        return Call("CronPartitionTimetable", keywords, (schedule.cron,))
+    any_of_them = schedule.any_of_them and len(groups) > 1
+    names = sorted({name for group in groups for name in group})
+    parts = [_all_of(group) for group in groups] if any_of_them else [_asset(n).code for n in names]
+    sign = "|" if any_of_them else "&"
+    waits = f" {sign} ".join(parts)
+    if len(waits) > WIDTH // 2:
+        lines, inside = f"\n{INDENT * 3}{sign} ".join(parts), INDENT * 2
+        waits = f"(\n{INDENT * 3}{lines}\n{inside})"
+        return Expression(f"PartitionedAssetTimetable(\n{inside}assets={waits}\n{INDENT})")
+    return Call("PartitionedAssetTimetable", {"assets": Expression(waits)})
 
 
 def _asset(name: str) -> Expression:

@@ -20,7 +20,7 @@ def embedded(
     Args:
         operators: Names of modules in `operators/`.
         imports: The import statements that the rest of the file needs.
-        moved: Names from `operators/compat.py` that the file needs.
+        moved: Names from `compat.py` and `partitions.py` in `operators/` that the file needs.
     """
     trees = [ast.parse("\n".join(imports))]
     bodies = []
@@ -41,11 +41,12 @@ def _source(module: str) -> str:
 
 
 def _compat(names: Collection[str]) -> str:
-    """Return the statements of `operators/compat.py` that define names."""
-    source = _source("compat")
-    body = ast.parse(source).body
-    statements = [node for node in body if isinstance(node, ast.Try | ast.Assign)]
-    texts = [ast.get_source_segment(source, node) or "" for node in statements]
+    """Return the statements of `compat.py` and `partitions.py` that define names."""
+    texts = []
+    for source in map(_source, ("compat", "partitions")):
+        body = ast.parse(source).body
+        statements = [node for node in body if isinstance(node, ast.Try | ast.Assign)]
+        texts += [ast.get_source_segment(source, node) or "" for node in statements]
     return "\n".join(text for text in texts if names_in("", [text]) & {*names})
 
 

@@ -84,7 +84,7 @@ def task_classes(plan: Plan) -> TaskClasses:
 
 
 def moved_names(plan: Plan) -> Iterator[str]:
-    """Yield the names from `operators/compat.py` that the file needs."""
+    """Yield the names from `compat.py` and `partitions.py` that the file needs."""
     yield from schedule_names(plan)
     if plan.mlflow:
         yield "EmptyOperator"

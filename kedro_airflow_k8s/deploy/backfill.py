@@ -50,6 +50,7 @@ class BackfillOptions:
         reprocess: For which moments with a run it is started again: `none`, `failed` or `all`.
         conf: The configuration of the runs.
         date_param: Name and format of the parameter with the date of a run; None if there is none.
+        partition_format: How the key of a partition is written; empty for runs without partitions.
         unpause: Whether to unpause the DAG.
         follow: Whether to watch the runs to their ends.
         cancel_on_interrupt: Whether Ctrl-C cancels the backfill.
@@ -59,6 +60,7 @@ class BackfillOptions:
     reprocess: str = "none"
     conf: Mapping[str, Any] = field(default_factory=dict)
     date_param: tuple[str, str] | None = None
+    partition_format: str = ""
     unpause: bool = False
     follow: bool = False
     cancel_on_interrupt: bool = False
@@ -122,7 +124,8 @@ class Backfills:
         return backfill, moments
 
     def _moments(self, backfill: Backfill) -> Moments:
-        return Moments(self._client, self.dag, self._schedule, backfill)
+        form = self._options.partition_format
+        return Moments(self._client, self.dag, self._schedule, backfill, form)
 
     def show(self, first: date, last: date) -> None:
         """Show what a backfill would start, and start nothing."""
@@ -319,6 +322,10 @@ class Backfills:
         if moment.when != moment.logical_date:
             run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
         conf = run_conf(backfill.conf or {}, self._options.date_param, moment)
+        if self._options.partition_format:
+            key = moment.when.strftime(self._options.partition_format)
+            self._client.trigger(dag_id, run_id, conf, partition_key=key)
+            return
         interval_end = moment.when if moment.when != moment.logical_date else None
         with contextlib.suppress(Conflict):  # Another run has been started for it meanwhile.
             self._client.trigger(dag_id, run_id, conf, moment.logical_date, interval_end)

@@ -123,15 +123,22 @@ class Moments:
         dag: The DAG.
         schedule: Its schedule.
         backfill: The backfill, which need not exist yet.
+        partition_format: How the key of a partition is written; empty for runs without partitions.
 
     Raises:
         AirflowApiError: If Airflow cannot be asked.
     """
 
     def __init__(
-        self, client: AirflowClient, dag: DagInAirflow, schedule: str, backfill: Backfill
+        self,
+        client: AirflowClient,
+        dag: DagInAirflow,
+        schedule: str,
+        backfill: Backfill,
+        partition_format: str = "",
     ) -> None:
         self._client = client
+        self._partition_format = partition_format
         self._dag_id = dag.dag_id
         where = zone(dag.timezone)
         if client.starts_backfills:
@@ -155,9 +162,19 @@ class Moments:
         """
         if not self._pairs:
             return []
+        if self._partition_format:
+            return self._partitions()
         runs = self._client.runs_between(self._dag_id, self._pairs[0][0], self._pairs[-1][0])
         known = {run.logical_date: run for run in runs}
         return [Moment(when, begin, known.get(begin)) for begin, when in self._pairs]
+
+    def _partitions(self) -> list[Moment]:
+        """Return the moments of runs that have no logical date, but the key of a partition."""
+        first, last = self._pairs[0][1], self._pairs[-1][1]
+        runs = self._client.partitions_between(self._dag_id, first.date(), last.date())
+        known = {run.partition_key: run for run in runs}
+        keys = {when.strftime(self._partition_format): when for _, when in self._pairs}
+        return [Moment(when, when, known.get(key)) for key, when in keys.items()]
 
 
 def run_conf(

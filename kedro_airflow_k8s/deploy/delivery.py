@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from semver import Version
+
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT
@@ -21,6 +23,8 @@ way of a copy that comes later."""
 STALE_ERROR_SECONDS = 120.0
 """An import error in the words of one from before the upload counts after this time: until then
 Airflow may have read the old file again, because copies of a bucket are delayed."""
+
+FIRST_WITH_PARTITIONS = Version(3, 2)
 
 HINT_SECONDS = 60.0
 """After this time, a hint says what may be wrong."""
@@ -51,6 +55,7 @@ def deliver(
             uploaded meanwhile.
         AirflowApiError: If Airflow cannot be asked.
     """
+    check_partitions(client, dag)
     before = client.find_dag(dag.dag_id)
     error_before = client.import_error(dag.file_name)
     if before and before.schedule and not dag.has_schedule:
@@ -68,6 +73,20 @@ def deliver(
     finally:
         progress.done()
     return before
+
+
+def check_partitions(client: AirflowClient, dag: CompiledDag) -> None:
+    """Check that Airflow has partitions if a DAG needs them.
+
+    Raises:
+        RunError: If it does not: it could not import the DAG.
+    """
+    if dag.partition_format and client.version < FIRST_WITH_PARTITIONS:
+        raise RunError(
+            f"Airflow {client.version} at {client.host} has no partitions; 3.2 is the first that"
+            f" does. DAG {dag.dag_id} has run_config.partitioned, so Airflow could not import it."
+            " Remove the key; `date_param` gives each run its date on every version."
+        )
 
 
 class _Arrival:

@@ -68,6 +68,7 @@ class RunOptions:
         minutes: How long to watch the run; None: not at all.
         cancel_on_interrupt: Whether Ctrl-C fails the run.
         raw: Whether whole logs are shown.
+        partition_format: How a partition key is written; empty for runs without partitions.
     """
 
     conf: Mapping[str, Any] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class RunOptions:
     minutes: float | None = None
     cancel_on_interrupt: bool = False
     raw: bool = False
+    partition_format: str = ""
 
 
 def new_run_id(command: str) -> str:
@@ -140,16 +142,28 @@ class Run:
         )
         return True
 
-    def start(self, conf: Mapping[str, Any], logical_date: datetime | None) -> None:
+    def start(
+        self, conf: Mapping[str, Any], logical_date: datetime | None, partition_format: str = ""
+    ) -> None:
         """Start the run.
+
+        Args:
+            conf: Its configuration.
+            logical_date: Its logical date, if it has one.
+            partition_format: How the key of its partition is written, which is that of the logical
+                date or of the present. It has none if this is empty, or the DAG has none.
 
         Raises:
             RunError: If there is a run of this logical date.
             AirflowApiError: If Airflow does not start it.
         """
-        dag_id = self._dag.dag_id
+        dag_id, key = self._dag.dag_id, None
+        found = self._client.find_dag(dag_id) if partition_format else None
+        if found and found.partitioned:
+            moment = logical_date or datetime.now(timezone.utc)
+            key = moment.astimezone(zone(self._dag.timezone)).strftime(partition_format)
         try:
-            self._client.trigger(dag_id, self._id, conf, logical_date)
+            self._client.trigger(dag_id, self._id, conf, logical_date, partition_key=key)
         except (Unreachable, ServerFailed):
             self._progress.say(f"Run {self._id} may have started all the same: see {self._url}")
             raise

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.compile import CompiledDag
-from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
+from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, check_partitions, deliver
 from kedro_airflow_k8s.deploy.run_times import passed_run, run_times, shown, zone
 from kedro_airflow_k8s.errors import AirflowApiError, ConfigError, PlanError
 from kedro_airflow_k8s.terminal.progress import Progress
@@ -90,6 +90,8 @@ def schedule(
         )
     try:
         client = connect() if connect else None
+        if client:
+            check_partitions(client, dag)
         before = client.find_dag(dag.dag_id) if client else None
         passed = _passed_run(client, dag) if client else None
     except (AirflowApiError, ConfigError) as error:
@@ -152,7 +154,9 @@ def _passed_run(client: AirflowClient, dag: CompiledDag) -> datetime | None:
     if found and dag.end_date and found.date() > dag.end_date:
         return None
     last = client.last_scheduled_run(dag.dag_id) if found else None
-    if last and last.logical_date and found and last.logical_date >= found:
+    # Runs of partitions have no logical date.
+    done = last and (last.logical_date or last.run_after)
+    if done and found and done >= found:
         return None
     return found
 

@@ -62,7 +62,7 @@ def run_once(
         raise
 
     def start() -> None:
-        run.start(options.conf, logical_date)
+        run.start(options.conf, logical_date, dag.partition_format)
         run.check_version(dag.fingerprint)
         run.skip_waits()
 
@@ -165,7 +165,7 @@ def trigger(
     paused = run.unpause(options.unpause, new=False)
 
     def start() -> None:
-        run.start(conf, logical_date)
+        run.start(conf, logical_date, options.partition_format)
         if logical_date is None:
             run.skip_waits()
 

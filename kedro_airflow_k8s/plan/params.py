@@ -21,6 +21,15 @@ The interval of a run by hand is the last whole one on Airflow 2, so its logical
 Airflow 3 has runs without one, and `run_after`. None of these changes when tasks are cleared.
 """
 
+_PARTITION = """(
+    dag_run.partition_date | default(none) or dag_run.logical_date or dag_run.run_after
+  ).astimezone(dag.timezone)"""
+"""The same where runs have partitions: those of the schedule have a date and no interval.
+
+Airflow 3.3 has it; on 3.2 it is the moment after which the run begins. A run that is started by
+hand has a partition if it was given a key.
+"""
+
 _LINE = 60
 """Longest entry, in characters, that stays on one line."""
 
@@ -59,10 +68,9 @@ def params_template(run: RunConfig) -> str:
     """
     conf = "(dag_run.conf or {})"
     form = [entry.name for entry in run.trigger_params]
-    date = [run.date_param] if run.date_param else []
     sections = {
         "macros": [
-            *(f"{_quoted(d.name)}: {_DATE}.strftime({_quoted(d.format)})" for d in date),
+            *_dates(run),
             *(f"{_quoted(name)}: {_macro(name)}" for name in run.macro_params),
         ],
         "variables": [
@@ -75,6 +83,18 @@ def params_template(run: RunConfig) -> str:
     if "\n" in inside or len(inside) > 2 * _LINE:
         inside = "\n" + ",\n".join(parts) + "\n"
     return f'{{{{ {{{inside}}} | tojson | replace("$", "$$") }}}}'
+
+
+def _dates(run: RunConfig) -> Iterator[str]:
+    """Yield the entries for the date and the partition of a run."""
+    moment = _PARTITION if run.partitioned else _DATE
+    if run.date_param:
+        name, form = run.date_param.name, run.date_param.format
+        yield f"{_quoted(name)}: {moment}.strftime({_quoted(form)})"
+    if run.partitioned:
+        name, form = run.partitioned.param, run.partitioned.key_format
+        of_date = f"{moment}.strftime({_quoted(form)})"
+        yield f"{_quoted(name)}: dag_run.partition_key | default(none) or {of_date}"
 
 
 def _texts(sections: dict[str, list[str]]) -> Iterator[str]:

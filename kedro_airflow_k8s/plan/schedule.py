@@ -32,6 +32,8 @@ class Schedule:
         awaited: What else starts a run: groups of assets, each a dataset with its URI. Within a
             group, all of them.
         any_of_them: Whether one of these groups starts a run, or only all.
+        partition_format: How the key of the partition that a run makes is written; empty if runs
+            have no partitions.
     """
 
     cron: str | None
@@ -42,6 +44,7 @@ class Schedule:
     max_active_runs: int | None
     awaited: tuple[Mapping[str, str], ...] = ()
     any_of_them: bool = False
+    partition_format: str = ""
 
     @property
     def waits_for(self) -> str:
@@ -68,6 +71,11 @@ def plan_schedule(
     """
     if cron is not None and (reason := cron_reason(cron)):
         raise OptionError(f"--cron-expression {cron!r} is invalid. It {reason}.")
+    if cron and run.partitioned and (reason := run.partitioned.times_reason(cron)):
+        raise OptionError(
+            f"--cron-expression {cron!r} does not fit the partitions. run_config.partitioned"
+            f" {reason}."
+        )
     waits = None if once or cron else run.schedule
     configured = run.cron_expression or (waits.cron if waits else None)
     times = None if once else cron or configured
@@ -82,4 +90,5 @@ def plan_schedule(
         max_active_runs=1 if times == "@continuous" else run.max_active_runs,
         awaited=tuple(pipeline.awaited[name] for name in waits.assets) if waits else (),
         any_of_them=waits is not None and waits.when == "any",
+        partition_format=run.partitioned.key_format if run.partitioned and (times or waits) else "",
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kedro_airflow_k8s.project.parameters import has_stand_in
+from kedro_airflow_k8s.project.parameters import has_stand_in, stand_in
 
 LONGEST_URI = 1500
 """What Airflow 3 takes for the name and the URI of an asset."""
@@ -36,8 +36,16 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?(?::\d{1,5})?")
 _AZURE = re.compile(r"(?P<container>[a-z0-9-]+)@(?P<account>[a-z0-9]+\.(?:dfs|blob)\.[a-z0-9.]+)")
 
 
+EVERY_PARTITION = "*"
+"""What a URI has in place of the partition key. Quoted text has no such sign."""
+
+
 def asset_uri(
-    kind: str, config: Mapping[str, Any], path: str | None, credentials: str | None
+    kind: str,
+    config: Mapping[str, Any],
+    path: str | None,
+    credentials: str | None,
+    partition: str | None = None,
 ) -> str | None:
     """Return the URI of a dataset; None if nothing is known of its place, or it ends with the run.
 
@@ -46,10 +54,16 @@ def asset_uri(
         config: The keys of the dataset in the catalog.
         path: The path of its data; None if it has none.
         credentials: The name of its entry of credentials.yml.
+        partition: The runtime parameter with the partition key, if runs have partitions: all
+            partitions are one asset.
     """
-    if has_stand_in(path or dict(config)):
+    key = stand_in(partition) if partition else ""
+    fixed = path.replace(key, "") if path and key else path
+    if has_stand_in(fixed or dict(config)):
         return None
     uri = _of_path(path) if path else _of_table(kind, config, credentials)
+    if uri and key:
+        uri = uri.replace(_quoted(key), EVERY_PARTITION)
     return uri if uri and len(uri) <= LONGEST_URI else None
 
 

@@ -106,11 +106,12 @@ class Catalog:
                 found[name] = _entry(config, self._databases)
         return found
 
-    def places(self, names: Iterable[str]) -> dict[str, str]:
+    def places(self, names: Iterable[str], partition: str | None = None) -> dict[str, str]:
         """Return the URIs of the datasets that outlive a run, by name without `@...`.
 
         Args:
             names: Names of datasets, and of parameters, which are ignored.
+            partition: The runtime parameter with the partition key, if runs have partitions.
         """
         found: dict[str, str] = {}
         for name, entry in self.entries(names).items():
@@ -123,7 +124,7 @@ class Catalog:
                 config = inner
             named = config.get(_CREDENTIALS)
             credentials = named if isinstance(named, str) else None
-            uri = asset_uri(entry.type, config, entry.path, credentials)
+            uri = asset_uri(entry.type, config, entry.path, credentials, partition)
             if uri is not None:
                 found[key] = uri
         return found

@@ -31,6 +31,7 @@ WITHOUT_SERVERS = (
     "migrate-from-0.8.md",
     "migrate-from-kedro-airflow.md",
     "notifications.md",
+    "partitions.md",
     "pipelines.md",
     "pods.md",
     "resources.md",

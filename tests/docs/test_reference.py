@@ -78,7 +78,11 @@ def test_every_key_has_a_heading_an_anchor_a_type_and_a_default() -> None:
 
 
 def test_defaults_told_are_those_of_an_empty_configuration() -> None:
-    sections = {"date_param": {"name": "run_date"}, "schedule": {"assets": ["orders"]}}
+    sections = {
+        "date_param": {"name": "run_date"},
+        "schedule": {"assets": ["orders"]},
+        "partitioned": {"by": "daily"},
+    }
     loaded = load_config({"run_config": sections}, "here")
     entries = re.findall(r"^### `([\w.]+)`\n(.*?)(?=^##|\Z)", page("configuration"), re.M | re.S)
     found = {path: re.search(r"^- Default: `(.+)`\.$", entry, re.M) for path, entry in entries}

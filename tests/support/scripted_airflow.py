@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Literal
 
 from rich.console import Console
@@ -152,10 +152,15 @@ class ScriptedAirflow(AirflowClient):
         conf: Mapping[str, Any],
         logical_date: datetime | None = None,
         interval_end: datetime | None = None,
+        partition_key: str | None = None,
     ) -> DagRun:
         self.confs.append(conf)
         self.runs[run_id] = DagRun(
-            dag_id=dag_id, run_id=run_id, state=RunState.QUEUED, logical_date=logical_date
+            dag_id=dag_id,
+            run_id=run_id,
+            state=RunState.QUEUED,
+            logical_date=logical_date,
+            partition_key=partition_key,
         )
         return self.runs[run_id]
 
@@ -195,6 +200,11 @@ class ScriptedAirflow(AirflowClient):
             raise self.trouble
         runs = [r for r in self.runs.values() if r.dag_id == dag_id and r.logical_date]
         return [run for run in runs if start <= (run.logical_date or start) <= end]
+
+    def partitions_between(self, dag_id: str, first: date, last: date) -> list[DagRun]:
+        runs = [r for r in self.runs.values() if r.dag_id == dag_id and r.partition_key]
+        days = (first.isoformat(), last.isoformat())
+        return [r for r in runs if days[0] <= (r.partition_key or "")[:10] <= days[1]]
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         if self.trouble:

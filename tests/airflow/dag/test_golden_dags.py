@@ -82,10 +82,13 @@ def test_the_dag_of_each_feature_imports_and_serialises_without_errors_or_warnin
 
     found = imported(python, folder, tmp_path)
 
-    assert found["errors"] == {}
+    refused = ["partitions"] if "airflow2" in str(python) else []
+    assert [Path(file).stem for file in found["errors"]] == refused
+    for error in found["errors"].values():
+        assert error.endswith("ImportError: run_config.partitioned needs Airflow 3.2 or later.\n")
     assert found["warnings"] == {}
     assert len(FEATURES) >= 10
-    assert sorted(found["dags"]) == [feature.name for feature in FEATURES]
+    assert sorted(found["dags"]) == [f.name for f in FEATURES if f.name not in refused]
     assert all(dag["serialized"] > 0 for dag in found["dags"].values())
 
 

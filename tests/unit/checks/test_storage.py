@@ -292,3 +292,10 @@ def test_a_result_with_a_place_for_each_date_is_not_overwritten() -> None:
     assert of_dates({**partitions, "dataset": PICKLE}, **DATES) == []
     # On the volume of the run.
     assert of_dates({"filepath": "data/t.pkl"}, date_param="run_date") == []
+
+
+def test_a_result_whose_path_lacks_the_partition_of_the_run_is_overwritten_by_each_run() -> None:
+    parts: dict[str, Any] = {"partitioned": "daily", "volume": {"disabled": True}}
+    found = [("overwritten", "warning", "dataset 't'")]
+    assert of_dates({"filepath": "s3://shop/t.pkl"}, **parts) == found
+    assert of_dates({"filepath": "s3://shop/<runtime_params:partition_key>.pkl"}, **parts) == []

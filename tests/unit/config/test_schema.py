@@ -87,6 +87,7 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
             "TriggerParam.name",
             "DateParam.name",
             "ScheduleConfig.assets",
+            "PartitionedConfig.by",
             "ConfigMapConfig.config_map",
         ),
         *("EphemeralVolume.size", "CsiVolume.driver", "NfsFolder.server", "NfsFolder.path"),

@@ -307,3 +307,29 @@ def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
 
     assert "cannot be stored as an Airflow variable" in written.getvalue()
     assert "5 of 5 runs succeeded" in written.getvalue()
+
+
+def test_a_backfill_of_partitions_finds_and_starts_runs_by_their_keys() -> None:
+    airflow = ScriptedAirflow()
+    airflow.starts_backfills = False
+    airflow.parse(known_dag("sales", *OWN, schedule="0 6 * * *"))
+    airflow.stored_tasks["sales"] = [DagTask(task_id="load")]
+    airflow.stored_details["sales"] = DagDetails()
+    # The scheduler has started one, which has no logical date.
+    airflow.trigger("sales", "scheduled__2", {}, partition_key="2026-01-02")
+    airflow.end(RunState.SUCCESS)
+    ending(airflow)
+    options: dict[str, Any] = {"partition_format": "%Y-%m-%d", "date_param": ("day", "%d.%m.")}
+    filled, written = backfills(airflow, **options)
+
+    filled.start(FIRST, LAST)
+
+    assert "5 moments of the schedule: 4 new runs, 0 again, 1 left" in written.getvalue()
+    assert "Backfill of DAG sales: 5 of 5 runs succeeded." in written.getvalue()
+    keys = {run.run_id: run.partition_key for run in airflow.runs.values()}
+    assert keys == {
+        "scheduled__2": "2026-01-02",
+        **{f"backfill-2026010{day}T0600": f"2026-01-0{day}" for day in (1, 3, 4, 5)},
+    }
+    assert all(run.logical_date is None for run in airflow.runs.values())
+    assert airflow.confs[1] == {"kedro_params": {"day": "01.01."}}

@@ -99,3 +99,19 @@ def test_a_dag_that_airflow_does_not_have_is_said_with_what_uploads_it() -> None
     with pytest.raises(RunError, match=r"has no DAG sales\. `kedro airflow-k8s run-once` uploads"):
         trigger(airflow, "sales", WARSAW, {}, RunOptions(), airflow.progress()[0])
     assert not airflow.runs
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_a_run_of_a_dag_with_partitions_has_the_key_of_its_date(
+    airflow: ScriptedAirflow, partitioned: bool
+) -> None:
+    changed = airflow.dags["sales"].model_copy(update={"partitioned": partitioned})
+    airflow.dags["sales"] = changed
+    evening = datetime(2026, 3, 1, 23, 30, tzinfo=timezone.utc)
+    options = RunOptions(logical_date=evening, partition_format="%Y-%m-%d")
+
+    trigger(airflow, "sales", WARSAW, {}, options, airflow.progress()[0])
+
+    (run,) = airflow.runs.values()
+    # On the clocks of the DAG.
+    assert run.partition_key == ("2026-03-02" if partitioned else None)

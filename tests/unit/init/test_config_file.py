@@ -83,8 +83,9 @@ def all_on(text: str) -> str:
 
 
 def with_one_schedule(data: Any) -> Any:
-    """Settings without the one that is in place of `cron_expression`."""
-    del data["run_config"]["schedule"]
+    """Settings without those that are in place of `cron_expression` and of waits for DAGs."""
+    for key in ("schedule", "partitioned"):
+        del data["run_config"][key]
     return data
 
 

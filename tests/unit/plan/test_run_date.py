@@ -99,3 +99,51 @@ def test_without_the_key_nothing_is_rendered_of_it() -> None:
     )
     text = json.dumps(params_template(config_of({"date_param": None}).run_config))
     assert "strftime" not in text
+
+
+PARTS: dict[str, Any] = {"partitioned": {"by": "hourly", "param": "part"}}
+
+
+def of_partition(run_type: str, **more: Any) -> SimpleNamespace:
+    """A run of Airflow 3.3 in a DAG with partitions."""
+    none: dict[str, Any] = {"logical_date": None, "data_interval_end": None, "conf": {}}
+    found = {**none, "partition_key": None, "partition_date": None, "run_after": LATER, **more}
+    return SimpleNamespace(run_type=run_type, **found)
+
+
+@pytest.mark.parametrize(
+    ("run", "key", "date"),
+    [
+        # Airflow makes key and date of scheduled and of filled runs.
+        (
+            of_partition("scheduled", partition_key="2026-01-02T06", partition_date=TICK),
+            "2026-01-02T06",
+            "2026-01-02",
+        ),
+        # Airflow 3.2 tells tasks the key alone. These runs begin at their moment.
+        (
+            SimpleNamespace(
+                **vars(of_3("scheduled", None, None)) | {"run_after": TICK},
+                partition_key="2026-01-02T06",
+            ),
+            "2026-01-02T06",
+            "2026-01-02",
+        ),
+        # Started by data, or by hand with a key.
+        (
+            of_partition("asset_triggered", partition_key="2026-01-02T06", partition_date=TICK),
+            "2026-01-02T06",
+            "2026-01-02",
+        ),
+        # Started by hand without a key: the date of the run makes it.
+        (of_partition("manual", logical_date=TICK), "2026-01-02T06", "2026-01-02"),
+        (of_partition("manual"), "2026-03-04T12", "2026-03-04"),
+        # A DAG without a schedule, on Airflow 2.11.
+        (of_2("manual", TICK, None), "2026-01-02T06", "2026-01-02"),
+    ],
+)
+def test_every_run_has_the_key_of_a_partition_and_the_date_of_it(
+    run: SimpleNamespace, key: str, date: str
+) -> None:
+    assert rendered(run, **PARTS) == f'part="{key}",run_date="{date}"'
+    assert rendered(run, date_param=None, **PARTS) == f'part="{key}"'

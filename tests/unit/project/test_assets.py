@@ -155,3 +155,27 @@ def test_no_asset_has_a_credential_a_local_path_or_a_value_of_a_run(entry: dict[
     assert (parts.query, parts.fragment) == ("", "")
     assert set(uri) <= {*string.ascii_letters, *string.digits, *"-._~:/%=+,@"}
     assert len(uri) <= LONGEST_URI
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("s3://shop/<runtime_params:part>/orders.csv", "s3://shop/*/orders.csv"),
+        ("s3://shop/orders-<runtime_params:part>.csv", "s3://shop/orders-*.csv"),
+        ("s3://shop/<runtime_params:part>/*.csv", "s3://shop/*/%2A.csv"),
+        ("s3://shop/orders.csv", "s3://shop/orders.csv"),
+        ("s3://shop/<runtime_params:part>/<runtime_params:team>.csv", None),
+        ("s3://shop/<runtime_params:team>/orders.csv", None),
+        ("s3://<runtime_params:part>/orders.csv", None),
+        ("data/<runtime_params:part>/orders.csv", None),
+    ],
+)
+def test_all_partitions_of_a_dataset_are_one_asset(path: str, uri: str | None) -> None:
+    catalog = Catalog({"orders": {"type": "pandas.CSVDataset", "filepath": path}})
+    assert catalog.places(["orders"], "part").get("orders") == uri
+
+
+@given(catalog_entries())
+def test_with_partitions_no_asset_has_a_value_of_a_run_either(entry: dict[str, Any]) -> None:
+    uri = Catalog({"orders": entry}).places(["orders"], "day").get("orders")
+    assert uri is None or (SECRET not in uri and "runtime_params" not in uri)

@@ -73,6 +73,7 @@ TEMPLATES = {
     **{f"plain {name}": f"{{{{ {name} }}}}" for name in (*OLD, "dag_run.run_id")},
     "several": _of(macro_params=["dag.dag_id", "nothing"], variables_params=["env"]),
     "date": _of(date_param={"name": "for.hour", "format": "%Y-%m-%dT%H"}),
+    "partition": _of(partitioned={"by": "hourly", "param": "part"}),
     "variable": _of(variables_params=["env"]),
     "hostile": _of(variables_params=["hostile"]),
     "conf": _of(macro_params=["ds"], variables_params=["env"], trigger_params=FORM),
@@ -169,6 +170,9 @@ def test_what_no_date_is_needed_for_is_the_same_in_every_run(rendered: Rendered)
 
 def test_every_run_has_a_date_its_logical_date_or_the_present(rendered: Rendered) -> None:
     hours = {date: _json(r["date"])["macros"]["for.hour"] for date, r in rendered.runs.items()}
+    keys = {date: _json(r["partition"])["macros"]["part"] for date, r in rendered.runs.items()}
+    # In a DAG without partitions, the date makes the key.
+    assert keys == hours
     assert hours.pop(DATE) == "2026-01-05T06"
     for hour in hours.values():
         started = datetime.strptime(f"{hour}+0000", "%Y-%m-%dT%H%z")
