@@ -49,7 +49,7 @@ def configured(project: ProjectFolder, **schedules: str) -> None:
 def findings(project: ProjectFolder) -> list[tuple[str, str, str]]:
     result = project.kedro("airflow-k8s", "validate", "--all", "--format", "json")
     found = json.loads(result.stdout.splitlines()[-1])
-    kinds = ("asset-cycle", "two-producers", "unmade-asset", "plan")
+    kinds = ("asset-cycle", "other-partitions", "two-producers", "unmade-asset", "plan")
     return [(f["severity"], f["code"], f["problem"]) for f in found if f["code"] in kinds]
 
 
@@ -136,3 +136,56 @@ def test_a_name_that_means_no_asset_cannot_be_compiled(
     ((severity, code, problem),) = findings(project)
     assert (severity, code) == ("error", "plan")
     assert words in problem
+
+
+PARTS = """
+"{name}":
+  type: json.JSONDataset
+  filepath: "s3://shop/{name}/${runtime_params:day,today}.json"
+"""
+
+
+def partitioned(project: ProjectFolder, sales: str, stock: str) -> None:
+    """Let `stock` wait for the data of `sales`, each with its own kind of partitions."""
+    project.write("conf/base/catalog.yml", PARTS)
+    project.config(
+        CONFIG + f"    sales: {{partitioned: {sales}}}\n"
+        f"    stock: {{schedule: {{assets: [sales]}}, partitioned: {stock}}}\n"
+    )
+
+
+DAY = "{by: daily, param: day}"
+
+
+def test_a_pipeline_waits_for_each_partition_of_the_data_of_another(project: ProjectFolder) -> None:
+    partitioned(project, DAY, DAY)
+    assert findings(project) == []
+    assert project.compile("--all").exit_code == 0
+    waits, makes = project.dags()["shop.stock.py"], project.dags()["shop.sales.py"]
+    assert 'schedule=PartitionedAssetTimetable(assets=ASSETS["totals"]),' in waits
+    assert 'schedule=CronPartitionTimetable("@daily", timezone="UTC", key_format=' in makes
+    for source in (waits, makes):
+        assert '"totals": Asset("s3://shop/totals/*.json"),' in source
+
+
+@pytest.mark.parametrize("other", ["{by: hourly, param: day}", "{by: cron, param: day}"])
+def test_a_wait_for_other_partitions_never_ends_and_is_an_error(
+    project: ProjectFolder, other: str
+) -> None:
+    partitioned(project, DAY, other)
+    ((severity, code, problem),) = findings(project)
+    assert (severity, code) == ("error", "other-partitions")
+    assert "waits for 'sales'" in problem
+    assert "pipeline 'sales', which makes it, has `partitioned: daily`." in problem
+    assert project.compile("--all").exit_code == 1
+
+
+@pytest.mark.parametrize(("sales", "stock"), [(DAY, "null"), ("null", DAY)])
+def test_a_wait_between_a_pipeline_with_and_one_without_partitions_is_an_error(
+    project: ProjectFolder, sales: str, stock: str
+) -> None:
+    partitioned(project, sales, stock)
+    project.write("conf/base/catalog.yml", CATALOG)
+    ((severity, code, problem),) = findings(project)
+    assert (severity, code) == ("error", "other-partitions")
+    assert "has no partitions" in problem
