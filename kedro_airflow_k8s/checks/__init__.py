@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from kedro_airflow_k8s.checks import (
     assets,
+    clusters,
     data,
     dataset_keys,
     elsewhere,
@@ -57,6 +58,11 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     scheduling.read_write_once_pod,
     scheduling.id_collisions,
     tags.unknown_tags,
+    clusters.unknown_clusters,
+    clusters.cluster_pods,
+    clusters.cluster_packages,
+    clusters.spark_context,
+    clusters.spark_in_memory,
     image_config.left_out_datasets,
     image_config.left_out_parameters,
     image_config.left_out_credentials,

@@ -26,6 +26,8 @@ def unused_resources(run: RunConfig, tags: Mapping[str, Iterable[str]]) -> Itera
     """
     found = (RESOURCES_TAG.fullmatch(tag) for each in tags.values() for tag in each)
     used = {match[1] for match in found if match}
+    for cluster in run.clusters.values():
+        used.update(name for name in (cluster.resources, cluster.worker_resources) if name)
     nearest = Nearest(used - set(run.resources))
     for name in run.resources:
         # The checks of the configuration report a name that is nearly that of the default.

@@ -13,6 +13,7 @@ from kedro_airflow_k8s.checks import check_pipeline
 from kedro_airflow_k8s.checks.accepted import Accept, accepted_names, unused, with_accepted
 from kedro_airflow_k8s.checks.asset_places import with_assets
 from kedro_airflow_k8s.checks.asset_waits import asset_waits
+from kedro_airflow_k8s.checks.clusters import unused_clusters
 from kedro_airflow_k8s.checks.environment import environment
 from kedro_airflow_k8s.checks.findings import CODES, Finding, errors_first
 from kedro_airflow_k8s.checks.image import check_image
@@ -190,6 +191,7 @@ def _check_group(
     findings = [*check_settings(run), *check_pods(run), *config_variables(run, project)]
     if set(run.resources) - {RESOURCES_DEFAULT}:
         findings += unused_resources(run, project.node_tags)
+    findings += unused_clusters(run, project.node_tags) if run.clusters else []
     image = ProjectImage.of(project.path, run, _package(project))
     # All that is read here has been read by now: OmegaConf's resolvers are those of one loader.
     in_pods = read_image_config(project, image)
@@ -285,6 +287,8 @@ def _plan(
                     f"run_config.grouping: memory needs the type of dataset {name!r}. It is a"
                     f" runtime parameter ({entry.type}). Use another grouping, or write the type."
                 )
+    elif any(each.nodes == "spark_datasets" for each in config.run_config.clusters.values()):
+        pipeline = _with_catalog(project, pipeline)
     elif overrides != AS_CONFIGURED:
         # A run of some nodes has to know which data of the others outlives a run.
         with contextlib.suppress(ConfigError):

@@ -9,6 +9,8 @@ from kedro_airflow_k8s.config.section import Section
 
 Code = Literal[
     "asset-cycle",
+    "cluster-package",
+    "cluster-pods",
     "config",
     "config-variable",
     "dataset-keys",
@@ -54,8 +56,11 @@ Code = Literal[
     "same-file",
     "scheduled-twice",
     "shared-memory",
+    "spark-context",
+    "spark-in-memory",
     "split-claim",
     "two-producers",
+    "unknown-cluster",
     "unknown-credentials",
     "unknown-dataset",
     "unknown-macro",
@@ -66,6 +71,7 @@ Code = Literal[
     "unknown-type",
     "unmade-asset",
     "unused-accept",
+    "unused-cluster",
     "unused-resources",
 ]
 """All kinds of finding; docs/reference/checks.md has a paragraph on each."""

@@ -21,6 +21,7 @@ from typing_extensions import Self
 
 from kedro_airflow_k8s.config import values
 from kedro_airflow_k8s.config.checks import ChecksConfig
+from kedro_airflow_k8s.config.clusters import ClustersConfig, cluster_problems
 from kedro_airflow_k8s.config.dag import RULE_OF_FAIL_FAST, DagConfig, TriggerParam
 from kedro_airflow_k8s.config.errors import Steps, problems_error
 from kedro_airflow_k8s.config.layers import merged
@@ -61,7 +62,7 @@ class ExternalDependency(Section):
     )
 
 
-class RunConfig(DagConfig, TaskConfig, PodConfig):
+class RunConfig(DagConfig, TaskConfig, PodConfig, ClustersConfig):
     """Settings of the pipeline's runs."""
 
     also_named: ClassVar[Mapping[str, str]] = {**DagConfig.also_named, **TaskConfig.also_named}
@@ -175,6 +176,7 @@ class RunConfig(DagConfig, TaskConfig, PodConfig):
             for path, reason in hidden_data(settings, self.volume)
             if not above or of_all.get(path) != reason
         }
+        problems |= dict(cluster_problems(self.clusters, (*self.resources, RESOURCES_DEFAULT)))
         if self.external_dependencies and (reason := self.dateless_reason):
             problems["external_dependencies",] = reason
         for above, settings in levels.items() if self.fail_fast else ():

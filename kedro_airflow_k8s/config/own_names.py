@@ -54,6 +54,24 @@ TEARDOWN_TASKS = (END_MLFLOW, FAIL_RUN, DELETE_DATA, DELETE_VOLUME)
 OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_TASKS)
 """The tasks around those of Kedro nodes."""
 
+CLUSTER_LABEL = "kedro-airflow-k8s/cluster"
+"""Label with the name of a cluster in its run, on the pods of the cluster."""
+
+CREATE_CLUSTER = "create_cluster_"
+DELETE_CLUSTER = "delete_cluster_"
+"""How the ids of tasks begin that make and delete a cluster. Its name comes after that."""
+
+
+def is_teardown(task_id: str) -> bool:
+    """Return whether a task runs at the end of each run, whether it succeeded or failed."""
+    return task_id in TEARDOWN_TASKS or task_id.startswith(DELETE_CLUSTER)
+
+
+def is_own_task(task_id: str) -> bool:
+    """Return whether a task is one around those of Kedro nodes."""
+    return task_id in OWN_TASKS or task_id.startswith((CREATE_CLUSTER, DELETE_CLUSTER))
+
+
 HASH_LENGTH = 6
 """Characters of the hash in a name that had to be shortened or spelled in another way."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kedro_airflow_k8s.config import kubernetes as k8s
 from kedro_airflow_k8s.config import values
+from kedro_airflow_k8s.config.clusters import ClusterConfig
 from kedro_airflow_k8s.config.errors import shown_path
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, PluginConfig
 from kedro_airflow_k8s.config.notify import NotifyConfig
@@ -80,6 +82,7 @@ def config_warnings(config: PluginConfig) -> Iterator[ConfigWarning]:
             fix="Remove it.",
         )
     yield from _notify_warnings(run.notify)
+    yield from _cluster_warnings(run.clusters)
     yield from _variable_warnings(run, ("run_config",), {})
     yield from _metadata_warnings(run, ("run_config",), None)
     yield from _amount_warnings(("run_config",), run, None)
@@ -117,6 +120,36 @@ def _notify_warnings(entries: Sequence[NotifyConfig]) -> Iterator[ConfigWarning]
                     " Airflow or in the bucket can read it.",
                     fix="Put it into an Airflow connection, and give the notifier the id.",
                 )
+
+
+def _cluster_warnings(clusters: Mapping[str, ClusterConfig]) -> Iterator[ConfigWarning]:
+    for cluster, settings in clusters.items():
+        at = ("run_config", "clusters", cluster)
+        texts = {
+            **{("env", name): value for name, value in settings.env.items()},
+            **{("conf", name): value for name, value in settings.conf.items()},
+        }
+        paths = [path for path, text in texts.items() if is_secret(_last_word(path[1]), text)]
+        kinds = [("objects", i) for i, each in enumerate(settings.objects) if _has_secret(each)]
+        for path in (*paths, *kinds):
+            yield ConfigWarning(
+                path=shown_path((*at, *path)),
+                reason="This looks like a password or a key.",
+                consequence="The DAG contains it in plain text: everyone who can see the DAG in"
+                " Airflow or in the bucket can read it.",
+                fix="Put it into a Kubernetes Secret, and let the pods take it from there.",
+            )
+
+
+def _last_word(name: str) -> str:
+    """Return the name of a setting as that of a variable: `fs.s3a.secret.key` as `SECRET_KEY`."""
+    return re.sub(r"[.-]", "_", name)
+
+
+def _has_secret(manifest: Mapping[str, Any]) -> bool:
+    """Return whether an object of Kubernetes is a Secret with data."""
+    data = manifest.get("data") or manifest.get("stringData")
+    return bool(manifest.get("kind") == "Secret" and data)
 
 
 def _name_warnings(name: str, at: tuple[str, ...]) -> Iterator[ConfigWarning]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.dag.asset_text import asset_imports, asset_operators, schedule_names
+from kedro_airflow_k8s.dag.cluster_text import cluster_imports, cluster_operators
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import OfAirflow
 
 
 def operators_of(plan: Plan) -> Iterator[str]:
     """Yield the modules of `operators/` that the file contains."""
-    if plan.storage.volume:
+    if plan.storage.volume or plan.made_clusters:
         yield "run_resources"
     if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed or plan.shows_nodes:
         yield "task_states"
@@ -26,6 +27,7 @@ def operators_of(plan: Plan) -> Iterator[str]:
         if plan.storage.volume.fill:
             yield "other_volume"
     yield from pod_operators(plan)
+    yield from cluster_operators(plan)
     if plan.shows_nodes:
         yield "shared_pod"
     yield from asset_operators(plan)
@@ -59,7 +61,7 @@ class TaskClasses:
         task: That of tasks of nodes.
         shared: That of pods whose nodes have tasks of their own.
         node: That of such tasks.
-        made: The classes among them that the file makes of two: name, first base and docstring.
+        made: The classes among them that the file makes of two: name, bases and docstring.
     """
 
     pod: str
@@ -72,15 +74,23 @@ class TaskClasses:
 def task_classes(plan: Plan) -> TaskClasses:
     """Return the classes of operators that the file uses."""
     pod = f"{pod_operators(plan)[-1].title().replace('_', '')}Operator"
+    before: tuple[tuple[str, str, str], ...] = ()
+    if plan.made_clusters and pod == "KedroPodOperator":
+        pod = "ClusterPodOperator"
+    elif plan.made_clusters:
+        bases = f"ClusterPodOperator, {pod}"
+        pod = f"Cluster{pod}"
+        before = ((pod, bases, "A pod of nodes with clusters."),)
     kind = "Asset" if plan.assets.outlets else ""
-    bases = (f"{kind}PodOperator", f"Shared{kind}PodOperator", f"NodeOf{kind}PodOperator")
+    first = (f"{kind}PodOperator", f"Shared{kind}PodOperator", f"NodeOf{kind}PodOperator")
     if pod == "KedroPodOperator":
-        return TaskClasses(pod, bases[0] if kind else pod, *bases[1:], made=())
+        return TaskClasses(pod, first[0] if kind else pod, *first[1:], made=())
     own = (f"{kind}{pod}", f"Shared{kind}{pod}", f"NodeOf{kind}{pod}")
     docs = ("A pod that makes assets.", "A pod of several nodes.", "A node of such a pod.")
     needed = (bool(kind), plan.shows_nodes, plan.shows_nodes)
-    every = zip(own, bases, docs, needed, strict=True)
-    return TaskClasses(pod, *own, made=tuple((n, base, doc) for n, base, doc, is_ in every if is_))
+    every = zip(own, first, docs, needed, strict=True)
+    made = ((name, f"{base}, {pod}", doc) for name, base, doc, is_ in every if is_)
+    return TaskClasses(pod, *own, made=(*before, *made))
 
 
 def moved_names(plan: Plan) -> Iterator[str]:
@@ -126,6 +136,7 @@ def imports_of(plan: Plan) -> Iterator[str]:
     if plan.form:
         yield "from airflow.providers.common.compat.sdk import Param"
     yield from asset_imports(plan)
+    yield from cluster_imports(plan)
     if OfAirflow.DEFERRABLE in _all_arguments(plan):
         yield "from airflow.configuration import conf"
     arguments = set().union(*plan.pods.resources.values())

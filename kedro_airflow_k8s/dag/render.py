@@ -28,6 +28,12 @@ from kedro_airflow_k8s.config.own_names import (
 from kedro_airflow_k8s.dag.arguments import arguments, callbacks
 from kedro_airflow_k8s.dag.asset_text import asset_calls, asset_keywords, schedule_value
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
+from kedro_airflow_k8s.dag.cluster_text import (
+    cluster_keywords,
+    cluster_lines,
+    cluster_texts,
+    cluster_variables,
+)
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
 from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, timedelta_call
@@ -95,7 +101,7 @@ def _values(plan: Plan) -> dict[str, Any]:
     docs = _shared_docs(plan.tasks)
     imports, operators = embedded(list(operators_of(plan)), imports_of(plan), [*moved_names(plan)])
     sensor_ids = [sensor.task_id for sensor in plan.sensors]
-    reserved = {*names_in(imports, operators), *_OWN_NAMES}
+    reserved = {*names_in(imports, operators), *_OWN_NAMES, *cluster_variables(plan)}
     python = variables([*sensor_ids, *(task.task_id for task in plan.tasks)], reserved)
     return {
         "plan": plan,
@@ -103,6 +109,9 @@ def _values(plan: Plan) -> dict[str, Any]:
         "imports": imports,
         "operators": operators,
         "volume": volume,
+        "owned": bool(volume or plan.storage.intermediate_data or plan.made_clusters),
+        "clusters": cluster_texts(plan),
+        "kept": bool(plan.assets.outlets or plan.made_clusters),
         "data": DATA_VOLUME,
         "classes": task_classes(plan),
         "assets": asset_calls(plan),
@@ -314,6 +323,7 @@ def _task_call(plan: Plan, task: Task, python: Mapping[str, str], docs: dict[str
         found = json.dumps(task.passes_on, ensure_ascii=False)
         keywords["passes_on"] = container_argument(found)
     keywords.update(asset_keywords(plan, task))
+    keywords.update(cluster_keywords(plan, task))
     if task.runs:
         keywords["shared"] = True
     if task.pod:
@@ -360,6 +370,7 @@ def _edges(plan: Plan, python: Mapping[str, str]) -> Iterator[str]:
         start = [*([waits] if waits else []), *plan.setup_ids]
         if start:
             yield chain_line([*start, first])
+    yield from cluster_lines(plan, python, waits)
     upstream = {
         name: [order[index] for index in task.upstream]
         for name, task in zip(order, plan.tasks, strict=True)

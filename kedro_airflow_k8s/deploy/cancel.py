@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from kedro_airflow_k8s.airflow_api import AirflowClient, DagRun
 from kedro_airflow_k8s.airflow_api.records import ENDS
-from kedro_airflow_k8s.config.own_names import TEARDOWN_TASKS
+from kedro_airflow_k8s.config.own_names import is_teardown
 from kedro_airflow_k8s.config.wording import first_of
 from kedro_airflow_k8s.deploy.find import find_own_dag, find_run, ordered, tasks_in_order
 from kedro_airflow_k8s.errors import RunError
@@ -58,7 +58,7 @@ def cancel(client: AirflowClient, dag_id: str, run_id: str | None) -> Cancelled:
         run_id=run.run_id,
         url=client.run_url(dag_id, run.run_id),
         stopped=[i for i in order if tasks[i].state in ("running", "deferred")],
-        teardown=[i for i in order if i in TEARDOWN_TASKS and tasks[i].state not in ENDS],
+        teardown=[i for i in order if is_teardown(i) and tasks[i].state not in ENDS],
         paused=dag.paused,
     )
 
@@ -82,7 +82,7 @@ def mark_failed(client: AirflowClient, dag_id: str, run_id: str, task_ids: Seque
     unfinished = [
         task_id
         for task_id in task_ids
-        if task_id in states and states[task_id].state not in ENDS and task_id not in TEARDOWN_TASKS
+        if task_id in states and states[task_id].state not in ENDS and not is_teardown(task_id)
     ]
     if unfinished:
         client.mark_task(dag_id, run_id, unfinished[-1], "failed")

@@ -19,7 +19,6 @@ from kedro_airflow_k8s.config.own_names import (
     END_MLFLOW,
     FAIL_RUN,
     FILL_VOLUME,
-    OWN_TASKS,
     START_MLFLOW,
     TAG_COMMIT,
     TAG_EXPERIMENT,
@@ -30,6 +29,7 @@ from kedro_airflow_k8s.config.values import FILL_PATH
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.assets import NO_ASSETS, Assets, plan_assets
+from kedro_airflow_k8s.plan.clusters import Cluster, plan_clusters, reserved_ids
 from kedro_airflow_k8s.plan.dag import DagSettings, dag_settings
 from kedro_airflow_k8s.plan.form import FormField, form_fields
 from kedro_airflow_k8s.plan.manifests import pod_manifest
@@ -131,6 +131,7 @@ class Plan:
         sensors: The waits for other DAGs, which come first.
         mlflow: The MLflow run of each DAG run; None if there is none.
         assets: The data that outlives its runs, as far as Airflow is to know it.
+        clusters: The clusters of engines that some of its tasks use.
     """
 
     dag_id: str
@@ -149,6 +150,7 @@ class Plan:
     sensors: tuple[Sensor, ...]
     mlflow: MlflowRun | None
     assets: Assets = NO_ASSETS
+    clusters: tuple[Cluster, ...] = ()
 
     @property
     def shows_nodes(self) -> bool:
@@ -165,18 +167,27 @@ class Plan:
         return tuple(found)
 
     @property
+    def made_clusters(self) -> tuple[Cluster, ...]:
+        """The clusters that the run makes, without those that exist already."""
+        return tuple(cluster for cluster in self.clusters if cluster.objects)
+
+    @property
     def ruled_by_airflow(self) -> tuple[str, ...]:
         """The tasks right after a setup, whose rule Airflow prescribes; none if no task has one."""
         rules = [entry.get("trigger_rule") for entry in self.pods.resources.values()]
-        if not self.setup_ids or not any((self.pods.trigger_rule, *rules)):
+        if not any((self.pods.trigger_rule, *rules)):
             return ()
-        return tuple(task.task_id for task in self.tasks if not task.upstream)
+        after = {task_id for cluster in self.made_clusters for task_id in cluster.users}
+        if self.setup_ids:
+            after.update(task.task_id for task in self.tasks if not task.upstream)
+        return tuple(task.task_id for task in self.tasks if task.task_id in after)
 
     @property
     def end_ids(self) -> tuple[str, ...]:
         """The tasks after those of Kedro nodes, in their order."""
         found = [ALL_SUCCEEDED, END_MLFLOW] if self.mlflow else []
         found += [FAIL_RUN] if self.settings.fail_fast else []
+        found += [cluster.delete_id for cluster in self.made_clusters]
         found += [DELETE_DATA] if self.storage.deletes_data else []
         found += [DELETE_VOLUME] if self.storage.volume else []
         return tuple(found)
@@ -185,7 +196,9 @@ class Plan:
     def task_ids(self) -> tuple[str, ...]:
         """The ids of all tasks, in an order in which they can run."""
         waits = tuple(sensor.task_id for sensor in self.sensors)
-        return (*waits, *self.setup_ids, *(task.task_id for task in self.tasks), *self.end_ids)
+        made = {cluster.users[0]: cluster.create_id for cluster in reversed(self.made_clusters)}
+        nodes = [i for t in self.tasks for i in (made.get(t.task_id), t.task_id) if i]
+        return (*waits, *self.setup_ids, *nodes, *self.end_ids)
 
 
 def build_plan(
@@ -217,7 +230,7 @@ def build_plan(
     owned = run_objects_name(dag_id)
     sensors = () if overrides.once else plan_sensors(run)
     waits = {sensor.task_id for sensor in sensors}
-    tasks = plan_tasks(pipeline, run, reserved=waits.union(OWN_TASKS))
+    tasks = plan_tasks(pipeline, run, reserved=waits.union(reserved_ids(run)))
     if any(entry.image is None for entry in tasks.settings.values()):
         raise PlanError(
             "No image is set for the pods. Set run_config.image in airflow-k8s.yaml, or pass one"
@@ -247,6 +260,7 @@ def build_plan(
         sensors=sensors,
         mlflow=mlflow,
         assets=plan_assets(pipeline, run, tasks.all, schedule.awaited),
+        clusters=plan_clusters(pipeline, run, tasks.all, dag_id),
     )
 
 

@@ -51,6 +51,14 @@ def pod_manifest(
         owned: The name of the run resources, as an Airflow template.
         labels: Labels of all pods, as templates; those of the settings take precedence.
     """
+    found: dict[str, Any] = _rendered(plain_manifest(settings, run, owned, labels))
+    return found
+
+
+def plain_manifest(
+    settings: ResourcesConfig, run: RunConfig, owned: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the same with the texts as Kubernetes gets them, but for those given as templates."""
     together = {RUN_LABEL: owned} if run.volume.keeps_pods_together else {}
     templates = {name: _Template(value) for name, value in {**labels, **together}.items()}
     typed = {
@@ -60,7 +68,7 @@ def pod_manifest(
         },
         "spec": _filled(_spec(settings, run, _Template(owned))),
     }
-    found: dict[str, Any] = _rendered(_patched(typed, settings.pod))
+    found: dict[str, Any] = _patched(typed, settings.pod)
     return found
 
 

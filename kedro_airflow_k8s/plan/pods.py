@@ -62,9 +62,24 @@ def run_objects_name(dag_id: str) -> str:
 
     It is an Airflow template. The first part is the beginning of the DAG id.
     """
-    readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:40].rstrip("-")
+    return _name_of_run(dag_id, 40)
+
+
+def cluster_name(dag_id: str, name: str) -> str:
+    """Return the name of the objects of a cluster of a run: that of the run, and its own.
+
+    Spark names executors by it, and allows 47 characters.
+    """
+    return f"{_name_of_run(dag_id, 47 - 2 - _RUN_LENGTH - len(name))}-{name}"
+
+
+_RUN_LENGTH = 12
+
+
+def _name_of_run(dag_id: str, length: int) -> str:
+    readable = re.sub(r"[^a-z0-9]+", "-", dag_id.lower()).strip("-")[:length].rstrip("-")
     run = "macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ '/' ~ run_id)"
-    return f"{readable or 'dag'}-{{{{ {run}.hex[:12] }}}}"
+    return f"{readable or 'dag'}-{{{{ {run}.hex[:{_RUN_LENGTH}] }}}}"
 
 
 def store_root(run: RunConfig, owned: str) -> str | None:

@@ -5,6 +5,8 @@ Commands:
     fill-volume SOURCE DESTINATION: Copy the data folder of the image to the volume.
     delete-intermediate-data [--keep-until=TIME --dag-id=DAG --run-id=RUN]: Delete what the run has
         stored on object storage or, if it has failed, keep it until a time.
+    spark-connect: Be the server of a Spark cluster.
+    spark-executor: Be one of its executors, which Spark starts.
 """
 
 from __future__ import annotations
@@ -57,6 +59,10 @@ def _run_command() -> None:
         from kedro_airflow_k8s.pod.delete_intermediate_data import delete_intermediate_data
 
         delete_intermediate_data(arguments)
+    elif command in ("spark-connect", "spark-executor"):
+        from kedro_airflow_k8s.pod import spark
+
+        spark.serve() if command == "spark-connect" else spark.execute()
     else:
         sys.exit(f"{command!r} is not a command of kedro_airflow_k8s.pod.\n{__doc__}")
 

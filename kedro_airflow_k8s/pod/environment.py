@@ -64,6 +64,19 @@ ASSETS_VARIABLE = "KEDRO_AIRFLOW_K8S_ASSETS"
 ASSETS_FILE_VARIABLE = "KEDRO_AIRFLOW_K8S_ASSETS_FILE"
 """The file in which the processes of a pod collect what they know of these datasets."""
 
+POD_VARIABLES = {
+    "KEDRO_AIRFLOW_K8S_POD": "metadata.name",
+    "KEDRO_AIRFLOW_K8S_NAMESPACE": "metadata.namespace",
+    "KEDRO_AIRFLOW_K8S_POD_IP": "status.podIP",
+}
+"""What the first pod of a cluster knows of itself: the fields of its Pod, by variable."""
+
+OWNED_VARIABLE = "KEDRO_AIRFLOW_K8S_OWNED"
+"""The name of the run resources, in the first pod of a cluster."""
+
+ENGINE_VARIABLE = "KEDRO_AIRFLOW_K8S_ENGINE"
+"""The settings of the engine of a cluster as JSON, in its first pod."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

@@ -7,17 +7,19 @@ from kedro_airflow_k8s.sandbox.cluster.status import Object
 PODS = "pods"
 CLAIMS = "persistentvolumeclaims"
 CONFIG_MAPS = "configmaps"
+SERVICES = "services"
 EVENTS = "events"
 
 KINDS = {
     PODS: "Pod",
     CLAIMS: "PersistentVolumeClaim",
     CONFIG_MAPS: "ConfigMap",
+    SERVICES: "Service",
     EVENTS: "Event",
 }
 """The kinds that clients can read, by their names in paths; all are in namespaces."""
 
-CREATED = (PODS, CLAIMS, CONFIG_MAPS)
+CREATED = (PODS, CLAIMS, CONFIG_MAPS, SERVICES)
 """The kinds that clients can also create, change and delete."""
 
 

@@ -53,8 +53,10 @@ def ignored_fields(pod: Object) -> list[str]:
     contexts = [spec.get("securityContext", {}), *(c.get("securityContext") for c in containers)]
     if any(set(context or {}).difference(_OF_THE_VOLUME) for context in contexts):
         found.append("securityContext")
-    for probe in ("livenessProbe", "readinessProbe", "lifecycle"):
+    for probe in ("livenessProbe", "lifecycle"):
         found += [probe] if any(container.get(probe) for container in containers) else []
+    if any(c.get("readinessProbe") and is_sidecar(c) for c in containers):
+        found.append("readinessProbe of a sidecar")
     if any(c.get("startupProbe") and not is_sidecar(c) for c in containers):
         found.append("startupProbe of a main container")
     volumes = spec.get("volumes", [])

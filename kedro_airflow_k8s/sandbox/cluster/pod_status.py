@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from kedro_airflow_k8s.sandbox.cluster.services import LOOPBACK
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import timestamp
 
 NODE = "sandbox"
-_ADDRESS = "127.0.0.1"
 _LISTS = (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses"))
 
 
@@ -21,14 +21,16 @@ def unschedulable(pod: Object, message: str) -> None:
     pod["status"]["conditions"] = [{**condition, "message": message}]
 
 
-def scheduled(pod: Object) -> None:
+def scheduled(pod: Object, address: str) -> None:
     """Report that the node has the pod, and none of its containers run."""
     pod["spec"]["nodeName"] = NODE
     waiting_for = "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
     pod["status"] |= {
         "startTime": timestamp(),
-        **dict.fromkeys(("hostIP", "podIP"), _ADDRESS),
-        **{name: [{"ip": _ADDRESS}] for name in ("hostIPs", "podIPs")},
+        "hostIP": LOOPBACK,
+        "podIP": address,
+        "hostIPs": [{"ip": LOOPBACK}],
+        "podIPs": [{"ip": address}],
         "conditions": [{"type": "PodScheduled", "status": "True"}],
     }
     for containers, statuses in _LISTS:
@@ -55,8 +57,22 @@ def running(pod: Object, container: str) -> None:
     status = _status(pod, container)
     status["state"] = {"running": {"startedAt": timestamp()}}
     if status in pod["status"]["containerStatuses"]:
-        status["ready"] = True
         pod["status"]["phase"] = "Running"
+        probed = {each["name"] for each in pod["spec"]["containers"] if each.get("readinessProbe")}
+        if container not in probed:
+            ready(pod, container)
+
+
+def ready(pod: Object, container: str) -> None:
+    """Report that a container that runs is ready, and the pod if all of them are."""
+    _status(pod, container)["ready"] = "running" in _status(pod, container)["state"]
+    if all(status["ready"] for status in pod["status"]["containerStatuses"]):
+        _set_ready(pod, "True")
+
+
+def _set_ready(pod: Object, status: str) -> None:
+    others = [each for each in pod["status"].get("conditions", []) if each["type"] != "Ready"]
+    pod["status"]["conditions"] = [*others, {"type": "Ready", "status": status}]
 
 
 def sidecar_started(pod: Object, container: str) -> None:
@@ -80,6 +96,8 @@ def terminated(pod: Object, container: str, code: int, reason: str, message: str
     if message:
         state["message"] = message
     status |= {"ready": False, "state": {"terminated": state}}
+    if status in pod["status"]["containerStatuses"]:
+        _set_ready(pod, "False")
 
 
 def ended(pod: Object, phase: str, reason: str = "", message: str = "") -> None:

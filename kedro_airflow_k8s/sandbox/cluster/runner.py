@@ -19,6 +19,7 @@ from kedro_airflow_k8s.sandbox.cluster.memory import MemoryLimit
 from kedro_airflow_k8s.sandbox.cluster.mounts import CannotMount
 from kedro_airflow_k8s.sandbox.cluster.pod_volumes import PodVolumes
 from kedro_airflow_k8s.sandbox.cluster.reports import PodReports, Said
+from kedro_airflow_k8s.sandbox.cluster.services import names_of, resolved
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.store import Store
 from kedro_airflow_k8s.sandbox.cluster.volumes import Volumes
@@ -236,7 +237,11 @@ class ContainerRunner:
         if any(image.home not in (m.place, *m.place.parents) for m, _ in paths.shown):
             scratch = self._folder / container["name"] / "machine"
             scratch.mkdir(parents=True, exist_ok=True)
-        texts = [*container.get("command", []), *container.get("args", [])]
+        names = names_of(store, pod["metadata"]["namespace"])
+        plain = {each["name"] for each in container.get("env", []) if "valueFrom" not in each}
+        variables |= {k: resolved(variables[k], names) for k in plain}
+        given = [*container.get("command", []), *container.get("args", [])]
+        texts = [resolved(text, names) for text in given]
         folder = paths.path(container.get("workingDir") or str(image.home))
         return ContainerPlan(texts, variables, folder, paths, View(paths.shown, scratch))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CONFIG_MAPS, PODS
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, CONFIG_MAPS, PODS, SERVICES
 
 # What a field holds: a type, [what each item holds] or {name: what that field holds}. `!` marks a
 # required field, `*` matches any name.
@@ -70,7 +70,8 @@ _CONTAINER = {
         }
     ],
     "startupProbe": _PROBE,
-    **dict.fromkeys(("livenessProbe", "readinessProbe", "lifecycle"), _ANYTHING),
+    "readinessProbe": {**_PROBE, "grpc": _ANYTHING},
+    **dict.fromkeys(("livenessProbe", "lifecycle"), _ANYTHING),
     **dict.fromkeys(("stdin", "tty"), bool),
     "resources": {
         "limits": {"*": _ANYTHING},
@@ -155,6 +156,21 @@ SHAPES: dict[str, Any] = {
         "data": {"*": str},
         "binaryData": {"*": str},
         "immutable": bool,
+    },
+    SERVICES: {
+        **_ANY_KIND,
+        "spec!": {
+            "selector!": {"*": str},
+            "ports!": [
+                {
+                    "port!": int,
+                    "targetPort": _ANYTHING,
+                    **dict.fromkeys(("name", "protocol", "appProtocol"), str),
+                }
+            ],
+            **dict.fromkeys(("clusterIP", "type"), str),
+            "publishNotReadyAddresses": bool,
+        },
     },
 }
 """What the objects of each kind hold."""

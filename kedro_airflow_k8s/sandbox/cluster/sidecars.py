@@ -5,24 +5,17 @@ See https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 
 from kedro_airflow_k8s.sandbox.cluster import pod_status
-from kedro_airflow_k8s.sandbox.cluster.container import StartFailed
+from kedro_airflow_k8s.sandbox.cluster.probes import CHECK_SECONDS, Probe
 from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Stopped, is_foreign
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 
 # A cluster waits 10 s and up to 5 min, for containers that run for weeks.
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 10.0
-_CHECK_SECONDS = 0.2
-# More than Kubernetes' 1 s: a program may need that to start beside others on this machine.
-_SHORTEST_TIMEOUT = 5.0
 
 
 class SidecarFailed(Exception):
@@ -54,6 +47,7 @@ class Sidecar:
         self._ended = threading.Event()
         self._runs = threading.Event()
         self._cannot_start = False
+        self._probe = Probe(pod, container, runner, self._runs.is_set)
         self._thread = threading.Thread(target=self._repeat, name=self.name, daemon=True)
 
     def start(self) -> None:
@@ -72,8 +66,8 @@ class Sidecar:
                     return
                 if self._cannot_start:
                     raise SidecarFailed(f"the sidecar {self.name} cannot start")
-                self._runner.stop.wait(_CHECK_SECONDS)
-            if probe is None or self._answers(probe):
+                self._runner.stop.wait(CHECK_SECONDS)
+            if probe is None or self._probe.answers(probe):
                 break
             if self._runs.is_set():  # Otherwise it has ended, and is started again.
                 text = f"Container {self.name} failed startup probe, will be restarted"
@@ -120,67 +114,3 @@ class Sidecar:
     @staticmethod
     def _next_wait(wait: float, lived: float) -> float:
         return _FIRST_WAIT if lived > _LONGEST_WAIT else min(_LONGEST_WAIT, 2 * wait or _FIRST_WAIT)
-
-    def _answers(self, probe: Object) -> bool:
-        """Probe until it succeeds or has failed too often, or the container has ended."""
-        self._pause(probe.get("initialDelaySeconds", 0))
-        for _ in range(probe.get("failureThreshold", 3)):
-            if not self._runs.is_set():
-                return False
-            if self._probe(probe, max(probe.get("timeoutSeconds", 1), _SHORTEST_TIMEOUT)):
-                return True
-            self._pause(probe.get("periodSeconds", 10))
-        return False
-
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and self._runs.is_set():
-            self._runner.stop.wait(min(left, _CHECK_SECONDS))
-
-    def _probe(self, probe: Object, timeout: float) -> bool:
-        with suppress(OSError, http.client.HTTPException):
-            if source := probe.get("tcpSocket"):
-                place = source.get("host", "127.0.0.1"), self._port(source["port"])
-                with socket.create_connection(place, timeout):
-                    return True
-            if source := probe.get("httpGet"):
-                return self._get(source, timeout)
-            if source := probe.get("exec"):
-                return self._execute(source["command"], timeout)
-        return False
-
-    def _port(self, port: object) -> int:
-        named = {p.get("name"): p["containerPort"] for p in self._container.get("ports", [])}
-        return int(named.get(port, port))
-
-    def _get(self, source: Object, timeout: float) -> bool:
-        place = source.get("host", "127.0.0.1"), self._port(source["port"])
-        connection: http.client.HTTPConnection
-        if source.get("scheme") == "HTTPS":
-            # As a kubelet, without a look at the certificate.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(*place, timeout=timeout, context=context)
-        else:
-            connection = http.client.HTTPConnection(*place, timeout=timeout)
-        headers = {header["name"]: header["value"] for header in source.get("httpHeaders", [])}
-        try:
-            connection.request("GET", source.get("path", "/"), headers=headers)
-            return 200 <= connection.getresponse().status < 400
-        finally:
-            connection.close()
-
-    def _execute(self, command: Sequence[str], timeout: float) -> bool:
-        plan, log = self._runner.plans[self.name], self._runner.probe_log(self.name)
-        try:
-            process = plan.start([plan.paths.argument(text) for text in command], log)
-            timer = threading.Timer(timeout, process.stop, [0])
-            timer.start()
-            try:
-                return process.run(lambda: None) == 0
-            finally:
-                timer.cancel()
-        except StartFailed:
-            return False
-        finally:
-            log.close()

@@ -20,7 +20,9 @@ from kedro_airflow_k8s.sandbox.cluster.limits import (
     volume_notices,
 )
 from kedro_airflow_k8s.sandbox.cluster.logs import ContainerLog
+from kedro_airflow_k8s.sandbox.cluster.probes import Readiness
 from kedro_airflow_k8s.sandbox.cluster.runner import ContainerRunner, Machine, Stopped, is_foreign
+from kedro_airflow_k8s.sandbox.cluster.services import address_of
 from kedro_airflow_k8s.sandbox.cluster.sidecars import Sidecar, SidecarFailed
 from kedro_airflow_k8s.sandbox.cluster.status import Object
 from kedro_airflow_k8s.sandbox.cluster.volumes import claims_of
@@ -174,7 +176,8 @@ class PodWorker:
         def run(container: Object) -> None:
             name = container["name"]
             try:
-                codes[name] = self._runner.run(self.pod, container, lambda: None)
+                with Readiness(self.pod, container, self._runner) as readiness:
+                    codes[name] = self._runner.run(self.pod, container, readiness.start)
             except Exception as error:  # noqa: BLE001 - raised again below
                 errors.append(error)
                 return
@@ -233,7 +236,8 @@ class PodWorker:
                 self.settled.set()
                 self._stop.wait()
             self._stop.check()
-            self.pod = self._reports.update(pod_status.scheduled)
+            address = address_of(self.pod, self._store)
+            self.pod = self._reports.update(lambda pod: pod_status.scheduled(pod, address))
             self._reports.event("Scheduled", f"Successfully assigned to {pod_status.NODE}")
 
     def _find_foreign_claims(self) -> None:

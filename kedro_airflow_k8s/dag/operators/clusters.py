@@ -1,0 +1,231 @@
+"""The clusters of a run, such as one of Spark, and the pods of the nodes that use them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+from airflow.providers.common.compat.sdk import AirflowException
+from kubernetes.client import CoreV1Api
+from kubernetes.client.exceptions import ApiException
+
+from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
+from kedro_airflow_k8s.dag.operators.run_resources import CreateRunResources
+
+
+class CreateCluster(CreateRunResources):
+    """Creates a cluster for some nodes of the run, or finds it, and waits until it answers.
+
+    It answers when the object of a kind has a condition or a field, or a port is open, as ready
+    says, or else when its pods are ready. timeout is in seconds.
+    """
+
+    template_fields: Sequence[str] = (*CreateRunResources.template_fields, "ready")
+
+    def __init__(
+        self, *, timeout: int, ready: dict[str, str] | None = None, page: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.timeout_seconds, self.ready, self.page = timeout, ready or {}, page
+
+    def execute(self, context: Any) -> Any:
+        """Create the cluster, unless this is a run of other tasks only."""
+        chosen = (context["dag_run"].conf or {}).get("kedro_tasks", self.downstream_task_ids)
+        if self.downstream_task_ids.isdisjoint(chosen):
+            self.log.info("No cluster is made: this run has only tasks that do not use it.")
+            return
+        super().execute(context)
+
+    def find_for(self, context: Any) -> None:
+        """Find the cluster for a task of its nodes, without changing it."""
+        self.render_template_fields(context)
+        hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
+        mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+        in_cluster = mounted.read_text().strip() if mounted.exists() else "default"
+        self.namespace = self.namespace or hook.get_namespace() or in_cluster
+        self.client = hook.get_conn()
+        run, key = context["dag_run"], "kedro-airflow-k8s/"
+        self.marks = {f"{key}dag-id": run.dag_id, f"{key}run-id": run.run_id}
+
+    def act(self) -> None:
+        """Create the cluster. Delete it if it does not answer: no teardown runs after that."""
+        super().act()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            for manifest in reversed(self.manifests):
+                try:
+                    self.delete(manifest)
+                except Exception as error:
+                    self.log.warning("%s may still exist: %s", self.shown(manifest), error)
+            raise
+
+    def revive(self) -> None:
+        """Make the cluster again if it is gone, or the pods of it that have ended."""
+        pods = [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
+        ended = [pod for pod in pods if self.end_of(self.find(pod))]
+        # The others know only the first pod that was there.
+        for pod in pods if pods[:1] == ended[:1] else ended:
+            self.delete(pod)
+        super().act()
+        self.wait_until_ready()
+
+    def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
+        """Create an object, after one of this name that is being deleted."""
+        problem = "is still being deleted"
+        self.wait(manifest, problem, lambda f: "deletionTimestamp" not in f.get("metadata", {}))
+        super().create(manifest, made)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the cluster answers, or one of its pods ends."""
+        began = time.monotonic()
+        while problem := self.problem():
+            if time.monotonic() - began > self.timeout_seconds:
+                self.show_logs()
+                raise AirflowException(f"NotReady: after {self.timeout_seconds} s, {problem}")
+            if end := self.end():
+                self.show_logs()
+                raise AirflowException(end)
+            time.sleep(2)
+        self.log.info("The cluster answers after %.0f s.", time.monotonic() - began)
+        pod = next((m["metadata"]["name"] for m in self.manifests if m["kind"] == "Pod"), "")
+        if self.page and pod:
+            forward = f"kubectl port-forward -n {self.namespace} pod/{pod} {self.page}"
+            self.log.info("Its web page: %s, then http://localhost:%s", forward, self.page)
+
+    def problem(self) -> str:
+        """Return what the cluster still lacks; empty if it answers."""
+        if port := self.ready.get("port"):
+            host, _, number = port.rpartition(":")
+            # A worker of Airflow can be in another namespace.
+            host += "" if "." in host else f".{self.namespace}"
+            try:
+                socket.create_connection((host, int(number)), timeout=5).close()
+            except OSError as error:
+                return f"{port} does not answer: {error}"
+            return ""
+        kind = self.ready.get("kind", self.manifests[0]["kind"]) if self.ready else "Pod"
+        looked_at = [manifest for manifest in self.manifests if manifest["kind"] == kind]
+        for manifest in looked_at[:1] if self.ready else looked_at:
+            found = self.find(manifest)
+            path, _, value = self.ready.get("field", "").partition("=")
+            wanted = self.ready.get("condition", "Ready")
+            conditions = found.get("status", {}).get("conditions") or []
+            states = {each["type"]: each for each in conditions}
+            if path and str(self.field_of(found, path)) != value:
+                return f"{self.shown(manifest)} has {path}={self.field_of(found, path)}"
+            if not path and states.get(wanted, {}).get("status") != "True":
+                why = self.waits_for(found) or states.get(wanted, {}).get("message") or ""
+                return f"{self.shown(manifest)} is not {wanted}. {why}".strip()
+        return ""
+
+    def waits_for(self, found: dict[str, Any]) -> str:
+        """Return why the containers of a pod have not started."""
+        status = found.get("status", {})
+        states = [each.get("state", {}) for each in status.get("containerStatuses") or []]
+        waiting = [each["waiting"] for each in states if "waiting" in each]
+        waiting += [c for c in status.get("conditions") or [] if c["type"] == "PodScheduled"]
+        return next((f"{w.get('reason')}: {w['message']}" for w in waiting if w.get("message")), "")
+
+    def end(self) -> str:
+        """Return which pod of the cluster has ended or is gone, and why; empty if none has."""
+        for manifest in self.manifests:
+            if manifest["kind"] == "Pod" and (end := self.end_of(self.find(manifest))):
+                return f"ClusterLost: {self.shown(manifest)} {end}"
+        return ""
+
+    def end_of(self, found: dict[str, Any]) -> str:
+        """Return how a pod has ended; empty if it has not."""
+        if not found:
+            return "is gone."
+        status = found["status"]
+        if found["metadata"].get("deletionTimestamp"):
+            return "is being deleted."
+        if status.get("phase") not in ("Failed", "Succeeded"):
+            return ""
+        states = [each.get("state", {}) for each in status.get("containerStatuses") or []]
+        ends = [each["terminated"] for each in states if "terminated" in each]
+        ends = [status, *ends] if status.get("reason") else ends
+        said: dict[str, Any] = next((each for each in ends if each.get("reason")), {})
+        last = (said.get("message") or "").strip().split("\n")[-1]
+        return f"has ended: {said.get('reason', status['phase'])}. {last}".strip()
+
+    def show_logs(self) -> None:
+        """Write the last lines of each pod to the log: the pods are deleted with the cluster."""
+        for manifest in self.manifests:
+            if manifest["kind"] != "Pod":
+                continue
+            name = manifest["metadata"]["name"]
+            with suppress(ApiException):
+                read = CoreV1Api(self.client).read_namespaced_pod_log
+                text = read(name, self.namespace, tail_lines=30)
+                self.log.error("The log of pod %s ends with:\n%s", name, text)
+
+    def value_of(self, text: str) -> str:
+        """Return a text with the fields of the cluster's objects for references to them."""
+
+        def field(reference: re.Match[str]) -> str:
+            manifest = next(m for m in self.manifests if m["kind"] == reference["kind"])
+            value = self.field_of(self.find(manifest), reference["path"])
+            if value is None:
+                problem = f"has no field {reference['path']}, which the nodes' pods get."
+                raise AirflowException(f"{self.shown(manifest)} {problem}")
+            return str(value).replace("$", "$$")
+
+        kinds = "|".join(re.escape(manifest["kind"]) for manifest in self.manifests)
+        return re.sub(rf"\$\((?P<kind>{kinds})\.(?P<path>\w+(\.\w+)*)\)", field, text)
+
+    def field_of(self, found: Any, path: str) -> Any:
+        """Return a field of an object by its path, or None."""
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+
+class ClusterPodOperator(KedroPodOperator):
+    """Runs nodes in a pod, some of them with a cluster of the run."""
+
+    clusters: Sequence[str] = ()
+    """The names of the clusters. With an argument for it, DAGs would import slower."""
+    seen: Any = None
+
+    def execute(self, context: Any) -> Any:
+        """Run the pod when the clusters answer. Those that are gone are made again."""
+        chosen = (context["dag_run"].conf or {}).get("kedro_tasks", [self.task_id])
+        for cluster in self.found(context) if self.task_id in chosen else ():
+            cluster.revive()
+            variables: Any = self.env_vars
+            for variable in variables:
+                variable.value = variable.value and cluster.value_of(variable.value)
+        return super().execute(context)
+
+    def found(self, context: Any) -> list[Any]:
+        """Return the tasks that make the clusters, to ask Kubernetes for these."""
+        tasks = [self.dag.task_dict.get(f"create_cluster_{name}") for name in self.clusters]
+        made: list[Any] = [task for task in tasks if task is not None]
+        for task in made:
+            task.find_for(context)
+        return made
+
+    def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep the context, which says where to look for the clusters."""
+        self.seen = kwargs["context"]
+        super().cleanup(pod, remote_pod, *args, **kwargs)
+
+    def cause(self, pod: Any, error: Any) -> str:
+        """Return why a pod failed: if a cluster has ended, that comes first."""
+        cause = super().cause(pod, error)
+        if self.seen is None:
+            return cause
+        try:
+            ends = [end for cluster in self.found(self.seen) if (end := cluster.end())]
+        except Exception as problem:  # whatever it is, the pod has to be deleted
+            self.log.warning("The clusters of the task cannot be looked at: %s", problem)
+            return cause
+        return f"{ends[0]} The pod of the task: {cause}" if ends else cause
