@@ -175,6 +175,8 @@ def _text(file: Path) -> str:
 def spark_in_memory(subject: Subject) -> Iterator[Finding]:
     """Find datasets in memory that a node with Spark makes, and one in another pod reads."""
     clusters = {name for name, _ in _used(subject, existing=True)}
+    if not clusters:
+        return
     with_spark = {
         node.name
         for node in subject.pipeline.nodes

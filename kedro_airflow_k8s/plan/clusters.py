@@ -181,7 +181,7 @@ def _variables(config: ClusterConfig, own: str) -> dict[str, str]:
 
 def _variable(text: str, own: str) -> str:
     """Return the value of a variable, whose dollar signs Kubernetes is to leave as they are."""
-    kept = re.sub(r"\$(?!\(CLUSTER\))", "$$$$", text)
+    kept = re.sub(r"\$(?!\(CLUSTER\))", "$$", text)
     restored = re.sub(rf"\${FIELD_OF_OBJECT.pattern}", lambda found: found[0][1:], kept)
     found: str = placed(restored, own)
     return found

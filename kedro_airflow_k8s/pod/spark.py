@@ -34,7 +34,7 @@ def serve() -> None:
     """
     engine = json.loads(os.environ[ENGINE_VARIABLE])
     home = _spark_home()
-    java = _java_home()
+    java = java_home()
     conf = {**server_conf(os.environ, engine, has_token=(_ACCOUNT / "token").exists())}
     # Its web page listens only inside the pod: `kubectl port-forward` leads there.
     inside = conf["spark.master"].startswith("k8s://")
@@ -118,7 +118,7 @@ def execute() -> None:
     Raises:
         SystemExit: With a message, if the image lacks Spark or Java.
     """
-    home, java = _spark_home(), _java_home()
+    home, java = _spark_home(), java_home()
     os.environ.update(SPARK_HOME=str(home), JAVA_HOME=java)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _become(executor_command(os.environ, home, java))
@@ -173,7 +173,7 @@ def _spark_home() -> Path:
     return Path(found.origin).parent
 
 
-def _java_home() -> str:
+def java_home() -> str:
     """Return the folder of Java."""
     if "JAVA_HOME" in os.environ:
         return os.environ["JAVA_HOME"]
