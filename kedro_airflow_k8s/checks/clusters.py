@@ -82,8 +82,8 @@ def cluster_pods(subject: Subject) -> Iterator[Finding]:
                 " no service_account_name.",
                 consequence="Unless the default service account of the namespace may create pods,"
                 " the cluster has no executors, and its nodes wait for ever.",
-                fix="Create the service account of examples/kubernetes/spark-rbac.yaml, and name it"
-                " in that entry.",
+                fix="Create the service account of examples/kubernetes/clusters-rbac.yaml, and name"
+                " it in that entry.",
             )
         for entry in dict.fromkeys((first, workers)):
             settings = run.settings_of(entry)
@@ -204,7 +204,7 @@ def _used(subject: Subject, *, existing: bool = False) -> Iterator[tuple[str, Cl
 
     Args:
         subject: The pipeline.
-        existing: Also those that are there already.
+        existing: Also those with an address.
     """
     for each in subject.plan.clusters:
         config = subject.run.clusters[each.name]

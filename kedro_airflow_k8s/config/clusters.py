@@ -35,7 +35,7 @@ FIELD_OF_OBJECT = re.compile(r"\$\((?P<kind>[A-Z]\w*)\.(?P<path>\w+(?:\.\w+)*)\)
 ADDRESSES: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "spark-connect": ("sc://spark.example.com:15002", re.compile(r"sc://[^\s;]+(;[^\s]*)?")),
 }
-"""What the address of a cluster that is there already looks like, by type."""
+"""What the address of an existing cluster looks like, by type."""
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "manifest": ("objects", "ready", "env", "timeout", "nodes"),

@@ -136,7 +136,7 @@ def with_names(value: Any, constants: Mapping[str, str]) -> Any:
 
     Args:
         value: A text, or a list or mapping with texts.
-        constants: The constants, by the texts that they stand for.
+        constants: The constants, by the texts that they replace.
     """
     if isinstance(value, Mapping):
         return {key: with_names(item, constants) for key, item in value.items()}

@@ -111,6 +111,7 @@ def engine_variables(config: ClusterConfig, own: str) -> dict[str, str]:
 
 _POD_FIELDS = tuple(POD_VARIABLES.items())
 _OWNED = f"$({OWNED_VARIABLE})"
+_NAME = f"$({next(iter(POD_VARIABLES))})"
 
 
 def _variables(settings: ResourcesConfig, run: RunConfig, owned: str) -> list[dict[str, str]]:
@@ -124,7 +125,7 @@ def _executor(
     settings: ResourcesConfig, run: RunConfig, labels: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the Pod of an executor. Spark adds its resources, variables and labels."""
-    pod = plain_manifest(settings, run, _OWNED, {**labels, **MANAGED})
+    pod = plain_manifest(settings, run, _OWNED, {**labels, **MANAGED, CLUSTER_LABEL: _NAME})
     pod["metadata"]["annotations"].pop(TASK_ANNOTATION)
     container = pod["spec"]["containers"][0]
     container["args"] = [*_COMMAND, "spark-executor"]
@@ -139,9 +140,11 @@ def _executor(
 
 
 def _embedded(value: Any) -> str:
-    """Return JSON as the value of a variable, in which Kubernetes replaces only `_OWNED`."""
+    """Return JSON as the value of a variable, in which Kubernetes replaces only our references."""
     text = json.dumps(value, ensure_ascii=False).replace("$", "$$")
-    return untemplated(text.replace(f"${_OWNED}", _OWNED))
+    for reference in (_OWNED, _NAME):
+        text = text.replace(f"${reference}", reference)
+    return untemplated(text)
 
 
 def _mount_data(container: dict[str, Any], run: RunConfig) -> None:

@@ -58,7 +58,7 @@ def pod_manifest(
 def plain_manifest(
     settings: ResourcesConfig, run: RunConfig, owned: str, labels: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the same with the texts as Kubernetes gets them, but for those given as templates."""
+    """Return the same with texts as Kubernetes gets them; only the given templates stay."""
     together = {RUN_LABEL: owned} if run.volume.keeps_pods_together else {}
     templates = {name: _Template(value) for name, value in {**labels, **together}.items()}
     typed = {

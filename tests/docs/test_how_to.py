@@ -25,6 +25,7 @@ WITHOUT_SERVERS = (
     "backfill.md",
     "cancel-pause-delete.md",
     "ci.md",
+    "clusters.md",
     "diagnose-a-run.md",
     "dynamic-configuration.md",
     "installation.md",

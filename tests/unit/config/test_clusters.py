@@ -56,8 +56,7 @@ def test_the_default_entry_of_resources_exists_without_being_written() -> None:
         ({**SPARK, "conf": {"shuffle": "1"}}, "must begin with `spark.`"),
         (
             {**SPARK, "conf": {"spark.jars.packages": "org.example:x:1"}},
-            "would download packages at each start, which fails without access to the internet."
-            " Add the jar files to the image",
+            "would download packages at each start, which fails without access to the internet",
         ),
         ({**SPARK, "address": "spark:15002"}, "must be an address such as sc://"),
         ({**SPARK, "address": "sc://h:1/;token=abc"}, "put the whole address into a Secret"),

