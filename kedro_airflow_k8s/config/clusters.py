@@ -33,15 +33,18 @@ FIELD_OF_OBJECT = re.compile(r"\$\((?P<kind>[A-Z]\w*)\.(?P<path>\w+(?:\.\w+)*)\)
 """What a field of an object replaces in a variable, such as `$(RayCluster.status.head.podIP)`."""
 
 ADDRESSES: Mapping[str, tuple[str, re.Pattern[str]]] = {
-    "spark-connect": ("sc://spark.example.com:15002", re.compile(r"sc://[^\s;]+(;[^\s]*)?")),
+    "spark-connect": ("sc://spark.example.com:15002", re.compile(r"sc://\S+")),
+    "ray": ("ray://ray.example.com:10001", re.compile(r"(ray://)?[^\s/]+:[0-9]+")),
+    "dask": ("tcp://dask.example.com:8786", re.compile(r"(tcp|tls|wss?)://\S+")),
 }
 """What the address of an existing cluster looks like, by type."""
 
+_WORKERS = ("workers", "resources", "worker_resources", "address", "timeout")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "manifest": ("objects", "ready", "env", "timeout", "nodes"),
-    "spark-connect": (
-        *("workers", "resources", "worker_resources", "conf", "address", "timeout", "nodes"),
-    ),
+    "spark-connect": (*_WORKERS, "conf", "nodes"),
+    "ray": _WORKERS,
+    "dask": _WORKERS,
 }
 _WITH_ADDRESS = ("type", "address", "nodes")
 _PACKAGES = ("spark.jars.packages", "spark.jars.repositories", "spark.jars.ivy")
@@ -161,9 +164,10 @@ class ClusterConfig(Section):
 
     also_named: ClassVar[Mapping[str, str]] = {"executors": "workers", "for": "nodes"}
 
-    type: Literal["manifest", "spark-connect"] = Field(
+    type: Literal["spark-connect", "ray", "dask", "manifest"] = Field(
         description="`spark-connect`: a server of Spark Connect that starts its executors itself."
-        " `manifest`: any objects, such as those of an operator.",
+        " `ray`: a head and workers of Ray. `dask`: a scheduler and workers of Dask. `manifest`:"
+        " any objects, such as those of an operator.",
     )
     nodes: Literal["tagged", "spark_datasets"] = Field(
         default="tagged",
@@ -176,7 +180,7 @@ class ClusterConfig(Section):
         ge=1,
         le=1000,
         validation_alias=AliasChoices("workers", "executors"),
-        description="Number of pods that do the work: executors of Spark.",
+        description="Number of pods that do the work: executors of Spark, workers of Ray or Dask.",
     )
     resources: values.Text | None = Field(
         default=None,
@@ -265,9 +269,9 @@ class ClusterConfig(Section):
             yield ("address",), f"must be an address such as {example}"
         elif "token=" in self.address or "@" in self.address:
             reason = (
-                "must not contain a token: the DAG would have it in plain. Remove the cluster, put"
-                " the whole address into a Secret, and let `secrets` make it the variable"
-                " SPARK_REMOTE of the nodes"
+                "must not contain a token or password: the DAG would have it in plain. Remove the"
+                " cluster, put the whole address into a Secret, and let `secrets` make it the"
+                " variable that the nodes read, such as SPARK_REMOTE"
             )
             yield ("address",), reason
 

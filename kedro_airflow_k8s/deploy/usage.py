@@ -14,10 +14,11 @@ from rich.text import Text
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.config.own_names import OWN_TASKS
+from kedro_airflow_k8s.config.own_names import is_own_task
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.find import find_dag, ordered, tasks_in_order
 from kedro_airflow_k8s.errors import RunError
+from kedro_airflow_k8s.plan.clusters import reserved_ids
 from kedro_airflow_k8s.plan.tasks import plan_tasks
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
@@ -83,7 +84,7 @@ class TaskUsage:
 
 def asked_for(pipeline: ProjectPipeline, run: RunConfig) -> dict[str, Asked]:
     """Return what the tasks of a pipeline ask for, by their ids."""
-    tasks = plan_tasks(pipeline, run, reserved=OWN_TASKS)
+    tasks = plan_tasks(pipeline, run, reserved=reserved_ids(run))
     found = {}
     for task in tasks.all:
         settings = tasks.settings[task.resources]
@@ -111,7 +112,7 @@ def usage_of(
     last = client.newest_runs(dag_id)[:runs]
     for run in last:
         for task_id, task in client.task_states(dag_id, run.run_id).items():
-            if task.state == "success" and task_id not in OWN_TASKS:
+            if task.state == "success" and not is_own_task(task_id):
                 text = client.xcom(dag_id, run.run_id, task_id, KEY)
                 used = _numbers(text or "")
                 if used:

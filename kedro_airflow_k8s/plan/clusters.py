@@ -23,7 +23,7 @@ from kedro_airflow_k8s.config.own_names import (
 )
 from kedro_airflow_k8s.errors import PlanError
 from kedro_airflow_k8s.plan import names
-from kedro_airflow_k8s.plan.engines import MANAGED, PAGES, engine_objects, engine_variables
+from kedro_airflow_k8s.plan.engines import ENGINES, MANAGED, engine_objects, engine_variables
 from kedro_airflow_k8s.plan.pods import cluster_name, run_objects_name, untemplated
 from kedro_airflow_k8s.plan.tasks import Task
 from kedro_airflow_k8s.project.entities import PipelineNode, ProjectPipeline
@@ -147,7 +147,7 @@ def plan_clusters(
                     objects=tuple(_objects(config, run, own, run_objects_name(dag_id), labels)),
                     ready=_ready(config.ready, own),
                     timeout=config.timeout,
-                    page=None if config.address else PAGES.get(config.type),
+                    page=_page(config),
                     variables=_variables(config, own),
                     users=tuple(tasks[index].task_id for index in users),
                     after=tuple(tasks[index].task_id for index in _waits(tasks, users)),
@@ -185,6 +185,11 @@ def _variable(text: str, own: str) -> str:
     restored = re.sub(rf"\${FIELD_OF_OBJECT.pattern}", lambda found: found[0][1:], kept)
     found: str = placed(restored, own)
     return found
+
+
+def _page(config: ClusterConfig) -> int | None:
+    engine = None if config.address else ENGINES.get(config.type)
+    return engine.page if engine else None
 
 
 def _ready(ready: ReadyConfig | None, own: str) -> dict[str, str]:

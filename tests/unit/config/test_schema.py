@@ -80,7 +80,7 @@ def test_every_key_that_may_be_left_out_shows_its_default() -> None:
 
     assert required == {
         *(".run_config", "AcceptedFinding.code", "AcceptedFinding.reason"),
-        *("AirflowAuth.type", "ExternalDependency.dag_id"),
+        *("AirflowAuth.type", "ClusterConfig.type", "ExternalDependency.dag_id"),
         *("NotifyConfig.on", "NotifyConfig.with"),
         *(
             "SecretConfig.secret",

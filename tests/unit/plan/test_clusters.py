@@ -275,3 +275,45 @@ def test_the_name_in_this_run_takes_the_place_of_cluster_in_all_texts() -> None:
         "IP": "$(Pod.status.podIP)",
         "PRICE": "5$$ $$(OTHER)",
     }
+
+
+# Ray and Dask.
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "address"),
+    [
+        ("ray", "RAY_ADDRESS", "ray://{}:10001"),
+        ("dask", "DASK_SCHEDULER_ADDRESS", "tcp://{}:8786"),
+    ],
+)
+def test_ray_and_dask_have_a_head_and_workers_that_find_it_by_its_service(
+    kind: str, variable: str, address: str
+) -> None:
+    sizes = {"limits": {"cpu": 2, "memory": "4Gi"}}
+    config = {"type": kind, "workers": 3, "worker_resources": "big"}
+    plan = planned(
+        node("a", "x", "y", "cluster.c"), clusters={"c": config}, resources={"big": sizes}
+    )
+
+    (cluster,) = plan.clusters
+    service, head, *workers = cluster.objects
+    own = service["metadata"]["name"]
+    assert cluster.variables == {variable: address.format(own)}
+    assert head["metadata"]["name"] == own
+    assert [each["metadata"]["name"] for each in workers] == [f"{own}-worker-{i}" for i in range(3)]
+    assert service["spec"]["selector"].items() <= head["metadata"]["labels"].items()
+    for worker in workers:
+        container = worker["spec"]["containers"][0]
+        assert not service["spec"]["selector"].items() <= worker["metadata"]["labels"].items()
+        assert any(f"{own}:" in argument for argument in container["args"])
+        assert container["resources"]["limits"]["memory"] == "4Gi"
+    # Workers look for the head before it is ready.
+    assert service["spec"]["publishNotReadyAddresses"]
+
+
+def test_the_page_of_ray_and_dask_listens_only_inside_the_pod() -> None:
+    for kind, option in (("ray", "--dashboard-host=127.0.0.1"), ("dask", "127.0.0.1:8787")):
+        nodes = [node("a", "x", "y", "cluster.c")]
+        head = planned(*nodes, clusters={"c": {"type": kind}}).clusters[0].objects[1]
+        assert option in head["spec"]["containers"][0]["args"]

@@ -113,3 +113,17 @@ def test_the_java_of_a_package_is_taken_where_there_is_no_other(
 
     monkeypatch.setenv("JAVA_HOME", "/opt/java")
     assert spark.java_home() == "/opt/java"
+
+
+def test_the_command_of_sparks_launcher_is_read_after_what_else_it_says() -> None:
+    said = "WARNING: using incubator modules\n\0\njava\0-cp\0/spark/jars/*\0--conf\0a=b c\0"
+
+    assert spark.launched(said) == ["java", "-cp", "/spark/jars/*", "--conf", "a=b c"]
+
+
+def test_a_module_that_this_java_lacks_is_left_out(tmp_path: Path) -> None:
+    command = ["java", "--add-modules=jdk.incubator.vector", "-Xmx1g"]
+    assert spark.runnable(command, str(tmp_path)) == command
+
+    (tmp_path / "release").write_text('MODULES="java.base jdk.unsupported"\n')
+    assert spark.runnable(command, str(tmp_path)) == ["java", "-Xmx1g"]
