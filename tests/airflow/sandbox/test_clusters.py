@@ -143,8 +143,8 @@ def test_a_cluster_that_dies_fails_its_node_with_the_reason_and_a_retry_makes_it
         return
     assert ran.returncode == 1, ran.stdout
     assert re.search(
-        r"again failed: ClusterLost: Pod shop-counting-\w+-web-server in namespace default has ended:"
-        r" Error\. .*The pod of the task: ",
+        r"again failed: ClusterLost: Pod shop-counting-\w+-web-server in namespace default has"
+        r" ended: Error\. .*The pod of the task: ",
         " ".join(ran.stdout.split()),
     ), ran.stdout
     assert re.search(r"Pod shop-counting-\w+-web-server in namespace default: deleted", ran.stdout)
