@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import runs
 from benchmarks.airflow_server import server_section
+from benchmarks.assets import assets_section
 from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
 from benchmarks.environments import Environments, make_environments
@@ -53,7 +54,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["commands", "mlflow", "runs"],
+        choices=["assets", "commands", "mlflow", "runs"],
         help="this part alone, with all its rounds, and the report to the terminal only",
     )
     arguments = parser.parse_args()
@@ -63,6 +64,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
             parts = {
+                "assets": _measure_assets,
                 "commands": _measure_commands,
                 "mlflow": _measure_mlflow,
                 "runs": _measure_runs,
@@ -98,7 +100,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
         total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
         compiling = progress.add_task("compile", total=total)
         overhead = progress.add_task("help and run", total=9 * (overhead_rounds + 1))
-        importing = progress.add_task("DAG in Airflow", total=1)
+        importing = progress.add_task("DAG in Airflow", total=2)
         mlflow_rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
         compiling_mlflow = progress.add_task("compile, MLflow", total=3 * (mlflow_rounds + 1))
         total = (len(WAYS) + 1) * intermediate_rounds
@@ -118,6 +120,7 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
                 made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
             ),
             dag_section(made, folder / "dag", dag_rounds, lambda: progress.advance(importing)),
+            assets_section(folder / "assets", dag_rounds, lambda: progress.advance(importing)),
             intermediate_section(
                 folder / "data", intermediate_rounds, lambda: progress.advance(handing_on), quick
             ),
@@ -130,6 +133,15 @@ def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section]
             ),
         ]
     return sections, _versions(made)
+
+
+def _measure_assets(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+    rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        importing = progress.add_task("import, assets", total=1)
+        sections = [assets_section(folder / "assets", rounds, lambda: progress.advance(importing))]
+    return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 
 def _measure_mlflow(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:

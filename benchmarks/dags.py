@@ -46,13 +46,13 @@ def dag_section(
     ours, bare = dags / OURS, dags / BARE
     ours.write_bytes(compiled.read_bytes())
     bare.write_text(handwritten_dag(nodes(NODES)), encoding="utf-8")
-    found = _parse(folder, rounds, ours, bare)
+    found = parse(folder, rounds, ours, bare)
     advance()
     _check_same(found[OURS], found[BARE])
 
-    ratio = {step: spread(_ratios(found, step)) for step in STEPS}
+    ratio = {step: spread(ratios(found, step, OURS, BARE)) for step in STEPS}
     sizes = ours.stat().st_size, bare.stat().st_size
-    rows = [_row(bare, found), _row(ours, found)]
+    rows = [row(bare, found), row(ours, found)]
     shown = [f"{ratio[step].median:.2f}" for step in STEPS]
     rows.append(["compiled / handwritten", *shown, f"{sizes[0] / sizes[1]:.2f}"])
     per_node = (
@@ -72,18 +72,21 @@ def dag_section(
     )
 
 
-def _ratios(found: dict[str, Any], step: str) -> list[float]:
-    pairs = zip(found[OURS]["rounds"], found[BARE]["rounds"], strict=True)
-    return [ours[step] / bare[step] for ours, bare in pairs]
+def ratios(found: dict[str, Any], step: str, one: str, other: str) -> list[float]:
+    """Return what a step takes of one file against another, in each round."""
+    pairs = zip(found[one]["rounds"], found[other]["rounds"], strict=True)
+    return [first[step] / second[step] for first, second in pairs]
 
 
-def _row(file: Path, found: dict[str, Any]) -> list[str]:
+def row(file: Path, found: dict[str, Any]) -> list[str]:
+    """Return the row of a file in the table of a section."""
     costs = [spread([cost[step] for cost in found[file.name]["rounds"]]) for step in STEPS]
     times = [f"{milliseconds(cost.best)}, {milliseconds(cost.median)}" for cost in costs]
     return [file.stem, *times, f"{file.stat().st_size / 1000:.1f}"]
 
 
-def _parse(folder: Path, rounds: int, *files: Path) -> dict[str, Any]:
+def parse(folder: Path, rounds: int, *files: Path) -> dict[str, Any]:
+    """Return what `parse_dags.py` measures of files, by name."""
     answer = folder / "parsed.json"
     arguments = (
         *(sys.executable, "-m", "benchmarks.parse_dags", str(answer), str(rounds)),

@@ -60,6 +60,7 @@ class CompiledDag:
         waits_for: The assets that start a run, in words; empty if none does.
         partition_format: How the key of the partition that a run makes is written; empty if runs
             have no partitions.
+        assets: The URIs of the assets that it makes, reads or waits for.
     """
 
     dag_id: str
@@ -79,6 +80,7 @@ class CompiledDag:
     open_places: Collection[DataPlace] = ()
     waits_for: str = ""
     partition_format: str = ""
+    assets: tuple[str, ...] = ()
 
     @property
     def has_schedule(self) -> bool:
@@ -160,4 +162,5 @@ def _compiled(planned: Planned) -> CompiledDag:
         open_places=open_places(planned.run),
         waits_for=plan.schedule.waits_for,
         partition_format=plan.schedule.partition_format,
+        assets=tuple(plan.assets.uris.values()),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from kedro_airflow_k8s.airflow_api.client import GENERATED, AirflowClient
 from kedro_airflow_k8s.airflow_api.paths import PAGE
-from kedro_airflow_k8s.airflow_api.records import Dag, Page
+from kedro_airflow_k8s.airflow_api.records import Asset, Dag, Page
 
 TAGS = 50
 """How many tags to ask for at once: addresses must not become too long."""
@@ -61,6 +61,26 @@ class Airflow3Client(AirflowClient):
             if not asked.get(dag.bundle):
                 asked[dag.bundle] = self._ask_to_parse(dag)
         return any(asked.values())
+
+    def inactive_assets(self, dag_id: str, uris: Collection[str]) -> dict[str, str]:
+        """Return the assets of a DAG whose tasks Airflow would fail: URI to what another DAG says.
+
+        An asset is inactive if its name or its URI belongs to another one that is active.
+
+        Args:
+            dag_id: The DAG.
+            uris: The URIs of its assets, which are also their names.
+        """
+        path = self._path("assets")
+        active = {a.uri for a in self._items(Asset, path, dag_ids=[dag_id]) if a.name == a.uri}
+        found = {}
+        for uri in sorted({*uris} - active):
+            by_uri = self._items(Asset, path, uri_pattern=uri)
+            by_name = self._items(Asset, path, name_pattern=uri)
+            for other in (*by_uri, *by_name):
+                if uri in (other.uri, other.name) and other.uri != other.name:
+                    found[uri] = f'Asset(name="{other.name}", uri="{other.uri}")'
+        return found
 
     def _tags(self) -> list[str]:
         """Return this plugin's tags of all versions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
@@ -142,6 +142,17 @@ class AirflowClient(BackfillApi):
             if PurePosixPath(error.file).name == file_name
         ]
         return max(errors, key=lambda error: error.time, default=None)
+
+    def inactive_assets(self, dag_id: str, uris: Collection[str]) -> dict[str, str]:  # noqa: ARG002 - as in Airflow 2
+        """Return the assets of a DAG whose tasks Airflow would fail: URI to what another DAG says.
+
+        Only Airflow 3 does so.
+
+        Args:
+            dag_id: The DAG.
+            uris: The URIs of its assets, which are also their names.
+        """
+        return {}
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""

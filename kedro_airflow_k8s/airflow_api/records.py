@@ -51,7 +51,8 @@ class Page(Record, Generic[ItemT]):
 
     items: list[ItemT] = Field(
         validation_alias=AliasChoices(
-            "dags", "dag_runs", "import_errors", "task_instances", "tasks", "tags", "backfills"
+            *("dags", "dag_runs", "import_errors", "task_instances", "tasks", "tags"),
+            *("backfills", "assets"),
         )
     )
     total_entries: int
@@ -161,6 +162,13 @@ class DagRun(Record):
     start: AwareDatetime | None = Field(default=None, validation_alias="start_date")
     end: AwareDatetime | None = Field(default=None, validation_alias="end_date")
     conf: Mapping[str, Any] | None = None
+
+
+class Asset(Record):
+    """An asset that DAGs make, read or wait for."""
+
+    name: str
+    uri: str
 
 
 class Backfill(Record):

@@ -8,7 +8,7 @@ from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT
 from kedro_airflow_k8s.config.wording import counted
-from kedro_airflow_k8s.errors import RunError
+from kedro_airflow_k8s.errors import NotAllowed, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.upload import upload_dag, was_replaced
 
@@ -72,7 +72,24 @@ def deliver(
         raise
     finally:
         progress.done()
+    _warn_of_assets(client, dag, progress)
     return before
+
+
+def _warn_of_assets(client: AirflowClient, dag: CompiledDag, progress: Progress) -> None:
+    """Warn of assets that another DAG calls something else: Airflow 3 fails tasks with them."""
+    if not dag.assets:
+        return
+    try:
+        found = client.inactive_assets(dag.dag_id, dag.assets)
+    except NotAllowed:
+        return  # Without the right to read assets, the run itself shows it.
+    for uri, other in found.items():
+        progress.warn(
+            f"Airflow fails the tasks of DAG {dag.dag_id} that make or read {uri}. Another DAG has"
+            f" {other}, and Airflow allows one name for a URI. Write Asset({uri!r}) there, without"
+            " another name."
+        )
 
 
 def check_partitions(client: AirflowClient, dag: CompiledDag) -> None:

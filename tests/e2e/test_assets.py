@@ -44,6 +44,37 @@ TOGETHER = (
     .replace('"report"', '"group_report"')
     .replace('{"group_orders":', '{"orders":')
 )
+MENDED = """
+from pathlib import Path
+from kedro.pipeline import Pipeline, node
+
+def make_first(flag):
+    return [1]
+
+def make_last(first, flag):
+    if not Path(flag).exists():
+        raise ValueError("not yet")
+    return first
+
+def make_none(last):
+    return last
+
+def create_pipeline():
+    return Pipeline([
+        node(make_first, "params:flag", "NAME_first", name="NAME_make_first"),
+        node(make_last, ["NAME_first", "params:flag"], "NAME_last", name="NAME_make_last"),
+        node(make_none, "NAME_last", "NAME_none", name="NAME_make_none"),
+    ])
+"""
+SPELLED = """
+from kedro.pipeline import Pipeline, node
+
+def count(orders):
+    return len(orders)
+
+def create_pipeline():
+    return Pipeline([node(count, "SOURCE", "TARGET", name="count")])
+"""
 SALES = """
 from kedro.pipeline import Pipeline, node
 
@@ -57,6 +88,16 @@ CATALOG = f"""
 "{{name}}":
   type: json.JSONDataset
   filepath: s3://{BUCKET}/{{name}}.json
+spelled_orders:
+  type: json.JSONDataset
+  filepath: s3a://{BUCKET}/orders.json
+"""
+RENAMING = f"""
+from datetime import datetime, timezone
+from airflow.providers.common.compat.sdk import DAG, Asset, BaseOperator
+
+with DAG("renames-asset", start_date=datetime(2021, 1, 1, tzinfo=timezone.utc), schedule=None):
+    BaseOperator(task_id="read", inlets=[Asset(name="mine", uri="s3://{BUCKET}/renamed.json")])
 """
 CONFIG = """
 host: {host}
@@ -71,6 +112,7 @@ run_config:
     AWS_DEFAULT_REGION: us-east-1
   grouping:
     together: {{by: pipeline, nodes: visible}}
+    resumed_together: {{by: pipeline, nodes: visible}}
 pipelines:
   __default__: {{enabled: false}}
   adding:
@@ -84,10 +126,19 @@ def _shop(server: AirflowServer, s3_server: S3) -> S3:  # noqa: F811 - fixture
     """The server's project with three more pipelines, whose data is on object storage."""
     project = ProjectFolder(server.project)
     s3_server.make_bucket(BUCKET)
-    for name, text in (("making", MAKE), ("together", TOGETHER), ("adding", SALES)):
+    pipelines = {
+        "making": MAKE,
+        "together": TOGETHER,
+        "adding": SALES,
+        "resumed": MENDED.replace("NAME", "r"),
+        "resumed_together": MENDED.replace("NAME", "t"),
+        "spelling": SPELLED.replace("SOURCE", "spelled_orders").replace("TARGET", "order_count"),
+        "renaming": SPELLED.replace("SOURCE", "orders").replace("TARGET", "renamed"),
+    }
+    for name, text in pipelines.items():
         project.pipeline(name, text)
     project.write("conf/assets/catalog.yml", CATALOG)
-    project.write("conf/assets/parameters.yml", "fail: false\n")
+    project.write("conf/assets/parameters.yml", "fail: false\nflag: none\n")
     project.config(
         CONFIG.format(host=server.url, output=server.dags, s3=s3_server.url), env="assets"
     )
@@ -154,6 +205,51 @@ def test_in_a_visible_group_only_nodes_that_have_succeeded_have_events(
     assert event["extra"]["rows"] == 2
     assert event["extra"]["bytes"] == len(shop.read(BUCKET, "group_orders.json"))
     assert events(server, "group_report") == []
+
+
+@pytest.mark.parametrize(("pipeline", "prefix"), [("resumed", "r"), ("resumed_together", "t")])
+def test_a_resumed_run_has_events_only_for_what_it_has_written_itself(
+    server: AirflowServer, shop: S3, pipeline: str, prefix: str, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    start = ("run-once", "-p", pipeline, "-w", "10", "--params", f"flag={flag}")
+    failed(kedro(server, *ENV, *start), "not yet")
+    first, last, after = (f"{prefix}_{name}" for name in ("first", "last", "none"))
+    assert [len(events(server, name)) for name in (first, last, after)] == [1, 0, 0]
+
+    flag.touch()
+    run_id = server.client().newest_runs(f"shop--assets.{pipeline}")[0].run_id
+    succeeded(kedro(server, *ENV, "resume", run_id, "-p", pipeline, "-w", "10"))
+
+    # The first node had succeeded before.
+    assert [len(events(server, name)) for name in (first, last, after)] == [1, 1, 1]
+
+
+def test_two_spellings_of_a_place_are_one_asset_whose_tasks_airflow_runs(
+    server: AirflowServer, shop: S3
+) -> None:
+    said = kedro(server, *ENV, "run-once", "-p", "spelling", "-w", "10")
+    assert "Airflow fails the tasks" not in succeeded(said) + said.stderr
+    (event,) = events(server, "order_count")
+    assert event["source_dag_id"] == "shop--assets.spelling"
+
+
+def test_an_asset_that_another_dag_calls_something_else_is_a_warning_before_its_task_fails(
+    server: AirflowServer, shop: S3
+) -> None:
+    server.dags.joinpath("renames-asset.py").write_text(RENAMING)
+    wait_until(lambda: server.client().find_dag("renames-asset") is not None, "Airflow has it")
+
+    done = kedro(server, *ENV, "run-once", "-p", "renaming", "-w", "10")
+
+    if server.major == 2:
+        # There, a dataset has no name besides its URI.
+        succeeded(done)
+        return
+    text = failed(done, "Airflow fails the tasks of DAG shop--assets.renaming that make or read")
+    assert f'Another DAG has Asset(name="mine", uri="s3://{BUCKET}/renamed.json")' in text
+    assert "inactive" in text.lower()
+    assert events(server, "renamed") == []
 
 
 @needs_browser

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from semver import Version
 
 from kedro_airflow_k8s.airflow_api import Dag
 from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
@@ -227,3 +230,32 @@ def test_taking_away_the_schedule_of_a_dag_is_said(tmp_path: Path) -> None:
 
     assert "Warning: DAG sales has a schedule in Airflow (0 6 * * *)" in written.getvalue()
     assert "Restore it with `kedro airflow-k8s schedule`" in written.getvalue()
+
+
+def test_an_asset_that_another_dag_calls_something_else_is_a_warning(tmp_path: Path) -> None:
+    class Clashing(ScriptedAirflow):
+        def inactive_assets(self, dag_id: str, uris: Collection[str]) -> dict[str, str]:
+            assert (dag_id, *uris) == ("sales", "s3://shop/a", "s3://shop/b")
+            return {"s3://shop/b": 'Asset(name="b", uri="s3://shop/b")'}
+
+    airflow = Clashing()
+    airflow.at(1, lambda: airflow.parse(PARSED))
+    progress, written = airflow.progress()
+    dag = replace(DAG, assets=("s3://shop/a", "s3://shop/b"))
+
+    deliver(airflow, dag, str(tmp_path), progress)
+
+    text = " ".join(written.getvalue().split())
+    assert "Airflow fails the tasks of DAG sales that make or read s3://shop/b." in text
+    assert 'Another DAG has Asset(name="b", uri="s3://shop/b")' in text
+
+
+@pytest.mark.parametrize("version", [Version(2, 11), Version(3, 1)])
+def test_a_dag_with_partitions_is_not_uploaded_to_an_airflow_without(
+    tmp_path: Path, version: Version
+) -> None:
+    airflow = ScriptedAirflow(version=version)
+    dag = replace(DAG, partition_format="%Y-%m-%d")
+    with pytest.raises(RunError, match=rf"Airflow {version} at .* has no partitions"):
+        deliver(airflow, dag, str(tmp_path), airflow.progress()[0])
+    assert list(tmp_path.iterdir()) == []
