@@ -45,7 +45,7 @@ TOGETHER = (
     .replace('"report"', '"group_report"')
     .replace('{"group_orders":', '{"orders":')
 )
-MENDED = """
+FIXED_LATER = """
 from pathlib import Path
 from kedro.pipeline import Pipeline, node
 
@@ -132,8 +132,8 @@ def _shop(server: AirflowServer, s3_server: S3) -> S3:  # noqa: F811 - fixture
         "making": MAKE,
         "together": TOGETHER,
         "adding": SALES,
-        "resumed": MENDED.replace("NAME", "r"),
-        "resumed_together": MENDED.replace("NAME", "t"),
+        "resumed": FIXED_LATER.replace("NAME", "r"),
+        "resumed_together": FIXED_LATER.replace("NAME", "t"),
         "spelling": SPELLED.replace("SOURCE", "spelled_stock").replace("TARGET", "stock_count"),
         "renaming": SPELLED.replace("SOURCE", "stock").replace("TARGET", "renamed"),
     }
