@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from kedro_airflow_k8s.config.own_names import TASK_ANNOTATION
+from kedro_airflow_k8s.config.own_names import CREATE_CLUSTER, TASK_ANNOTATION
 from kedro_airflow_k8s.pod.node_events import without_events
 from kedro_airflow_k8s.sandbox.cluster import PodRecord
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
@@ -38,20 +38,23 @@ class TaskLog:
         pods: The output of each of its pods, one for each attempt.
         airflow: What Airflow has said of it.
         cause: Why it failed, in one line; empty if it did not, or if nothing is known.
+        of_cluster: Whether the pods are those of a cluster, which Airflow does not follow.
     """
 
     state: str
     pods: Sequence[str]
     airflow: str
     cause: str
+    of_cluster: bool = False
 
     @property
     def whole(self) -> str:
         """All of it: Airflow's part where there is no pod, or where the task did not succeed."""
         parts = [text for text in self.pods if text]
-        if not parts or self.state != "success":
+        if not parts or self.state != "success" or self.of_cluster:
             # Airflow's log repeats what the pods have said.
-            airflow = without_pod(self.airflow) if parts else self.airflow
+            repeats = parts and not self.of_cluster
+            airflow = without_pod(self.airflow) if repeats else self.airflow
             parts.append(f"--- Airflow's log\n{airflow}")
         return "\n".join(part.rstrip("\n") for part in parts)
 
@@ -93,7 +96,8 @@ def read_logs(
                 why = (own and pod_cause(said, told_cause(airflow))) or ""
                 why = why or (own and _pod_cause(own[-1])) or cause(airflow)
             logs = [without_padding(without_events(pod.log())) for pod in own]
-            found[task_id] = TaskLog(task.state or "not run", logs, airflow, why)
+            of_cluster = task_id.startswith(CREATE_CLUSTER)
+            found[task_id] = TaskLog(task.state or "not run", logs, airflow, why, of_cluster)
     return found
 
 
