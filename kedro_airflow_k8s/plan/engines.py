@@ -149,6 +149,7 @@ class _Objects:
                 for variable, path in POD_VARIABLES.items()
             ),
             *container.get("env", []),
+            *({"name": n, "value": text} for n, text in self._own_variables.items()),
             *self._variables(settings),
         ]
         mount_data(container, self.run)
@@ -158,6 +159,14 @@ class _Objects:
             "metadata": {"name": name, **pod["metadata"]},
             "spec": {**pod["spec"], "restartPolicy": "Never"},
         }
+
+    @property
+    def _own_variables(self) -> Mapping[str, str]:
+        """The variables that all pods of the engine have."""
+        if self.config.type != "ray":
+            return {}
+        # Its sockets need a short path. Without the second, it reports its use to its authors.
+        return {"RAY_TMPDIR": "/tmp", "RAY_USAGE_STATS_ENABLED": "0"}  # noqa: S108 - in the pod
 
     def _variables(self, settings: ResourcesConfig) -> list[dict[str, str]]:
         """Return the user's environment variables, and what the plugin in the pod needs."""
