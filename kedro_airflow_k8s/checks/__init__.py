@@ -60,6 +60,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     tags.unknown_tags,
     clusters.unknown_clusters,
     clusters.cluster_pods,
+    clusters.cluster_images,
     clusters.cluster_packages,
     clusters.spark_context,
     clusters.spark_in_memory,

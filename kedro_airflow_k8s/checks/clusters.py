@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kedro_airflow_k8s.checks.findings import Finding
+from kedro_airflow_k8s.checks.pods import image_of
 from kedro_airflow_k8s.checks.subject import Subject
 from kedro_airflow_k8s.config.clusters import CLUSTER_TAG, ClusterConfig
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
@@ -98,6 +99,34 @@ def cluster_pods(subject: Subject) -> Iterator[Finding]:
                     " heap and 384Mi besides.",
                     fix="Name an entry with more memory in `resources` and `worker_resources`.",
                 )
+
+
+def cluster_images(subject: Subject) -> Iterator[Finding]:
+    """Find clusters whose pods have another image than the pods of their nodes."""
+    for each in subject.plan.made_clusters:
+        config = subject.run.clusters[each.name]
+        if config.type == "manifest":
+            continue
+        first = config.resources or RESOURCES_DEFAULT
+        entries = dict.fromkeys((first, config.worker_resources or first))
+        of_cluster = {entry: subject.run.settings_of(entry).image for entry in entries}
+        tasks = {task.task_id: task for task in subject.plan.tasks}
+        for task_id in each.users:
+            image = image_of(subject, tasks[task_id])
+            other = next((e for e, found in of_cluster.items() if found not in (None, image)), None)
+            if other is not None:
+                yield Finding(
+                    code="cluster-pods",
+                    severity="warning",
+                    where=f"run_config.clusters.{each.name}",
+                    problem=f"Its pods of run_config.resources.{other} have another image than task"
+                    f" {task_id!r}: {of_cluster[other]!r}, not {image!r}.",
+                    consequence="If the versions of Python or of the engine differ, the cluster"
+                    " refuses the node, or cannot run its functions.",
+                    fix="Use one image, or install the same versions in both and accept the finding"
+                    " in checks.accept.",
+                )
+                break
 
 
 def cluster_packages(subject: Subject) -> Iterator[Finding]:

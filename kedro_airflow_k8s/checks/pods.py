@@ -61,7 +61,7 @@ def _shared_memory(where: str, pods: PodConfig) -> Iterator[Finding]:
 
 def other_image(subject: Subject) -> Iterator[Finding]:
     """Find pickles that a task with one image makes and a task with another image reads."""
-    images = {task.task_id: _image_of(subject, task) for task in subject.plan.tasks}
+    images = {task.task_id: image_of(subject, task) for task in subject.plan.tasks}
     if len(set(images.values())) == 1:
         return
     for name, (_, node) in subject.made.items():
@@ -87,7 +87,8 @@ def other_image(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _image_of(subject: Subject, task: Task) -> str:
+def image_of(subject: Subject, task: Task) -> str:
+    """Return the image of the pod of a task."""
     pods = subject.plan.pods
     own = pods.resources.get(task.resources, {})
     return str(own.get("image", pods.common["image"]))

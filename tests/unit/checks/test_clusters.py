@@ -115,3 +115,17 @@ def test_code_that_uses_the_spark_context_is_named_with_its_module(
 
     assert finding.where == "module 'shop.hooks'"
     assert found(node("a", "x", "y")) == []
+
+
+@pytest.mark.parametrize("kind", ["spark-connect", "ray", "dask"])
+def test_a_cluster_with_another_image_than_its_nodes_is_named(kind: str) -> None:
+    nodes = [node("a", "x", "y", "cluster.c"), node("b", "y", "z")]
+    other = {**BIG, "image": "registry.example.com/spark:2.0"}
+    clusters = {"c": {"type": kind, "resources": "spark"}}
+
+    finding = one(check(nodes, {}, clusters=clusters, resources={"spark": other}), "cluster-pods")
+
+    assert finding.severity == "warning"
+    assert "task 'a': 'registry.example.com/spark:2.0', not 'registry" in finding.problem
+    same = check(nodes, {}, clusters=clusters, resources={"spark": BIG})
+    assert [each for each in same if each.code == "cluster-pods"] == []
