@@ -45,6 +45,13 @@ from kedro_airflow_k8s.cli._options import (
     "--with-gitlab-ci", "gitlab_ci", is_flag=True, help="Also write the same for GitLab CI."
 )
 @click.option(
+    "--with-spark",
+    "spark",
+    is_flag=True,
+    help="Also set up a Spark cluster for nodes with the tag cluster.spark: its packages, and its"
+    " keys in a new configuration.",
+)
+@click.option(
     "--registry",
     type=click.Choice(["ghcr", "gar", "ecr"]),
     help="Set the registry of the images, for run_config.image and the CI service. ghcr is the"

@@ -31,6 +31,7 @@ class InitRequest:
     dockerfile: bool = False
     github_actions: bool = False
     gitlab_ci: bool = False
+    spark: bool = False
     registry: Registry | None = None
     airflow_auth: AuthKind | None = None
 
@@ -42,7 +43,7 @@ class InitRequest:
     @property
     def adds_files(self) -> bool:
         """Whether files besides the configuration are wanted."""
-        return self.dockerfile or self.ci
+        return self.dockerfile or self.ci or self.spark
 
     @property
     def configures(self) -> bool:

@@ -22,6 +22,8 @@ def config_text(
     resources: Sequence[str],
     first_day: date,
     repeated: Sequence[str] = (),
+    *,
+    spark: bool = False,
 ) -> str:
     """Return a complete file: every key of the model is in it, optional ones as comments.
 
@@ -31,9 +33,11 @@ def config_text(
         resources: The names with which nodes select resources.
         first_day: The example of a schedule's first day.
         repeated: The pipelines to disable, because `__default__` contains their nodes.
+        spark: Whether a Spark cluster is switched on.
     """
     return render(
         "airflow-k8s.yaml.j2",
+        spark=spark,
         schema=schema,
         conf=facts.layout.conf or "the configuration",
         env=facts.env,

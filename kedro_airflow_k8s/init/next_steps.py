@@ -64,6 +64,12 @@ def _steps(plan: InitPlan, request: InitRequest) -> Iterator[str]:
             " .gitignore"
         )
     yield from _ci_steps(plan)
+    if request.spark:
+        add = f"Add a cluster to run_config.clusters in {plan.shown(plan.config)}, and tag"
+        yield (
+            f"{add if plan.keeps_config else 'Tag'} the nodes that use Spark: cluster.spark. On a"
+            " cluster, create the service account of examples/kubernetes/clusters-rbac.yaml."
+        )
     env = "" if facts.env == layout.base_env else f" --env {shlex.quote(facts.env)}"
     yield f"kedro airflow-k8s validate{env}, to find problems before they reach the cluster."
     yield f"kedro airflow-k8s sandbox run{env}, to run the pipeline on this machine."

@@ -102,7 +102,7 @@ def plan_init(metadata: ProjectMetadata, request: InitRequest, today: date) -> I
         files = list(_environment_config(in_base[0], folder, facts, given, image))
         texts = [read_text(in_base[0]) or "", files[0].text]
     else:
-        files = list(_new_config(project, folder, facts, today, repeated))
+        files = list(_new_config(project, folder, facts, today, repeated, spark=request.spark))
         texts, repeated = [files[0].text], ()
     files += _image_files(facts, request)
     if registry and request.ci:
@@ -181,11 +181,13 @@ def _new_config(
     facts: ProjectFacts,
     today: date,
     repeated: Sequence[str],
+    *,
+    spark: bool,
 ) -> Iterator[NewFile]:
     """Yield the configuration and its schema."""
     schema = project.path / config_file.SCHEMA_FILE
     text = config_file.config_text(
-        facts, relative(schema, folder), resource_names(project), today, repeated
+        facts, relative(schema, folder), resource_names(project), today, repeated, spark=spark
     )
     yield NewFile(folder / CONFIG_FILES[0], text, "how the project runs on Airflow and Kubernetes")
     yield NewFile(schema, config_file.schema_text(), _SCHEMA_WHY)
@@ -232,6 +234,9 @@ def _image_files(facts: ProjectFacts, request: InitRequest) -> Iterator[NewFile]
         )
     else:
         text = requirements.with_plugin(present, extras)
+    if request.spark:
+        text = requirements.with_packages(text, requirements.SPARK)
+        why += ", and Spark with a Java runtime"
     yield NewFile(required, text, why)
     if request.dockerfile:
         path = layout.path / dockerfile.NAME

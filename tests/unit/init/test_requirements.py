@@ -11,9 +11,11 @@ from packaging.requirements import Requirement
 from kedro_airflow_k8s import __version__
 from kedro_airflow_k8s.init.packages import project_packages
 from kedro_airflow_k8s.init.requirements import (
+    SPARK,
     files_of,
     new_requirements,
     plugin_line,
+    with_packages,
     with_plugin,
 )
 
@@ -172,3 +174,9 @@ def test_packages_in_the_file_of_another_tool_are_reported(tmp_path: Path, name:
     # What pyproject.toml has is enough.
     write(tmp_path, '[project]\ndependencies = ["pandas"]\n', "pyproject.toml")
     assert project_packages(tmp_path).unread == ()
+
+
+def test_the_packages_of_spark_are_added_unless_they_are_named() -> None:
+    assert with_packages("kedro", SPARK) == "kedro\npyspark[connect]\njdk4py\n"
+    present = "PySpark[connect,sql]~=4.0\njdk4py==17.0.9.2\n"
+    assert with_packages(present, SPARK) == present
