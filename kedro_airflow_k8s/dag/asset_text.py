@@ -36,11 +36,6 @@ def schedule_names(plan: Plan) -> Iterator[str]:
         yield from ("AssetOrTimeSchedule", "CronTriggerTimetable", "WAITS_FOR")
 
 
-def asset_calls(plan: Plan) -> dict[str, Call]:
-    """Return the assets by the dataset that names them in the file."""
-    return {name: Call("Asset", {}, (uri,)) for name, uri in plan.assets.uris.items()}
-
-
 def asset_keywords(plan: Plan, task: Task) -> dict[str, Any]:
     """Return the arguments of a task for the assets that its nodes read and make."""
     read, made = plan.assets.inlets.get(task.task_id), plan.assets.outlets.get(task.task_id, ())
@@ -48,9 +43,10 @@ def asset_keywords(plan: Plan, task: Task) -> dict[str, Any]:
         # The pod of a visible group describes what its nodes make.
         shown = [other.task_id for other in plan.tasks if other.pod == task.task_id]
         made = tuple(name for one in shown for name in plan.assets.outlets.get(one, ()))
+    # Lists of one name each make a DAG of many assets import noticeably slower.
+    found = {"inlets": read, "outlets": made}
     return {
-        **({"inlets": list(read)} if read else {}),
-        **({"outlets": list(made)} if made else {}),
+        key: names[0] if len(names) == 1 else list(names) for key, names in found.items() if names
     }
 
 

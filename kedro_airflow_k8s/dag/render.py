@@ -26,7 +26,7 @@ from kedro_airflow_k8s.config.own_names import (
     TAG_FINGERPRINT,
 )
 from kedro_airflow_k8s.dag.arguments import arguments, callbacks
-from kedro_airflow_k8s.dag.asset_text import asset_calls, asset_keywords, schedule_value
+from kedro_airflow_k8s.dag.asset_text import asset_keywords, schedule_value
 from kedro_airflow_k8s.dag.body import chain_line, chains, variables
 from kedro_airflow_k8s.dag.cluster_text import (
     cluster_keywords,
@@ -114,7 +114,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "kept": bool(plan.assets.outlets or plan.made_clusters),
         "data": DATA_VOLUME,
         "classes": task_classes(plan),
-        "assets": asset_calls(plan),
+        "assets": dict(plan.assets.uris),
         "schedule": schedule_value(plan),
         "docs": [(name, doc) for doc, name in docs.items()],
         "resources": {name: _arguments(plan, entry) for name, entry in plan.pods.resources.items()},
