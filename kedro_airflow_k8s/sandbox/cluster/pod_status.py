@@ -71,8 +71,12 @@ def ready(pod: Object, container: str) -> None:
 
 
 def _set_ready(pod: Object, status: str) -> None:
-    others = [each for each in pod["status"].get("conditions", []) if each["type"] != "Ready"]
-    pod["status"]["conditions"] = [*others, {"type": "Ready", "status": status}]
+    conditions = pod["status"].setdefault("conditions", [])
+    found = next((each for each in conditions if each["type"] == "Ready"), None)
+    if found is None:
+        conditions.append({"type": "Ready", "status": status})
+    else:
+        found["status"] = status
 
 
 def sidecar_started(pod: Object, container: str) -> None:

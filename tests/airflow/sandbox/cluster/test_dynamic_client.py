@@ -100,7 +100,7 @@ def test_labels_are_patched_and_an_object_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("version", "kind"), [("v1", "Secret"), ("v1", "Service"), ("ray.io/v1", "RayCluster")]
+    ("version", "kind"), [("v1", "Secret"), ("v1", "Endpoints"), ("ray.io/v1", "RayCluster")]
 )
 def test_a_kind_that_the_sandbox_does_not_have_is_not_found(
     dynamic: DynamicClient, version: str, kind: str

@@ -29,7 +29,10 @@ def test_a_pod_that_nothing_holds_back_runs_when_the_request_returns(client: Cli
     assert pod.status.phase == "Running"
     assert pod.status.container_statuses[0].ready
     assert pod.status.container_statuses[0].state.running.started_at
-    assert {c.type: c.status for c in pod.status.conditions} == {"PodScheduled": "True"}
+    assert {c.type: c.status for c in pod.status.conditions} == {
+        "PodScheduled": "True",
+        "Ready": "True",
+    }
     assert (pod.status.pod_ip, pod.spec.node_name) == ("127.0.0.1", "sandbox")
 
 
