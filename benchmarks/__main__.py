@@ -25,6 +25,7 @@ from benchmarks.groupings import GROUPINGS, grouping_section, start_section
 from benchmarks.intermediate import WAYS, intermediate_section
 from benchmarks.mlflow import mlflow_python, mlflow_section
 from benchmarks.results import Section, report
+from benchmarks.stages import stages_section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -178,8 +179,14 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     place, where = (runs.on_cluster, CLUSTER) if runs.has_cluster() else (runs.sandbox, SANDBOX)
     with Progress(*columns, console=console) as progress, place(folder / "runs") as started:
-        running = progress.add_task("runs", total=len(runs.WAYS) * sum(rounds.values()))
-        sections = [runs.runs_section(started, where, rounds, lambda: progress.advance(running))]
+        running = progress.add_task("runs", total=len(runs.WAYS) * sum(rounds.values()) + 1)
+
+        def advance() -> None:
+            progress.advance(running)
+
+        sections = [runs.runs_section(started, where, rounds, advance)]
+        if isinstance(started, runs.OnCluster):
+            sections.append(stages_section(started, advance))
     return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 
