@@ -23,6 +23,7 @@ from benchmarks.environments import Environments, make_environments
 from benchmarks.errors import BenchmarkError
 from benchmarks.groupings import GROUPINGS, grouping_section, start_section
 from benchmarks.intermediate import WAYS, intermediate_section
+from benchmarks.load import load_section
 from benchmarks.mlflow import mlflow_python, mlflow_section
 from benchmarks.results import Section, report
 from benchmarks.stages import stages_section
@@ -179,7 +180,7 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     place, where = (runs.on_cluster, CLUSTER) if runs.has_cluster() else (runs.sandbox, SANDBOX)
     with Progress(*columns, console=console) as progress, place(folder / "runs") as started:
-        running = progress.add_task("runs", total=len(runs.WAYS) * sum(rounds.values()) + 1)
+        running = progress.add_task("runs", total=None)
 
         def advance() -> None:
             progress.advance(running)
@@ -187,6 +188,8 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
         sections = [runs.runs_section(started, where, rounds, advance)]
         if isinstance(started, runs.OnCluster):
             sections.append(stages_section(started, advance))
+        elif isinstance(started, runs.Sandbox) and not quick:
+            sections.append(load_section(started, advance))
     return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 

@@ -28,7 +28,7 @@ WAYS: dict[str, Any] = {
 }
 NONE, HIDDEN, VISIBLE = WAYS
 LAYERS, WIDTH = 3, 20
-SPACEFLIGHTS, SIXTY = "__default__", "sixty"
+SPACEFLIGHTS, SIXTY, MANY = "__default__", "sixty", "five_hundred"
 TITLES = {SPACEFLIGHTS: "examples/spaceflights", SIXTY: f"{LAYERS * WIDTH} nodes of one second"}
 
 NOTE = """\
@@ -37,25 +37,27 @@ upload. Run: from its start to its end in Airflow {airflow}. Tail: from the end 
 the group's pod to the end of the run, which has one more task, `delete_volume`. {where} `kedro run`
 alone, on this machine: {plain}."""
 
-SIXTY_PIPELINE = f"""
+
+def layered_pipeline(layers: int, width: int, seconds: float) -> str:
+    """Return the code of a pipeline in which each node of a layer needs two of the one before."""
+    return f"""
 import time
 from kedro.pipeline import Pipeline, node
 
 
 def work(*numbers):
-    time.sleep(1)
+    time.sleep({seconds})
     return sum(numbers) + 1
 
 
 def create_pipeline():
-    nodes = [node(work, None, f"t_0_{{i}}", name=f"n_0_{{i}}") for i in range({WIDTH})]
-    for layer in range(1, {LAYERS}):
-        for i in range({WIDTH}):
-            inputs = [f"t_{{layer - 1}}_{{i}}", f"t_{{layer - 1}}_{{(i + 1) % {WIDTH}}}"]
+    nodes = [node(work, None, f"t_0_{{i}}", name=f"n_0_{{i}}") for i in range({width})]
+    for layer in range(1, {layers}):
+        for i in range({width}):
+            inputs = [f"t_{{layer - 1}}_{{i}}", f"t_{{layer - 1}}_{{(i + 1) % {width}}}"]
             nodes.append(node(work, inputs, f"t_{{layer}}_{{i}}", name=f"n_{{layer}}_{{i}}"))
     return Pipeline(nodes)
 """
-"""Each node of a layer needs two of the layer before."""
 
 
 class Place(Protocol):
@@ -133,26 +135,49 @@ def _times(
             begin = time.perf_counter()
             output = place.run_once(pipeline, dag_id, WAYS[way])
             times[way].command.append(time.perf_counter() - begin)
-            found = re.search(r"^(?:Started run|Run) (\S+)(?: goes on)?:", output, re.MULTILINE)
-            if found is None:
-                raise BenchmarkError(f"run-once did not say which run it started:\n{output}")
             client = place.client()
-            run = _ended(client, dag_id, found[1])
-            assert run.start is not None
-            assert run.end is not None
-            times[way].run.append((run.end - run.start).total_seconds())
+            run = finished_run(client, dag_id, output)
+            times[way].run.append(run.seconds)
             if way == VISIBLE:
-                last = _last_end(client, dag_id, found[1])
+                last = _last_end(client, dag_id, run.run_id)
                 times[way].tail.append((run.end - last).total_seconds())
             advance()
     return times
 
 
-def _ended(client: AirflowClient, dag_id: str, run_id: str) -> Any:
-    """Return a run when Airflow has ended it, which `run-once` does not wait for."""
-    while not (run := client.run(dag_id, run_id)).state.ended:
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that Airflow has ended."""
+
+    run_id: str
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.end - self.start).total_seconds()
+
+
+def finished_run(client: AirflowClient, dag_id: str, output: str) -> FinishedRun:
+    """Return the run that `run-once` started, when Airflow has ended it.
+
+    Args:
+        client: The connection to Airflow.
+        dag_id: Its DAG.
+        output: What `run-once` has written. It does not wait for the run's last tasks.
+
+    Raises:
+        BenchmarkError: The output does not say which run that is.
+    """
+    found = re.search(r"^(?:Started run|Run) (\S+)(?: goes on)?:", output, re.MULTILINE)
+    if found is None:
+        raise BenchmarkError(f"run-once did not say which run it started:\n{output}")
+    while not (run := client.run(dag_id, found[1])).state.ended:
         time.sleep(0.2)
-    return run
+    assert run.start is not None
+    assert run.end is not None
+    return FinishedRun(run.run_id, run.start, run.end)
 
 
 def _last_end(client: AirflowClient, dag_id: str, run_id: str) -> datetime:
@@ -183,24 +208,31 @@ class Sandbox:
 
     project: Path
 
-    def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
+    def run_once(self, pipeline: str, dag_id: str, grouping: Any, **run_config: Any) -> str:
         """Run a DAG in the sandbox."""
-        settings = {"run_config": {"grouping": grouping}}
+        settings = {"run_config": {"grouping": grouping, **run_config}}
         file = self.project / "conf/local/airflow-k8s.yaml"
         file.write_text(json.dumps(settings), encoding="utf-8")
-        options = ("-p", pipeline, "--sandbox", "--dag-name", dag_id, "-w", "15")
+        options = ("-p", pipeline, "--sandbox", "--dag-name", dag_id, "-w", "30")
         return self.kedro("run-once", *options)
 
     def client(self) -> AirflowClient:
         """A connection to the sandbox's Airflow."""
         from kedro_airflow_k8s.airflow_api import connect
         from kedro_airflow_k8s.config.model import AirflowTls
+
+        found = self.sandbox
+        user = {"AIRFLOW_API_USERNAME": found.username, "AIRFLOW_API_PASSWORD": found.password}
+        return connect(found.host, None, AirflowTls(), environ=user, warn=print)
+
+    @property
+    def sandbox(self) -> Any:
+        """What runs there now."""
         from kedro_airflow_k8s.sandbox.up import find_sandbox
 
         found = find_sandbox(self.project)
         assert found is not None
-        user = {"AIRFLOW_API_USERNAME": found.username, "AIRFLOW_API_PASSWORD": found.password}
-        return connect(found.host, None, AirflowTls(), environ=user, warn=print)
+        return found
 
     def kedro(self, *arguments: str) -> str:
         """Call a command of the plugin."""
@@ -224,15 +256,23 @@ def sandbox(folder: Path) -> Iterator[Place]:
     from tests.cluster.project import EXAMPLE, copy_of_example
 
     copy = copy_of_example(EXAMPLE, folder)
-    copy.write("src/spaceflights/pipelines/sixty/__init__.py", SIXTY_PIPELINE)
-    copy.write("src/spaceflights/pipeline_registry.py", REGISTRY)
-    copy.write("conf/local/airflow-k8s.yaml", "{}")
+    _add_pipelines(copy)
+    # The sandbox starts Airflow's triggerer only where a task is deferrable.
+    copy.write("conf/local/airflow-k8s.yaml", "run_config: {deferrable: true}")
     place = Sandbox(folder)
     try:
         place.kedro("sandbox", "up")
         yield place
     finally:
         place.kedro("sandbox", "down")
+
+
+def _add_pipelines(project: Any) -> None:
+    pipelines = {SIXTY: (LAYERS, WIDTH, 1), MANY: (10, 50, 0.2)}
+    for name, sizes in pipelines.items():
+        file = f"src/spaceflights/pipelines/{name}/__init__.py"
+        project.write(file, layered_pipeline(*sizes))
+    project.write("src/spaceflights/pipeline_registry.py", REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -267,8 +307,7 @@ def on_cluster(folder: Path) -> Iterator[Place]:
     from tests.cluster.runs import running_airflow
 
     project = make_cluster_project(folder)
-    project.write("src/spaceflights/pipelines/sixty/__init__.py", SIXTY_PIPELINE)
-    project.write("src/spaceflights/pipeline_registry.py", REGISTRY)
+    _add_pipelines(project)
     try:
         cluster = find_cluster()
         image = image_for(cluster, project)
@@ -282,7 +321,7 @@ def on_cluster(folder: Path) -> Iterator[Place]:
 
 
 REGISTRY = '''
-"""The pipelines of the example; `sixty` is not in `__default__`."""
+"""The pipelines of the example; those of the benchmark are not in `__default__`."""
 
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
@@ -290,7 +329,8 @@ from kedro.pipeline import Pipeline
 
 def register_pipelines():
     pipelines = find_pipelines(raise_errors=True)
-    own = [p for name, p in pipelines.items() if name != "sixty" and not name.startswith("try_")]
+    others = ("sixty", "five_hundred", "try_")
+    own = [p for name, p in pipelines.items() if not name.startswith(others)]
     return {**pipelines, "__default__": sum(own, start=Pipeline([]))}
 '''
 
