@@ -26,6 +26,7 @@ from benchmarks.intermediate import WAYS, intermediate_section
 from benchmarks.load import load_section
 from benchmarks.mlflow import mlflow_python, mlflow_section
 from benchmarks.results import Section, report
+from benchmarks.rival import rival_run
 from benchmarks.stages import stages_section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -185,7 +186,8 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
         def advance() -> None:
             progress.advance(running)
 
-        sections = [runs.runs_section(started, where, rounds, advance)]
+        rival = rival_run(started, folder / "rival")
+        sections = [runs.runs_section(started, where, rounds, rival.seconds, advance)]
         if isinstance(started, runs.OnCluster):
             sections.append(stages_section(started, advance))
         elif isinstance(started, runs.Sandbox) and not quick:

@@ -35,7 +35,8 @@ NOTE = """\
 Seconds, median of {rounds} rounds that take turns. `run-once -w`: the whole command, with the
 upload. Run: from its start to its end in Airflow {airflow}. Tail: from the end of the last node in
 the group's pod to the end of the run, which has one more task, `delete_volume`. {where} `kedro run`
-alone, on this machine: {plain}."""
+alone, on this machine: {plain}. kedro-airflow's DAG of examples/spaceflights, grouped by memory, on
+the worker of the same Airflow, without pods: {rival} s, one round."""
 
 
 def layered_pipeline(layers: int, width: int, seconds: float) -> str:
@@ -67,6 +68,10 @@ class Place(Protocol):
     def project(self) -> Path:
         """Its Kedro project."""
 
+    @property
+    def dags(self) -> Path:
+        """The folder that Airflow reads DAGs from."""
+
     def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
         """Upload a DAG, run it, and return what `run-once` has written."""
 
@@ -90,7 +95,11 @@ class Times:
 
 
 def runs_section(
-    place: Place, where: str, rounds: dict[str, int], advance: Callable[[], None]
+    place: Place,
+    where: str,
+    rounds: dict[str, int],
+    rival: float,
+    advance: Callable[[], None],
 ) -> Section:
     """The times of whole runs, and of their ends.
 
@@ -98,6 +107,7 @@ def runs_section(
         place: Where they run.
         where: A sentence about it.
         rounds: How often, by pipeline.
+        rival: The seconds of a run of examples/spaceflights by kedro-airflow's DAG.
         advance: Called after each run.
     """
     rows, verdicts, plain = [], [], []
@@ -119,6 +129,7 @@ def runs_section(
         airflow=place.client().version,
         where=where,
         plain=", ".join(plain),
+        rival=f"{rival:.1f}",
     )
     header = ["pipeline", "grouping", "`run-once -w`", "run", "tail", "run / `none`"]
     return Section(f"Whole runs: {short}", [note], header, rows, verdicts)
@@ -173,7 +184,12 @@ def finished_run(client: AirflowClient, dag_id: str, output: str) -> FinishedRun
     found = re.search(r"^(?:Started run|Run) (\S+)(?: goes on)?:", output, re.MULTILINE)
     if found is None:
         raise BenchmarkError(f"run-once did not say which run it started:\n{output}")
-    while not (run := client.run(dag_id, found[1])).state.ended:
+    return when_ended(client, dag_id, found[1])
+
+
+def when_ended(client: AirflowClient, dag_id: str, run_id: str) -> FinishedRun:
+    """Return a run when Airflow has ended it."""
+    while not (run := client.run(dag_id, run_id)).state.ended:
         time.sleep(0.2)
     assert run.start is not None
     assert run.end is not None
@@ -224,6 +240,11 @@ class Sandbox:
         found = self.sandbox
         user = {"AIRFLOW_API_USERNAME": found.username, "AIRFLOW_API_PASSWORD": found.password}
         return connect(found.host, None, AirflowTls(), environ=user, warn=print)
+
+    @property
+    def dags(self) -> Path:
+        """The folder that Airflow reads DAGs from."""
+        return Path(self.sandbox.output)
 
     @property
     def sandbox(self) -> Any:
@@ -281,6 +302,11 @@ class OnCluster:
 
     project: Path
     airflow: Any
+
+    @property
+    def dags(self) -> Path:
+        """The folder that Airflow reads DAGs from."""
+        return Path(self.airflow.dags)
 
     def run_once(self, pipeline: str, dag_id: str, grouping: Any) -> str:
         """Run a DAG on the cluster."""

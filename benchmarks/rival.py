@@ -1,0 +1,61 @@
+"""The DAG of kedro-airflow in the same Airflow: its tasks run on the worker, without pods."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.environments import child_environment, make_kedro_airflow
+from benchmarks.errors import BenchmarkError
+from benchmarks.runs import FinishedRun, Place, when_ended
+from kedro_airflow_k8s.airflow_api import AirflowClient
+
+
+def rival_run(place: Place, folder: Path) -> FinishedRun:
+    """Run the DAG that kedro-airflow creates of the project, grouped by memory, and time it.
+
+    Args:
+        place: Where it runs, and its project.
+        folder: Where the environment with kedro-airflow is made.
+
+    Raises:
+        BenchmarkError: It cannot be created, or its run fails.
+    """
+    python = make_kedro_airflow(folder / "environment") / "bin" / "python"
+    created = folder / "dags"
+    command = [python, "-m", "kedro", "airflow", "create", "--group-by", "memory", "-t", created]
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=place.project,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchmarkError(f"kedro airflow create failed:\n{done.stdout[-2000:]}{done.stderr}")
+    (file,) = created.glob("*.py")
+    # Airflow runs elsewhere than in the project, whose package is not installed there.
+    path = str(place.project)
+    code = file.read_text("utf-8").replace("Path.cwd()", f"Path({path!r})")
+    start = f"import sys\n\nsys.path.insert(0, {path + '/src'!r})\n"
+    (place.dags / file.name).write_text(code.replace("\n\n", f"\n\n{start}", 1), "utf-8")
+    found = re.search(r'dag_id="(.+?)"', code)
+    assert found is not None, "the template has it"
+    return _first_run(place.client(), found[1])
+
+
+def _first_run(client: AirflowClient, dag_id: str) -> FinishedRun:
+    """Let the schedule `@once` start a run, and return it at its end."""
+    while client.find_dag(dag_id) is None:
+        time.sleep(0.5)
+    client.set_paused(dag_id, False)
+    while not (runs := client.newest_runs(dag_id)):
+        time.sleep(0.2)
+    done = when_ended(client, dag_id, runs[0].run_id)
+    states = {name: task.state for name, task in client.task_states(dag_id, done.run_id).items()}
+    if set(states.values()) != {"success"}:
+        raise BenchmarkError(f"tasks of the DAG of kedro-airflow have not succeeded: {states}")
+    return done
