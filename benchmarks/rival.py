@@ -40,16 +40,21 @@ def rival_run(place: Place, folder: Path) -> FinishedRun:
     # Airflow runs elsewhere than in the project, whose package is not installed there.
     path = str(place.project)
     code = file.read_text("utf-8").replace("Path.cwd()", f"Path({path!r})")
+    # It names a task after all its nodes; Airflow allows 250 characters.
+    for number, task_id in enumerate(re.findall(r'task_id="(.{250,})"', code)):
+        code = code.replace(f'"{task_id}"', f'"group-{number}"')
     start = f"import sys\n\nsys.path.insert(0, {path + '/src'!r})\n"
     (place.dags / file.name).write_text(code.replace("\n\n", f"\n\n{start}", 1), "utf-8")
     found = re.search(r'dag_id="(.+?)"', code)
     assert found is not None, "the template has it"
-    return _first_run(place.client(), found[1])
+    return _first_run(place.client(), found[1], file.name)
 
 
-def _first_run(client: AirflowClient, dag_id: str) -> FinishedRun:
+def _first_run(client: AirflowClient, dag_id: str, file: str) -> FinishedRun:
     """Let the schedule `@once` start a run, and return it at its end."""
     while client.find_dag(dag_id) is None:
+        if error := client.import_error(file):
+            raise BenchmarkError(f"Airflow cannot import {file}:\n{error}")
         time.sleep(0.5)
     client.set_paused(dag_id, False)
     while not (runs := client.newest_runs(dag_id)):
