@@ -87,18 +87,8 @@ def make_environments(folder: Path) -> Environments:
     _make(made.plugin, "kedro", str(wheel))
     _make(made.kedro_airflow, "kedro", "kedro-airflow")
     _make(made.example_plugin, "kedro", str(wheel), *EXAMPLE_IMPORTS)
-    make_kedro_airflow(made.example_kedro_airflow)
+    _make(made.example_kedro_airflow, "kedro", "kedro-airflow", *EXAMPLE_IMPORTS)
     return made
-
-
-def make_kedro_airflow(folder: Path) -> Path:
-    """Make an environment with kedro-airflow and what examples/spaceflights imports.
-
-    Raises:
-        BenchmarkError: If uv is missing or cannot install.
-    """
-    _make(folder, "kedro", "kedro-airflow", *EXAMPLE_IMPORTS)
-    return folder
 
 
 def child_environment(**more: str) -> dict[str, str]:

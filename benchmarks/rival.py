@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from benchmarks.environments import child_environment, make_kedro_airflow
+from benchmarks.environments import child_environment
 from benchmarks.errors import BenchmarkError
 from benchmarks.runs import FinishedRun, Place, when_ended
 from kedro_airflow_k8s.airflow_api import AirflowClient
@@ -18,16 +19,14 @@ def rival_run(place: Place, folder: Path) -> FinishedRun:
 
     Args:
         place: Where it runs, and its project.
-        folder: Where the environment with kedro-airflow is made.
+        folder: Where its DAG is made.
 
     Raises:
         BenchmarkError: It cannot be created, or its run fails.
     """
-    python = make_kedro_airflow(folder / "environment") / "bin" / "python"
-    created = folder / "dags"
-    command = [python, "-m", "kedro", "airflow", "create", "--group-by", "memory", "-t", created]
+    create = [sys.executable, "-m", "kedro", "airflow", "create"]
     done = subprocess.run(
-        list(map(str, command)),
+        [*create, "--group-by", "memory", "--target-dir", str(folder)],
         cwd=place.project,
         env=child_environment(),
         capture_output=True,
@@ -36,7 +35,7 @@ def rival_run(place: Place, folder: Path) -> FinishedRun:
     )
     if done.returncode:
         raise BenchmarkError(f"kedro airflow create failed:\n{done.stdout[-2000:]}{done.stderr}")
-    (file,) = created.glob("*.py")
+    (file,) = folder.glob("*.py")
     # Airflow runs elsewhere than in the project, whose package is not installed there.
     path = str(place.project)
     code = file.read_text("utf-8").replace("Path.cwd()", f"Path({path!r})")

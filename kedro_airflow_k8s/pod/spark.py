@@ -36,6 +36,7 @@ def serve() -> None:
         SystemExit: With a message, if the image lacks Spark or Java, or the pod has no token.
     """
     engine = json.loads(os.environ[ENGINE_VARIABLE])
+    _share_project()
     home = _spark_home()
     java = java_home()
     conf = {**server_conf(os.environ, engine, has_token=(_ACCOUNT / "token").exists())}
@@ -152,6 +153,7 @@ def execute() -> None:
     Raises:
         SystemExit: With a message, if the image lacks Spark or Java.
     """
+    _share_project()
     home, java = _spark_home(), java_home()
     os.environ.update(SPARK_HOME=str(home), JAVA_HOME=java)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -187,6 +189,16 @@ def executor_command(environment: Mapping[str, str], home: Path, java: str) -> l
         *("--resourceProfileId", environment["SPARK_RESOURCE_PROFILE_ID"]),
         *("--podName", environment["SPARK_EXECUTOR_POD_NAME"]),
     ]
+
+
+def _share_project() -> None:
+    """Let Spark's Python workers import the functions of the project, which nodes send by name."""
+    from kedro.framework.startup import bootstrap_project
+    from kedro.utils import is_kedro_project
+
+    # The image of an entry of `resources` need not have it.
+    if is_kedro_project(Path.cwd()):
+        bootstrap_project(Path.cwd())  # Adds its sources to PYTHONPATH.
 
 
 def _become(command: Sequence[str]) -> None:
