@@ -71,7 +71,7 @@ def forever(frames):
     yield from frames
 
 
-def lose(found):
+def lose(made):
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
@@ -82,9 +82,10 @@ def lose(found):
         print("WAITING", flush=True)
         spark.range(1).mapInPandas(forever, "id long").collect()
     print("COUNTED", spark.range(7).count(), flush=True)
+    return 7
 
 
-def fail(found):
+def fail(made):
     from pyspark.sql import SparkSession
 
     SparkSession.builder.getOrCreate().sql("SELECT nothing FROM nowhere").collect()
@@ -92,14 +93,10 @@ def fail(found):
 
 def create_pipeline():
     first = node(make, "params:factor", "made", name="make")
-    second = node(add_up, "made", "found", name="add_up", tags="cluster.spark")
-    return Pipeline([first, second, LAST])
+    return Pipeline([first, node(LAST, "made", "found", name="last", tags="cluster.spark")])
 """
-LAST = {
-    "spark_well": 'node(len, "made", None, name="end")',
-    "spark_badly": 'node(fail, "found", None, name="fail", tags="cluster.spark")',
-    "spark_lost": 'node(lose, "found", None, name="lose", tags="cluster.spark")',
-}
+LAST = {"spark_well": "add_up", "spark_badly": "fail", "spark_lost": "lose"}
+"""The function of the node that uses Spark, by pipeline."""
 
 
 def spark_project(path: Path) -> ClusterProject:
@@ -184,7 +181,7 @@ def test_two_executors_add_up_what_a_node_has_written(spark: Any) -> None:
 
     done = airflow.run("try_spark_well", **settings).succeeded()
 
-    log = airflow.log("try_spark_well", done.run_id, "add_up")
+    log = airflow.log("try_spark_well", done.run_id, "last")
     assert "SUM True" in log
     assert "HOSTS 2" in log
     assert len(executors(airflow.namespace) - before) == 2
@@ -203,12 +200,12 @@ def test_a_node_whose_cluster_dies_says_so_and_its_retry_makes_another(spark: An
     namespace, dag_id = airflow.namespace, "try_spark_lost"
     with airflow.start(dag_id, **settings) as running:
         (pod,) = namespace.pods.wait_for(
-            lambda: namespace.task_pods(running.run_id(), "lose"), "a node", running.check
+            lambda: namespace.task_pods(running.run_id(), "last"), "a node", running.check
         )
         namespace.wait_for_log(pod.metadata.name, "AT WORK")
         (server,) = (name for name in namespace.pods.there() if name.endswith("-spark"))
         namespace.core.delete_namespaced_pod(server, namespace.name, grace_period_seconds=0)
         done = running.end().succeeded()
 
-    assert "ClusterLost: Pod" in airflow.log(dag_id, done.run_id, "lose")
-    assert "COUNTED 7" in airflow.client().task_log(dag_id, done.run_id, "lose", 2)
+    assert "ClusterLost: Pod" in airflow.log(dag_id, done.run_id, "last")
+    assert "COUNTED 7" in airflow.client().task_log(dag_id, done.run_id, "last", 2)
