@@ -60,7 +60,7 @@ class PodWatch:
             raise BenchmarkError(f"the pod of {task_id} was never seen as {moment}") from None
 
     def follow(self, core: Any, namespace: str, stop: threading.Event) -> None:
-        """Keep what a watch reports, until it is told to stop."""
+        """Keep what a watch reports, until it is stopped."""
         while not stop.is_set():
             # A lost connection is made again. What it has missed counts from the next event.
             with suppress(ApiException, HTTPError):

@@ -18,7 +18,7 @@ class DeferredPodOperator(KedroPodOperator):
     def invoke_defer_method(self, *args: Any, **kwargs: Any) -> None:
         """Let the trigger wait, which looks at the pod every ten seconds at most."""
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
-        # can take 5 seconds. The trigger looks at once, when the pod has hardly begun, then later.
+        # can take 5 seconds. The trigger looks at once, too early to find an end, and then later.
         least = self.least_interval
         self.poll_interval = max(self.poll_interval, least)
         self.startup_check_interval_seconds = max(self.startup_check_interval_seconds, least)
