@@ -54,8 +54,10 @@ def run(arguments: Sequence[str]) -> None:
         raise
     except Exception:
         from kedro_airflow_k8s.pod.failures import shorten_tracebacks
+        from kedro_airflow_k8s.pod.spark import give_up_server
 
         shorten_tracebacks()
+        give_up_server()
         raise
     _check_that_hooks_ran()
 

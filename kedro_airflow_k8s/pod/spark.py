@@ -191,6 +191,17 @@ def executor_command(environment: Mapping[str, str], home: Path, java: str) -> l
     ]
 
 
+def give_up_server() -> None:
+    """Let Spark's client of a node that failed end at once, if its server has ended.
+
+    At the exit of the process, it asks the server to clean up, and tries that again for minutes.
+    """
+    module = sys.modules.get("pyspark.sql.connect.session")
+    session = module and module.SparkSession._default_session  # noqa: SLF001 - of all threads
+    if session:
+        session.client.set_retry_policies([])
+
+
 def _share_project() -> None:
     """Let Spark's Python workers import the functions of the project, which nodes send by name."""
     from kedro.framework.startup import bootstrap_project
