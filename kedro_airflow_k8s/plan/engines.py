@@ -27,6 +27,7 @@ MANAGED = {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"}
 """The label by which the objects of this plugin are found."""
 
 ROLE_LABEL = f"{LABEL_PREFIX}role"
+_ENGINE = (*COMMAND, "engine")
 _NAME, _NAMESPACE, _ADDRESS = (f"$({name})" for name in POD_VARIABLES)
 
 
@@ -180,12 +181,12 @@ def _head_command(kind: str, settings: ResourcesConfig) -> list[str]:
     if kind == "ray":
         sizes = _ray_sizes(settings)
         return [
-            *("ray", "start", "--head", "--block", f"--node-ip-address={_ADDRESS}"),
+            *(*_ENGINE, "ray", "start", "--head", "--block", f"--node-ip-address={_ADDRESS}"),
             *("--port=6379", "--ray-client-server-port=10001", "--dashboard-host=127.0.0.1"),
             *sizes,
         ]
     return [
-        *("dask", "scheduler", "--host", _ADDRESS, "--port", "8786"),
+        *(*_ENGINE, "dask", "scheduler", "--host", _ADDRESS, "--port", "8786"),
         *("--dashboard-address", "127.0.0.1:8787"),
     ]
 
@@ -194,10 +195,10 @@ def _worker_command(kind: str, settings: ResourcesConfig, own: str) -> list[str]
     """Return the command of a worker of Ray or Dask."""
     if kind == "ray":
         at = [f"--address={own}:6379", f"--node-ip-address={_ADDRESS}"]
-        return ["ray", "start", "--block", *at, *_ray_sizes(settings)]
+        return [*_ENGINE, "ray", "start", "--block", *at, *_ray_sizes(settings)]
     cores, memory = _cores(settings), _memory(settings)
     return [
-        *("dask", "worker", f"tcp://{own}:8786", "--host", _ADDRESS, "--no-dashboard"),
+        *(*_ENGINE, "dask", "worker", f"tcp://{own}:8786", "--host", _ADDRESS, "--no-dashboard"),
         *(("--nthreads", str(cores)) if cores else ()),
         *(("--memory-limit", str(memory)) if memory else ()),
     ]

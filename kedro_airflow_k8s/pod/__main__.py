@@ -7,6 +7,7 @@ Commands:
         stored on object storage or, if it has failed, keep it until a time.
     spark-connect: Be the server of a Spark cluster.
     spark-executor: Be one of its executors, which Spark starts.
+    engine PROGRAM [ARGUMENT...]: Be a process of Ray or Dask, which can import the project.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ def _run_command() -> None:
         from kedro_airflow_k8s.pod import spark
 
         spark.serve() if command == "spark-connect" else spark.execute()
+    elif command == "engine" and arguments:
+        from kedro_airflow_k8s.pod.engine import start
+
+        start(arguments)
     else:
         sys.exit(f"{command!r} is not a command of kedro_airflow_k8s.pod.\n{__doc__}")
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kedro_airflow_k8s.pod.engine import become, share_project
 from kedro_airflow_k8s.pod.environment import ENGINE_VARIABLE, NO_RETRY, POD_VARIABLES
 
 _POD, _NAMESPACE, _ADDRESS = POD_VARIABLES
@@ -36,7 +37,7 @@ def serve() -> None:
         SystemExit: With a message, if the image lacks Spark or Java, or the pod has no token.
     """
     engine = json.loads(os.environ[ENGINE_VARIABLE])
-    _share_project()
+    share_project()
     home = _spark_home()
     java = java_home()
     conf = {**server_conf(os.environ, engine, has_token=(_ACCOUNT / "token").exists())}
@@ -58,7 +59,7 @@ def serve() -> None:
     said = subprocess.run(
         [*launcher, *submit, "spark-internal"], stdout=subprocess.PIPE, check=True
     )
-    _become(runnable(launched(said.stdout.decode()), java))
+    become(runnable(launched(said.stdout.decode()), java))
 
 
 def launched(said: str) -> list[str]:
@@ -153,11 +154,11 @@ def execute() -> None:
     Raises:
         SystemExit: With a message, if the image lacks Spark or Java.
     """
-    _share_project()
+    share_project()
     home, java = _spark_home(), java_home()
     os.environ.update(SPARK_HOME=str(home), JAVA_HOME=java)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    _become(runnable(executor_command(os.environ, home, java), java))
+    become(runnable(executor_command(os.environ, home, java), java))
 
 
 def executor_command(environment: Mapping[str, str], home: Path, java: str) -> list[str]:
@@ -200,21 +201,6 @@ def give_up_server() -> None:
     session = module and module.SparkSession._default_session  # noqa: SLF001 - of all threads
     if session:
         session.client.set_retry_policies([])
-
-
-def _share_project() -> None:
-    """Let Spark's Python workers import the functions of the project, which nodes send by name."""
-    from kedro.framework.startup import bootstrap_project
-    from kedro.utils import is_kedro_project
-
-    # The image of an entry of `resources` need not have it.
-    if is_kedro_project(Path.cwd()):
-        bootstrap_project(Path.cwd())  # Adds its sources to PYTHONPATH.
-
-
-def _become(command: Sequence[str]) -> None:
-    sys.stdout.flush()
-    os.execvp(command[0], list(command))  # noqa: S606 - there is no shell between
 
 
 def _spark_home() -> Path:

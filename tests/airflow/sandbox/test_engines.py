@@ -72,13 +72,17 @@ SIDE_BY_SIDE = """
 import os
 from kedro.pipeline import Pipeline, node
 
+def square(number):
+    return number * number, os.getppid()
+
+def power(number):
+    return number ** 2
+
 def with_ray():
     import ray
     ray.init()
-    @ray.remote
-    def square(number):
-        return number * number, os.getppid()
-    found = ray.get([square.remote(number) for number in range(200)])
+    remote = ray.remote(square)
+    found = ray.get([remote.remote(number) for number in range(200)])
     print("RAY", sum(each for each, _ in found), flush=True)
     return 1
 
@@ -86,7 +90,7 @@ def with_dask(_):
     from distributed import Client
     with Client() as client:
         client.wait_for_workers(2, timeout=120)
-        print("DASK", sum(client.gather(client.map(pow, range(200), [2] * 200))), flush=True)
+        print("DASK", sum(client.gather(client.map(power, range(200)))), flush=True)
     return 1
 
 def create_pipeline():
