@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,7 @@ pipelines:
     schedule: {{assets: [making]}}
 """
 ENV = ("-e", "assets")
+ADDING = "shop--assets.adding"
 
 
 @pytest.fixture(name="shop", scope="module")
@@ -147,6 +150,30 @@ def _shop(server: AirflowServer, s3_server: S3) -> S3:  # noqa: F811 - fixture
     return s3_server
 
 
+@dataclass(frozen=True)
+class Started:
+    """What commands have said that let a pipeline start by an event.
+
+    Attributes:
+        schedule: Of the pipeline that waits for data.
+        run: Of the run that made it, one of whose nodes failed.
+    """
+
+    schedule: subprocess.CompletedProcess[str]
+    run: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(name="started", scope="module")
+def _started(server: AirflowServer, shop: S3) -> Started:
+    """A pipeline that has run because another one has made its data."""
+    schedule = kedro(server, *ENV, "schedule", "-p", "adding", "-w", "5")
+    run = kedro(server, *ENV, "run-once", "-p", "making", "-w", "10", "--params", "fail=true")
+    client = server.client()
+    wait_until(lambda: ADDING in client.last_runs([ADDING]), "the event starts the other pipeline")
+    wait_until(lambda: client.last_runs([ADDING])[ADDING].state.ended, "its run ends")
+    return Started(schedule, run)
+
+
 def events(server: AirflowServer, dataset: str) -> list[dict[str, Any]]:
     """The events of an asset in Airflow, oldest first."""
     kind = "asset" if server.major == 3 else "dataset"
@@ -157,20 +184,14 @@ def events(server: AirflowServer, dataset: str) -> list[dict[str, Any]]:
 
 
 def test_a_pipeline_starts_when_the_data_that_it_reads_is_there(
-    server: AirflowServer, shop: S3
+    server: AirflowServer, shop: S3, started: Started
 ) -> None:
-    text = succeeded(kedro(server, *ENV, "schedule", "-p", "adding", "-w", "5"))
+    text = succeeded(started.schedule)
     assert f"Schedule: new data in s3://{BUCKET}/orders.json\n" in text
     assert f"Next run: when there is new data in s3://{BUCKET}/orders.json\n" in text
+    failed(started.run, "no report today")
 
-    done = kedro(server, *ENV, "run-once", "-p", "making", "-w", "10", "--params", "fail=true")
-    failed(done, "no report today")
-
-    dag_id = "shop--assets.adding"
-    client = server.client()
-    wait_until(lambda: dag_id in client.last_runs([dag_id]), "the event starts the other pipeline")
-    wait_until(lambda: client.last_runs([dag_id])[dag_id].state.ended, "its run ends")
-    assert client.last_runs([dag_id])[dag_id].state.value == "success"
+    assert server.client().last_runs([ADDING])[ADDING].state.value == "success"
     assert json.loads(shop.read(BUCKET, "total.json")) == {"total": 7}
 
     (event,) = events(server, "orders")
@@ -182,9 +203,11 @@ def test_a_pipeline_starts_when_the_data_that_it_reads_is_there(
         "bytes": len(orders),
     }
     assert "commit" in extra
-    assert events(server, "report") == []
+    failed_run = server.client().newest_runs("shop--assets.making")[-1].run_id
+    assert not [e for e in events(server, "report") if e["source_run_id"] == failed_run]
 
 
+@pytest.mark.usefixtures("started")
 def test_a_task_that_a_run_of_a_part_does_not_run_has_no_event(
     server: AirflowServer, shop: S3
 ) -> None:
@@ -256,7 +279,8 @@ def test_an_asset_that_another_dag_calls_something_else_is_a_warning_before_its_
 
 
 @needs_browser
-def test_the_page_of_an_asset_shows_who_makes_and_reads_it(server: AirflowServer, shop: S3) -> None:
+@pytest.mark.usefixtures("started")
+def test_the_page_of_an_asset_shows_who_makes_and_reads_it(server: AirflowServer) -> None:
     if server.major == 2:
         address = f"{server.url}/datasets"
     else:
