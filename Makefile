@@ -55,12 +55,16 @@ READY_KEDROS := .venv-kedro-1.0/.ready-$(VERSION) .venv-kedro-1.5/.ready-$(VERSI
 READY_MLFLOW := .venv-mlflow/.ready-$(VERSION)
 # Spark, Ray and Dask, for the tests of clusters in `make test-all`.
 READY_ENGINES := .venv-engines/.ready-$(VERSION)
+# Airflow 3 with OpenLineage, for a test in `make test-all`.
+READY_LINEAGE := .venv-openlineage/.ready-$(VERSION)
 
 PYTEST = $(if $(READY2),AIRFLOW2_PYTHON="$(CURDIR)/$(RUN2)") \
 	KEDRO_1_0_PYTHON="$(CURDIR)/.venv-kedro-1.0/bin/python" \
 	KEDRO_1_5_PYTHON="$(CURDIR)/.venv-kedro-1.5/bin/python" \
 	MLFLOW_PYTHON="$(CURDIR)/.venv-mlflow/bin/python" \
-	$(if $(wildcard $(READY_ENGINES)),ENGINES_PYTHON="$(CURDIR)/.venv-engines/bin/python") $(RUN) -m pytest -n auto
+	$(if $(wildcard $(READY_ENGINES)),ENGINES_PYTHON="$(CURDIR)/.venv-engines/bin/python") \
+	$(if $(wildcard $(READY_LINEAGE)),OPENLINEAGE_PYTHON="$(CURDIR)/.venv-openlineage/bin/python") \
+	$(RUN) -m pytest -n auto
 # The tests of a file share their Airflow, so one process runs them.
 BY_FILE := --dist loadfile
 # What the tests of Airflow need.
@@ -72,7 +76,7 @@ PROSE := $(CODE) README.md CHANGELOG.md CONTRIBUTING.md Makefile setup.cfg pypro
 TYPED := $(wildcard kedro_airflow_k8s tests benchmarks scripts docs)
 
 .PHONY: help demo check unit test test-all nightly e2e lint fmt docs reference bench golden schema screenshots lock clean .venv \
-	.venv-airflow2 .venv-mlflow .venv-engines check-python check-airflow2 check-browser say-airflow2 say-browser
+	.venv-airflow2 .venv-mlflow .venv-engines .venv-openlineage check-python check-airflow2 check-browser say-airflow2 say-browser
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z.0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -96,7 +100,7 @@ test: $(TEST_ENVIRONMENTS) ## the unit tests, and the core of the others on Airf
 		-m "core or (core_once and not airflow2)" $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
-test-all: $(TEST_ENVIRONMENTS) $(READY_ENGINES) ## all tests but those on a real cluster, in random order
+test-all: $(TEST_ENVIRONMENTS) $(READY_ENGINES) $(READY_LINEAGE) ## all tests but those on a real cluster, in random order
 	$(PYTEST) $(BY_FILE) $(ARGS)
 	@$(MAKE) --no-print-directory say-airflow2 say-browser
 
@@ -165,11 +169,12 @@ lock: $(TOOLS) ## resolve requirements/*.in again into the lock files
 	$(LOCK) requirements/airflow2.in -o requirements/airflow2.txt
 	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/mlflow.in -o requirements/mlflow.txt
 	$(LOCK) --no-emit-package kedro-airflow-k8s requirements/engines.in -o requirements/engines.txt
+	$(LOCK) --constraints requirements/airflow3.txt requirements/openlineage.in -o requirements/openlineage.txt
 	for v in 1.0 1.5; do $(LOCK) --no-emit-package kedro-airflow-k8s \
 		requirements/kedro-$$v.in -o requirements/kedro-$$v.txt || exit; done
 
 clean: ## remove the environments and everything built or cached
-	rm -rf .venv .venv-airflow2 .venv-kedro-1.0 .venv-kedro-1.5 .venv-mlflow .venv-engines .venv-tools build dist docs/_build *.egg-info .hypothesis \
+	rm -rf .venv .venv-airflow2 .venv-kedro-1.0 .venv-kedro-1.5 .venv-mlflow .venv-engines .venv-openlineage .venv-tools build dist docs/_build *.egg-info .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find kedro_airflow_k8s tests benchmarks scripts examples -name __pycache__ -prune \
 		-exec rm -rf {} + 2>/dev/null || true
@@ -178,6 +183,7 @@ clean: ## remove the environments and everything built or cached
 .venv-airflow2: check-airflow2 $(READY2) ## Airflow 2.11 and its Kubernetes provider, nothing else
 .venv-mlflow: $(READY_MLFLOW) ## the plugin with kedro-mlflow and MLflow
 .venv-engines: $(READY_ENGINES) ## the plugin with Spark, Java, Ray and Dask
+.venv-openlineage: $(READY_LINEAGE) ## Airflow 3 with its OpenLineage provider
 
 # 1: the wanted version, 2: the interpreter, 3: the environment
 define make_environment
@@ -237,6 +243,12 @@ $(READY_ENGINES): requirements/engines.txt setup.cfg | $(TOOLS)
 	$(UV) pip sync --require-hashes --quiet --strict --python .venv-engines requirements/engines.txt
 	$(UV) pip install --no-deps --no-build-isolation --quiet --python .venv-engines --editable .
 	@rm -f .venv-engines/.ready-* && touch $@
+
+$(READY_LINEAGE): requirements/openlineage.txt | $(TOOLS)
+	@echo "Making .venv-openlineage from requirements/openlineage.txt, Python $(VERSION)"
+	$(call make_environment,$(VERSION),$(PYTHON),.venv-openlineage)
+	$(SYNC) .venv-openlineage requirements/openlineage.txt
+	@rm -f .venv-openlineage/.ready-* && touch $@
 
 $(TOOLS): requirements/tools.txt
 	@$(CHECK_PYTHON)

@@ -1,7 +1,6 @@
 """Lineage of assets by Airflow's OpenLineage provider, written to a file, on a real Airflow 3.
 
-OPENLINEAGE_PYTHON names a Python with Airflow 3 and this provider; docs/contributing/tests.md says
-how to make one.
+OPENLINEAGE_PYTHON names a Python with Airflow 3 and this provider: `make .venv-openlineage`.
 """
 
 from __future__ import annotations
