@@ -11,7 +11,7 @@ from benchmarks.environments import REPOSITORY, Environments, child_environment
 from benchmarks.projects import nodes, write_project
 from benchmarks.results import Section, Verdict, milliseconds
 from benchmarks.timing import Command, Rounds, differences, interleave, ratios
-from kedro_airflow_k8s.dag.render import POD_COMMAND
+from kedro_airflow_k8s.plan.pods import POD_COMMAND
 from kedro_airflow_k8s.pod import environment as pod
 
 FLOOR, RIVAL, OURS = "registry list", "airflow create", "airflow-k8s compile"

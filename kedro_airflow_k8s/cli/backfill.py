@@ -92,9 +92,6 @@ def backfill_command(
     _check_usage(options)
     params = parse_params(options["params"])
     config = target.config.of(pipeline).run_config
-    if config.partitioned:
-        # Airflow reads the range of a backfill of partitions in other time zones than this command.
-        target.client.starts_backfills = False
     dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
     form = dag_in_airflow(target.client, dag_id, config.timezone).trigger_params if params else ()
     backfills = Backfills(

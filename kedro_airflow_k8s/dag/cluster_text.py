@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedro_airflow_k8s.dag.body import chain_line
-from kedro_airflow_k8s.dag.literals import Call, Expression, literal
+from kedro_airflow_k8s.dag.literals import Call, Expression, with_names
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.clusters import Cluster
-from kedro_airflow_k8s.plan.pods import cluster_name
 from kedro_airflow_k8s.plan.tasks import Task
 
 
@@ -63,8 +62,7 @@ def cluster_texts(plan: Plan) -> ClusterTexts:
 
 def _text(plan: Plan, cluster: Cluster) -> ClusterText:
     constant = names.constant(f"cluster_{cluster.name}", set())
-    own = cluster_name(plan.dag_id, cluster.name)
-    known = {own: constant, plan.storage.owned: "OWNED"}
+    known = {cluster.own: constant, plan.storage.owned: "OWNED"}
     objects = {"manifests": Expression(f"{constant}_OBJECTS")}
     create = {
         "task_id": cluster.create_id,
@@ -76,7 +74,7 @@ def _text(plan: Plan, cluster: Cluster) -> ClusterText:
     return ClusterText(
         name=cluster.name,
         constant=constant,
-        own=own,
+        own=cluster.own,
         objects=with_names(list(cluster.objects), known),
         create=Call("CreateCluster", create),
         delete=Call("DeleteRunResources", {"task_id": cluster.delete_id, **objects}),
@@ -109,8 +107,8 @@ def cluster_keywords(plan: Plan, task: Task) -> dict[str, list[str]]:
 
 def cluster_variables(plan: Plan) -> set[str]:
     """Return the names that the file uses for the clusters."""
-    made = cluster_texts(plan).made
-    return {name for each in made for name in (each.create_variable, each.delete_variable)}
+    ids = [task_id for each in plan.made_clusters for task_id in (each.create_id, each.delete_id)]
+    return {_variable(task_id) for task_id in ids}
 
 
 def cluster_lines(plan: Plan, python: Mapping[str, str], waits: list[str]) -> list[str]:
@@ -129,34 +127,3 @@ def cluster_lines(plan: Plan, python: Mapping[str, str], waits: list[str]) -> li
         chain = [create, users, delete]
         lines.append(chain_line([before, *chain] if before else chain))
     return lines
-
-
-def with_names(value: Any, constants: Mapping[str, str]) -> Any:
-    """Return a value with the constants of names in place of these names.
-
-    Args:
-        value: A text, or a list or mapping with texts.
-        constants: The constants, by the texts that they replace.
-    """
-    if isinstance(value, Mapping):
-        return {key: with_names(item, constants) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_names(item, constants) for item in value]
-    if not isinstance(value, str):
-        return value
-    parts: list[str | Expression] = [value]
-    for text, constant in constants.items():
-        parts = [part for each in parts for part in _split(each, text, Expression(constant))]
-    if all(isinstance(part, str) for part in parts):
-        return value
-    found = [part for part in parts if part != ""]
-    return Expression(" + ".join(literal(part, 0, -(10**6)) for part in found))
-
-
-def _split(part: str | Expression, text: str, constant: Expression) -> list[str | Expression]:
-    if isinstance(part, Expression):
-        return [part]
-    found: list[str | Expression] = []
-    for index, each in enumerate(part.split(text)):
-        found += [constant, each] if index else [each]
-    return found

@@ -174,3 +174,34 @@ def _string_lines(text: str, indent: str, before: int) -> str:
             part += word
         parts.append(part)
     return f"\n{indent}".join(map(_string, parts))
+
+
+def with_names(value: Any, constants: Mapping[str, str]) -> Any:
+    """Return a value with the constants of names in place of these names.
+
+    Args:
+        value: A text, or a list or mapping with texts.
+        constants: The constants, by the texts that they replace.
+    """
+    if isinstance(value, Mapping):
+        return {key: with_names(item, constants) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_names(item, constants) for item in value]
+    if not isinstance(value, str):
+        return value
+    parts: list[str | Expression] = [value]
+    for text, constant in constants.items():
+        parts = [part for each in parts for part in _split(each, text, Expression(constant))]
+    if all(isinstance(part, str) for part in parts):
+        return value
+    found = [part for part in parts if part != ""]
+    return Expression(" + ".join(literal(part, 0, -(10**6)) for part in found))
+
+
+def _split(part: str | Expression, text: str, constant: Expression) -> list[str | Expression]:
+    if isinstance(part, Expression):
+        return [part]
+    found: list[str | Expression] = []
+    for index, each in enumerate(part.split(text)):
+        found += [constant, each] if index else [each]
+    return found

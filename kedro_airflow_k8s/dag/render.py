@@ -36,7 +36,14 @@ from kedro_airflow_k8s.dag.cluster_text import (
 )
 from kedro_airflow_k8s.dag.imports import embedded, names_in
 from kedro_airflow_k8s.dag.jinja import jinja_environment
-from kedro_airflow_k8s.dag.literals import INDENT, Call, Expression, literal, timedelta_call
+from kedro_airflow_k8s.dag.literals import (
+    INDENT,
+    Call,
+    Expression,
+    literal,
+    timedelta_call,
+    with_names,
+)
 from kedro_airflow_k8s.dag.needed import (
     imports_of,
     moved_names,
@@ -47,7 +54,7 @@ from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import SPEC, OfAirflow
-from kedro_airflow_k8s.plan.pods import container_argument
+from kedro_airflow_k8s.plan.pods import POD_COMMAND, container_argument
 from kedro_airflow_k8s.plan.sensors import Sensor
 from kedro_airflow_k8s.plan.task_groups import Group
 from kedro_airflow_k8s.plan.tasks import Task
@@ -60,9 +67,6 @@ _OF_FAILED_RUN = (
     "--dag-id={{ dag.dag_id }}",
     '--run-id={{ run_id | replace("$", "$$") }}',
 )
-
-POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
-"""The arguments that run the plugin in a pod, after the entrypoint of the image."""
 
 
 @dataclass(frozen=True)
@@ -217,11 +221,7 @@ def _comment(text: str) -> str:
 
 def _with_owned(value: Any, owned: str) -> Any:
     """Return a value with the constant OWNED in place of the name of the run resources."""
-    if isinstance(value, dict):
-        return {key: _with_owned(item, owned) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_owned(item, owned) for item in value]
-    return Expression("OWNED") if value == owned else value
+    return with_names(value, {owned: "OWNED"})
 
 
 def _shared_docs(tasks: tuple[Task, ...]) -> dict[str, str]:

@@ -89,6 +89,9 @@ class Backfills:
         options: BackfillOptions,
         progress: Progress,
     ) -> None:
+        if options.partition_format:
+            # Airflow reads the range of a backfill of partitions in other time zones than we do.
+            client.starts_backfills = False
         self._client = client
         self._store = store_of(client, dag_id)
         self._schedule = schedule_of(client, dag_id)

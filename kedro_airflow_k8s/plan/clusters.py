@@ -37,6 +37,7 @@ class Cluster:
 
     Attributes:
         name: Its name in the configuration.
+        own: The name of its objects in a run, as an Airflow template.
         objects: Its objects, in the order in which they are created; none if it exists already.
         ready: How to see that it answers; empty if its pods say so.
         timeout: Longest time until it answers, in seconds.
@@ -47,6 +48,7 @@ class Cluster:
     """
 
     name: str
+    own: str
     objects: tuple[dict[str, Any], ...]
     ready: Mapping[str, str]
     timeout: int
@@ -144,6 +146,7 @@ def plan_clusters(
             found.append(
                 Cluster(
                     name=name,
+                    own=own,
                     objects=tuple(_objects(config, run, own, run_objects_name(dag_id), labels)),
                     ready=_ready(config.ready, own),
                     timeout=config.timeout,

@@ -13,21 +13,23 @@ from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
 from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, LABEL_PREFIX
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.plan.manifests import pod_manifest
-from kedro_airflow_k8s.plan.pods import environment, untemplated
-from kedro_airflow_k8s.plan.spark import COMMAND, mount_data, spark_settings
+from kedro_airflow_k8s.plan.pods import POD_COMMAND, environment, untemplated
+from kedro_airflow_k8s.plan.spark import mount_data, spark_settings
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT_VARIABLE,
     ENGINE_VARIABLE,
     OWN_VARIABLES,
     OWNED_VARIABLE,
     POD_VARIABLES,
+    SPARK_PAGE,
+    SPARK_PORT,
 )
 
 MANAGED = {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"}
 """The label by which the objects of this plugin are found."""
 
 ROLE_LABEL = f"{LABEL_PREFIX}role"
-_ENGINE = (*COMMAND, "engine")
+_ENGINE = (*POD_COMMAND, "engine")
 _NAME, _NAMESPACE, _ADDRESS = (f"$({name})" for name in POD_VARIABLES)
 
 
@@ -51,7 +53,7 @@ class Engine:
 
 
 ENGINES: Mapping[str, Engine] = {
-    "spark-connect": Engine("SPARK_REMOTE", "sc", 15002, 4040),
+    "spark-connect": Engine("SPARK_REMOTE", "sc", SPARK_PORT, SPARK_PAGE),
     "ray": Engine("RAY_ADDRESS", "ray", 10001, 8265, (6379,)),
     "dask": Engine("DASK_SCHEDULER_ADDRESS", "tcp", 8786, 8787),
 }
@@ -103,7 +105,7 @@ class _Objects:
         worker = self.run.settings_of(self.config.worker_resources or first)
         yield self._service(engine)
         if self.config.type == "spark-connect":
-            pod = self._pod(self.own, "head", head, [*COMMAND, "spark-connect"])
+            pod = self._pod(self.own, "head", head, [*POD_COMMAND, "spark-connect"])
             settings = spark_settings(
                 self.config, self.run, head, worker, {**self.labels, **MANAGED}
             )

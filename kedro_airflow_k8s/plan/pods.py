@@ -24,6 +24,9 @@ from kedro_airflow_k8s.pod.environment import (
     TASK_VARIABLE,
 )
 
+POD_COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
+"""The arguments that run the plugin in a pod, after the entrypoint of the image."""
+
 TASK_ID = "{{ ti.task_id }}"
 
 VOLUME_STORE = ".kedro-airflow-k8s"

@@ -14,16 +14,13 @@ from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, DATA_VOLUME, TASK_
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.config.sources import EnvSource
 from kedro_airflow_k8s.plan.manifests import plain_manifest
-from kedro_airflow_k8s.plan.pods import untemplated
+from kedro_airflow_k8s.plan.pods import POD_COMMAND, untemplated
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT,
     CONTRACT_VARIABLE,
     OWNED_VARIABLE,
     POD_VARIABLES,
 )
-
-COMMAND = ("python", "-m", "kedro_airflow_k8s.pod")
-"""The arguments that run the plugin in a pod, after the entrypoint of the image."""
 
 _OWNED = f"$({OWNED_VARIABLE})"
 _NAME = f"$({next(iter(POD_VARIABLES))})"
@@ -71,7 +68,7 @@ def _executor(
     pod = plain_manifest(settings, run, _OWNED, {**labels, CLUSTER_LABEL: _NAME})
     pod["metadata"]["annotations"].pop(TASK_ANNOTATION)
     container = pod["spec"]["containers"][0]
-    container["args"] = [*COMMAND, "spark-executor"]
+    container["args"] = [*POD_COMMAND, "spark-executor"]
     plain = {n: v for n, v in settings.env_vars.items() if not isinstance(v, EnvSource)}
     container["env"] = [
         *container.get("env", []),

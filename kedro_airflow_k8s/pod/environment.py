@@ -74,6 +74,9 @@ POD_VARIABLES = {
 OWNED_VARIABLE = "KEDRO_AIRFLOW_K8S_OWNED"
 """The name of the run resources, in the first pod of a cluster."""
 
+SPARK_PORT, SPARK_PAGE = 15002, 4040
+"""The ports of the server of Spark Connect and of its web page, which are Spark's own."""
+
 ENGINE_VARIABLE = "KEDRO_AIRFLOW_K8S_ENGINE"
 """The settings of the engine of a cluster as JSON, in its first pod."""
 

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from kedro_airflow_k8s.pod.engine import become, share_project
-from kedro_airflow_k8s.pod.environment import ENGINE_VARIABLE, NO_RETRY, POD_VARIABLES
+from kedro_airflow_k8s.pod.environment import (
+    ENGINE_VARIABLE,
+    NO_RETRY,
+    POD_VARIABLES,
+    SPARK_PAGE,
+    SPARK_PORT,
+)
 
 _POD, _NAMESPACE, _ADDRESS = POD_VARIABLES
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -40,7 +46,7 @@ def serve() -> None:
     share_project()
     home = _spark_home()
     java = java_home()
-    conf = {**server_conf(os.environ, engine, has_token=(_ACCOUNT / "token").exists())}
+    conf = server_conf(os.environ, engine, has_token=(_ACCOUNT / "token").exists())
     # Its web page listens only inside the pod: `kubectl port-forward` leads there.
     inside = conf["spark.master"].startswith("k8s://")
     local = "127.0.0.1" if inside else os.environ[_ADDRESS]
@@ -103,10 +109,10 @@ def server_conf(
     found = {
         "spark.app.name": environment[_POD],
         "spark.connect.grpc.binding.address": address,
-        "spark.connect.grpc.binding.port": "15002",
+        "spark.connect.grpc.binding.port": str(SPARK_PORT),
         "spark.driver.host": address,
         "spark.driver.bindAddress": address,
-        "spark.ui.port": "4040",
+        "spark.ui.port": str(SPARK_PAGE),
     }
     given = dict(engine["conf"])
     host = environment.get("KUBERNETES_SERVICE_HOST")

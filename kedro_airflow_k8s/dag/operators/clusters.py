@@ -7,10 +7,8 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from airflow.providers.common.compat.sdk import AirflowException
 from kubernetes.client import CoreV1Api
 from kubernetes.client.exceptions import ApiException
@@ -45,25 +43,15 @@ class CreateCluster(CreateRunResources):
     def find_for(self, context: Any) -> None:
         """Find the cluster for a task of its nodes, without changing it."""
         self.render_template_fields(context)
-        hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
-        mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-        in_cluster = mounted.read_text().strip() if mounted.exists() else "default"
-        self.namespace = self.namespace or hook.get_namespace() or in_cluster
-        self.client = hook.get_conn()
-        run, key = context["dag_run"], "kedro-airflow-k8s/"
-        self.marks = {f"{key}dag-id": run.dag_id, f"{key}run-id": run.run_id}
+        self.connect(context)
 
     def act(self) -> None:
-        """Create the cluster. Delete it if it does not answer: no teardown runs after that."""
+        """Create the cluster. Delete it if it does not answer."""
         super().act()
         try:
             self.wait_until_ready()
         except BaseException:
-            for manifest in reversed(self.manifests):
-                try:
-                    self.delete(manifest)
-                except Exception as error:
-                    self.log.warning("%s may still exist: %s", self.shown(manifest), error)
+            self.undo(self.manifests)
             raise
 
     def revive(self) -> None:

@@ -16,7 +16,7 @@ class DeferredPodOperator(KedroPodOperator):
     least_interval = 10
 
     def invoke_defer_method(self, *args: Any, **kwargs: Any) -> None:
-        """Let the trigger wait, which looks at the pod every ten seconds at most."""
+        """Let the trigger wait. It looks at the pod at most once in ten seconds."""
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
         # can take 5 seconds. The trigger looks at once, too early to find an end, and then later.
         least = self.least_interval

@@ -35,7 +35,12 @@ class CreateRunResources(BaseOperator):
         self.kubernetes_conn_id = kubernetes_conn_id
 
     def execute(self, context: Any) -> None:
-        """Choose the cluster and namespace as KubernetesPodOperator does, then call `act`."""
+        """Create or delete the objects."""
+        self.connect(context)
+        self.act()
+
+    def connect(self, context: Any) -> None:
+        """Choose the cluster and namespace as KubernetesPodOperator does."""
         hook = KubernetesHook(conn_id=self.kubernetes_conn_id)
         mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
         in_cluster = mounted.read_text().strip() if mounted.exists() else "default"
@@ -43,7 +48,6 @@ class CreateRunResources(BaseOperator):
         self.client = hook.get_conn()
         run, key = context["dag_run"], "kedro-airflow-k8s/"
         self.marks = {f"{key}dag-id": run.dag_id, f"{key}run-id": run.run_id}
-        self.act()
 
     def act(self) -> None:
         """Create the objects in order. After a failure, delete those that this attempt created."""
@@ -52,13 +56,16 @@ class CreateRunResources(BaseOperator):
             for manifest in self.manifests:
                 self.create(manifest, made)
         except BaseException:
-            # Airflow runs no teardown after a failed setup.
-            for manifest in reversed(made):
-                try:
-                    self.delete(manifest)
-                except Exception as error:
-                    self.log.warning("%s may still exist: %s", self.shown(manifest), error)
+            self.undo(made)
             raise
+
+    def undo(self, made: list[dict[str, Any]]) -> None:
+        """Delete what a setup that fails has created: Airflow runs no teardown after it."""
+        for manifest in reversed(made):
+            try:
+                self.delete(manifest)
+            except Exception as error:
+                self.log.warning("%s may still exist: %s", self.shown(manifest), error)
 
     def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
         """Create an object, and wait for the status in its annotation wait-for, if there is one."""
