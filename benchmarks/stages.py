@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from kubernetes.watch import Watch
-from urllib3.exceptions import HTTPError
-
 from benchmarks.errors import BenchmarkError
 from benchmarks.results import Section
 from benchmarks.runs import OnCluster
 from kedro_airflow_k8s.airflow_api import AirflowClient
+from tests.cluster.records import Records
 
 PIPELINE, DAG_ID = "__default__", "stages"
 
@@ -41,7 +36,7 @@ NOTE = """\
 Seconds for a task of examples/spaceflights with a pod for each node, Airflow {airflow}, on the
 cluster of KUBECONFIG. `first` is the first node of the run, after the tasks that make its volume;
 `median` is that of all {count} nodes. A task is ready at the end of the last one that it needs.
-Airflow says when it queued, started and ended a task; a watch of the pods says when one was
+Airflow says when it queued, started and ended a task; a watch of the pods shows when one was
 created, bound to a machine and over; the log has the rest, in the container runtime's time. Python
 writes its first line because of PYTHONPROFILEIMPORTTIME, which makes imports a little slower."""
 
@@ -59,16 +54,8 @@ class PodWatch:
         except KeyError:
             raise BenchmarkError(f"the pod of {task_id} was never seen as {moment}") from None
 
-    def follow(self, core: Any, namespace: str, stop: threading.Event) -> None:
-        """Keep what a watch reports, until it is stopped."""
-        while not stop.is_set():
-            # A lost connection is made again. What it has missed counts from the next event.
-            with suppress(ApiException, HTTPError):
-                listed = core.list_namespaced_pod
-                for event in Watch().stream(listed, namespace, timeout_seconds=5):
-                    self._keep(event["object"])
-
-    def _keep(self, pod: Any) -> None:
+    def keep(self, pod: Any) -> None:
+        """Keep the time, if a pod is seen in a state for the first time."""
         task_id = (pod.metadata.annotations or {}).get("kedro-airflow-k8s/task-id", "")
         conditions = {each.type: each.status for each in pod.status.conditions or ()}
         moments = {
@@ -81,24 +68,12 @@ class PodWatch:
                 self.seen.setdefault((task_id, moment), time.time())
 
 
-@contextmanager
-def watched_pods(core: Any, namespace: str) -> Iterator[PodWatch]:
-    """Watch the pods of a namespace until the block ends."""
-    found, stop = PodWatch(), threading.Event()
-    thread = threading.Thread(target=found.follow, args=(core, namespace, stop), daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        thread.join()
-
-
 def stages_section(place: OnCluster, advance: Callable[[], None]) -> Section:
     """The time that each stage of a task takes."""
     airflow = place.airflow
     namespace = airflow.namespace
-    with watched_pods(namespace.core, namespace.name) as pods:
+    pods = PodWatch()
+    with Records(namespace.core.list_namespaced_pod, namespace.name, pods.keep):
         done = airflow.run(
             PIPELINE, "--dag-name", DAG_ID, grouping="none", on_finish_action="keep_pod",
             env_vars={"PYTHONPROFILEIMPORTTIME": "1"},

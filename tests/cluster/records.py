@@ -27,10 +27,17 @@ class Records:
     Args:
         listing: The client's method that lists the kind, such as `list_namespaced_pod`.
         namespace: Where.
+        notice: Called with each object whenever it is seen, in another thread.
     """
 
-    def __init__(self, listing: Callable[..., Any], namespace: str) -> None:
+    def __init__(
+        self,
+        listing: Callable[..., Any],
+        namespace: str,
+        notice: Callable[[Any], None] = lambda _: None,
+    ) -> None:
         self._listing = listing
+        self._notice = notice
         self._namespace = namespace
         self._changed = threading.Condition()
         self._ended = threading.Event()
@@ -133,6 +140,7 @@ class Records:
             self._changed.notify_all()
 
     def _note(self, item: Any, *, gone: bool) -> None:
+        self._notice(item)
         with self._changed:
             name = item.metadata.name
             self._seen[name] = item

@@ -73,11 +73,8 @@ def forever(frames):
 
 def lose(made):
     from pyspark.sql import SparkSession
-    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     spark = SparkSession.builder.getOrCreate()
-    # Otherwise Spark's client asks a server that is gone for ten minutes.
-    spark.client.set_retry_policies([DefaultPolicy(max_retries=3)])
     mark = Path("data/02_intermediate/tried")
     if not mark.exists():
         mark.touch()

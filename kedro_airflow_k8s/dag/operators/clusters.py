@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -121,10 +122,11 @@ class CreateCluster(CreateRunResources):
         waiting += [c for c in status.get("conditions") or [] if c["type"] == "PodScheduled"]
         return next((f"{w.get('reason')}: {w['message']}" for w in waiting if w.get("message")), "")
 
-    def end(self) -> str:
-        """Return which pod of the cluster has ended or is gone, and why; empty if none has."""
-        for manifest in self.manifests:
-            if manifest["kind"] == "Pod" and (end := self.end_of(self.find(manifest))):
+    def end(self, first: int | None = None) -> str:
+        """Return which pod, of all or the first ones, has ended and why; empty if none has."""
+        pods = [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
+        for manifest in pods[:first]:
+            if end := self.end_of(self.find(manifest)):
                 return f"ClusterLost: {self.shown(manifest)} {end}"
         return ""
 
@@ -182,16 +184,33 @@ class ClusterPodOperator(KedroPodOperator):
     clusters: Sequence[str] = ()
     """The names of the clusters. With an argument for it, DAGs would import slower."""
     seen: Any = None
+    look_seconds = 10
 
     def execute(self, context: Any) -> Any:
         """Run the pod when the clusters answer. Those that are gone are made again."""
         chosen = (context["dag_run"].conf or {}).get("kedro_tasks", [self.task_id])
-        for cluster in self.found(context) if self.task_id in chosen else ():
+        clusters = self.found(context) if self.task_id in chosen else []
+        for cluster in clusters:
             cluster.revive()
             variables: Any = self.env_vars
             for variable in variables:
                 variable.value = variable.value and cluster.value_of(variable.value)
-        return super().execute(context)
+        over = threading.Event()
+        threading.Thread(target=self.watch, args=(clusters, over), daemon=True).start()
+        try:
+            return super().execute(context)
+        finally:
+            over.set()
+
+    def watch(self, clusters: Sequence[Any], over: threading.Event) -> None:
+        """Delete the pod when the first pod of a cluster ends: clients of engines wait for it."""
+        while not over.wait(self.look_seconds):
+            # What cannot be asked now is asked again.
+            with suppress(Exception):
+                if self.pod and any(cluster.end(first=1) for cluster in clusters):
+                    pod = self.pod.metadata
+                    self.client.delete_namespaced_pod(pod.name, pod.namespace)
+                    return
 
     def found(self, context: Any) -> list[Any]:
         """Return the tasks that make the clusters, to ask Kubernetes for these."""

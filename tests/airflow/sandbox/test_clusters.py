@@ -96,6 +96,18 @@ DIE = """
         urlopen(os.environ["WEB"] + "/die")
 """
 
+WAIT = """
+    if os.path.exists({mark!r}):
+        print("ALIVE", urlopen(os.environ["WEB"]).read().decode(), flush=True)
+        return
+    open({mark!r}, "w").close()
+    try:
+        urlopen(os.environ["WEB"] + "/die")
+    except OSError:
+        # As a client that tries again, longer than the test may take.
+        time.sleep(3600)
+"""
+
 
 def make_project(path: Path, *, again: str, more: str = "") -> ProjectFolder:
     """A project of three nodes, of which the last two ask the server."""
@@ -148,6 +160,18 @@ def test_a_cluster_that_dies_fails_its_node_with_the_reason_and_a_retry_makes_it
         " ".join(ran.stdout.split()),
     ), ran.stdout
     assert re.search(r"Pod shop-counting-\w+-web-server in namespace default: deleted", ran.stdout)
+
+
+def test_a_node_does_not_wait_for_a_cluster_that_has_ended(tmp_path: Path) -> None:
+    mark = tmp_path / "died"
+    more = "retries: 1\n  retry_delay: 1s"
+    project = make_project(tmp_path / "project", again=WAIT.format(mark=str(mark)), more=more)
+
+    ran = call(project, "sandbox", "run", "-p", "counting", "--logs")
+
+    assert mark.exists()
+    assert ran.returncode == 0, ran.stdout
+    assert "\nALIVE swordfish\n" in ran.stdout, ran.stdout
 
 
 def test_a_cluster_that_does_not_start_says_why_before_any_of_its_nodes_runs(
