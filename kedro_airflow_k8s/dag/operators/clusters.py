@@ -65,12 +65,6 @@ class CreateCluster(CreateRunResources):
         super().act()
         self.wait_until_ready()
 
-    def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
-        """Create an object, after one of this name that is being deleted."""
-        problem = "is still being deleted"
-        self.wait(manifest, problem, lambda f: "deletionTimestamp" not in f.get("metadata", {}))
-        super().create(manifest, made)
-
     def wait_until_ready(self) -> None:
         """Wait until the cluster answers, or one of its pods ends."""
         began = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,17 @@ class CreateRunResources(BaseOperator):
                 self.log.warning("%s may still exist: %s", self.shown(manifest), error)
 
     def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
-        """Create an object, and wait for the status in its annotation wait-for, if there is one."""
-        found = self.find(manifest)
-        if found and found["metadata"].get("deletionTimestamp"):
-            self.wait(manifest, "is still being deleted", lambda found: not found)
-            found = {}
-        annotations = manifest["metadata"].get("annotations", {})
+        """Create an object, unless it exists, after one of this name that is being deleted."""
+        end = time.monotonic() + self.timeout_seconds
+        while (found := self.find(manifest)) and found["metadata"].get("deletionTimestamp"):
+            if time.monotonic() > end:
+                problem = f"is still being deleted after {self.timeout_seconds} s. See its events,"
+                raise AirflowException(f"{self.shown(manifest)} {problem} then clear this task.")
+            time.sleep(2)
         if not found:
             made.append(manifest)
-            metadata = {**manifest["metadata"], "annotations": {**annotations, **self.marks}}
+            annotations = {**manifest["metadata"].get("annotations", {}), **self.marks}
+            metadata = {**manifest["metadata"], "annotations": annotations}
             try:
                 self.call("create", manifest, body={**manifest, "metadata": metadata})
             except AirflowException:
@@ -84,18 +86,6 @@ class CreateRunResources(BaseOperator):
                 if not self.find(manifest):
                     raise
         self.log.info("%s: %s.", self.shown(manifest), "exists" if found else "created")
-        key, _, value = annotations.get("kedro-airflow-k8s/wait-for", "").partition("=")
-        if key:  # of the object's status, such as phase=Running
-            self.wait(manifest, f"is not {value}", lambda f: f.get("status", {}).get(key) == value)
-
-    def wait(self, manifest: dict[str, Any], problem: str, done: Callable[[Any], bool]) -> None:
-        """Poll an object every two seconds until it is done."""
-        deadline = time.monotonic() + self.timeout_seconds
-        while not done(self.find(manifest)):
-            if time.monotonic() > deadline:
-                problem += f" after {self.timeout_seconds} s. See its events, then clear this task."
-                raise AirflowException(f"{self.shown(manifest)} {problem}")
-            time.sleep(2)
 
     def delete(self, manifest: dict[str, Any]) -> None:
         """Delete an object of this run, if it exists."""

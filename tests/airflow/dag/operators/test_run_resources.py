@@ -35,12 +35,12 @@ def volume(size: str = "1Gi", **spec: Any) -> dict[str, Any]:
     }
 
 
-def pod(name: str, command: str, **annotations: str) -> dict[str, Any]:
+def pod(name: str, command: str) -> dict[str, Any]:
     """A pod that runs a command."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "annotations": annotations},
+        "metadata": {"name": name},
         "spec": {
             "restartPolicy": "Never",
             "containers": [{"name": "base", "image": "any:1", "args": ["sh", "-c", command]}],
@@ -251,26 +251,6 @@ def test_several_objects_are_created_in_order_and_deleted_in_reverse(
     second = f"Pod second in namespace {NAMESPACE}"
     assert created == [f"{SHOWN}: created.", f"{second}: created."]
     assert deleted == [f"{second}: deleted.", f"{SHOWN}: deleted."]
-
-
-def test_an_object_is_waited_for_until_its_status_is_as_asked(cluster: Cluster) -> None:
-    waits = {"kedro-airflow-k8s/wait-for": "phase=Succeeded"}
-
-    cluster.create(manifests=[pod("waited", "true", **waits)])
-
-    assert cluster.api.read_namespaced_pod("waited", NAMESPACE).status.phase == "Succeeded"
-
-
-def test_an_object_that_never_gets_there_is_an_error_and_deleted(cluster: Cluster) -> None:
-    waits = {"kedro-airflow-k8s/wait-for": "phase=Succeeded"}
-
-    with pytest.raises(OperatorFailed, match="is not Succeeded after 0 s"):
-        cluster.create(
-            manifests=[volume(), pod("slow", "sleep 600", **waits)],
-            attributes={"timeout_seconds": 0},
-        )
-
-    assert cluster.claims() == []
 
 
 def test_an_object_of_an_api_group_is_at_its_address(cluster: Cluster) -> None:
