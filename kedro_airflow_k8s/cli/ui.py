@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kedro_airflow_k8s.cli._dag import dag_of_pipeline
-from kedro_airflow_k8s.cli._options import airflow_k8s, with_airflow
+from kedro_airflow_k8s.cli._options import airflow_k8s, interruptible, with_airflow
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -24,22 +25,49 @@ if TYPE_CHECKING:
 @click.option(
     "--run", "last_run", is_flag=True, help="Show the last run of that DAG, or of the pipeline's."
 )
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    help="Show the web page of this entry of run_config.clusters in the newest run that has it.",
+)
+@click.option(
+    "--context",
+    help="Look for the cluster in this context of kubectl's configuration.  [default: current]",
+)
 def ui_command(
-    project: KedroProject, pipeline: str, target: Target, dag_name: str | None, last_run: bool
+    project: KedroProject, pipeline: str, target: Target, dag_name: str | None, **options: Any
 ) -> None:
     """Open Airflow in a browser, and print the address.
 
+    With --cluster, it is the page of a cluster such as one of Spark. kubectl forwards a port to it
+    until you press Ctrl-C.
+
     \b
-    Example:
+    Examples:
         kedro airflow-k8s ui --dag-name my-project --run
+        kedro airflow-k8s ui --cluster spark
     """  # noqa: D301 - \b is for click
     from kedro_airflow_k8s.deploy.browser import dag_page, last_run_page, open_page
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
-    if last_run or dag_name or pipeline != DEFAULT_PIPELINE:
-        dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
+    last_run, cluster = options["last_run"], options["cluster"]
+    if cluster and last_run:
+        raise click.UsageError("--run is about a page of Airflow: leave out --cluster.")
+    dag_id = dag_name
+    if dag_id is None and (last_run or cluster or pipeline != DEFAULT_PIPELINE):
+        dag_id = dag_of_pipeline(project, pipeline, target)
+    if cluster and dag_id:
+        from kedro_airflow_k8s.deploy.cluster_page import Kubectl
+
+        run = target.config.of(pipeline).run_config
+        context = options["context"]
+        kubectl = Kubectl(target.kubeconfig if context is None else None, context)
+        show = partial(open_page, say=click.echo)
+        interruptible(lambda: kubectl.show_page(run, dag_id, cluster, show))
+        return
+    if dag_id is None:
+        address = target.host
+    else:
         page = last_run_page if last_run else dag_page
         address = page(target.client, dag_id)
-    else:
-        address = target.host
     open_page(address, click.echo)

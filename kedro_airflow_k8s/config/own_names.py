@@ -57,6 +57,9 @@ OWN_TASKS = (START_MLFLOW, CREATE_VOLUME, FILL_VOLUME, ALL_SUCCEEDED, *TEARDOWN_
 CLUSTER_LABEL = "kedro-airflow-k8s/cluster"
 """Label with the name of a cluster in its run, on the pods of the cluster."""
 
+ROLE_LABEL = "kedro-airflow-k8s/role"
+"""Label of these pods: `head` on the one that nodes talk to, `worker` on the others."""
+
 CREATE_CLUSTER = "create_cluster_"
 DELETE_CLUSTER = "delete_cluster_"
 """How the ids of tasks begin that make and delete a cluster. Its name comes after that."""

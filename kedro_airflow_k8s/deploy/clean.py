@@ -12,13 +12,15 @@ from rich.text import Text
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.config.model import RunConfig
+from kedro_airflow_k8s.deploy.kubernetes import connect
 from kedro_airflow_k8s.deploy.left_data import (
+    OF_CLUSTERS,
+    VOLUME,
     LeftData,
     Verdict,
-    connect,
     folders,
     judge,
-    volumes,
+    objects,
 )
 from kedro_airflow_k8s.errors import AirflowK8sError, RunError
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
@@ -44,19 +46,23 @@ def find(
         kept: Whether data that is kept for `resume` counts as not needed.
 
     Raises:
-        ClusterError: If the cluster does not list its volumes.
+        ClusterError: If the cluster does not list its objects.
         UploadError: If object storage does not list its folders.
         AirflowApiError: If Airflow cannot be asked.
     """
     found: list[LeftData] = []
-    with_volume = {dag_id: run for dag_id, run in dags.items() if not run.volume.disabled}
-    if with_volume:
+    by_kind = {
+        VOLUME: [dag_id for dag_id, run in dags.items() if not run.volume.disabled],
+        **{kind: [dag_id for dag_id, run in dags.items() if run.clusters] for kind in OF_CLUSTERS},
+    }
+    if any(by_kind.values()):
         api, default = connect(kubeconfig, context)
-        by_namespace: dict[str, list[str]] = {}
-        for dag_id, run in with_volume.items():
-            by_namespace.setdefault(run.namespace or default, []).append(dag_id)
-        for namespace, dag_ids in by_namespace.items():
-            found += volumes(api, namespace, dag_ids)
+        for kind, dag_ids in by_kind.items():
+            by_namespace: dict[str, list[str]] = {}
+            for dag_id in dag_ids:
+                by_namespace.setdefault(dags[dag_id].namespace or default, []).append(dag_id)
+            for namespace, ids in by_namespace.items():
+                found += objects(api, kind, namespace, ids)
     by_address: dict[str, list[str]] = {}
     for dag_id, run in dags.items():
         if run.intermediate_data:

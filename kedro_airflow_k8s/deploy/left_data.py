@@ -1,26 +1,25 @@
-"""The data that runs have left: volumes on the cluster, and folders on object storage."""
+"""What runs have left: volumes, clusters of engines, and folders on object storage."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.config.own_names import LABEL_PREFIX
-from kedro_airflow_k8s.errors import ClusterError, NotFound, UploadError
+from kedro_airflow_k8s.deploy.kubernetes import SECONDS, cluster_errors
+from kedro_airflow_k8s.errors import NotFound, UploadError
 from kedro_airflow_k8s.pod.redaction import shown_url, without_secrets
 
 KEEP_UNTIL = f"{LABEL_PREFIX}keep-until"
-_SECONDS = (5.0, 60.0)
-"""How long it may take to connect to the cluster, and to get an answer."""
+VOLUME = "PersistentVolumeClaim"
+OF_CLUSTERS = ("Pod", "Service")
+"""The kinds of objects that clusters of engines consist of."""
 
 _OURS = "app.kubernetes.io/managed-by=kedro-airflow-k8s"
 
@@ -30,7 +29,8 @@ class LeftData:
     """What a run has left.
 
     Attributes:
-        place: The name of the claim, or the address of the folder without credentials.
+        place: The name of the claim, or the address of the folder without credentials. For objects
+            of a cluster, such as one of Spark, their kind and name.
         size: The size of the claim; empty for a folder.
         dag_id: The DAG.
         run_id: The run.
@@ -84,43 +84,54 @@ def judge(client: AirflowClient, data: LeftData, *, kept: bool) -> Verdict:
     return Verdict(data, state.value, deletable=state.ended and (over or kept))
 
 
-def volumes(api: Any, namespace: str, dag_ids: Collection[str]) -> Iterator[LeftData]:
-    """Yield the volumes of runs of some DAGs.
+def objects(api: Any, kind: str, namespace: str, dag_ids: Collection[str]) -> Iterator[LeftData]:
+    """Yield the run resources of a kind that belong to runs of some DAGs.
 
     Args:
         api: A `kubernetes.client.CoreV1Api`.
+        kind: VOLUME, or one of `OF_CLUSTERS`.
         namespace: Where they are.
         dag_ids: The DAGs.
 
     Raises:
         ClusterError: If the cluster does not list them.
     """
-    with _cluster_errors(f"list the PersistentVolumeClaims in namespace {namespace}"):
-        found = api.list_namespaced_persistent_volume_claim(
-            namespace, label_selector=_OURS, _request_timeout=_SECONDS
+    with cluster_errors(f"list the {kind}s in namespace {namespace}"):
+        found = getattr(api, f"list_namespaced_{_in_method(kind)}")(
+            namespace, label_selector=_OURS, _request_timeout=SECONDS
         ).items
-    for claim in found:
-        notes = claim.metadata.annotations or {}
+    for each in found:
+        notes = each.metadata.annotations or {}
         dag_id, run_id = (notes.get(f"{LABEL_PREFIX}{key}", "") for key in ("dag-id", "run-id"))
         if dag_id in dag_ids:
             until = notes.get(KEEP_UNTIL)
+            name, size = f"{kind.lower()}/{each.metadata.name}", ""
+            if kind == VOLUME:
+                name = each.metadata.name
+                size = each.spec.resources.requests.get("storage", "")
             yield LeftData(
-                place=claim.metadata.name,
-                size=claim.spec.resources.requests.get("storage", ""),
+                place=name,
+                size=size,
                 dag_id=dag_id,
                 run_id=run_id,
-                made=claim.metadata.creation_timestamp,
+                made=each.metadata.creation_timestamp,
                 until=datetime.fromisoformat(until) if until else None,
-                delete=partial(_delete_claim, api, claim.metadata),
+                delete=partial(_delete, api, kind, each.metadata),
             )
 
 
-def _delete_claim(api: Any, metadata: Any) -> None:
-    """Delete a claim, unless another one has its name by now."""
-    what = f"delete PersistentVolumeClaim {metadata.name} in namespace {metadata.namespace}"
+def _delete(api: Any, kind: str, metadata: Any) -> None:
+    """Delete an object, unless another one has its name by now."""
     body = {"preconditions": {"uid": metadata.uid}}
-    with _cluster_errors(what, missing_ok=True):
-        api.delete_namespaced_persistent_volume_claim(metadata.name, metadata.namespace, body=body)
+    what = f"delete {kind} {metadata.name} in namespace {metadata.namespace}"
+    with cluster_errors(what, missing_ok=True):
+        method = getattr(api, f"delete_namespaced_{_in_method(kind)}")
+        method(metadata.name, metadata.namespace, body=body)
+
+
+def _in_method(kind: str) -> str:
+    """Return how methods of the Kubernetes client spell a kind."""
+    return re.sub(r"\B(?=[A-Z])", "_", kind).lower()
 
 
 def folders(address: str, dag_ids: Collection[str]) -> Iterator[LeftData]:
@@ -147,71 +158,6 @@ def folders(address: str, dag_ids: Collection[str]) -> Iterator[LeftData]:
                     delete(root)
 
             yield LeftData(shown, "", kept.dag_id, kept.run_id, None, kept.until, delete_it)
-
-
-def connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
-    """Return a client of the cluster, and the namespace of the context.
-
-    Args:
-        kubeconfig: The file with its address; None for that of kubectl.
-        context: The context in that file; None for the current one.
-
-    Raises:
-        ClusterError: If the client is not installed, or there is no such file or context.
-    """
-    try:
-        from kubernetes import client, config
-    except ImportError as error:
-        raise ClusterError(
-            "The Kubernetes client is not installed, which lists volumes. Install it with"
-            " `pip install 'kedro-airflow-k8s[kubernetes]'`."
-        ) from error
-    file = str(kubeconfig) if kubeconfig else None
-    settings = client.Configuration()
-    settings.retries = False
-    try:
-        contexts, current = config.list_kube_config_contexts(file)
-        found = next((c for c in contexts if c["name"] == context), current)
-        config.load_kube_config(file, context, client_configuration=settings)
-    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
-        raise ClusterError(
-            "The cluster of the volumes is unknown. It is the one that kubectl uses: set"
-            f" KUBECONFIG, or choose another --context. {without_secrets(str(error))}"
-        ) from error
-    namespace = found.get("context", {}).get("namespace", "default")
-    return client.CoreV1Api(client.ApiClient(settings)), namespace
-
-
-@contextmanager
-def _cluster_errors(what: str, *, missing_ok: bool = False) -> Iterator[None]:
-    """Show errors of the cluster as ours.
-
-    Raises:
-        ClusterError: In place of an error of the Kubernetes client or of the connection.
-    """
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except ApiException as error:
-        if error.status == 404 and missing_ok:
-            return
-        raise ClusterError(
-            f"Cannot {what}: {error.status} {error.reason}. {_message(error.body)}".rstrip()
-        ) from error
-    except (HTTPError, OSError) as error:
-        raise ClusterError(
-            f"Cannot {what}: the cluster does not answer. {without_secrets(str(error))}"
-        ) from error
-
-
-def _message(body: Any) -> str:
-    """Return the message in an answer of Kubernetes."""
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 @contextmanager

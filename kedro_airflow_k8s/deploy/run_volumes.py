@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kedro_airflow_k8s.deploy.left_data import connect, volumes
+from kedro_airflow_k8s.deploy.kubernetes import connect
+from kedro_airflow_k8s.deploy.left_data import VOLUME, objects
 from kedro_airflow_k8s.errors import ClusterError
 
 
@@ -35,7 +36,7 @@ class RunVolumes:
         try:
             api, default = connect(self.kubeconfig, self.context)
             namespace = self.namespace or default
-            if any(found.run_id == run_id for found in volumes(api, namespace, {dag_id})):
+            if any(found.run_id == run_id for found in objects(api, VOLUME, namespace, {dag_id})):
                 return ""
         except ClusterError:
             if self.context is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from kedro_airflow_k8s.config.clusters import ClusterConfig
 from kedro_airflow_k8s.config.kubernetes import parse_quantity
 from kedro_airflow_k8s.config.model import RESOURCES_DEFAULT, RunConfig
-from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, LABEL_PREFIX
+from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, ROLE_LABEL
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pods import POD_COMMAND, environment, untemplated
@@ -28,7 +28,6 @@ from kedro_airflow_k8s.pod.environment import (
 MANAGED = {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"}
 """The label by which the objects of this plugin are found."""
 
-ROLE_LABEL = f"{LABEL_PREFIX}role"
 _ENGINE = (*POD_COMMAND, "engine")
 _NAME, _NAMESPACE, _ADDRESS = (f"$({name})" for name in POD_VARIABLES)
 

@@ -47,9 +47,14 @@ def _run_command() -> None:
     check_contract(os.environ)
     command, *arguments = sys.argv[1:] or [""]
     if command == "run":
+        from kedro_airflow_k8s.pod.environment import VERSIONS_VARIABLE
         from kedro_airflow_k8s.pod.run import run
         from kedro_airflow_k8s.pod.usage import measured
 
+        if versions := os.environ.get(VERSIONS_VARIABLE):
+            from kedro_airflow_k8s.pod.engine import check_versions
+
+            check_versions(versions)
         with measured():
             run(arguments)
     elif command == "fill-volume":

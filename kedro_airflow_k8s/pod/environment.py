@@ -80,6 +80,12 @@ SPARK_PORT, SPARK_PAGE = 15002, 4040
 ENGINE_VARIABLE = "KEDRO_AIRFLOW_K8S_ENGINE"
 """The settings of the engine of a cluster as JSON, in its first pod."""
 
+VERSIONS_VARIABLE = "KEDRO_AIRFLOW_K8S_CLUSTER_VERSIONS"
+"""The versions of the clusters that a task uses: a JSON list of what their first pods have said."""
+
+VERSIONS_LINE = "Versions: "
+"""How the line begins with which the first pod of a cluster says it, also as JSON."""
+
 RAW_VARIABLE = "KEDRO_AIRFLOW_K8S_RAW"
 """Set where a failure is to be shown with all frames, as Kedro does."""
 

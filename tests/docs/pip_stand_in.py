@@ -9,7 +9,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,6 +24,10 @@ _NAMES = "names-of-packages"
 
 # What pages install that is not in the environment of the tests.
 _NOT_HERE = frozenset({"kedro-mlflow"})
+
+
+ENGINES = "PACKAGES_OF_ENGINES"
+"""Variable with the packages of an environment of engines such as Spark, if there is one."""
 
 
 def python(arguments: Sequence[str]) -> None:
@@ -105,7 +109,7 @@ def checked(text: str, places: Sequence[str]) -> Requirement:
         requirement = Requirement(text)
         if requirement.name in _NOT_HERE:
             return requirement
-        found = distribution(requirement.name)
+        found = _found(requirement.name)
     except InvalidRequirement:
         fail(f"ERROR: Invalid requirement: {text!r}")
     except PackageNotFoundError:
@@ -117,6 +121,17 @@ def checked(text: str, places: Sequence[str]) -> Requirement:
     if unknown:
         fail(f"ERROR: {requirement.name} has no extra {', '.join(unknown)}")
     return requirement
+
+
+def _found(name: str) -> Distribution:
+    """A package of the tests' environment, or of that with engines."""
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        if engines := os.environ.get(ENGINES):
+            for found in Distribution.discover(name=name, path=[engines]):
+                return found
+        raise
 
 
 def _environment() -> Path | None:
@@ -148,14 +163,19 @@ def _install(requirements: Sequence[Requirement]) -> None:
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = prefix / "lib" / version / "site-packages"
     sources = [path for path in sys.path if path.endswith("site-packages")]
+    # What is in both comes from the first.
+    sources += [os.environ[ENGINES]] if ENGINES in os.environ else []
     lines = [f"import site; site.addsitedir({path!r})" for path in sources]
     (packages / "packages_of_the_tests.pth").write_text("\n".join(lines) + "\n")
     names = {requirement.name for requirement in requirements}
     (prefix / _NAMES).write_text("\n".join({*names, *_installed()}))
     if PLUGIN in names:
         names |= {"kedro", "apache-airflow"}
-    for script in entry_points(group="console_scripts"):
-        if script.dist is not None and script.dist.name in names:
+    if "distributed" in names:
+        names |= {"dask"}
+    packages_here = [each for each in distributions(path=sources) if each.name in names]
+    for script in (script for each in packages_here for script in each.entry_points):
+        if script.group == "console_scripts":
             program = prefix / "bin" / script.name
             program.write_text(
                 f"#!{prefix}/bin/python\nimport sys\nfrom {script.module} import {script.attr}\n"

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, Reader
+from tests.docs.pip_stand_in import ENGINES
 from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
 from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowServer, needs_mlflow
 from tests.support.storage_servers import S3
 
+ENGINES_PYTHON = os.environ.get("ENGINES_PYTHON", "")
 HOW_TO = DOCS / "how-to"
 WITHOUT_SERVERS = (
     "assets.md",
@@ -66,6 +68,18 @@ def test_the_guide_works_as_written(author: Reader, kept: Path, page: str) -> No
         reader.follow(HOW_TO / page)
 
         assert reader.transcript
+
+
+@pytest.mark.skipif(not ENGINES_PYTHON, reason="ENGINES_PYTHON names no Python with engines")
+@pytest.mark.parametrize("engine", ["spark", "ray", "dask"])
+def test_the_tutorial_with_an_engine_leads_to_a_run_with_a_cluster(
+    author: Reader, kept: Path, engine: str
+) -> None:
+    (packages,) = Path(ENGINES_PYTHON).parents[1].glob("lib/python*/site-packages")
+    with at_another_page(author, kept, engine, {ENGINES: str(packages)}) as reader:
+        seen = reader.follow(DOCS / f"tutorial/{engine}.md")
+
+    assert "8 of 8 tasks succeeded" in seen
 
 
 def test_the_guide_to_secrets_hands_them_to_pods_that_store_the_result(

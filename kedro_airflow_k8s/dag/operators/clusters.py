@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 from kubernetes.client import CoreV1Api
+from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
 from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
@@ -38,8 +39,18 @@ class CreateCluster(CreateRunResources):
         chosen = (context["dag_run"].conf or {}).get("kedro_tasks", self.downstream_task_ids)
         if self.downstream_task_ids.isdisjoint(chosen):
             self.log.info("No cluster is made: this run has only tasks that do not use it.")
-            return
+            return None
         super().execute(context)
+        return self.versions()
+
+    def versions(self) -> str | None:
+        """Return what the log of the first pod says about its versions, as JSON."""
+        for manifest in self.manifests:
+            if manifest["kind"] == "Pod":
+                with suppress(ApiException):
+                    found = re.search(r"(?m)^Versions: (\{.*\})$", self.log_of(manifest))
+                    return found and found[1]
+        return None
 
     def find_for(self, context: Any) -> None:
         """Find the cluster for a task of its nodes, without changing it."""
@@ -145,11 +156,14 @@ class CreateCluster(CreateRunResources):
         for manifest in self.manifests:
             if manifest["kind"] != "Pod":
                 continue
-            name = manifest["metadata"]["name"]
             with suppress(ApiException):
-                read = CoreV1Api(self.client).read_namespaced_pod_log
-                text = read(name, self.namespace, tail_lines=30)
-                self.log.error("The log of pod %s ends with:\n%s", name, text)
+                text = self.log_of(manifest, tail_lines=30)
+                self.log.error("The log of %s ends with:\n%s", self.shown(manifest), text)
+
+    def log_of(self, manifest: dict[str, Any], **options: Any) -> str:
+        """Return the log of a pod."""
+        read = CoreV1Api(self.client).read_namespaced_pod_log
+        return str(read(manifest["metadata"]["name"], self.namespace, **options))
 
     def value_of(self, text: str) -> str:
         """Return a text with the fields of the cluster's objects for references to them."""
@@ -184,11 +198,16 @@ class ClusterPodOperator(KedroPodOperator):
         """Run the pod when the clusters answer. Those that are gone are made again."""
         chosen = (context["dag_run"].conf or {}).get("kedro_tasks", [self.task_id])
         clusters = self.found(context) if self.task_id in chosen else []
+        variables: Any = self.env_vars
+        versions = []
         for cluster in clusters:
             cluster.revive()
-            variables: Any = self.env_vars
+            versions.append(context["ti"].xcom_pull(task_ids=cluster.task_id))
             for variable in variables:
                 variable.value = variable.value and cluster.value_of(variable.value)
+        text = f"[{', '.join(each for each in versions if each)}]"
+        name = "KEDRO_AIRFLOW_K8S_CLUSTER_VERSIONS"
+        self.env_vars = [*variables, k8s.V1EnvVar(name=name, value=text)]
         over = threading.Event()
         threading.Thread(target=self.watch, args=(clusters, over), daemon=True).start()
         try:

@@ -6,6 +6,7 @@ The cluster is a web server: what the plugin does with it is the same for every 
 from __future__ import annotations
 
 import json
+import platform
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.kedro_projects import ProjectFolder
 SERVER = """
 import http.server, os, sys, time
 time.sleep(0.5)
+print("Versions: " + os.environ["VERSIONS"], flush=True)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/die":
@@ -60,6 +62,7 @@ run_config:
                 env:
                   - {{name: ADDRESS, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
                   - {{name: WORD, value: swordfish}}
+                  - {{name: VERSIONS, value: '{{"Python": "{version}"}}'}}
                 readinessProbe: {{tcpSocket: {{port: 8714}}, periodSeconds: 1}}
       env:
         WEB: http://$(CLUSTER):8714
@@ -114,7 +117,8 @@ def make_project(path: Path, *, again: str, more: str = "") -> ProjectFolder:
     project = make_counting_project(path)
     project.pipeline("counting", PIPELINE.format(again=again))
     server, python = json.dumps(SERVER), json.dumps(sys.executable)
-    project.config(CONFIG.format(more=more, server=server, python=python))
+    version = platform.python_version()
+    project.config(CONFIG.format(more=more, server=server, python=python, version=version))
     return project
 
 
@@ -186,4 +190,19 @@ def test_a_cluster_that_does_not_start_says_why_before_any_of_its_nodes_runs(
     assert ran.returncode == 1, ran.stdout
     assert "Cannot assign requested address" in ran.stdout
     assert re.search(r"ClusterLost: Pod \S+ in namespace default has ended: Error", ran.stdout)
+    assert "THE WORD" not in ran.stdout
+
+
+def test_a_cluster_with_another_version_is_named_before_a_node_runs(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", again="pass")
+    text = (project.path / "conf/base/airflow-k8s.yaml").read_text()
+    here = platform.python_version()
+    project.config(text.replace(f'"Python": "{here}"', '"Python": "3.4.1"'))
+
+    ran = call(project, "sandbox", "run", "-p", "counting", "--logs")
+
+    assert ran.returncode == 1, ran.stdout
+    said = " ".join(ran.stdout.split())
+    problem = f"do not fit: Python 3.4.1 in the cluster, {here} here."
+    assert f"ask failed: The versions of the cluster and of this pod {problem}" in said
     assert "THE WORD" not in ran.stdout

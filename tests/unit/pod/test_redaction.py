@@ -19,6 +19,7 @@ AZURE = "abfs://box@account.dfs.core.windows.net/data"
         (f"no {AZURE}", f"no {AZURE}"),
         ("no abfss://box:pw@account/data", "no abfss://***@account/data"),
         ("ask https://example.com or me@example.com", "ask https://example.com or me@example.com"),
+        ("no sc://me.example.com/;token=abc", "no sc://me.example.com/;token=***"),
         ("sent eyJhbGci.eyJzdWIi.c2ln to it", "sent *** to it"),
     ],
 )
