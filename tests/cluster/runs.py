@@ -186,6 +186,12 @@ class Airflow:
             },
         }
 
+    @property
+    def context(self) -> str:
+        """What commands need as --context: the sandbox's own cluster is idle here."""
+        contexts = kubernetes.config.list_kube_config_contexts(_SETTINGS["KUBECONFIG"])
+        return str(contexts[1]["name"])
+
     def run(self, pipeline: str, *options: str, **run_config: Any) -> Done:
         """Upload the DAG of a pipeline, named after it, start a run and watch it to its end.
 
@@ -205,9 +211,7 @@ class Airflow:
     @contextmanager
     def resuming(self, done: Done, **run_config: Any) -> Iterator[Running]:
         """The same, while the run goes on."""
-        # Otherwise it asks the sandbox's own cluster, which is idle here.
-        current = kubernetes.config.list_kube_config_contexts(_SETTINGS["KUBECONFIG"])[1]["name"]
-        options = (done.run_id, "--context", current)
+        options = (done.run_id, "--context", self.context)
         with self.start(done.dag_id, *options, command="resume", **run_config) as running:
             yield running
 
@@ -218,7 +222,23 @@ class Airflow:
         """The same, while the run goes on: it is given up when the block ends."""
         self.project.configure(self.settings, {"run_config": run_config})
         arguments = [command, "-p", pipeline, "-d", pipeline, "-w", _MINUTES, *options]
-        kedro = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro"]
+        with (
+            TemporaryFile("w+") as output,
+            self.kedro(*arguments, output=output) as process,
+        ):
+            one_pod = "grouping" in run_config
+            running = Running(process, output, pipeline, self.namespace, one_pod)
+            try:
+                yield running
+            except BaseException:
+                self._give_up(running)
+                raise
+            finally:
+                process.kill()
+
+    def kedro(self, *arguments: str, output: IO[str]) -> subprocess.Popen[bytes]:
+        """Start a command of the plugin, as a person in a terminal does."""
+        command = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro", "airflow-k8s"]
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -231,26 +251,14 @@ class Airflow:
             "AIRFLOW_API_USERNAME": self.username,
             "AIRFLOW_API_PASSWORD": self.password,
         }
-        with (
-            TemporaryFile("w+") as output,
-            subprocess.Popen(
-                [*kedro, "airflow-k8s", *arguments],
-                cwd=self.project.path,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            ) as process,
-        ):
-            one_pod = "grouping" in run_config
-            running = Running(process, output, pipeline, self.namespace, one_pod)
-            try:
-                yield running
-            except BaseException:
-                self._give_up(running)
-                raise
-            finally:
-                process.kill()
+        return subprocess.Popen(
+            [*command, *arguments],
+            cwd=self.project.path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
     def _give_up(self, running: Running) -> None:
         """End a run of which a test has seen enough, so that the next one finds nothing of it."""

@@ -195,6 +195,58 @@ def test_a_run_on_object_storage_gives_its_folder_to_a_part_and_then_goes_on_its
     assert s3_server.names(bucket) == []
 
 
+def test_clean_deletes_what_is_left_of_a_cluster_of_an_ended_run(lab: Lab) -> None:
+    lab.write(fails=True, more=", clusters: {engine: {type: dask}}")
+    run_id = lab.failed_run("killed")
+    marks = {"kedro-airflow-k8s/dag-id": "killed", "kedro-airflow-k8s/run-id": run_id}
+    metadata = {
+        "name": "killed-engine",
+        "labels": {"app.kubernetes.io/managed-by": "kedro-airflow-k8s"},
+        "annotations": marks,
+    }
+    with lab.kubernetes() as client:
+        api = kubernetes.client.CoreV1Api(client)
+        ports = {"clusterIP": "None", "ports": [{"port": 8786}]}
+        api.create_namespaced_service("default", {"metadata": metadata, "spec": ports})
+
+        code, output = lab.call("clean", "killed", "--yes")
+
+        assert code == 0, output
+        assert "Deleted service/killed-engine." in output
+        assert not api.list_namespaced_service("default").items
+    assert lab.claims("killed") == [run_id]
+
+
+def test_the_page_of_a_cluster_in_the_sandbox_is_on_this_machine(lab: Lab) -> None:
+    lab.write(fails=False, more=", clusters: {engine: {type: dask}}")
+    code, output = lab.call("ui", "paged", "--cluster", "engine")
+    assert code == 1
+    assert "No run of DAG paged has the cluster 'engine' now" in output
+    metadata = {
+        "name": "paged-engine",
+        "labels": {
+            "kedro-airflow-k8s/cluster": "paged-0123456789ab-engine",
+            "kedro-airflow-k8s/role": "head",
+        },
+        "annotations": {"kedro-airflow-k8s/dag-id": "paged"},
+    }
+    container = {"name": "base", "image": "shop:1.0", "args": ["sleep", "600"]}
+    with lab.kubernetes() as client:
+        api = kubernetes.client.CoreV1Api(client)
+        api.create_namespaced_pod(
+            "default", {"metadata": metadata, "spec": {"containers": [container]}}
+        )
+        wait_for(
+            lambda: api.read_namespaced_pod("paged-engine", "default").status.phase == "Running"
+        )
+
+        code, output = lab.call("ui", "paged", "--cluster", "engine")
+
+        api.delete_namespaced_pod("paged-engine", "default", grace_period_seconds=0)
+    assert code == 0, output
+    assert "http://127.0.0.1:8787" in output
+
+
 def test_failed_runs_are_kept_side_by_side_until_their_time_is_over(lab: Lab) -> None:
     lab.write(fails=True, keep="1s")
     expired = lab.failed_run("kept")

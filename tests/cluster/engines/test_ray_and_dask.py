@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import signal
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
+import requests
 
 from tests.cluster.airflow_processes import kill_task, restart
 from tests.cluster.cluster import Cluster
@@ -75,3 +80,26 @@ def test_a_cluster_outlives_a_fault_of_something_else_and_is_deleted(
     assert {*engines.states(HELD, run_id).values()} == {"success"}
     assert len(namespace.task_pods(run_id, "hold")) == 1
     assert "AGAIN 4" in log.read().decode()
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not on PATH")
+def test_a_port_is_forwarded_to_the_page_of_a_cluster_until_ctrl_c(
+    engines: Airflow, settings: dict[str, Any]
+) -> None:
+    options = ("--cluster", "dask", "--context", engines.context)
+    with engines.start(HELD, **settings) as running, TemporaryFile("w+") as output:
+        pod, _ = running.at_the_gate()
+        with engines.kedro("ui", "-p", HELD, "-d", HELD, *options, output=output) as ui:
+
+            def said() -> str:
+                output.seek(0)
+                return output.read()
+
+            wait_until(lambda: "localhost" in said() or ui.poll() is not None, "a page")
+            page = re.search(r"http://localhost:\d+", said())
+            assert page, said()
+            assert requests.get(f"{page[0]}/status", timeout=60).ok
+            ui.send_signal(signal.SIGINT)
+            assert ui.wait() == 130, said()
+        engines.namespace.run_in(pod, f"open('{GATE}', 'w').close()")
+        running.end().succeeded()
