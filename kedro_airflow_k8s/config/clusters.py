@@ -54,6 +54,8 @@ def _cluster_name(name: str) -> str:
     reason = k8s.dns_label_reason(name)
     if reason is None and len(name) > CLUSTER_NAME_LENGTH:
         reason = f"must have at most {CLUSTER_NAME_LENGTH} characters"
+    if reason is None and re.search(r"-worker-\d+$", name):
+        reason = "must not end as the names of workers do, such as ray-worker-0"
     if reason:
         raise ValueError(reason)
     return name

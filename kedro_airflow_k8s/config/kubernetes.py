@@ -47,6 +47,16 @@ def dns_label_reason(text: str) -> str | None:
     )
 
 
+def service_name_reason(text: str) -> str | None:
+    """Check the name of a Service.
+
+    Source: Object Names and IDs, RFC 1035 Label Names.
+    """
+    if text[:1].isdigit():
+        return "must be a DNS label that begins with a letter"
+    return dns_label_reason(text)
+
+
 def dns_subdomain_reason(text: str) -> str | None:
     """Check the name of a Secret, a storage class or a service account.
 

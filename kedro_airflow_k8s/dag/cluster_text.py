@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kedro_airflow_k8s.config.clusters import FIELD_OF_OBJECT
 from kedro_airflow_k8s.dag.body import chain_line
 from kedro_airflow_k8s.dag.literals import Call, Expression, with_names
 from kedro_airflow_k8s.plan import names
@@ -54,22 +55,26 @@ class ClusterTexts:
 
 def cluster_texts(plan: Plan) -> ClusterTexts:
     """Return the clusters of a plan for the template."""
-    made = tuple(_text(plan, cluster) for cluster in plan.made_clusters)
+    taken: set[str] = set()
+    made = tuple(_text(plan, cluster, taken) for cluster in plan.made_clusters)
     own = {text.own: text.constant for text in made}
     variables = {each.name: with_names(dict(each.variables), own) for each in plan.clusters}
     return ClusterTexts(made, variables)
 
 
-def _text(plan: Plan, cluster: Cluster) -> ClusterText:
-    constant = names.constant(f"cluster_{cluster.name}", set())
+def _text(plan: Plan, cluster: Cluster, taken: set[str]) -> ClusterText:
+    constant = names.constant(f"cluster_{cluster.name}", taken)
+    taken.add(f"{constant}_OBJECTS")
     known = {cluster.own: constant, plan.storage.owned: "OWNED"}
     objects = {"manifests": Expression(f"{constant}_OBJECTS")}
+    fields = {n: text for n, text in cluster.variables.items() if FIELD_OF_OBJECT.search(text)}
     create = {
         "task_id": cluster.create_id,
         **objects,
         "timeout": cluster.timeout,
         **({"ready": with_names(dict(cluster.ready), known)} if cluster.ready else {}),
         **({"page": cluster.page} if cluster.page else {}),
+        **({"variables": with_names(fields, known)} if fields else {}),
     }
     return ClusterText(
         name=cluster.name,

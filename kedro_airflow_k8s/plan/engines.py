@@ -14,7 +14,7 @@ from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, ROLE_LABEL
 from kedro_airflow_k8s.config.pods import ResourcesConfig
 from kedro_airflow_k8s.plan.manifests import pod_manifest
 from kedro_airflow_k8s.plan.pods import POD_COMMAND, environment, untemplated
-from kedro_airflow_k8s.plan.spark import mount_data, spark_settings
+from kedro_airflow_k8s.plan.spark import copied_variables, mount_data, spark_settings
 from kedro_airflow_k8s.pod.environment import (
     CONTRACT_VARIABLE,
     ENGINE_VARIABLE,
@@ -108,7 +108,15 @@ class _Objects:
             settings = spark_settings(
                 self.config, self.run, head, worker, {**self.labels, **MANAGED}
             )
-            pod["spec"]["containers"][0]["env"] += [
+            variables = pod["spec"]["containers"][0]["env"]
+            given = {each["name"] for each in variables}
+            of_worker = environment(worker, self.run, self.owned)
+            variables += [
+                *(
+                    {"name": n, "value": of_worker[n]}
+                    for n in copied_variables(worker)
+                    if n not in given
+                ),
                 {"name": OWNED_VARIABLE, "value": self.owned},
                 {"name": ENGINE_VARIABLE, "value": settings},
             ]
@@ -168,7 +176,12 @@ class _Objects:
         if self.config.type != "ray":
             return {}
         # Its sockets need a short path. Without the second, it reports its use to its authors.
-        return {"RAY_TMPDIR": "/tmp", "RAY_USAGE_STATS_ENABLED": "0"}  # noqa: S108 - in the pod
+        return {
+            "RAY_TMPDIR": "/tmp",  # noqa: S108 - in the pod
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # So many seconds a worker looks for the head, whose image may come late.
+            "RAY_gcs_server_port_wait_time_s": str(self.config.timeout),
+        }
 
     def _variables(self, settings: ResourcesConfig) -> list[dict[str, str]]:
         """Return the user's environment variables, and what the plugin in the pod needs."""

@@ -71,9 +71,10 @@ def run_objects_name(dag_id: str) -> str:
 def cluster_name(dag_id: str, name: str) -> str:
     """Return the name of the objects of a cluster of a run: that of the run, and its own.
 
-    Spark names executors by it, and allows 47 characters.
+    Spark names executors by it, and allows 47 characters. A Service must begin with a letter.
     """
-    return f"{_name_of_run(dag_id, 47 - 2 - _RUN_LENGTH - len(name))}-{name}"
+    letters = re.sub(r"^[^a-zA-Z]+", "", dag_id)
+    return f"{_name_of_run(letters, 47 - 2 - _RUN_LENGTH - len(name))}-{name}"
 
 
 _RUN_LENGTH = 12

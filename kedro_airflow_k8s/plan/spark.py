@@ -49,8 +49,15 @@ def spark_settings(
         {
             "conf": {**_sizes(config, head, worker), **config.conf},
             "executor": _executor(worker, run, labels),
+            "copied": copied_variables(worker),
         }
     )
+
+
+def copied_variables(settings: ResourcesConfig) -> list[str]:
+    """Return the variables of executors that only Airflow knows: the server hands them on."""
+    sources = {n: v for n, v in settings.env_vars.items() if isinstance(v, EnvSource)}
+    return [n for n, v in sources.items() if v.from_field is None and v.from_resource is None]
 
 
 def _embedded(value: Any) -> str:
@@ -67,6 +74,8 @@ def _executor(
     """Return the Pod of an executor. Spark adds its resources, variables and labels."""
     pod = plain_manifest(settings, run, _OWNED, {**labels, CLUSTER_LABEL: _NAME})
     pod["metadata"]["annotations"].pop(TASK_ANNOTATION)
+    # Only the server asks Kubernetes for pods, also if both have the same entry of `resources`.
+    pod["spec"].setdefault("automountServiceAccountToken", False)
     container = pod["spec"]["containers"][0]
     container["args"] = [*POD_COMMAND, "spark-executor"]
     plain = {n: v for n, v in settings.env_vars.items() if not isinstance(v, EnvSource)}

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,14 @@ def server_conf(
             " Set service_account_name in the entry of resources that clusters.<name>.resources"
             f" names, and leave out automount_service_account_token. {NO_RETRY}"
         )
+    executor = deepcopy(engine["executor"])
+    container = executor["spec"]["containers"][0]
+    copied = [name for name in engine.get("copied", ()) if name in environment]
+    values = [{"name": n, "value": environment[n].replace("$", "$$")} for n in copied]
+    container["env"] = [*container.get("env", []), *values]
     template = Path(tempfile.mkdtemp()) / "executor.json"
     # JSON is YAML.
-    template.write_text(json.dumps(engine["executor"]), encoding="utf-8")
-    container = engine["executor"]["spec"]["containers"][0]
+    template.write_text(json.dumps(executor), encoding="utf-8")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     shown_host = f"[{host}]" if ":" in host else host
     on_kubernetes = {

@@ -13,29 +13,42 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException
 from kubernetes.client import CoreV1Api
 from kubernetes.client import models as k8s
-from kubernetes.client.exceptions import ApiException
 
 from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 from kedro_airflow_k8s.dag.operators.run_resources import CreateRunResources
+from kedro_airflow_k8s.dag.operators.task_states import task_states
+
+# How a pod of a cluster has ended that another task makes again.
+GONE, BEING_DELETED = "is gone.", "is being deleted."
 
 
 class CreateCluster(CreateRunResources):
     """Creates a cluster for some nodes of the run, or finds it, and waits until it answers.
 
     It answers when the object of a kind has a condition or a field, or a port is open, as ready
-    says, or else when its pods are ready. timeout is in seconds.
+    says, or else when its pods are ready. timeout is in seconds. variables are those of the nodes'
+    pods that have fields of its objects.
     """
 
-    template_fields: Sequence[str] = (*CreateRunResources.template_fields, "ready")
+    template_fields: Sequence[str] = (*CreateRunResources.template_fields, "ready", "variables")
+    killed = False
+    uid: str | None = None
 
     def __init__(
-        self, *, timeout: int, ready: dict[str, str] | None = None, page: int = 0, **kwargs: Any
+        self,
+        *,
+        timeout: int,
+        ready: dict[str, str] | None = None,
+        page: int = 0,
+        variables: dict[str, str] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.timeout_seconds, self.ready, self.page = timeout, ready or {}, page
+        self.timeout_seconds, self.page = timeout, page
+        self.ready, self.variables = ready or {}, variables or {}
 
     def execute(self, context: Any) -> Any:
-        """Create the cluster, unless this is a run of other tasks only."""
+        """Create the cluster, unless this is a run of other tasks only. Return its versions."""
         chosen = (context["dag_run"].conf or {}).get("kedro_tasks", self.downstream_task_ids)
         if self.downstream_task_ids.isdisjoint(chosen):
             self.log.info("No cluster is made: this run has only tasks that do not use it.")
@@ -45,12 +58,14 @@ class CreateCluster(CreateRunResources):
 
     def versions(self) -> str | None:
         """Return what the log of the first pod says about its versions, as JSON."""
-        for manifest in self.manifests:
-            if manifest["kind"] == "Pod":
-                with suppress(ApiException):
-                    found = re.search(r"(?m)^Versions: (\{.*\})$", self.log_of(manifest))
-                    return found and found[1]
+        with suppress(Exception):  # The cluster answers nevertheless.
+            found = re.search(r"(?m)^Versions: (\{.*\})$", self.log_of(self.pods()[0]))
+            return found and found[1]
         return None
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the pods among the objects. Nodes talk to the first one."""
+        return [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
 
     def find_for(self, context: Any) -> None:
         """Find the cluster for a task of its nodes, without changing it."""
@@ -66,32 +81,70 @@ class CreateCluster(CreateRunResources):
             self.undo(self.manifests)
             raise
 
+    def on_kill(self) -> None:
+        """Delete the cluster. Airflow 3 kills the process a few seconds after this call."""
+        self.killed = True
+        self.undo(self.manifests)
+
+    def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
+        """Create an object, unless the task is to end."""
+        if self.killed:
+            raise AirflowException("The task was ended while it made the cluster.")
+        super().create(manifest, made)
+
     def revive(self) -> None:
-        """Make the cluster again if it is gone, or the pods of it that have ended."""
-        pods = [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
-        ended = [pod for pod in pods if self.end_of(self.find(pod))]
-        # The others look for the first pod at its old address.
-        for pod in pods if pods[:1] == ended[:1] else ended:
-            self.delete(pod)
-        super().act()
-        self.wait_until_ready()
+        """Make the cluster again if it is gone, or the pods of it that have ended.
+
+        Another task of its nodes may do the same at this moment.
+        """
+        end = time.monotonic() + self.timeout_seconds
+        while True:
+            self.delete_ended()
+            for manifest in self.manifests:
+                self.create(manifest, [])
+            try:
+                self.wait_until_ready()
+            except AirflowException as error:
+                if not str(error).endswith((GONE, BEING_DELETED)) or time.monotonic() > end:
+                    raise
+            else:
+                break
+        for pod in self.pods()[:1]:
+            self.uid = self.find(pod).get("metadata", {}).get("uid")
+
+    def delete_ended(self) -> None:
+        """Delete the pods that have ended; all if the first one has, whose address is gone."""
+        seen = [(pod, self.find(pod)) for pod in self.pods()]
+        every = any(self.end_of(found) for _, found in seen[:1])
+        for pod, found in seen:
+            if found and (every or self.end_of(found)):
+                name, uid = pod["metadata"]["name"], found["metadata"]["uid"]
+                # Another task may have deleted it, or made another of this name.
+                with suppress(AirflowException):
+                    self.call("delete", pod, name=name, body={"preconditions": {"uid": uid}})
 
     def wait_until_ready(self) -> None:
         """Wait until the cluster answers, or one of its pods ends."""
         began = time.monotonic()
-        while problem := self.problem():
-            if time.monotonic() - began > self.timeout_seconds:
+        while True:
+            try:
+                problem = self.problem()
+                end = self.end(self.pods()) if problem else ""
+            except Exception as error:  # Kubernetes may be away for a moment.
+                problem, end = str(error), ""
+            if not problem:
+                break
+            if not end and time.monotonic() - began > self.timeout_seconds:
+                end = f"NotReady: after {self.timeout_seconds} s, {problem}"
+            if self.killed or end:
                 self.show_logs()
-                raise AirflowException(f"NotReady: after {self.timeout_seconds} s, {problem}")
-            if end := self.end():
-                self.show_logs()
-                raise AirflowException(end)
+                raise AirflowException(end or "The task was ended while it made the cluster.")
             time.sleep(2)
         self.log.info("The cluster answers after %.0f s.", time.monotonic() - began)
-        pod = next((m["metadata"]["name"] for m in self.manifests if m["kind"] == "Pod"), "")
-        if self.page and pod:
-            forward = f"kubectl port-forward -n {self.namespace} pod/{pod} {self.page}"
-            self.log.info("Its web page: %s, then http://localhost:%s", forward, self.page)
+        for pod in self.pods()[:1] if self.page else ():
+            name = f"-n {self.namespace} pod/{pod['metadata']['name']} {self.page}"
+            address = f"http://localhost:{self.page}"
+            self.log.info("Its web page: kubectl port-forward %s, then %s", name, address)
 
     def problem(self) -> str:
         """Return what the cluster still lacks; empty if it answers."""
@@ -127,21 +180,29 @@ class CreateCluster(CreateRunResources):
         waiting += [c for c in status.get("conditions") or [] if c["type"] == "PodScheduled"]
         return next((f"{w.get('reason')}: {w['message']}" for w in waiting if w.get("message")), "")
 
-    def end(self, first: int | None = None) -> str:
-        """Return which pod, of all or the first ones, has ended and why; empty if none has."""
-        pods = [manifest for manifest in self.manifests if manifest["kind"] == "Pod"]
-        for manifest in pods[:first]:
+    def end(self, pods: Sequence[dict[str, Any]]) -> str:
+        """Return which of some pods has ended and why; empty if none has."""
+        for manifest in pods:
             if end := self.end_of(self.find(manifest)):
                 return f"ClusterLost: {self.shown(manifest)} {end}"
         return ""
 
+    def lost(self) -> str:
+        """Return why the first pod is not the one that was found before, or has ended."""
+        first = self.pods()[:1]
+        for pod in first:
+            found = self.find(pod)
+            if found and self.uid not in (None, found["metadata"]["uid"]):
+                return f"ClusterLost: {self.shown(pod)} {GONE}"
+        return self.end(first)
+
     def end_of(self, found: dict[str, Any]) -> str:
         """Return how a pod has ended; empty if it has not."""
         if not found:
-            return "is gone."
+            return GONE
         status = found["status"]
         if found["metadata"].get("deletionTimestamp"):
-            return "is being deleted."
+            return BEING_DELETED
         if status.get("phase") not in ("Failed", "Succeeded"):
             return ""
         states = [each.get("state", {}) for each in status.get("containerStatuses") or []]
@@ -153,17 +214,19 @@ class CreateCluster(CreateRunResources):
 
     def show_logs(self) -> None:
         """Write the last lines of each pod to the log: the pods are deleted with the cluster."""
-        for manifest in self.manifests:
-            if manifest["kind"] != "Pod":
-                continue
-            with suppress(ApiException):
-                text = self.log_of(manifest, tail_lines=30)
-                self.log.error("The log of %s ends with:\n%s", self.shown(manifest), text)
+        for pod in self.pods():
+            with suppress(Exception):  # What went wrong is said in any case.
+                text = self.log_of(pod, tail_lines=30)
+                self.log.error("The log of %s ends with:\n%s", self.shown(pod), text)
 
     def log_of(self, manifest: dict[str, Any], **options: Any) -> str:
         """Return the log of a pod."""
         read = CoreV1Api(self.client).read_namespaced_pod_log
         return str(read(manifest["metadata"]["name"], self.namespace, **options))
+
+    def values(self) -> dict[str, str]:
+        """Return the variables with the fields of the cluster's objects."""
+        return {name: self.value_of(text) for name, text in self.variables.items()}
 
     def value_of(self, text: str) -> str:
         """Return a text with the fields of the cluster's objects for references to them."""
@@ -177,7 +240,7 @@ class CreateCluster(CreateRunResources):
             return str(value).replace("$", "$$")
 
         kinds = "|".join(re.escape(manifest["kind"]) for manifest in self.manifests)
-        return re.sub(rf"\$\((?P<kind>{kinds})\.(?P<path>\w+(\.\w+)*)\)", field, text)
+        return re.sub(rf"(?<!\$)\$\((?P<kind>{kinds})\.(?P<path>\w+(\.\w+)*)\)", field, text)
 
     def field_of(self, found: Any, path: str) -> Any:
         """Return a field of an object by its path, or None."""
@@ -191,36 +254,35 @@ class ClusterPodOperator(KedroPodOperator):
 
     clusters: Sequence[str] = ()
     """The names of the clusters. With an argument for it, DAGs would import slower."""
+    used: Sequence[Any] = ()
+    loss = ""
+    over: Any = None
     seen: Any = None
     look_seconds = 10
 
-    def execute(self, context: Any) -> Any:
-        """Run the pod when the clusters answer. Those that are gone are made again."""
-        chosen = (context["dag_run"].conf or {}).get("kedro_tasks", [self.task_id])
-        clusters = self.found(context) if self.task_id in chosen else []
-        variables: Any = self.env_vars
-        versions = []
-        for cluster in clusters:
+    def build_pod_request_obj(self, context: Any = None, **options: Any) -> Any:
+        """Return the pod when its clusters answer. Those that are gone are made again."""
+        self.used, self.loss, self.over = self.found(context), "", threading.Event()
+        versions: list[Any] = []
+        values: dict[str, str] = {}
+        for cluster in self.used:
             cluster.revive()
             versions.append(context["ti"].xcom_pull(task_ids=cluster.task_id))
-            for variable in variables:
-                variable.value = variable.value and cluster.value_of(variable.value)
-        text = f"[{', '.join(each for each in versions if each)}]"
-        name = "KEDRO_AIRFLOW_K8S_CLUSTER_VERSIONS"
-        self.env_vars = [*variables, k8s.V1EnvVar(name=name, value=text)]
-        over = threading.Event()
-        threading.Thread(target=self.watch, args=(clusters, over), daemon=True).start()
-        try:
-            return super().execute(context)
-        finally:
-            over.set()
+            values |= cluster.values()
+        values["KEDRO_AIRFLOW_K8S_CLUSTER_VERSIONS"] = f"[{', '.join(filter(None, versions))}]"
+        variables: Any = self.env_vars
+        kept = [variable for variable in variables if variable.name not in values]
+        self.env_vars = [*kept, *(k8s.V1EnvVar(name=n, value=text) for n, text in values.items())]
+        threading.Thread(target=self.watch, args=(self.over,), daemon=True).start()
+        return super().build_pod_request_obj(context, **options)
 
-    def watch(self, clusters: Sequence[Any], over: threading.Event) -> None:
+    def watch(self, over: threading.Event) -> None:
         """Delete the pod when the first pod of a cluster ends: clients of engines wait for it."""
         while not over.wait(self.look_seconds):
             # What cannot be asked now is asked again.
             with suppress(Exception):
-                if self.pod and any(cluster.end(first=1) for cluster in clusters):
+                self.loss = self.loss or next(filter(None, (c.lost() for c in self.used)), "")
+                if self.loss and self.pod:
                     pod = self.pod.metadata
                     self.client.delete_namespaced_pod(pod.name, pod.namespace)
                     return
@@ -236,16 +298,32 @@ class ClusterPodOperator(KedroPodOperator):
     def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
         """Keep the context, which says where to look for the clusters."""
         self.seen = kwargs["context"]
-        super().cleanup(pod, remote_pod, *args, **kwargs)
+        if self.over:
+            self.over.set()
+        try:
+            super().cleanup(pod, remote_pod, *args, **kwargs)
+        finally:
+            self.delete_unowned(kwargs["context"])
+
+    def delete_unowned(self, context: Any) -> None:
+        """Delete what this task alone has made again, after the run had deleted it."""
+        run = context["dag_run"]
+        try:
+            states = task_states(context["ti"], run, run.run_id) if self.used else {}
+        except Exception as problem:  # whatever it is, the task has ended
+            self.log.warning("The clusters of the task may still exist: %s", problem)
+            return
+        for cluster in self.used:
+            delete = f"delete_{cluster.task_id.removeprefix('create_')}"
+            if str(states.get(delete)) in ("success", "failed"):
+                cluster.undo(cluster.manifests)
 
     def cause(self, pod: Any, error: Any) -> str:
-        """Return why a pod failed: if a cluster has ended, that comes first."""
+        """Return why a pod failed: if a cluster was lost, that comes first."""
         cause = super().cause(pod, error)
-        if self.seen is None:
-            return cause
         try:
-            ends = [end for cluster in self.found(self.seen) if (end := cluster.end())]
+            used = self.used or (self.found(self.seen) if self.seen else ())
+            self.loss = self.loss or next(filter(None, (each.lost() for each in used)), "")
         except Exception as problem:  # whatever it is, the pod has to be deleted
             self.log.warning("The clusters of the task cannot be looked at: %s", problem)
-            return cause
-        return f"{ends[0]} The pod of the task: {cause}" if ends else cause
+        return f"{self.loss} The pod of the task: {cause}" if self.loss else cause

@@ -105,6 +105,7 @@ class CreateRunResources(BaseOperator):
         group, _, version = manifest["apiVersion"].rpartition("/")
         kind, api = manifest["kind"], CustomObjectsApi if group else CoreV1Api
         what = given or {"name": manifest["metadata"]["name"]}
+        what |= {"propagation_policy": "Background"} if verb == "delete" else {}
         if group:
             what |= {"group": group, "version": version, "plural": f"{kind.lower()}s"}
         words = "custom_object" if group else re.sub(r"\B(?=[A-Z])", "_", kind).lower()

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kedro_airflow_k8s.config import kubernetes as k8s
-from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, KINDS, PODS
+from kedro_airflow_k8s.sandbox.cluster.discovery import CLAIMS, KINDS, PODS, SERVICES
 from kedro_airflow_k8s.sandbox.cluster.downward import is_field, is_resource
 from kedro_airflow_k8s.sandbox.cluster.shapes import SHAPES
 from kedro_airflow_k8s.sandbox.cluster.status import Object, invalid
@@ -67,8 +67,9 @@ def _metadata_problems(plural: str, metadata: Object) -> Iterator[str]:
     if metadata.get("finalizers") and plural != CLAIMS:
         yield "metadata.finalizers: Unsupported value: only claims have finalizers in the sandbox"
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    name_reason = k8s.service_name_reason if plural == SERVICES else k8s.dns_subdomain_reason
     for field, reason, texts in (
-        ("name", k8s.dns_subdomain_reason, [metadata["name"]]),
+        ("name", name_reason, [metadata["name"]]),
         ("namespace", k8s.dns_label_reason, [metadata["namespace"]]),
         ("labels", k8s.label_key_reason, labels),
         ("labels", k8s.label_value_reason, labels.values()),

@@ -217,6 +217,28 @@ def test_clean_deletes_what_is_left_of_a_cluster_of_an_ended_run(lab: Lab) -> No
     assert lab.claims("killed") == [run_id]
 
 
+def test_a_run_that_is_cancelled_while_its_cluster_is_not_ready_leaves_none(lab: Lab) -> None:
+    pipeline = CHAIN.replace('name="sum_up"', 'name="sum_up", tags="cluster.engine"')
+    assert pipeline != CHAIN
+    lab.project.pipeline("chain", pipeline.replace("STEPS = 8", "STEPS = 1"))
+    lab.project.config(CONFIG.replace("KEEP", "1d").replace("}", f"{NEVER_READY}}}"))
+    with lab.kubernetes() as client:
+        api = kubernetes.client.CoreV1Api(client)
+
+        def running() -> bool:
+            pods = api.list_namespaced_pod("default", label_selector="never=ready").items
+            return any(pod.status.phase == "Running" for pod in pods)
+
+        code, output = lab.call("run-once", "cancelled")
+        assert code == 0, output
+        wait_for(running)
+
+        code, output = lab.call("cancel", "cancelled")
+
+        assert code == 0, output
+        wait_for(lambda: not api.list_namespaced_pod("default", label_selector="never").items)
+
+
 def test_the_page_of_a_cluster_in_the_sandbox_is_on_this_machine(lab: Lab) -> None:
     lab.write(fails=False, more=", clusters: {engine: {type: dask}}")
     code, output = lab.call("ui", "paged", "--cluster", "engine")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster.project import ClusterProject, make_cluster_project
 
-REQUIREMENTS = "pyspark[connect]\njdk4py\npyarrow\nray\ndistributed\n"
+REQUIREMENTS = "pyspark[connect]\njdk4py\npyarrow\nray[default]\ndistributed\nbokeh\n"
 FILES, ROWS = 20, 500_000
 """Two free cores are too few for 2 GB of numbers: these files have 10 million in 160 MB."""
 _SPARK = f"""

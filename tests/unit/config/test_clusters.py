@@ -116,7 +116,7 @@ def test_a_variable_can_have_only_fields_of_the_objects() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["spark_1", "Spark", "a" * 21])
+@pytest.mark.parametrize("name", ["spark_1", "Spark", "a" * 21, "ray-worker-0"])
 def test_a_name_becomes_a_part_of_names_of_objects(name: str) -> None:
     assert f"{name}: the key must" in refusal(SPARK, name)
 

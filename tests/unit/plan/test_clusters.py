@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -230,6 +231,23 @@ def test_a_text_of_the_user_reaches_executors_as_it_is() -> None:
     assert values["PRICE"] == '{{ "5$$ or $$(OTHER) {{ x }}" }}'
 
 
+def test_executors_have_no_token_and_the_variables_of_airflow() -> None:
+    pod = spark_pod(
+        spark={"resources": "server", "worker_resources": "executor"},
+        resources={
+            "server": {"service_account_name": "spark"},
+            "executor": {"env_vars": {"REGION": {"from_airflow_variable": "region"}}},
+        },
+    )
+
+    engine = engine_of(pod)
+    assert engine["executor"]["spec"]["automountServiceAccountToken"] is False
+    assert engine["copied"] == ["REGION"]
+    names = [each["name"] for each in pod["spec"]["containers"][0]["env"]]
+    assert names.count("REGION") == 1
+    assert "automountServiceAccountToken" not in pod["spec"]
+
+
 def test_pods_of_a_cluster_have_the_labels_for_costs_and_for_the_service() -> None:
     labels = spark_pod()["metadata"]["labels"]
 
@@ -247,6 +265,26 @@ def test_the_name_of_a_cluster_leaves_room_for_the_names_of_executors() -> None:
     hash_in_run = "0" * 12
     before, _, rest = own.partition("{{")
     assert len(before + hash_in_run + rest.rpartition("}}")[2]) <= 47
+
+
+@pytest.mark.parametrize("run_name", ["2026-sales", "2026", "-1-2_a"])
+def test_the_name_of_a_cluster_begins_with_a_letter_as_that_of_a_service_must(
+    run_name: str,
+) -> None:
+    plan = planned(*chain("train"), clusters={"spark": SPARK}, run_name=run_name)
+
+    assert plan.clusters[0].own[0].isalpha()
+
+
+def test_clusters_whose_names_look_alike_have_constants_of_their_own() -> None:
+    names = ("a", "a-objects", "a--objects")
+    nodes = [node(f"n{i}", f"x{i}", f"y{i}", f"cluster.{name}") for i, name in enumerate(names)]
+    dask = {"type": "dask"}
+
+    source = render_dag(planned(*nodes, clusters=dict.fromkeys(names, dask))).source
+
+    constants = re.findall(r"^(CLUSTER_\w+)(?:: .*?)? = ", source, re.MULTILINE)
+    assert len(constants) == len({*constants}) == 6
 
 
 # A manifest.

@@ -36,7 +36,19 @@ def test_on_kubernetes_the_server_starts_executors_as_pods_that_belong_to_its_ow
     assert conf["spark.kubernetes.container.image"] == "registry.example.com/shop:1.0"
     assert conf["spark.executor.instances"] == "2"
     template = Path(conf["spark.kubernetes.executor.podTemplateFile"])
-    assert json.loads(template.read_text()) == ENGINE["executor"]
+    assert json.loads(template.read_text()) == {
+        "spec": {"containers": [{**EXECUTOR, "env": []}]},
+    }
+
+
+def test_executors_get_the_variables_that_only_airflow_knows_from_the_server() -> None:
+    engine = {**ENGINE, "copied": ["REGION", "NOT_THERE"]}
+
+    conf = spark.server_conf({**ON_KUBERNETES, "REGION": "a $ b"}, engine, has_token=True)
+
+    executor = json.loads(Path(conf["spark.kubernetes.executor.podTemplateFile"]).read_text())
+    variables = executor["spec"]["containers"][0]["env"]
+    assert variables == [{"name": "REGION", "value": "a $$ b"}]
 
 
 @pytest.mark.parametrize("environment", [POD, ON_KUBERNETES])
