@@ -55,7 +55,7 @@ def spark_settings(
 
 
 def copied_variables(settings: ResourcesConfig) -> list[str]:
-    """Return the variables of executors that only Airflow knows: the server hands them on."""
+    """Return the variables of executors that only Airflow knows: the server passes them on."""
     sources = {n: v for n, v in settings.env_vars.items() if isinstance(v, EnvSource)}
     return [n for n, v in sources.items() if v.from_field is None and v.from_resource is None]
 

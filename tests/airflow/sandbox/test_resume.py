@@ -54,6 +54,11 @@ def create_pipeline():
 """
 
 
+NEVER_READY = """, clusters: {engine: {type: manifest, objects: [{apiVersion: v1, kind: Pod,
+  metadata: {name: $(CLUSTER), labels: {never: ready}}, spec: {containers: [{name: base,
+  image: 'shop:1.0', args: [sleep, '600'], readinessProbe: {tcpSocket: {port: 1}}}]}}]}}"""
+
+
 @dataclass
 class Lab:
     """A project with a pipeline of ten nodes, whose last one may fail, and a sandbox."""
@@ -218,7 +223,7 @@ def test_clean_deletes_what_is_left_of_a_cluster_of_an_ended_run(lab: Lab) -> No
 
 
 def test_a_run_that_is_cancelled_while_its_cluster_is_not_ready_leaves_none(lab: Lab) -> None:
-    pipeline = CHAIN.replace('name="sum_up"', 'name="sum_up", tags="cluster.engine"')
+    pipeline = CHAIN.replace('name="begin"', 'name="begin", tags="cluster.engine"')
     assert pipeline != CHAIN
     lab.project.pipeline("chain", pipeline.replace("STEPS = 8", "STEPS = 1"))
     lab.project.config(CONFIG.replace("KEEP", "1d").replace("}", f"{NEVER_READY}}}"))

@@ -276,7 +276,7 @@ def test_the_name_of_a_cluster_begins_with_a_letter_as_that_of_a_service_must(
     assert plan.clusters[0].own[0].isalpha()
 
 
-def test_clusters_whose_names_look_alike_have_constants_of_their_own() -> None:
+def test_clusters_with_similar_names_have_constants_of_their_own() -> None:
     names = ("a", "a-objects", "a--objects")
     nodes = [node(f"n{i}", f"x{i}", f"y{i}", f"cluster.{name}") for i, name in enumerate(names)]
     dask = {"type": "dask"}
