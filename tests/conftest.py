@@ -5,11 +5,16 @@ HYPOTHESIS_PROFILE is `quick`, `default`, `ci` or `nightly`.
 
 import logging
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 # Loaded after this file.
 pytest_plugins = ["tests.support.airflow_servers"]
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would the commands of tests.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # When it is imported, Kedro logs which logging configuration it uses. What is printed while pytest
 # loads this file would appear at the very end of its output.

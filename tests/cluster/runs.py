@@ -238,7 +238,7 @@ class Airflow:
 
     def kedro(self, *arguments: str, output: IO[str]) -> subprocess.Popen[bytes]:
         """Start a command of the plugin, as a person in a terminal does."""
-        command = [sys.executable, "-c", _HEED_CTRL_C, sys.executable, "-m", "kedro", "airflow-k8s"]
+        command = [sys.executable, "-m", "kedro", "airflow-k8s"]
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -302,14 +302,6 @@ class Airflow:
         """The state of each task of a run."""
         states = self.client().task_states(dag_id, run_id)
         return {task_id: task.state for task_id, task in states.items()}
-
-
-# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
-_HEED_CTRL_C = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,12 +127,6 @@ def task_policy(task):
         # Each DAG file has classes and imports of its own.
         task.python_callable.__globals__["Retry"] = functools.partial(Retry, backoff_max=0.1)
 """
-# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
-_HEED_CTRL_C = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 @dataclass(frozen=True)
@@ -238,7 +231,7 @@ class Coffee:
         with (
             TemporaryFile("w+") as output,
             subprocess.Popen(
-                [sys.executable, "-c", _HEED_CTRL_C, MLFLOW_PYTHON, "-m", "kedro", *arguments],
+                [MLFLOW_PYTHON, "-m", "kedro", *arguments],
                 cwd=self.project,
                 env=_environment(mlflow or self.mlflow.url),
                 stdin=subprocess.DEVNULL,

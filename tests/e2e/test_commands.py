@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from datetime import datetime, timezone
 from typing import Any
 
@@ -253,9 +252,7 @@ def test_ctrl_c_says_what_becomes_of_the_run(
     options = ["--cancel-on-interrupt"] if cancel else []
     run_once = ("run-once", "-e", "volume", "-p", "slow", "-d", "interrupted", "-w", "10")
     arguments = command(*run_once, *options)
-    with subprocess.Popen(
-        [sys.executable, "-c", _HEED_CTRL_C, *arguments], **process(server)
-    ) as running:
+    with subprocess.Popen(arguments, **process(server)) as running:
         assert running.stdout is not None
         lines = []
         for line in running.stdout:
@@ -292,14 +289,6 @@ def ended(client: AirflowClient, run_id: str) -> bool:
     """Whether a run has ended with the task that ends it."""
     teardown = client.task_states("interrupted", run_id)["delete_volume"]
     return teardown.state in ENDS and client.run("interrupted", run_id).state.ended
-
-
-# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
-_HEED_CTRL_C = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def test_with_sandbox_no_settings_are_needed(

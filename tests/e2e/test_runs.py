@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.e2e.server_project import command, failed, kedro, last_line, process,
 from tests.support.airflow_servers import AirflowServer
 from tests.support.waiting import wait_until
 
-# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
-HEED_CTRL_C = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 CAUSE = "ValueError: there is no [bold] data (__init__.py:8)"
 
 
@@ -149,9 +142,7 @@ def test_a_run_in_progress_is_followed_until_ctrl_c_and_cancelled(server: Airflo
 
 def follow_until_ctrl_c(server: AirflowServer, run_id: str) -> None:
     arguments = command("logs", "-d", "slow", "--node", "wait_for_ever", "--follow")
-    with subprocess.Popen(
-        [sys.executable, "-c", HEED_CTRL_C, *arguments], **process(server)
-    ) as running:
+    with subprocess.Popen(arguments, **process(server)) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         for line in running.stdout:

@@ -26,13 +26,6 @@ from tests.airflow.sandbox.sandbox_runs import (
 )
 from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
-# A shell lets what it runs in the background ignore Ctrl-C, and so perhaps these tests.
-HEED_CTRL_C = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -197,7 +190,7 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(project: Path) -> None:
     # Were it not for the interruption, the test would hang.
     replace_node(project, "split_words", '__import__("subprocess").run(["sleep", "600"])')
     with subprocess.Popen(
-        [sys.executable, "-c", HEED_CTRL_C, *command("--secrets", "sandbox-secrets.yaml")],
+        command("--secrets", "sandbox-secrets.yaml"),
         cwd=project,
         env=environment(project),
         stdin=subprocess.DEVNULL,
