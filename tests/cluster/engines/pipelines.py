@@ -127,12 +127,13 @@ def create_pipeline():
     ])
 """
 _HELD = """
-from distributed import Client
 from kedro.pipeline import Pipeline, node
 from spaceflights.gate import hold
 
 
 def ask(factor):
+    from distributed import Client
+
     with Client() as client:
         return client.submit(sum, [1, 2, factor]).result()
 
