@@ -95,11 +95,14 @@ def test_a_port_is_forwarded_to_the_page_of_a_cluster_until_ctrl_c(
                 output.seek(0)
                 return output.read()
 
-            wait_until(lambda: "localhost" in said() or ui.poll() is not None, "a page")
-            page = re.search(r"http://localhost:\d+", said())
-            assert page, said()
-            assert "Dask: Status" in requests.get(f"{page[0]}/status", timeout=60).text
-            ui.send_signal(signal.SIGINT)
-            assert ui.wait() == 130, said()
+            try:
+                wait_until(lambda: "localhost" in said() or ui.poll() is not None, "a page")
+                page = re.search(r"http://localhost:\d+", said())
+                assert page, said()
+                assert "Dask Diagnostic UI" in requests.get(f"{page[0]}/status", timeout=60).text
+                ui.send_signal(signal.SIGINT)
+                assert ui.wait() == 130, said()
+            finally:
+                ui.kill()
         engines.namespace.run_in(pod, f"open('{GATE}', 'w').close()")
         running.end().succeeded()
