@@ -44,19 +44,20 @@ class BackfillApi(Requests):
         moments = answer.read(Page[BackfillMoment]).items
         return [moment.logical_date for moment in moments if moment.logical_date]
 
-    def create_backfill(self, wanted: Backfill) -> None:
-        """Create a backfill.
+    def create_backfill(self, wanted: Backfill) -> Backfill:
+        """Create a backfill, and return it as Airflow has it, with its number.
 
         Raises:
             Conflict: If the DAG has another unfinished one.
         """
         try:
-            self._send("POST", "backfills", json=_body(wanted))
+            return self._send("POST", "backfills", json=_body(wanted)).read(Backfill)
         except Conflict:
             # The answer to the first of several attempts may have been lost.
             found = self.unfinished_backfill(wanted.dag_id)
             if found is None or _body(found) != _body(wanted):
                 raise
+            return found
 
     def unfinished_backfill(self, dag_id: str) -> Backfill | None:
         """Return the backfill of a DAG that has not ended, or None."""

@@ -98,7 +98,8 @@ class Backfills:
         self.dag: DagInAirflow = dag_in_airflow(client, dag_id, timezone)
         self._options = options
         self._progress = progress
-        self._stored = False
+        self._stored = False  # In Airflow, or as a variable.
+        self._own = False  # Started, or continued, by this command.
         self._started: set[str] = set()
         self._silent = False
 
@@ -155,9 +156,9 @@ class Backfills:
             self._progress.done()
             self._progress.say("No backfill was started.")
             raise
-        self._create(backfill)
+        created = self._create(backfill)
         if self._options.follow or not self._client.starts_backfills:
-            self._watch(backfill)
+            self._watch(created)
 
     def follow(self) -> None:
         """Watch the backfill that has not ended, and go on with it on Airflow 2.11.
@@ -167,7 +168,7 @@ class Backfills:
             KeyboardInterrupt: From the user, after a message on what becomes of the runs.
         """
         found = self._existing()
-        self._stored = True
+        self._stored = self._own = True
         self._progress.say(f"Backfill of DAG {self.dag.dag_id}, {range_of(found)}.")
         self._check_paused()
         self._watch(found)
@@ -178,7 +179,9 @@ class Backfills:
         Raises:
             AirflowK8sError: If there is none, or Airflow cannot be asked.
         """
-        self._cancel(self._existing())
+        found = self._existing()
+        self._stored = True
+        self._cancel(found)
 
     def _existing(self) -> Backfill:
         found = self._store.unfinished()
@@ -231,9 +234,9 @@ class Backfills:
             " --unpause does."
         )
 
-    def _create(self, backfill: Backfill) -> None:
+    def _create(self, backfill: Backfill) -> Backfill:
         try:
-            self._store.create(backfill)
+            backfill = self._store.create(backfill)
             self._stored = True
         except Conflict as error:
             raise RunError(
@@ -250,6 +253,8 @@ class Backfills:
         self._progress.say(
             f"Started the backfill {range_of(backfill)}: {self._client.dag_url(self.dag.dag_id)}"
         )
+        self._own = True
+        return backfill
 
     def _watch(self, backfill: Backfill) -> None:
         try:
@@ -339,6 +344,9 @@ class Backfills:
                 self._store.end(backfill)
 
     def _interrupted(self, backfill: Backfill) -> None:
+        if not self._own:
+            self._progress.say("Interrupted. This command has started no run; all runs go on.")
+            return
         if self._options.cancel_on_interrupt:
             try:
                 self._cancel(backfill)
@@ -357,7 +365,8 @@ class Backfills:
 
     def _cancel(self, backfill: Backfill) -> None:
         dag_id = backfill.dag_id
-        self._store.end(backfill)
+        if self._stored:
+            self._store.end(backfill)
         found = self._moments(backfill)
         moments = found.now()
         active = [moment.run for moment in moments if moment.run and not moment.run.state.ended]

@@ -21,8 +21,8 @@ class BackfillStore(Protocol):
     def unfinished(self) -> Backfill | None:
         """Return the backfill that has not ended, or None."""
 
-    def create(self, backfill: Backfill) -> None:
-        """Create a backfill."""
+    def create(self, backfill: Backfill) -> Backfill:
+        """Create a backfill, and return it as it is stored."""
 
     def end(self, backfill: Backfill) -> None:
         """End a backfill: no further run of it starts."""
@@ -43,8 +43,8 @@ class _Backfills:
     def unfinished(self) -> Backfill | None:
         return self._client.unfinished_backfill(self._dag_id)
 
-    def create(self, backfill: Backfill) -> None:
-        self._client.create_backfill(backfill)
+    def create(self, backfill: Backfill) -> Backfill:
+        return self._client.create_backfill(backfill)
 
     def end(self, backfill: Backfill) -> None:
         self._client.end_backfill(backfill)
@@ -71,10 +71,11 @@ class _Variable:
                 " this plugin creates it for an unfinished backfill."
             ) from None
 
-    def create(self, backfill: Backfill) -> None:
+    def create(self, backfill: Backfill) -> Backfill:
         words = "An unfinished backfill of kedro-airflow-k8s. It is deleted at the end."
         text = backfill.model_dump_json(by_alias=True)
         self._client.create_variable(self._key, text, words)
+        return backfill
 
     def end(self, backfill: Backfill) -> None:  # noqa: ARG002 - there is one at a time
         self._client.delete_variable(self._key)

@@ -167,8 +167,8 @@ class ScriptedAirflow(AirflowClient):
     def backfill_dates(self, wanted: Backfill) -> list[datetime]:
         return [day for day in self.moments if wanted.start <= day <= wanted.end]
 
-    def create_backfill(self, wanted: Backfill) -> None:
-        self.backfill = wanted
+    def create_backfill(self, wanted: Backfill) -> Backfill:
+        self.backfill = wanted.model_copy(update={"id": 7})
         for day in self.backfill_dates(wanted):
             known = {run.logical_date: run for run in self.runs.values()}
             if day in known:
@@ -177,12 +177,14 @@ class ScriptedAirflow(AirflowClient):
                     self._set_state(known[day].run_id, RunState.QUEUED)
             else:
                 self.trigger(wanted.dag_id, f"backfill__{day:%Y%m%d}", wanted.conf or {}, day)
+        return self.backfill
 
     def unfinished_backfill(self, dag_id: str) -> Backfill | None:
         return self.backfill if self.backfill and self.backfill.dag_id == dag_id else None
 
     def end_backfill(self, backfill: Backfill) -> None:
-        assert self.backfill == backfill
+        if self.backfill is None or self.backfill.id != backfill.id:
+            raise NotFound(f"Backfill {backfill.id} not found")
         self.backfill = None
 
     def variable(self, key: str) -> str | None:

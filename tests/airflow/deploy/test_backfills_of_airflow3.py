@@ -145,9 +145,14 @@ def test_a_failed_day_of_a_month_runs_again_and_an_interrupted_command_is_follow
     assert noted() == [["2026-01-13", {"x": 1}]]
 
     until(lambda: client.unfinished_backfill("days") is None)
-    cancelled, written = backfills(client, max_active=1)
-    with resting_scheduler(server):
+
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"follow": True, "cancel_on_interrupt": True}
+    cancelled, written = backfills(client, Clock(sleep=stop), max_active=1, **options)
+    with resting_scheduler(server), pytest.raises(KeyboardInterrupt):
         cancelled.start(date(2026, 3, 1), date(2026, 3, 31))
-        cancelled.cancel()
     assert "is cancelled" in written.getvalue()
+    assert client.unfinished_backfill("days") is None
     until(lambda: all(run.state.ended for run in client.newest_runs("days")))

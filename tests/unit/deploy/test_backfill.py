@@ -202,6 +202,25 @@ def test_a_cancelled_backfill_has_no_active_runs(
         filled.cancel()
 
 
+def test_an_interruption_cancels_no_backfill_that_the_command_only_watches(
+    airflow: ScriptedAirflow,
+) -> None:
+    """All moments of its range have runs; the backfill of more days may be of another user."""
+    filled, _ = backfills(airflow, max_active=1)
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+    filled, written = backfills(airflow, cancel_on_interrupt=True)
+    airflow.at(20, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, FIRST)
+
+    assert "This command has started no run" in written.getvalue()
+    assert unfinished(airflow)
+    assert not any(run.state.ended for run in airflow.runs.values())
+
+
 def test_a_second_backfill_is_refused_while_one_is_unfinished(airflow: ScriptedAirflow) -> None:
     filled, _ = backfills(airflow)
     airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -307,6 +326,30 @@ def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
 
     assert "cannot be stored as an Airflow variable" in written.getvalue()
     assert "5 of 5 runs succeeded" in written.getvalue()
+
+
+def test_without_the_right_to_store_it_an_interruption_still_cancels_the_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    airflow = ScriptedAirflow(version=Version(2, 11))
+    airflow.starts_backfills = False
+    airflow.parse(known_dag("sales", *OWN, schedule="0 6 * * *"))
+    airflow.stored_tasks["sales"] = []
+    airflow.stored_details["sales"] = DagDetails()
+
+    def refuse(*_: object) -> None:
+        raise NotAllowed("403.")
+
+    for name in ("variable", "create_variable", "delete_variable"):
+        monkeypatch.setattr(airflow, name, refuse)
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    filled, written = backfills(airflow, cancel_on_interrupt=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+
+    assert "is cancelled: 3 active runs marked as failed" in written.getvalue()
+    assert {run.state for run in airflow.runs.values()} == {RunState.FAILED}
 
 
 def test_a_backfill_of_partitions_finds_and_starts_runs_by_their_keys() -> None:
