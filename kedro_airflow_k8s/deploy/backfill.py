@@ -13,6 +13,7 @@ from kedro_airflow_k8s.airflow_api.records import Backfill
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.backfill_end import counts, range_of, show_end
 from kedro_airflow_k8s.deploy.backfill_plan import (
+    RUN_PREFIX,
     Moment,
     Moments,
     check_range,
@@ -326,7 +327,7 @@ class Backfills:
             self._client.clear_tasks(dag_id, moment.run.run_id, tasks)
             return
         # Each logical date has at most one run.
-        run_id = f"backfill-{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
+        run_id = f"{RUN_PREFIX}{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
         if moment.when != moment.logical_date:
             run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
         conf = run_conf(backfill.conf or {}, self._options.date_param, moment)
@@ -369,7 +370,8 @@ class Backfills:
             self._store.end(backfill)
         found = self._moments(backfill)
         moments = found.now()
-        active = [moment.run for moment in moments if moment.run and not moment.run.state.ended]
+        filled = [moment.run for moment in moments if moment.is_filled_by(backfill)]
+        active = [run for run in filled if run and not run.state.ended]
         for run in active:
             with contextlib.suppress(NotFound):
                 mark_failed(self._client, dag_id, run.run_id, self.dag.task_ids)

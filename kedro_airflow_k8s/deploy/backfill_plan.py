@@ -21,6 +21,9 @@ from kedro_airflow_k8s.errors import OptionError, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
 
+RUN_PREFIX = "backfill-"
+"""How the ids of the runs begin that the plugin starts itself."""
+
 END_OF_DAY = time(23, 59, 59, 999999)
 
 
@@ -48,6 +51,18 @@ class Moment:
     def state(self) -> str:
         """The state of its run; `no run` without one."""
         return self.run.state.value if self.run else "no run"
+
+    def is_filled_by(self, backfill: Backfill) -> bool:
+        """Return whether a backfill has started its run, or started it again."""
+        if self.run is None:
+            return False
+        if backfill.id:  # Airflow 3 changes the type of runs that it starts again.
+            return self.run.run_type == "backfill"
+        if self.run.run_id.startswith(RUN_PREFIX):
+            return True
+        # A cleared run keeps its id and type. The schedule starts later moments only.
+        cleared = self.run.start is None or self.run.start >= backfill.created
+        return backfill.reprocess != "none" and cleared and self.when < backfill.created
 
     def is_due(self, backfill: Backfill) -> bool:
         """Return whether a backfill has to start its run, or start it again."""

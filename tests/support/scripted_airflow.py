@@ -108,6 +108,9 @@ class ScriptedAirflow(AirflowClient):
     def _set_state(self, run_id: str, state: RunState) -> None:
         self.runs[run_id] = self.runs[run_id].model_copy(update={"state": state})
 
+    def _set_type(self, run_id: str, run_type: str) -> None:
+        self.runs[run_id] = self.runs[run_id].model_copy(update={"run_type": run_type})
+
     def find_dag(self, dag_id: str) -> Dag | None:
         return self.dags.get(dag_id)
 
@@ -140,7 +143,9 @@ class ScriptedAirflow(AirflowClient):
 
     def clear_tasks(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
         self.cleared += task_ids
-        self._set_state(run_id, RunState.QUEUED)
+        # As Airflow: the run begins again.
+        changed = {"state": RunState.QUEUED, "start": None}
+        self.runs[run_id] = self.runs[run_id].model_copy(update=changed)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self.dags[dag_id] = self.dags[dag_id].model_copy(update={"paused": paused})
@@ -175,8 +180,11 @@ class ScriptedAirflow(AirflowClient):
                 failed = known[day].state is RunState.FAILED
                 if wanted.reprocess == "all" or (wanted.reprocess == "failed" and failed):
                     self._set_state(known[day].run_id, RunState.QUEUED)
+                    self._set_type(known[day].run_id, "backfill")
             else:
-                self.trigger(wanted.dag_id, f"backfill__{day:%Y%m%d}", wanted.conf or {}, day)
+                run_id = f"backfill__{day:%Y%m%d}"
+                self.trigger(wanted.dag_id, run_id, wanted.conf or {}, day)
+                self._set_type(run_id, "backfill")
         return self.backfill
 
     def unfinished_backfill(self, dag_id: str) -> Backfill | None:

@@ -202,6 +202,25 @@ def test_a_cancelled_backfill_has_no_active_runs(
         filled.cancel()
 
 
+def test_cancelling_leaves_runs_that_the_backfill_has_not_started(
+    airflow: ScriptedAirflow,
+) -> None:
+    had(airflow, 0, RunState.RUNNING)
+    failed = had(airflow, 1, RunState.FAILED)
+    filled, written = backfills(airflow, reprocess="failed")
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+    assert airflow.runs[failed].state is RunState.QUEUED
+
+    filled.cancel()
+
+    states = {run_id: run.state for run_id, run in airflow.runs.items()}
+    assert states.pop("scheduled-0") is RunState.RUNNING
+    assert set(states.values()) == {RunState.FAILED}
+    assert f"{len(states)} active runs marked as failed" in written.getvalue()
+
+
 def test_an_interruption_cancels_no_backfill_that_the_command_only_watches(
     airflow: ScriptedAirflow,
 ) -> None:
