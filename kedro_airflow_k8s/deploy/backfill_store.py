@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from typing import Protocol
 
@@ -10,9 +12,6 @@ from pydantic import ValidationError
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.airflow_api.records import Backfill
 from kedro_airflow_k8s.errors import RunError
-
-LONGEST_KEY = 250
-"""The most characters of the name of an Airflow variable."""
 
 
 class BackfillStore(Protocol):
@@ -51,30 +50,37 @@ class _Backfills:
 
 
 class _Variable:
-    """An Airflow variable, which exists until the backfill ends."""
+    """An Airflow variable, which exists until the backfill ends.
+
+    Airflow 3 answers with stars for values whose names contain words such as `token`: the name of
+    the variable, which may have been that of a DAG, or a key in its JSON. Neither is readable here.
+    """
 
     def __init__(self, client: AirflowClient, dag_id: str) -> None:
         self._client = client
-        key = f"kedro_airflow_k8s_backfill.{dag_id}"
-        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-        self._key = key if len(key) <= LONGEST_KEY else f"{key[:200]}-{digest}"
+        self._dag_id = dag_id
+        digest = hashlib.sha256(dag_id.encode()).hexdigest()[:24]
+        self._key = f"kedro_airflow_k8s_backfill.{digest}"
 
     def unfinished(self) -> Backfill | None:
         text = self._client.variable(self._key)
         if text is None:
             return None
         try:
-            return Backfill.model_validate_json(text)
-        except ValidationError:
+            return Backfill.model_validate_json(base64.b64decode(text, validate=True))
+        except (ValidationError, binascii.Error, ValueError):
             raise RunError(
-                f"The Airflow variable {self._key} does not hold a backfill. Delete it in Airflow:"
-                " this plugin creates it for an unfinished backfill."
+                f"The Airflow variable {self._key} does not hold a backfill. This plugin creates"
+                f" it for an unfinished backfill of DAG {self._dag_id}. Delete it in Airflow."
             ) from None
 
     def create(self, backfill: Backfill) -> Backfill:
-        words = "An unfinished backfill of kedro-airflow-k8s. It is deleted at the end."
-        text = backfill.model_dump_json(by_alias=True)
-        self._client.create_variable(self._key, text, words)
+        words = (
+            f"An unfinished backfill of DAG {self._dag_id}, by kedro-airflow-k8s. It is deleted at"
+            " the end."
+        )
+        text = base64.b64encode(backfill.model_dump_json(by_alias=True).encode())
+        self._client.create_variable(self._key, text.decode(), words)
         return backfill
 
     def end(self, backfill: Backfill) -> None:  # noqa: ARG002 - there is one at a time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -322,6 +324,57 @@ def test_the_plugin_tells_the_runs_that_it_starts_their_date() -> None:
     (run,) = airflow.runs.values()
     assert run.logical_date == datetime(2025, 12, 31, 6, tzinfo=timezone.utc)
     assert run.run_id == "backfill-20251231T0600-20260101T0600"
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value as Airflow 3 answers with it: with stars under names that it takes for secret."""
+    if isinstance(value, dict):
+        return {key: _shown(key, inner) for key, inner in value.items()}
+    secret = any(word in name.lower() for word in ("token", "proxy", "secret"))
+    return "***" if secret and isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("dag_id", ["sales", "shop.tokenize"])
+def test_a_backfill_is_followed_with_all_of_its_parameters(
+    monkeypatch: pytest.MonkeyPatch, dag_id: str
+) -> None:
+    airflow = ScriptedAirflow()
+    airflow.starts_backfills = False
+    airflow.parse(known_dag(dag_id, *OWN, schedule="0 6 * * *"))
+    airflow.stored_tasks[dag_id] = []
+    airflow.stored_details[dag_id] = DagDetails()
+
+    def shown(key: str) -> str | None:
+        value = airflow.variables.get(key)
+        with contextlib.suppress(TypeError, ValueError):
+            return json.dumps(_shown(key, json.loads(value or "")))
+        return None if value is None else str(_shown(key, value))
+
+    monkeypatch.setattr(airflow, "variable", shown)
+    conf = {"kedro_params": {"model.tokenizer": "bert"}}
+    options = BackfillOptions(follow=True, conf=conf)
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        Backfills(airflow, dag_id, "UTC", options, airflow.progress()[0]).start(FIRST, LAST)
+    ending(airflow)
+
+    Backfills(airflow, dag_id, "UTC", BackfillOptions(follow=True), airflow.progress()[0]).follow()
+
+    assert airflow.confs == [conf] * 5
+
+
+def test_a_variable_that_holds_something_else_is_named(airflow: ScriptedAirflow) -> None:
+    if airflow.starts_backfills:
+        return
+    filled, _ = backfills(airflow)
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+    (key,) = airflow.variables
+    for text in ("***", "{}", "e30=", "é"):
+        airflow.variables[key] = text
+        with pytest.raises(RunError, match=f"variable {key} does not hold a backfill"):
+            filled.follow()
 
 
 def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
