@@ -322,9 +322,9 @@ class Backfills:
     def _start(self, moment: Moment, backfill: Backfill) -> None:
         dag_id = backfill.dag_id
         if moment.run is not None:
-            self._started.add(moment.run.run_id)
             tasks = list(self._client.task_states(dag_id, moment.run.run_id))
             self._client.clear_tasks(dag_id, moment.run.run_id, tasks)
+            self._started.add(moment.run.run_id)
             return
         # Each logical date has at most one run.
         run_id = f"{RUN_PREFIX}{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"

@@ -146,6 +146,29 @@ def _began_again(airflow: ScriptedAirflow, run_id: str) -> bool:
     return start is not None and start > datetime(2026, 3, 1, tzinfo=timezone.utc)
 
 
+def test_a_run_that_could_not_be_started_again_is_tried_again(
+    airflow: ScriptedAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if airflow.starts_backfills:
+        return
+    kept = had(airflow, 1, RunState.SUCCESS)
+    clear, failures = airflow.clear_tasks, [Unreachable("No answer.")]
+
+    def unsure(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        clear(*arguments)
+
+    monkeypatch.setattr(airflow, "clear_tasks", unsure)
+    ending(airflow)
+    filled, written = backfills(airflow, reprocess="all")
+
+    filled.start(FIRST, LAST)
+
+    assert "No answer. Trying again." in written.getvalue()
+    assert _began_again(airflow, kept)
+
+
 def test_a_dry_run_shows_each_moment_and_starts_nothing(airflow: ScriptedAirflow) -> None:
     had(airflow, 1, RunState.FAILED)
     filled, written = backfills(airflow, reprocess="failed")
