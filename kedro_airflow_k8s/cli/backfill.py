@@ -84,7 +84,8 @@ def backfill_command(
         kedro airflow-k8s backfill --from 2026-01-01 --to 2026-01-31 --follow
         kedro airflow-k8s backfill --from 2026-01-01 --to 2026-01-31 --reprocess failed
     """  # noqa: D301 - \b is for click
-    from kedro_airflow_k8s.deploy.backfill import BackfillOptions, Backfills
+    from kedro_airflow_k8s.deploy.backfill import Backfills
+    from kedro_airflow_k8s.deploy.backfill_plan import BackfillOptions
     from kedro_airflow_k8s.deploy.params import conf_of, parse_params
     from kedro_airflow_k8s.deploy.start import dag_in_airflow
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date, datetime, timezone
-from typing import Any
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.airflow_api.records import Backfill
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.backfill_end import counts, range_of, show_end
 from kedro_airflow_k8s.deploy.backfill_plan import (
-    RUN_PREFIX,
+    BackfillOptions,
     Moment,
     Moments,
     check_range,
-    run_conf,
     schedule_of,
     show_plan,
+    start_run,
     summary,
 )
-from kedro_airflow_k8s.deploy.backfill_store import store_of
+from kedro_airflow_k8s.deploy.backfill_store import is_continued_by, store_of
 from kedro_airflow_k8s.deploy.cancel import mark_failed
 from kedro_airflow_k8s.deploy.start import DagInAirflow, dag_in_airflow
 from kedro_airflow_k8s.errors import (
@@ -40,31 +38,6 @@ POLL_SECONDS = 2.0
 COMPLETION_SECONDS = 180.0
 """Airflow 3 looks every 30 s for backfills whose runs have all ended, and for empty ones after 2
 minutes. Until then, the DAG can have no other."""
-
-
-@dataclass(frozen=True)
-class BackfillOptions:
-    """How to fill.
-
-    Attributes:
-        max_active: How many runs may be active at once.
-        reprocess: For which moments with a run it is started again: `none`, `failed` or `all`.
-        conf: The configuration of the runs.
-        date_param: Name and format of the parameter with the date of a run; None if there is none.
-        partition_format: How the key of a partition is written; empty for runs without partitions.
-        unpause: Whether to unpause the DAG.
-        follow: Whether to watch the runs to their ends.
-        cancel_on_interrupt: Whether Ctrl-C cancels the backfill.
-    """
-
-    max_active: int = 3
-    reprocess: str = "none"
-    conf: Mapping[str, Any] = field(default_factory=dict)
-    date_param: tuple[str, str] | None = None
-    partition_format: str = ""
-    unpause: bool = False
-    follow: bool = False
-    cancel_on_interrupt: bool = False
 
 
 class Backfills:
@@ -148,15 +121,18 @@ class Backfills:
         self._progress.say(summary(moments, backfill))
         if not any(moment.is_due(backfill) for moment in moments):
             if self._options.follow or all(m.run and m.run.state.ended for m in moments):
-                self._watch(backfill)
+                self._watch(self._adopted(backfill) or backfill)
             return
         try:
-            self._wait_for_the_one_before()
+            before = self._wait_for_the_one_before(backfill)
             self._check_paused()
         except KeyboardInterrupt:
             self._progress.done()
             self._progress.say("No backfill was started.")
             raise
+        if before is not None:
+            self._go_on(before)
+            return
         created = self._create(backfill)
         if self._options.follow or not self._client.starts_backfills:
             self._watch(created)
@@ -169,10 +145,8 @@ class Backfills:
             KeyboardInterrupt: From the user, after a message on what becomes of the runs.
         """
         found = self._existing()
-        self._stored = self._own = True
-        self._progress.say(f"Backfill of DAG {self.dag.dag_id}, {range_of(found)}.")
         self._check_paused()
-        self._watch(found)
+        self._go_on(found)
 
     def cancel(self) -> None:
         """Cancel the backfill that has not ended: mark its runs that have not ended as failed.
@@ -193,27 +167,54 @@ class Backfills:
             )
         return found
 
-    def _wait_for_the_one_before(self) -> None:
-        """Wait until Airflow knows that the backfill before has ended, if its runs have.
+    def _go_on(self, found: Backfill) -> None:
+        self._stored = self._own = True
+        self._progress.say(
+            f"Backfill of DAG {self.dag.dag_id}, {range_of(found)}, {found.max_active} at once."
+        )
+        self._watch(found)
+
+    def _adopted(self, wanted: Backfill) -> Backfill | None:
+        """Return the unfinished backfill if it is the wanted one, whose runs have all started."""
+        with contextlib.suppress(NotAllowed):
+            found = self._store.unfinished()
+            if found is not None and is_continued_by(found, wanted):
+                self._stored = self._own = True
+                return found
+        return None
+
+    def _wait_for_the_one_before(self, wanted: Backfill) -> Backfill | None:
+        """Return the unfinished backfill if it is the wanted one; otherwise wait for its end.
+
+        Airflow needs some time to know that all of its runs have ended. A variable may be left by
+        a command that did not watch the runs to their ends.
 
         Raises:
-            RunError: If the DAG has a backfill with unfinished runs.
+            RunError: If the DAG has another backfill with unfinished runs.
         """
         clock = self._progress.clock
         since = clock.now()
         while found := self._unfinished():
-            runs = self._client.runs_between(self.dag.dag_id, found.start, found.end)
-            if any(not r.state.ended for r in runs) or not self._client.starts_backfills:
+            own = not self._client.starts_backfills
+            moments = self._moments(found).now()
+            active = any(moment.run and not moment.run.state.ended for moment in moments)
+            if active or (own and any(moment.is_due(found) for moment in moments)):
+                if (own or self._options.follow) and is_continued_by(found, wanted):
+                    return found
                 raise RunError(
                     f"DAG {self.dag.dag_id} has an unfinished backfill, {range_of(found)}. It can"
                     " have one at a time. Watch it with `kedro airflow-k8s backfill --follow`, or"
                     " end it with `kedro airflow-k8s backfill --cancel`."
                 )
+            if own:
+                self._store.end(found)
+                break
             if clock.now() - since > COMPLETION_SECONDS:
-                return
+                break
             self._progress.waiting("Waiting until Airflow closes the last backfill", since)
             clock.sleep(POLL_SECONDS)
         self._progress.done()
+        return None
 
     def _unfinished(self) -> Backfill | None:
         try:
@@ -326,18 +327,7 @@ class Backfills:
             self._client.clear_tasks(dag_id, moment.run.run_id, tasks)
             self._started.add(moment.run.run_id)
             return
-        # Each logical date has at most one run.
-        run_id = f"{RUN_PREFIX}{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
-        if moment.when != moment.logical_date:
-            run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
-        conf = run_conf(backfill.conf or {}, self._options.date_param, moment)
-        if self._options.partition_format:
-            key = moment.when.strftime(self._options.partition_format)
-            self._client.trigger(dag_id, run_id, conf, partition_key=key)
-            return
-        interval_end = moment.when if moment.when != moment.logical_date else None
-        with contextlib.suppress(Conflict):  # Another run has been started for it meanwhile.
-            self._client.trigger(dag_id, run_id, conf, moment.logical_date, interval_end)
+        start_run(self._client, moment, backfill, self._options)
 
     def _forget(self, backfill: Backfill) -> None:
         if not self._client.starts_backfills and self._stored:

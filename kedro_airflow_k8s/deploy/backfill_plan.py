@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 from typing import Any
 
@@ -17,7 +18,7 @@ from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.find import find_own_dag
 from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, moments_between, shown, zone
 from kedro_airflow_k8s.deploy.start import DagInAirflow
-from kedro_airflow_k8s.errors import OptionError, RunError
+from kedro_airflow_k8s.errors import Conflict, OptionError, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
 
@@ -25,6 +26,31 @@ RUN_PREFIX = "backfill-"
 """How the ids of the runs begin that the plugin starts itself."""
 
 END_OF_DAY = time(23, 59, 59, 999999)
+
+
+@dataclass(frozen=True)
+class BackfillOptions:
+    """How to fill.
+
+    Attributes:
+        max_active: How many runs may be active at once.
+        reprocess: For which moments with a run it is started again: `none`, `failed` or `all`.
+        conf: The configuration of the runs.
+        date_param: Name and format of the parameter with the date of a run; None if there is none.
+        partition_format: How the key of a partition is written; empty for runs without partitions.
+        unpause: Whether to unpause the DAG.
+        follow: Whether to watch the runs to their ends.
+        cancel_on_interrupt: Whether Ctrl-C cancels the backfill.
+    """
+
+    max_active: int = 3
+    reprocess: str = "none"
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    date_param: tuple[str, str] | None = None
+    partition_format: str = ""
+    unpause: bool = False
+    follow: bool = False
+    cancel_on_interrupt: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,7 +218,30 @@ class Moments:
         return [Moment(when, when, known.get(key)) for key, when in keys.items()]
 
 
-def run_conf(
+def start_run(
+    client: AirflowClient, moment: Moment, backfill: Backfill, options: BackfillOptions
+) -> None:
+    """Start the run of a moment that has none, where Airflow does not.
+
+    Raises:
+        AirflowApiError: If Airflow does not start it.
+    """
+    dag_id = backfill.dag_id
+    # Each logical date has at most one run.
+    run_id = f"{RUN_PREFIX}{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
+    if moment.when != moment.logical_date:
+        run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
+    conf = _run_conf(backfill.conf or {}, options.date_param, moment)
+    if options.partition_format:
+        key = moment.when.strftime(options.partition_format)
+        client.trigger(dag_id, run_id, conf, partition_key=key)
+        return
+    interval_end = moment.when if moment.when != moment.logical_date else None
+    with contextlib.suppress(Conflict):  # Another run has been started for it meanwhile.
+        client.trigger(dag_id, run_id, conf, moment.logical_date, interval_end)
+
+
+def _run_conf(
     conf: Mapping[str, Any], date_param: tuple[str, str] | None, moment: Moment
 ) -> dict[str, Any]:
     """Return the configuration of a run that the plugin starts itself for a moment.

@@ -27,6 +27,16 @@ class BackfillStore(Protocol):
         """End a backfill: no further run of it starts."""
 
 
+def is_continued_by(found: Backfill, wanted: Backfill) -> bool:
+    """Return whether a backfill that is wanted is one that exists; the latter's cap counts."""
+    return (found.start, found.end, found.reprocess, found.conf or {}) == (
+        wanted.start,
+        wanted.end,
+        wanted.reprocess,
+        wanted.conf or {},
+    )
+
+
 def store_of(client: AirflowClient, dag_id: str) -> BackfillStore:
     """Return the backfills of a DAG."""
     return _Backfills(client, dag_id) if client.starts_backfills else _Variable(client, dag_id)

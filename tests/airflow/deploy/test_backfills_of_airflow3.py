@@ -18,7 +18,8 @@ import pytest
 from rich.console import Console
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
-from kedro_airflow_k8s.deploy.backfill import BackfillOptions, Backfills
+from kedro_airflow_k8s.deploy.backfill import Backfills
+from kedro_airflow_k8s.deploy.backfill_plan import BackfillOptions
 from kedro_airflow_k8s.errors import RunError
 from kedro_airflow_k8s.sandbox.up import find_sandbox
 from kedro_airflow_k8s.terminal.progress import Clock, Progress

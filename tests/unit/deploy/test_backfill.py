@@ -12,7 +12,8 @@ from semver import Version
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import DagDetails, DagTask
-from kedro_airflow_k8s.deploy.backfill import BackfillOptions, Backfills
+from kedro_airflow_k8s.deploy.backfill import Backfills
+from kedro_airflow_k8s.deploy.backfill_plan import BackfillOptions
 from kedro_airflow_k8s.errors import AirflowK8sError, NotAllowed, OptionError, RunError, Unreachable
 from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
@@ -195,8 +196,47 @@ def test_what_is_left_of_a_backfill_is_followed(airflow: ScriptedAirflow) -> Non
     filled.follow()
 
     assert len(airflow.runs) == 5
-    assert "Backfill of DAG sales, 2026-01-01 to 2026-01-05." in written.getvalue()
+    assert "Backfill of DAG sales, 2026-01-01 to 2026-01-05, 1 at once." in written.getvalue()
     assert "5 of 5 runs succeeded." in written.getvalue()
+
+
+@pytest.mark.parametrize("seconds", [3, 20])
+def test_the_same_command_goes_on_after_an_interruption(
+    airflow: ScriptedAirflow, seconds: int
+) -> None:
+    """Before and after its last run has started, which is at 12 seconds or so."""
+    filled, _ = backfills(airflow, max_active=5 if seconds > 3 else 1)
+    airflow.at(seconds, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+    assert len(airflow.runs) == 5 or seconds == 3
+    airflow.script.clear()
+    ending(airflow)
+    filled, written = backfills(airflow)
+
+    filled.start(FIRST, LAST)
+
+    assert "5 of 5 runs succeeded." in written.getvalue()
+    assert len(airflow.runs) == 5
+    assert not airflow.variables
+
+
+def test_a_backfill_that_was_not_watched_to_its_end_does_not_block_the_next(
+    airflow: ScriptedAirflow,
+) -> None:
+    if airflow.starts_backfills:
+        return
+    options = BackfillOptions(max_active=5)
+    Backfills(airflow, "sales", "UTC", options, airflow.progress()[0]).start(FIRST, FIRST)
+    assert airflow.variables
+    airflow.end(RunState.SUCCESS)
+    ending(airflow)
+    filled, written = backfills(airflow)
+
+    filled.start(FIRST, LAST)
+
+    assert "5 of 5 runs succeeded." in written.getvalue()
+    assert not airflow.variables
 
 
 def test_an_interruption_says_how_to_go_on(airflow: ScriptedAirflow) -> None:
@@ -273,6 +313,12 @@ def test_a_second_backfill_is_refused_while_one_is_unfinished(airflow: ScriptedA
 
     with pytest.raises(RunError, match=r"has an unfinished backfill, 2026-01-01 to 2026-01-03"):
         filled.start(FIRST, LAST)
+    if not airflow.starts_backfills:
+        # The same range with other parameters: they would not be those of all runs.
+        filled, _ = backfills(airflow, conf={"kedro_params": {"x": 1}}, max_active=5)
+        airflow.runs.popitem()
+        with pytest.raises(RunError, match="has an unfinished backfill"):
+            filled.start(FIRST, date(2026, 1, 3))
 
 
 def test_an_airflow_that_does_not_answer_for_a_while_is_asked_again(
