@@ -67,7 +67,7 @@ class Backfills:
             # Airflow reads the range of a backfill of partitions in other time zones than we do.
             client.starts_backfills = False
         self._client = client
-        self._store = store_of(client, dag_id)
+        self._store = store_of(client, dag_id, timezone)
         self._schedule = schedule_of(client, dag_id)
         self.dag: DagInAirflow = dag_in_airflow(client, dag_id, timezone)
         self._options = options

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from datetime import tzinfo
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.airflow_api.records import Backfill
+from kedro_airflow_k8s.deploy.run_times import zone
 from kedro_airflow_k8s.errors import RunError
 
 
@@ -37,23 +39,31 @@ def is_continued_by(found: Backfill, wanted: Backfill) -> bool:
     )
 
 
-def store_of(client: AirflowClient, dag_id: str) -> BackfillStore:
-    """Return the backfills of a DAG."""
-    return _Backfills(client, dag_id) if client.starts_backfills else _Variable(client, dag_id)
+def store_of(client: AirflowClient, dag_id: str, timezone: str) -> BackfillStore:
+    """Return the backfills of a DAG, whose days are those of its time zone."""
+    if client.starts_backfills:
+        return _Backfills(client, dag_id, zone(timezone))
+    return _Variable(client, dag_id)
 
 
 class _Backfills:
-    """The backfills of Airflow 3."""
+    """The backfills of Airflow 3, which answers in UTC."""
 
-    def __init__(self, client: AirflowClient, dag_id: str) -> None:
+    def __init__(self, client: AirflowClient, dag_id: str, where: tzinfo) -> None:
         self._client = client
         self._dag_id = dag_id
+        self._where = where
 
     def unfinished(self) -> Backfill | None:
-        return self._client.unfinished_backfill(self._dag_id)
+        found = self._client.unfinished_backfill(self._dag_id)
+        return None if found is None else self._local(found)
 
     def create(self, backfill: Backfill) -> Backfill:
-        return self._client.create_backfill(backfill)
+        return self._local(self._client.create_backfill(backfill))
+
+    def _local(self, found: Backfill) -> Backfill:
+        start, end = found.start.astimezone(self._where), found.end.astimezone(self._where)
+        return found.model_copy(update={"start": start, "end": end})
 
     def end(self, backfill: Backfill) -> None:
         self._client.end_backfill(backfill)

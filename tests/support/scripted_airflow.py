@@ -173,7 +173,9 @@ class ScriptedAirflow(AirflowClient):
         return [day for day in self.moments if wanted.start <= day <= wanted.end]
 
     def create_backfill(self, wanted: Backfill) -> Backfill:
-        self.backfill = wanted.model_copy(update={"id": 7})
+        ends = {"start": wanted.start.astimezone(timezone.utc)}
+        ends["end"] = wanted.end.astimezone(timezone.utc)
+        self.backfill = wanted.model_copy(update={"id": 7, **ends})
         for day in self.backfill_dates(wanted):
             known = {run.logical_date: run for run in self.runs.values()}
             if day in known:

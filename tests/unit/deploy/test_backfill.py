@@ -305,6 +305,26 @@ def test_an_interruption_cancels_no_backfill_that_the_command_only_watches(
     assert not any(run.state.ended for run in airflow.runs.values())
 
 
+def test_what_is_left_of_a_backfill_has_the_days_of_the_time_zone_of_the_dag(
+    airflow: ScriptedAirflow,
+) -> None:
+    options = BackfillOptions(follow=True, max_active=1)
+    airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    filled = Backfills(airflow, "sales", "Asia/Tokyo", options, airflow.progress()[0])
+    with pytest.raises(KeyboardInterrupt):
+        filled.start(FIRST, LAST)
+    airflow.script.clear()
+    ending(airflow)
+    for run in airflow.runs.values():
+        airflow.runs[run.run_id] = run.model_copy(update={"state": RunState.FAILED})
+    progress, written = airflow.progress()
+
+    with pytest.raises(RunError, match="--from 2026-01-01 --to 2026-01-05 --reprocess failed"):
+        Backfills(airflow, "sales", "Asia/Tokyo", options, progress).follow()
+
+    assert "Backfill of DAG sales, 2026-01-01 to 2026-01-05" in written.getvalue()
+
+
 def test_a_second_backfill_is_refused_while_one_is_unfinished(airflow: ScriptedAirflow) -> None:
     filled, _ = backfills(airflow)
     airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
