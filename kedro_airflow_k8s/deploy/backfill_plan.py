@@ -231,11 +231,11 @@ def start_run(
     run_id = f"{RUN_PREFIX}{moment.logical_date.astimezone(timezone.utc):%Y%m%dT%H%M}"
     if moment.when != moment.logical_date:
         run_id += f"-{moment.when.astimezone(timezone.utc):%Y%m%dT%H%M}"
-    conf = _run_conf(backfill.conf or {}, options.date_param, moment)
-    if options.partition_format:
+    if options.partition_format:  # The run reads its date from the key.
         key = moment.when.strftime(options.partition_format)
-        client.trigger(dag_id, run_id, conf, partition_key=key)
+        client.trigger(dag_id, run_id, dict(backfill.conf or {}), partition_key=key)
         return
+    conf = _run_conf(backfill.conf or {}, options.date_param, moment)
     interval_end = moment.when if moment.when != moment.logical_date else None
     with contextlib.suppress(Conflict):  # Another run has been started for it meanwhile.
         client.trigger(dag_id, run_id, conf, moment.logical_date, interval_end)

@@ -21,13 +21,11 @@ The interval of a run by hand is the last whole one on Airflow 2, so its logical
 Airflow 3 has runs without one, and `run_after`. None of these changes when tasks are cleared.
 """
 
-_PARTITION = """(
-    dag_run.partition_date | default(none) or dag_run.logical_date or dag_run.run_after
-  ).astimezone(dag.timezone)"""
-"""The same where runs have partitions: those of the schedule have a date and no interval.
+_PARTITION = "dag_run.partition_key | default(none)"
+"""The key of the partition that a run is for; none for a run by hand without one.
 
-Airflow 3.3 has it; on 3.2 it is the moment after which the run begins. A run that is started by
-hand has a partition if it was given a key.
+Its date is read from the key. `partition_date` is missing on Airflow 3.2, and on 3.3 in runs whose
+data comes from several DAGs or that were started by hand.
 """
 
 _LINE = 60
@@ -87,14 +85,17 @@ def params_template(run: RunConfig) -> str:
 
 def _dates(run: RunConfig) -> Iterator[str]:
     """Yield the entries for the date and the partition of a run."""
-    moment = _PARTITION if run.partitioned else _DATE
+    moment = _DATE
+    if run.partitioned:
+        key_form = _quoted(run.partitioned.key_format)
+        of_key = f"macros.datetime.strptime({_PARTITION}, {key_form})"
+        moment = f"(\n    {of_key}\n    if {_PARTITION} else {_DATE}\n  )"
     if run.date_param:
         name, form = run.date_param.name, run.date_param.format
         yield f"{_quoted(name)}: {moment}.strftime({_quoted(form)})"
     if run.partitioned:
         name, form = run.partitioned.param, run.partitioned.key_format
-        of_date = f"{moment}.strftime({_quoted(form)})"
-        yield f"{_quoted(name)}: dag_run.partition_key | default(none) or {of_date}"
+        yield f"{_quoted(name)}: {_PARTITION} or {_DATE}.strftime({_quoted(form)})"
 
 
 def _texts(sections: dict[str, list[str]]) -> Iterator[str]:
