@@ -7,6 +7,7 @@ from semver import Version
 from kedro_airflow_k8s.airflow_api import AirflowClient, Dag, DagImportError
 from kedro_airflow_k8s.compile import CompiledDag
 from kedro_airflow_k8s.config.own_names import TAG_FINGERPRINT
+from kedro_airflow_k8s.config.values import UTC
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.errors import NotAllowed, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
@@ -25,6 +26,8 @@ STALE_ERROR_SECONDS = 120.0
 Airflow may have read the old file again, because copies of a bucket are delayed."""
 
 FIRST_WITH_PARTITIONS = Version(3, 2)
+FIRST_WITH_LOCAL_KEYS = Version(3, 3)
+"""Before it, partition keys of the schedule are in UTC (apache/airflow#67537)."""
 
 HINT_SECONDS = 60.0
 """After this time, a hint says what may be wrong."""
@@ -93,16 +96,23 @@ def _warn_of_assets(client: AirflowClient, dag: CompiledDag, progress: Progress)
 
 
 def check_partitions(client: AirflowClient, dag: CompiledDag) -> None:
-    """Check that Airflow has partitions if a DAG needs them.
+    """Check that Airflow has partitions if a DAG needs them, with keys in the DAG's time zone.
 
     Raises:
-        RunError: If it does not: it could not import the DAG.
+        RunError: If it does not.
     """
     if dag.partition_format and client.version < FIRST_WITH_PARTITIONS:
         raise RunError(
             f"Airflow {client.version} at {client.host} has no partitions; 3.2 is the first that"
             f" does. DAG {dag.dag_id} has run_config.partitioned, so Airflow could not import it."
             " Remove the key; `date_param` gives each run its date on every version."
+        )
+    if dag.partition_format and dag.timezone != UTC and client.version < FIRST_WITH_LOCAL_KEYS:
+        raise RunError(
+            f"Airflow {client.version} writes partition keys in UTC, not in {dag.timezone}. A run"
+            f" of DAG {dag.dag_id} could have the key of another day; 3.3 is the first version that"
+            " uses the time zone. Set `run_config.timezone: UTC`, or remove"
+            " `run_config.partitioned`."
         )
 
 

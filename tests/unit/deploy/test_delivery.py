@@ -10,7 +10,7 @@ import pytest
 from semver import Version
 
 from kedro_airflow_k8s.airflow_api import Dag
-from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, deliver
+from kedro_airflow_k8s.deploy.delivery import PARSE_MINUTES, check_partitions, deliver
 from kedro_airflow_k8s.errors import RunError
 from tests.support.compiled_dags import compiled_dag
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
@@ -259,3 +259,16 @@ def test_a_dag_with_partitions_is_not_uploaded_to_an_airflow_without(
     with pytest.raises(RunError, match=rf"Airflow {version} at .* has no partitions"):
         deliver(airflow, dag, str(tmp_path), airflow.progress()[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_partitions_in_a_time_zone_are_not_uploaded_to_an_airflow_with_keys_in_utc(
+    tmp_path: Path,
+) -> None:
+    airflow = ScriptedAirflow(version=Version(3, 2, 2))
+    dag = replace(DAG, partition_format="%Y-%m-%d", timezone="Europe/Warsaw")
+    with pytest.raises(RunError, match=r"3\.2\.2 writes partition keys in UTC, not in Europe/Wars"):
+        deliver(airflow, dag, str(tmp_path), airflow.progress()[0])
+    assert list(tmp_path.iterdir()) == []
+    check_partitions(airflow, replace(dag, timezone="UTC"))
+    airflow.version = Version(3, 3)
+    check_partitions(airflow, dag)
