@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kedro_airflow_k8s.airflow_api import AirflowClient, RunState
 from kedro_airflow_k8s.airflow_api.records import Backfill
 from kedro_airflow_k8s.config.wording import counted, first_of
-from kedro_airflow_k8s.deploy.backfill_plan import Moment
+from kedro_airflow_k8s.deploy.backfill_plan import PART, Moment
 from kedro_airflow_k8s.deploy.status import run_status
 from kedro_airflow_k8s.errors import AirflowApiError, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
@@ -32,6 +32,12 @@ def show_end(
     rest = [moment for moment in moments if moment.state != RunState.SUCCESS.value]
     if not rest:
         return
+    parts = sum(moment.state == PART for moment in rest)
+    if parts:
+        progress.say(
+            f"{counted(parts, 'run')} ran some nodes only, and a moment can have one run. Delete"
+            f" {'it' if parts == 1 else 'them'} in Airflow, then start the backfill again."
+        )
     names = first_of((m.name for m in rest), f"see {client.dag_url(backfill.dag_id)}", str)
     raise RunError(
         f"{len(rest)} of {counted(len(moments), 'run')} of the backfill did not succeed: {names}."

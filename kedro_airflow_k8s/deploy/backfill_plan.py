@@ -16,11 +16,15 @@ from kedro_airflow_k8s.airflow_api.records import SCHEDULED, Backfill
 from kedro_airflow_k8s.config.values import cron_reason
 from kedro_airflow_k8s.config.wording import counted
 from kedro_airflow_k8s.deploy.find import find_own_dag
+from kedro_airflow_k8s.deploy.part import CONF_KEY
 from kedro_airflow_k8s.deploy.run_times import WITHOUT_TIMES, moments_between, shown, zone
 from kedro_airflow_k8s.deploy.start import DagInAirflow
 from kedro_airflow_k8s.errors import Conflict, OptionError, RunError
 from kedro_airflow_k8s.terminal.progress import Progress
 from kedro_airflow_k8s.terminal.tables import plain_table, print_table
+
+PART = "part"
+"""The state of a moment whose run has succeeded, but was of some nodes only."""
 
 RUN_PREFIX = "backfill-"
 """How the ids of the runs begin that the plugin starts itself."""
@@ -75,8 +79,11 @@ class Moment:
 
     @property
     def state(self) -> str:
-        """The state of its run; `no run` without one."""
-        return self.run.state.value if self.run else "no run"
+        """The state of its run; `no run` without one, `part` if only a part of it succeeded."""
+        if self.run is None:
+            return "no run"
+        done = self.run.state is RunState.SUCCESS
+        return PART if done and is_part(self.run) else self.run.state.value
 
     def is_filled_by(self, backfill: Backfill) -> bool:
         """Return whether a backfill has started its run, or started it again."""
@@ -99,6 +106,11 @@ class Moment:
             return False
         failed = self.run.state is RunState.FAILED
         return backfill.reprocess == "all" or (backfill.reprocess == "failed" and failed)
+
+
+def is_part(run: DagRun) -> bool:
+    """Return whether a run is of some nodes only, as by `run-once --nodes`."""
+    return CONF_KEY in (run.conf or {})
 
 
 def schedule_of(client: AirflowClient, dag_id: str) -> str:
@@ -213,7 +225,8 @@ class Moments:
         """Return the moments of runs that have no logical date, but the key of a partition."""
         first, last = self._pairs[0][1], self._pairs[-1][1]
         runs = self._client.partitions_between(self._dag_id, first.date(), last.date())
-        known = {run.partition_key: run for run in runs}
+        # A partition can have several runs, and one of some nodes does not make it.
+        known = {run.partition_key: run for run in runs if not is_part(run)}
         keys = {when.strftime(self._partition_format): when for _, when in self._pairs}
         return [Moment(when, when, known.get(key)) for key, when in keys.items()]
 

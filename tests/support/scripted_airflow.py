@@ -166,6 +166,7 @@ class ScriptedAirflow(AirflowClient):
             state=RunState.QUEUED,
             logical_date=logical_date,
             partition_key=partition_key,
+            conf=conf,
         )
         return self.runs[run_id]
 

@@ -170,6 +170,23 @@ def test_a_run_that_could_not_be_started_again_is_tried_again(
     assert _began_again(airflow, kept)
 
 
+def test_a_run_of_some_nodes_does_not_count_as_the_run_of_its_moment(
+    airflow: ScriptedAirflow,
+) -> None:
+    part = had(airflow, 1, RunState.SUCCESS)
+    conf = {"kedro_tasks": ["load"]}
+    airflow.runs[part] = airflow.runs[part].model_copy(update={"conf": conf})
+    ending(airflow)
+    filled, written = backfills(airflow)
+
+    with pytest.raises(RunError, match=r"1 of 5 runs of the backfill did not succeed: 2026-01-02"):
+        filled.start(FIRST, LAST)
+
+    assert "1 left as it is (1 part)" in written.getvalue()
+    assert "4 of 5 runs succeeded, 1 part." in written.getvalue()
+    assert "1 run ran some nodes only, and a moment can have one run." in written.getvalue()
+
+
 def test_a_dry_run_shows_each_moment_and_starts_nothing(airflow: ScriptedAirflow) -> None:
     had(airflow, 1, RunState.FAILED)
     filled, written = backfills(airflow, reprocess="failed")
@@ -521,6 +538,10 @@ def test_a_backfill_of_partitions_finds_and_starts_runs_by_their_keys() -> None:
     airflow.stored_details["sales"] = DagDetails()
     # The scheduler has started one, which has no logical date.
     airflow.trigger("sales", "scheduled__2", {}, partition_key="2026-01-02")
+    # A run of some nodes does not make its partition, and is not the last run of another.
+    part = {"kedro_tasks": ["load"]}
+    airflow.trigger("sales", "run-once-2", part, partition_key="2026-01-02")
+    airflow.trigger("sales", "run-once-3", part, partition_key="2026-01-03")
     airflow.end(RunState.SUCCESS)
     ending(airflow)
     options: dict[str, Any] = {"partition_format": "%Y-%m-%d", "date_param": ("day", "%d.%m.")}
@@ -530,11 +551,12 @@ def test_a_backfill_of_partitions_finds_and_starts_runs_by_their_keys() -> None:
 
     assert "5 moments of the schedule: 4 new runs, 0 again, 1 left" in written.getvalue()
     assert "Backfill of DAG sales: 5 of 5 runs succeeded." in written.getvalue()
-    keys = {run.run_id: run.partition_key for run in airflow.runs.values()}
+    runs = airflow.runs.values()
+    keys = {run.run_id: run.partition_key for run in runs if "kedro_tasks" not in (run.conf or {})}
     assert keys == {
         "scheduled__2": "2026-01-02",
         **{f"backfill-2026010{day}T0600": f"2026-01-0{day}" for day in (1, 3, 4, 5)},
     }
     assert all(run.logical_date is None for run in airflow.runs.values())
     # Each run reads its date from the key.
-    assert airflow.confs[1] == {}
+    assert airflow.confs[3:] == [{}] * 4
