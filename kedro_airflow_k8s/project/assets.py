@@ -36,8 +36,14 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?(?::\d{1,5})?")
 _AZURE = re.compile(r"(?P<container>[a-z0-9-]+)@(?P<account>[a-z0-9]+\.(?:dfs|blob)\.[a-z0-9.]+)")
 
 
+_FILES = re.compile(r"(?:.*\.)?(?:Partitioned|Incremental)Dataset")
+"""The classes whose data is the files of a folder that end with `filename_suffix`."""
+
 EVERY_PARTITION = "*"
-"""What a URI has in place of the partition key. Quoted text has no such sign."""
+"""What a URI has in place of the partition key, and of the names of files that have a suffix.
+
+Quoted text has no such sign.
+"""
 
 
 def asset_uri(
@@ -58,10 +64,13 @@ def asset_uri(
             partitions are one asset.
     """
     key = stand_in(partition) if partition else ""
-    fixed = path.replace(key, "") if path and key else path
-    if has_stand_in(fixed or dict(config)):
+    suffix = str(config.get("filename_suffix") or "") if _FILES.fullmatch(kind) else ""
+    place = f"{path}{suffix}" if path else ""
+    if has_stand_in(place.replace(key, "") if place else dict(config)):
         return None
     uri = _of_path(path) if path else _of_table(kind, config, credentials)
+    if uri and suffix:
+        uri = f"{uri.rstrip('/')}/{EVERY_PARTITION}{_quoted(suffix)}"
     if uri and key:
         uri = uri.replace(_quoted(key), EVERY_PARTITION)
     return uri if uri and len(uri) <= LONGEST_URI else None

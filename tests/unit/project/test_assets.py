@@ -175,6 +175,28 @@ def test_all_partitions_of_a_dataset_are_one_asset(path: str, uri: str | None) -
     assert catalog.places(["orders"], "part").get("orders") == uri
 
 
+@pytest.mark.parametrize(
+    ("path", "suffix", "uri"),
+    [
+        ("s3://shop/days", "", "s3://shop/days"),
+        ("s3://shop/days/", ".csv", "s3://shop/days/*.csv"),
+        ("s3://shop", ".json", "s3://shop/*.json"),
+        ("s3://shop/<runtime_params:part>", ".json", "s3://shop/*/*.json"),
+        ("s3://shop/days", "-<runtime_params:part>.json", "s3://shop/days/*-*.json"),
+        ("s3://shop/days", "-<runtime_params:team>.json", None),
+        ("s3://shop/<runtime_params:part>", "-<runtime_params:team>.json", None),
+        ("data/days", ".csv", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PartitionedDataset", "IncrementalDataset"])
+def test_the_files_of_a_folder_with_a_suffix_are_an_asset(
+    kind: str, path: str, suffix: str, uri: str | None
+) -> None:
+    entry = {"type": f"partitions.{kind}", "path": path, "dataset": "pandas.CSVDataset"}
+    catalog = Catalog({"orders": {**entry, "filename_suffix": suffix}})
+    assert catalog.places(["orders"], "part").get("orders") == uri
+
+
 @given(catalog_entries())
 def test_with_partitions_no_asset_has_a_value_of_a_run_either(entry: dict[str, Any]) -> None:
     uri = Catalog({"orders": entry}).places(["orders"], "day").get("orders")
