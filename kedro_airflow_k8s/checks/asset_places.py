@@ -10,7 +10,6 @@ from kedro_airflow_k8s.config.wording import Nearest
 from kedro_airflow_k8s.errors import ConfigError, PlanError
 from kedro_airflow_k8s.plan.assets import made_assets
 from kedro_airflow_k8s.pod.names import stored_name
-from kedro_airflow_k8s.project.assets import EVERY_PARTITION
 from kedro_airflow_k8s.project.entities import ProjectPipeline
 from kedro_airflow_k8s.project.reader import KedroProject
 
@@ -66,9 +65,9 @@ def places(project: KedroProject, names: Iterable[str], run: RunConfig) -> dict[
     wanted = list(names)
     fixed, partition = here.places(wanted), run.partitioned.param if run.partitioned else None
     found = of_runs.places(wanted, partition)
-    return {
-        name: uri for name, uri in found.items() if fixed.get(name) == uri or EVERY_PARTITION in uri
-    }
+    whole = of_runs.places(wanted) if partition else found
+    # Without the defaults, a place that depends on a parameter may look as if it did not.
+    return {name: uri for name, uri in found.items() if fixed.get(name) == uri or name not in whole}
 
 
 def with_awaited(
