@@ -6,8 +6,10 @@ Source: `_sanitize_uri` in airflow.datasets and airflow.sdk.definitions.asset.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
+from itertools import dropwhile
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +37,9 @@ _PATH = re.compile(
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?(?::\d{1,5})?")
 _AZURE = re.compile(r"(?P<container>[a-z0-9-]+)@(?P<account>[a-z0-9]+\.(?:dfs|blob)\.[a-z0-9.]+)")
 
+
+_ADDRESS = ("host", "port", "database", "schema")
+"""The keys of a connection of Ibis that name a place and are not secret."""
 
 _FILES = re.compile(r"(?:.*\.)?(?:Partitioned|Incremental)Dataset")
 """The classes whose data is the files of a folder that end with `filename_suffix`."""
@@ -95,23 +100,42 @@ def _of_table(kind: str, config: Mapping[str, Any], credentials: str | None) -> 
     package, _, name = kind.rpartition(".")
     if name == "GBQTableDataset":
         steps = _steps(config, "project", "dataset", "table_name")
-        return f"bigquery://{'/'.join(steps)}" if len(steps) == 3 else None
+        return f"bigquery://{'/'.join(steps)}" if len(steps) == 3 and all(steps) else None
     if name == "SQLTableDataset" and "pandas" in package:
         arguments = [config.get(key) or {} for key in ("save_args", "load_args")]
         schemas = [each.get("schema") for each in arguments if isinstance(each, Mapping)]
         found = {**config, "schema": next(filter(None, schemas), None)}
         steps = _steps(found, "schema", "table_name")
-    elif name == "SnowparkTableDataset" or (name == "TableDataset" and "ibis" in package):
+    elif name == "SnowparkTableDataset":
         steps = _steps(config, "database", "schema", "table_name")
+    elif name == "TableDataset" and "ibis" in package:
+        steps = _ibis_steps(config)
     else:
         return None
     # Only the name of the credentials: what they hold is secret, and not known before the run.
     server = _quoted(credentials or "", safe="")
-    return f"x-table://{server}/{'/'.join(steps)}" if server and config.get("table_name") else None
+    known = server and steps and config.get("table_name")
+    return f"x-table://{server}/{'/'.join(steps)}" if known else None
+
+
+def _ibis_steps(config: Mapping[str, Any]) -> list[str]:
+    """Return where a table of Ibis is; nothing if the address may hold a secret."""
+    given = config.get("connection")
+    connection = given if isinstance(given, Mapping) else {}
+    address = [str(connection.get(key) or "") for key in _ADDRESS]
+    if any(sign in text for text in address for sign in "?@"):
+        return []
+    named = {f"connection.{key}": text for key, text in zip(_ADDRESS, address, strict=True)}
+    return _steps({**config, **named}, *named, "database", "table_name")
 
 
 def _steps(config: Mapping[str, Any], *keys: str) -> list[str]:
-    return [_quoted(str(config[key]), safe="") for key in keys if config.get(key)]
+    """Return the values of keys as steps of a path: an empty one for a missing key, but the first.
+
+    So `database` alone and `schema` alone are two places.
+    """
+    found = [_quoted(str(config.get(key) or ""), safe="") for key in keys]
+    return list(dropwhile(operator.not_, found))
 
 
 def _quoted(text: str, safe: str = "/=+,:~@") -> str:

@@ -61,7 +61,13 @@ def catalog_entries(draw: st.DrawFn) -> dict[str, Any]:
             _steps(), _paths().map(lambda path: {"type": "pandas.CSVDataset", "filepath": path})
         ),
         "save_args": st.fixed_dictionaries({"schema": _steps(), "password": st.just(SECRET)}),
-        "connection": st.just({"backend": "postgres", "host": "db", "password": SECRET}),
+        "connection": st.sampled_from(
+            [
+                {"backend": "postgres", "host": "db", "database": "a b", "password": SECRET},
+                {"backend": "postgres", "host": f"user:{SECRET}@db"},
+                {"backend": "duckdb", "database": f"md:shop?motherduck_token={SECRET}"},
+            ]
+        ),
     }
     found.update(draw(st.fixed_dictionaries({}, optional=optional)))
     return found

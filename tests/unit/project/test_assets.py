@@ -116,6 +116,39 @@ def test_a_table_is_named_by_the_name_of_its_credentials_not_by_what_they_hold(
     assert uri_of(entry) == uri
 
 
+TABLE = {"table_name": "sales", "credentials": "db"}
+SNOW = {"type": "snowflake.SnowparkTableDataset", **TABLE}
+IBIS = {"type": "ibis.TableDataset", **TABLE}
+POSTGRES = {"backend": "postgres"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "uri"),
+    [
+        ({**SNOW, "database": "x", "schema": "y"}, "x-table://db/x/y/sales"),
+        ({**SNOW, "schema": "x"}, "x-table://db/x/sales"),
+        ({**SNOW, "database": "x"}, "x-table://db/x//sales"),
+        ({**IBIS, "connection": POSTGRES}, "x-table://db/sales"),
+        ({**IBIS, "connection": POSTGRES, "database": "x"}, "x-table://db/x/sales"),
+        ({**IBIS, "connection": {**POSTGRES, "database": "x"}}, "x-table://db/x///sales"),
+        (
+            {**IBIS, "connection": {**POSTGRES, "host": "a", "port": 5432, "database": "shop"}},
+            "x-table://db/a/5432/shop///sales",
+        ),
+        (
+            {**IBIS, "connection": {**POSTGRES, "host": "a", "port": 5432, "database": "crm"}},
+            "x-table://db/a/5432/crm///sales",
+        ),
+        ({**IBIS, "connection": {"backend": "duckdb", "database": "md:shop?token=x"}}, None),
+        ({**IBIS, "connection": {**POSTGRES, "host": "ada:hunter2@a"}}, None),
+    ],
+)
+def test_tables_of_different_places_have_different_uris(
+    entry: dict[str, Any], uri: str | None
+) -> None:
+    assert uri_of(entry) == uri
+
+
 def test_a_table_in_a_file_on_the_disk_is_not_an_asset() -> None:
     entry = {"type": "pandas.SQLTableDataset", "table_name": "orders", "credentials": "db"}
     assert Catalog({"orders": entry}, {"db": "data/shop.db"}).places(["orders"]) == {}
