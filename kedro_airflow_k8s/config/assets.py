@@ -137,9 +137,9 @@ class AssetsConfig(Section):
     partitioned: PartitionedConfig | None = Field(
         default=None,
         description="Make each run one partition of the data, on Airflow 3.3 and later, or 3.2 if "
-        "`timezone` is UTC: `daily`, `hourly`, or `cron` for each moment of `cron_expression`. Without `cron_expression`, the "
-        "first two run at midnight and at full hours. With `schedule`, a run is for the partition "
-        "that it waits for.",
+        "`timezone` is UTC: `daily`, `hourly`, or `cron` for each moment of `cron_expression`. "
+        "Without `cron_expression`, the first two run at midnight and at full hours. With "
+        "`schedule`, a run is for the partition that it waits for.",
     )
 
     @model_validator(mode="before")
