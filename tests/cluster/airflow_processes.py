@@ -15,6 +15,10 @@ from tests.cluster.runs import Airflow
 from tests.support.waiting import wait_until
 
 
+_started: dict[Path, dict[str, int]] = {}
+"""The services that were started anew, by the project of their sandbox."""
+
+
 def kill_task(airflow: Airflow, run_id: str, task_id: str) -> None:
     """Kill the process that executes a task, as soon as there is one."""
     wait_until(lambda: _kill_task(airflow, run_id, task_id), f"a process of {task_id}")
@@ -53,7 +57,10 @@ def restart(airflow: Airflow, service: str) -> None:
         )
     # Commands of the plugin refuse a sandbox of which a service has ended.
     state = _state(sandbox)
-    services = {**state.services, service: new.pid}
+    # When it records an end, the sandbox forgets which services were started here before.
+    others = _started.setdefault(airflow.project.path, {})
+    others[service] = new.pid
+    services = {**state.services, **others}
     sandbox.write_state(state.model_copy(update={"ended": {}, "services": services}))
 
 
