@@ -14,7 +14,6 @@ from kedro_airflow_k8s.sandbox.processes import runs
 from tests.cluster.runs import Airflow
 from tests.support.waiting import wait_until
 
-
 _started: dict[Path, dict[str, int]] = {}
 """The services that were started anew, by the project of their sandbox."""
 
