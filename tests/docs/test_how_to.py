@@ -71,13 +71,13 @@ def test_the_guide_works_as_written(author: Reader, kept: Path, page: str) -> No
 
 
 @pytest.mark.skipif(not ENGINES_PYTHON, reason="ENGINES_PYTHON names no Python with engines")
-@pytest.mark.parametrize("engine", ["spark", "ray", "dask"])
+@pytest.mark.parametrize("page", ["spark.md", "ray.md", "dask.md"])
 def test_the_tutorial_with_an_engine_leads_to_a_run_with_a_cluster(
-    author: Reader, kept: Path, engine: str
+    author: Reader, kept: Path, page: str
 ) -> None:
     (packages,) = Path(ENGINES_PYTHON).parents[1].glob("lib/python*/site-packages")
-    with at_another_page(author, kept, engine, {ENGINES: str(packages)}) as reader:
-        seen = reader.follow(DOCS / f"tutorial/{engine}.md")
+    with at_another_page(author, kept, page, {ENGINES: str(packages)}) as reader:
+        seen = reader.follow(DOCS / "tutorial" / page)
 
     assert "8 of 8 tasks succeeded" in seen
 

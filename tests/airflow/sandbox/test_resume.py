@@ -55,8 +55,8 @@ def create_pipeline():
 
 
 NEVER_READY = """, clusters: {engine: {type: manifest, objects: [{apiVersion: v1, kind: Pod,
-  metadata: {name: $(CLUSTER), labels: {never: ready}}, spec: {containers: [{name: base,
-  image: 'shop:1.0', args: [sleep, '600'], readinessProbe: {tcpSocket: {port: 1}}}]}}]}}"""
+  metadata: {name: $(CLUSTER), labels: {never: ready}}, spec: {restartPolicy: Never,
+  containers: [{name: base, image: 'shop:1.0', args: [sleep, '600'], readinessProbe: {tcpSocket: {port: 1}}}]}}]}}"""
 
 
 @dataclass
@@ -211,8 +211,8 @@ def test_clean_deletes_what_is_left_of_a_cluster_of_an_ended_run(lab: Lab) -> No
     }
     with lab.kubernetes() as client:
         api = kubernetes.client.CoreV1Api(client)
-        ports = {"clusterIP": "None", "ports": [{"port": 8786}]}
-        api.create_namespaced_service("default", {"metadata": metadata, "spec": ports})
+        spec = {"clusterIP": "None", "selector": {"app": "x"}, "ports": [{"port": 8786}]}
+        api.create_namespaced_service("default", {"metadata": metadata, "spec": spec})
 
         code, output = lab.call("clean", "killed", "--yes")
 
@@ -261,7 +261,8 @@ def test_the_page_of_a_cluster_in_the_sandbox_is_on_this_machine(lab: Lab) -> No
     with lab.kubernetes() as client:
         api = kubernetes.client.CoreV1Api(client)
         api.create_namespaced_pod(
-            "default", {"metadata": metadata, "spec": {"containers": [container]}}
+            "default",
+            {"metadata": metadata, "spec": {"restartPolicy": "Never", "containers": [container]}},
         )
         wait_for(
             lambda: api.read_namespaced_pod("paged-engine", "default").status.phase == "Running"
