@@ -56,7 +56,8 @@ def create_pipeline():
 
 NEVER_READY = """, clusters: {engine: {type: manifest, objects: [{apiVersion: v1, kind: Pod,
   metadata: {name: $(CLUSTER), labels: {never: ready}}, spec: {restartPolicy: Never,
-  containers: [{name: base, image: 'shop:1.0', args: [sleep, '600'], readinessProbe: {tcpSocket: {port: 1}}}]}}]}}"""
+  containers: [{name: base, image: 'shop:1.0', args: [sleep, '600'],
+  readinessProbe: {tcpSocket: {port: 1}}}]}}]}}"""
 
 
 @dataclass
