@@ -179,7 +179,7 @@ def _install(requirements: Sequence[Requirement]) -> None:
             program = prefix / "bin" / script.name
             program.write_text(
                 f"#!{prefix}/bin/python\nimport sys\nfrom {script.module} import {script.attr}\n"
-                f"sys.exit({script.attr}())\n"
+                f"if __name__ == '__main__':\n    sys.exit({script.attr}())\n"
             )
             program.chmod(0o755)
     say(f"Successfully installed {' '.join(sorted(names))}")

@@ -188,13 +188,16 @@ class CreateCluster(CreateRunResources):
         return ""
 
     def lost(self) -> str:
-        """Return why the first pod is not the one that was found before, or has ended."""
-        first = self.pods()[:1]
+        """Return why nodes cannot go on: the first pod has ended or is another, or all others."""
+        first, others = self.pods()[:1], self.pods()[1:]
         for pod in first:
             found = self.find(pod)
             if found and self.uid not in (None, found["metadata"]["uid"]):
                 return f"ClusterLost: {self.shown(pod)} {GONE}"
-        return self.end(first)
+        if end := self.end(first):
+            return end
+        ends = [self.end([pod]) for pod in others]
+        return ends[0] if ends and all(ends) else ""
 
     def end_of(self, found: dict[str, Any]) -> str:
         """Return how a pod has ended; empty if it has not."""
