@@ -225,7 +225,10 @@ class CreateCluster(CreateRunResources):
     def log_of(self, manifest: dict[str, Any], **options: Any) -> str:
         """Return the log of a pod."""
         read = CoreV1Api(self.client).read_namespaced_pod_log
-        return str(read(manifest["metadata"]["name"], self.namespace, **options))
+        # Some versions of the client return the text of a `bytes` object.
+        options["_preload_content"] = False
+        text: str = read(manifest["metadata"]["name"], self.namespace, **options).data.decode()
+        return text
 
     def values(self) -> dict[str, str]:
         """Return the variables with the fields of the cluster's objects."""
