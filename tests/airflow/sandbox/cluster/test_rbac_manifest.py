@@ -47,7 +47,12 @@ def run(project: ProjectFolder, python: Path, *, fails: bool = False) -> Result:
         "def create_pipeline():\n    from kedro.pipeline import Pipeline\n"
         "    return Pipeline([])\n",
     )
-    settings = {"image": "example", "namespace": NAMESPACE, "service_account_name": ACCOUNT}
+    settings = {
+        "image": "example",
+        "namespace": NAMESPACE,
+        "service_account_name": ACCOUNT,
+        "keep_failed": "1h",
+    }
     project.config(yaml.safe_dump({"run_config": settings}))
     project.write("data/.gitkeep", "")
     options = ["--no-checks", "--airflow-python", os.fspath(python)]
@@ -70,8 +75,13 @@ def test_runs_that_succeed_and_fail_need_every_right_of_the_role_and_no_other(
     assert "Error: twice failed: ValueError: no (" in bad.stderr
     assert refusals.elsewhere == set()
     assert refusals.needed == read_manifest().rights
-    # A pod that has failed is marked; events are asked for then, and of pods that start slowly.
-    assert refusals.needed - of_good_runs <= {Right("patch", "pods"), Right("list", "events")}
+    # A pod that has failed is marked, and so is the volume; events are asked for then, and of pods
+    # that start slowly.
+    of_failed_runs = {
+        *(Right("patch", "pods"), Right("list", "events")),
+        Right("patch", "persistentvolumeclaims"),
+    }
+    assert refusals.needed - of_good_runs <= of_failed_runs
 
 
 @pytest.mark.parametrize(
