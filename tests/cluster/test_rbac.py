@@ -19,6 +19,7 @@ from tests.cluster.image import project_home
 from tests.cluster.project import make_cluster_project
 from tests.cluster.runs import Airflow, running_airflow
 from tests.support.rbac import read_manifest
+from tests.support.waiting import wait_until
 
 TOKEN_SECONDS = 3600
 MANIFEST = read_manifest()
@@ -183,7 +184,8 @@ def test_a_run_without_one_of_the_rights_fails_and_says_which_is_missing(
         if resource in rule.resources:
             rule.verbs.remove(verb)
     rbac.replace_namespaced_role(ROLE, namespace.name, role)
-    assert not limited.may(verb, resource)
+    # The API server learns of it a moment later.
+    wait_until(lambda: not limited.may(verb, resource), f"a role without {verb} {resource}")
 
     limited.run("data_processing").failed(
         f"{task} failed: ", "Forbidden", f"{resource} is forbidden", AIRFLOWS_ACCOUNT
