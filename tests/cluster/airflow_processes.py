@@ -15,7 +15,7 @@ from tests.cluster.runs import Airflow
 from tests.support.waiting import wait_until
 
 _started: dict[Path, dict[str, int]] = {}
-"""The services that were started anew, by the project of their sandbox."""
+"""The services that these tests have started, by the project of their sandbox."""
 
 
 def kill_task(airflow: Airflow, run_id: str, task_id: str) -> None:
@@ -56,7 +56,7 @@ def restart(airflow: Airflow, service: str) -> None:
         )
     # Commands of the plugin refuse a sandbox of which a service has ended.
     state = _state(sandbox)
-    # When it records an end, the sandbox forgets which services were started here before.
+    # When it records an end, the sandbox forgets which services were started here.
     others = _started.setdefault(airflow.project.path, {})
     others[service] = new.pid
     services = {**state.services, **others}
