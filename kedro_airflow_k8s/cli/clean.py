@@ -60,7 +60,8 @@ def clean_command(
         dag_id = dag_name or plan_dag_id(project.read_pipeline(name), run, AS_CONFIGURED)
         dags[dag_id] = run
     shown = progress_on(options["output_file"])
-    found = find(target.client, target.kubeconfig, options["context"], dags, kept=options["kept"])
+    kubectl = target.kubectl(options["context"])
+    found = find(target.client, kubectl, dags, kept=options["kept"])
     deletable = [] if options["dry_run"] else [each.data for each in found if each.deletable]
     if in_json:
         deleted: list[LeftData] = []

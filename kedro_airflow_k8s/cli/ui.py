@@ -51,23 +51,18 @@ def ui_command(
     from kedro_airflow_k8s.project.entities import DEFAULT_PIPELINE
 
     last_run, cluster = options["last_run"], options["cluster"]
-    if cluster and last_run:
-        raise click.UsageError("--run is about a page of Airflow: leave out --cluster.")
-    dag_id = dag_name
-    if dag_id is None and (last_run or cluster or pipeline != DEFAULT_PIPELINE):
-        dag_id = dag_of_pipeline(project, pipeline, target)
-    if cluster and dag_id:
-        from kedro_airflow_k8s.deploy.cluster_page import Kubectl
-
-        run = target.config.of(pipeline).run_config
-        context = options["context"]
-        kubectl = Kubectl(target.kubeconfig if context is None else None, context)
-        show = partial(open_page, say=click.echo)
-        interruptible(lambda: kubectl.show_page(run, dag_id, cluster, show))
+    if not (last_run or cluster or dag_name or pipeline != DEFAULT_PIPELINE):
+        open_page(target.host, click.echo)
         return
-    if dag_id is None:
-        address = target.host
-    else:
+    dag_id = dag_name or dag_of_pipeline(project, pipeline, target)
+    if not cluster:
         page = last_run_page if last_run else dag_page
-        address = page(target.client, dag_id)
-    open_page(address, click.echo)
+        open_page(page(target.client, dag_id), click.echo)
+        return
+    from kedro_airflow_k8s.deploy.cluster_page import show_page
+
+    if last_run:
+        raise click.UsageError("--run is about a page of Airflow: leave out --cluster.")
+    run, kubectl = target.config.of(pipeline).run_config, target.kubectl(options["context"])
+    show = partial(open_page, say=click.echo)
+    interruptible(lambda: show_page(kubectl, run, dag_id, cluster, show))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from datetime import tzinfo
 from typing import Protocol
-
-from pydantic import ValidationError
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.airflow_api.records import Backfill
@@ -88,7 +85,7 @@ class _Variable:
             return None
         try:
             return Backfill.model_validate_json(base64.b64decode(text, validate=True))
-        except (ValidationError, binascii.Error, ValueError):
+        except ValueError:
             raise RunError(
                 f"The Airflow variable {self._key} does not hold a backfill. This plugin creates"
                 f" it for an unfinished backfill of DAG {self._dag_id}. Delete it in Airflow."

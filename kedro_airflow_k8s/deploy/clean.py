@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from kedro_airflow_k8s.airflow_api import AirflowClient
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.deploy.kubernetes import connect
+from kedro_airflow_k8s.deploy.kubernetes import Kubectl
 from kedro_airflow_k8s.deploy.left_data import (
     OF_CLUSTERS,
     VOLUME,
@@ -30,8 +29,7 @@ _DAY, _HOUR = 86_400, 3_600
 
 def find(
     client: AirflowClient,
-    kubeconfig: Path | None,
-    context: str | None,
+    kubectl: Kubectl,
     dags: Mapping[str, RunConfig],
     *,
     kept: bool,
@@ -40,8 +38,7 @@ def find(
 
     Args:
         client: Airflow.
-        kubeconfig: How to reach the cluster; None for kubectl's configuration.
-        context: The context in it; None for the current one.
+        kubectl: How the cluster is reached.
         dags: The settings of their runs, by DAG id.
         kept: Whether data that is kept for `resume` counts as not needed.
 
@@ -56,7 +53,7 @@ def find(
         **{kind: [dag_id for dag_id, run in dags.items() if run.clusters] for kind in OF_CLUSTERS},
     }
     if any(by_kind.values()):
-        api, default = connect(kubeconfig, context)
+        api, default = kubectl.connect()
         for kind, dag_ids in by_kind.items():
             by_namespace: dict[str, list[str]] = {}
             for dag_id in dag_ids:

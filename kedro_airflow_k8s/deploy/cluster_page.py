@@ -5,84 +5,70 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kedro_airflow_k8s.config.model import RunConfig
 from kedro_airflow_k8s.config.own_names import CLUSTER_LABEL, LABEL_PREFIX, ROLE_LABEL
-from kedro_airflow_k8s.deploy.kubernetes import SECONDS, cluster_errors, connect
+from kedro_airflow_k8s.deploy.kubernetes import SECONDS, Kubectl, cluster_errors
 from kedro_airflow_k8s.errors import ClusterError, ConfigError, RunError
 from kedro_airflow_k8s.plan.engines import ENGINES
 
 
-@dataclass(frozen=True)
-class Kubectl:
-    """How the cluster of the pods is reached.
+def show_page(
+    kubectl: Kubectl, run: RunConfig, dag_id: str, name: str, show: Callable[[str], object]
+) -> None:
+    """Show the web page of a cluster, and forward a port to it until the cluster ends.
 
-    Attributes:
-        kubeconfig: The file with the address of the sandbox's cluster; None for that of kubectl.
-        context: The context in kubectl's configuration; None for the current one.
+    In the sandbox, the page is on this machine, and nothing is forwarded.
+
+    Args:
+        kubectl: How Kubernetes is reached.
+        run: The settings of the DAG.
+        dag_id: The DAG. Of several runs with this cluster, the newest is taken.
+        name: The name of the cluster in the configuration.
+        show: Called with the address.
+
+    Raises:
+        ConfigError: If the configuration has no such cluster with a page.
+        RunError: If no run has this cluster now.
+        ClusterError: If Kubernetes cannot be asked, or kubectl forwards no port.
     """
+    kind, port = _engine(run, name)
+    api, default = kubectl.connect()
+    namespace = run.namespace or default
+    pod = _head(api, namespace, dag_id, name)
+    if kubectl.kubeconfig is not None:
+        # A pod there is a process. Only Spark's page is at the address of the pod.
+        host = pod.status.pod_ip if kind == "spark-connect" else "127.0.0.1"
+        show(f"http://{host}:{port}")
+        return
+    context = ["--context", kubectl.context] if kubectl.context else []
+    _forward(["-n", namespace, *context], pod.metadata.name, port, show)
 
-    kubeconfig: Path | None
-    context: str | None
 
-    def show_page(
-        self, run: RunConfig, dag_id: str, name: str, show: Callable[[str], object]
-    ) -> None:
-        """Show the web page of a cluster, and forward a port to it until the cluster ends.
-
-        In the sandbox, the page is on this machine, and nothing is forwarded.
-
-        Args:
-            run: The settings of the DAG.
-            dag_id: The DAG. Of several runs with this cluster, the newest is taken.
-            name: The name of the cluster in the configuration.
-            show: Called with the address.
-
-        Raises:
-            ConfigError: If the configuration has no such cluster with a page.
-            RunError: If no run has this cluster now.
-            ClusterError: If Kubernetes cannot be asked, or kubectl forwards no port.
-        """
-        kind, port = _engine(run, name)
-        api, default = connect(self.kubeconfig, self.context)
-        namespace = run.namespace or default
-        pod = _head(api, namespace, dag_id, name)
-        if self.kubeconfig is not None:
-            # A pod there is a process. Only Spark's page is at the address of the pod.
-            host = pod.status.pod_ip if kind == "spark-connect" else "127.0.0.1"
-            show(f"http://{host}:{port}")
-            return
-        self._forward(namespace, pod.metadata.name, port, show)
-
-    def _forward(self, namespace: str, pod: str, port: int, show: Callable[[str], object]) -> None:
-        context = ["--context", self.context] if self.context else []
-        # kubectl chooses a free port of this machine.
-        command = ["kubectl", *context, "port-forward", "-n", namespace, f"pod/{pod}", f":{port}"]
+def _forward(options: list[str], pod: str, port: int, show: Callable[[str], object]) -> None:
+    # kubectl chooses a free port of this machine.
+    command = ["kubectl", *options, "port-forward", f"pod/{pod}", f":{port}"]
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        raise ClusterError(
+            f"kubectl, which forwards a port to the page, cannot be started: {error.strerror}."
+            " Install it (https://kubernetes.io/docs/tasks/tools/)."
+        ) from error
+    said = ""
+    with process:
         try:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        except OSError as error:
-            raise ClusterError(
-                f"kubectl, which forwards a port to the page, cannot be started: {error.strerror}."
-                " Install it (https://kubernetes.io/docs/tasks/tools/)."
-            ) from error
-        said = ""
-        with process:
-            try:
-                for line in process.stdout or ():
-                    said = line.strip()
-                    if found := re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
-                        show(f"http://localhost:{found[1]}")
-            finally:
-                process.terminate()
-        if process.returncode:
-            raise ClusterError(
-                f"kubectl no longer forwards a port to pod {pod} in namespace {namespace}. {said}"
-            )
+            for line in process.stdout or ():
+                said = line.strip()
+                if found := re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
+                    show(f"http://localhost:{found[1]}")
+        finally:
+            process.terminate()
+    if process.returncode:
+        raise ClusterError(f"kubectl no longer forwards a port to pod {pod}. {said}")
 
 
 def _engine(run: RunConfig, name: str) -> tuple[str, int]:

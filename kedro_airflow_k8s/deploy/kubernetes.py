@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +18,46 @@ SECONDS = (5.0, 60.0)
 """How long it may take to connect to the cluster, and to get an answer."""
 
 
-def connect(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
-    """Return a client of the cluster, and the namespace of the context.
+@dataclass(frozen=True)
+class Kubectl:
+    """How the cluster of the pods is reached.
 
-    Args:
-        kubeconfig: The file with its address; None for that of kubectl.
-        context: The context in that file; None for the current one.
-
-    Raises:
-        ClusterError: If the client is not installed, or there is no such file or context.
+    Attributes:
+        kubeconfig: The file with the address of the sandbox's cluster; None for that of kubectl.
+        context: The context in kubectl's configuration that the user names; None for the current
+            one.
     """
-    try:
-        from kubernetes import client, config
-    except ImportError as error:
-        raise ClusterError(
-            "The Kubernetes client is not installed, which asks the cluster. Install it with"
-            " `pip install 'kedro-airflow-k8s[kubernetes]'`."
-        ) from error
-    file = str(kubeconfig) if kubeconfig else None
-    settings = client.Configuration()
-    settings.retries = False
-    try:
-        contexts, current = config.list_kube_config_contexts(file)
-        found = next((c for c in contexts if c["name"] == context), current)
-        config.load_kube_config(file, context, client_configuration=settings)
-    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
-        raise ClusterError(
-            "The cluster of the runs is unknown. It is the one that kubectl uses: set"
-            f" KUBECONFIG, or choose another --context. {without_secrets(str(error))}"
-        ) from error
-    namespace = found.get("context", {}).get("namespace", "default")
-    return client.CoreV1Api(client.ApiClient(settings)), namespace
+
+    kubeconfig: Path | None
+    context: str | None
+
+    def connect(self) -> tuple[Any, str]:
+        """Return a client of the cluster, and the namespace of the context.
+
+        Raises:
+            ClusterError: If the client is not installed, or there is no such file or context.
+        """
+        try:
+            from kubernetes import client, config
+        except ImportError as error:
+            raise ClusterError(
+                "The Kubernetes client is not installed, which asks the cluster. Install it with"
+                " `pip install 'kedro-airflow-k8s[kubernetes]'`."
+            ) from error
+        file = str(self.kubeconfig) if self.kubeconfig else None
+        settings = client.Configuration()
+        settings.retries = False
+        try:
+            contexts, current = config.list_kube_config_contexts(file)
+            found = next((c for c in contexts if c["name"] == self.context), current)
+            config.load_kube_config(file, self.context, client_configuration=settings)
+        except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+            raise ClusterError(
+                "The cluster of the runs is unknown. It is the one that kubectl uses: set"
+                f" KUBECONFIG, or choose another --context. {without_secrets(str(error))}"
+            ) from error
+        namespace = found.get("context", {}).get("namespace", "default")
+        return client.CoreV1Api(client.ApiClient(settings)), namespace
 
 
 @contextmanager

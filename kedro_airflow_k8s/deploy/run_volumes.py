@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from kedro_airflow_k8s.deploy.kubernetes import connect
+from kedro_airflow_k8s.deploy.kubernetes import Kubectl
 from kedro_airflow_k8s.deploy.left_data import VOLUME, objects
 from kedro_airflow_k8s.errors import ClusterError
 
@@ -16,14 +15,12 @@ class RunVolumes:
     """The volumes of runs on a cluster that is asked if it can be.
 
     Attributes:
-        kubeconfig: How the sandbox is reached; None for a cluster, by kubectl's configuration.
-        context: The context in kubectl's configuration that the user has named.
+        kubectl: How it is reached.
         namespace: The namespace of the pods; None for that of the context.
         warn: Called with a message if a volume is missing, but perhaps the cluster is another one.
     """
 
-    kubeconfig: Path | None
-    context: str | None
+    kubectl: Kubectl
     namespace: str | None
     warn: Callable[[str], object]
 
@@ -34,16 +31,16 @@ class RunVolumes:
             ClusterError: If the user has named a context, and the cluster cannot be asked.
         """
         try:
-            api, default = connect(self.kubeconfig, self.context)
+            api, default = self.kubectl.connect()
             namespace = self.namespace or default
             if any(found.run_id == run_id for found in objects(api, VOLUME, namespace, {dag_id})):
                 return ""
         except ClusterError:
-            if self.context is not None:
+            if self.kubectl.context is not None:
                 raise
             return ""
         lacks = f"The cluster has no volume of run {run_id} in namespace {namespace}"
-        if self.kubeconfig is None and self.context is None:
+        if self.kubectl == Kubectl(None, None):
             self.warn(
                 f"{lacks}. It is the cluster that kubectl uses. If it is that of the run, the data"
                 " of the run is gone."

@@ -21,6 +21,7 @@ from kedro_airflow_k8s.sandbox.image import (
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.airflow_api import AirflowClient
+    from kedro_airflow_k8s.deploy.kubernetes import Kubectl
     from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
     from kedro_airflow_k8s.sandbox.up import Sandbox
 
@@ -92,30 +93,34 @@ class Target:
         """Whether something says where Airflow is."""
         return self._is_sandbox or self.config.host is not None
 
-    @property
-    def kubeconfig(self) -> Path | None:
-        """The file by which the cluster of the pods is reached; None for that of kubectl.
-
-        Raises:
-            SandboxError: If the sandbox does not run.
-        """
-        return self._sandbox.folder.kubeconfig if self._is_sandbox else None
-
-    def volumes(self, config: PluginConfig, context: str | None = None) -> RunVolumes:
-        """Return the volumes of runs on the cluster of the pods.
+    def kubectl(self, context: str | None) -> Kubectl:
+        """Return how the cluster of the pods is reached.
 
         Args:
-            config: The configuration of the DAG.
             context: The context in kubectl's configuration that the command line names.
                 It takes precedence over the sandbox.
 
         Raises:
             SandboxError: If the sandbox does not run.
         """
+        from kedro_airflow_k8s.deploy.kubernetes import Kubectl
+
+        in_sandbox = self._is_sandbox and context is None
+        return Kubectl(self._sandbox.folder.kubeconfig if in_sandbox else None, context)
+
+    def volumes(self, config: PluginConfig, context: str | None = None) -> RunVolumes:
+        """Return the volumes of runs on the cluster of the pods.
+
+        Args:
+            config: The configuration of the DAG.
+            context: As for `kubectl`.
+
+        Raises:
+            SandboxError: If the sandbox does not run.
+        """
         from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 
-        kubeconfig = self.kubeconfig if context is None else None
-        return RunVolumes(kubeconfig, context, config.run_config.namespace, self._warn)
+        return RunVolumes(self.kubectl(context), config.run_config.namespace, self._warn)
 
     @cached_property
     def config(self) -> PluginConfig:

@@ -88,7 +88,7 @@ def check_versions(of_clusters: str) -> None:
 
 
 def differing(there: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
-    """Yield of which packages two versions do not work together; `Python` is one of them.
+    """Yield the packages, or `Python`, whose two versions do not work together.
 
     Ray refuses clients of another version. Spark's server understands older clients.
 

@@ -18,8 +18,9 @@ from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 from kedro_airflow_k8s.dag.operators.run_resources import CreateRunResources
 from kedro_airflow_k8s.dag.operators.task_states import task_states
 
-# How a pod of a cluster has ended that another task makes again.
+# What is said of a pod that is missing: another task may be making it again.
 GONE, BEING_DELETED = "is gone.", "is being deleted."
+ENDED = "The task was ended while it made the cluster."
 
 
 class CreateCluster(CreateRunResources):
@@ -27,7 +28,7 @@ class CreateCluster(CreateRunResources):
 
     It answers when the object of a kind has a condition or a field, or a port is open, as ready
     says, or else when its pods are ready. timeout is in seconds. variables are those of the nodes'
-    pods that have fields of its objects.
+    pods whose values have fields of the cluster's objects.
     """
 
     template_fields: Sequence[str] = (*CreateRunResources.template_fields, "ready", "variables")
@@ -89,7 +90,7 @@ class CreateCluster(CreateRunResources):
     def create(self, manifest: dict[str, Any], made: list[dict[str, Any]]) -> None:
         """Create an object, unless the task is to end."""
         if self.killed:
-            raise AirflowException("The task was ended while it made the cluster.")
+            raise AirflowException(ENDED)
         super().create(manifest, made)
 
     def revive(self) -> None:
@@ -138,7 +139,7 @@ class CreateCluster(CreateRunResources):
                 end = f"NotReady: after {self.timeout_seconds} s, {problem}"
             if self.killed or end:
                 self.show_logs()
-                raise AirflowException(end or "The task was ended while it made the cluster.")
+                raise AirflowException(end or ENDED)
             time.sleep(2)
         self.log.info("The cluster answers after %.0f s.", time.monotonic() - began)
         for pod in self.pods()[:1] if self.page else ():

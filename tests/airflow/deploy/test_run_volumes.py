@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import kubernetes
 import pytest
 
+from kedro_airflow_k8s.deploy.kubernetes import Kubectl
 from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 from kedro_airflow_k8s.errors import ClusterError
 from kedro_airflow_k8s.sandbox.cluster import LocalCluster, PodImage
@@ -44,7 +45,7 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def loss(run_id: str, kubeconfig: Path | None, context: str | None = None) -> tuple[str, list[str]]:
     """Why the volume of a run is gone, and the warnings."""
     warnings: list[str] = []
-    volumes = RunVolumes(kubeconfig, context, "team", warnings.append)
+    volumes = RunVolumes(Kubectl(kubeconfig, context), "team", warnings.append)
     return volumes.loss("shop", run_id), warnings
 
 

@@ -483,3 +483,33 @@ def test_an_image_without_kedro_datasets_though_the_catalog_uses_it(shop: Projec
     assert found["fix"].startswith("Add kedro-datasets[json-jsondataset] to the requirements")
     shop.write("requirements.txt", "kedro~=1.0\nkedro-datasets[json]\nkedro-airflow-k8s>=1.0\n")
     assert findings(shop) == []
+
+
+# --- clusters ---------------------------------------------------------------------------------
+
+WITH_PACKAGES = f"{DOCKERFILE}COPY requirements.txt .\nRUN pip install -r requirements.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking", "fix"),
+    [
+        ("spark-connect", "'pyspark', 'grpcio'", "pyspark[connect]"),
+        ("ray", "'ray', 'grpcio'", "ray[default]"),
+        ("dask", "'distributed'", "distributed"),
+    ],
+)
+def test_an_image_without_the_package_of_a_cluster_is_named(
+    shop: ProjectFolder, kind: str, lacking: str, fix: str
+) -> None:
+    shop.write("Dockerfile", WITH_PACKAGES)
+    shop.write("requirements.txt", "kedro\nkedro-airflow-k8s\n")
+    shop.config(f"{CONFIG}    clusters: {{engine: {{type: {kind}}}}}\n")
+    shop.pipeline(
+        "sales", PARAMETERS.replace('name="total"', 'name="total", tags="cluster.engine"')
+    )
+
+    (found, *_) = [f for f in findings(shop) if f["code"] == "cluster-package"]
+
+    assert found["where"] == "run_config.clusters.engine"
+    assert lacking in found["problem"]
+    assert fix in found["fix"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 
 from kedro_airflow_k8s.airflow_api import DagRun, RunState
 from kedro_airflow_k8s.airflow_api.records import DagTask
 from kedro_airflow_k8s.config.own_names import TAG_VERSION
+from kedro_airflow_k8s.deploy.kubernetes import Kubectl
 from kedro_airflow_k8s.deploy.run_volumes import RunVolumes
 from kedro_airflow_k8s.terminal.task_table import TaskState
 from tests.support.scripted_airflow import ScriptedAirflow, known_dag
@@ -70,8 +70,7 @@ def looked_at(state: RunState = RunState.FAILED, *, paused: bool = False) -> Scr
 class Volumes(RunVolumes):
     """A cluster that has lost the volumes of some runs."""
 
-    kubeconfig: Path | None = None
-    context: str | None = None
+    kubectl: Kubectl = field(default_factory=lambda: Kubectl(None, None))
     namespace: str | None = None
     warn: Callable[[str], object] = print
     lost: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ import pytest
 
 from kedro_airflow_k8s.config.clusters import ClusterConfig
 from kedro_airflow_k8s.config.model import RunConfig
-from kedro_airflow_k8s.deploy.cluster_page import Kubectl
+from kedro_airflow_k8s.deploy.cluster_page import show_page
+from kedro_airflow_k8s.deploy.kubernetes import Kubectl
 from kedro_airflow_k8s.errors import ConfigError
 
 CLUSTERS = {
@@ -35,4 +36,4 @@ def test_a_cluster_without_a_page_is_refused(name: str, message: str) -> None:
     run = RunConfig(image="shop:1.0", clusters=CLUSTERS)
 
     with pytest.raises(ConfigError, match=message):
-        Kubectl(None, None).show_page(run, "shop", name, print)
+        show_page(Kubectl(None, None), run, "shop", name, print)

@@ -19,10 +19,32 @@ from unittest import mock
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
-from kedro_airflow_k8s.dag.operators import kept_resources, run_resources
+from kedro_airflow_k8s.dag.operators import clusters, kept_resources, run_resources
 from tests.airflow.dag.operators import dag_pods, mlflow_tasks
 
+
+class Revive(clusters.CreateCluster):
+    """What a task of a cluster's nodes does before it starts its pod."""
+
+    def execute(self, context: Any) -> Any:
+        """Make the cluster again, and return the unique id of the first pod."""
+        self.connect(context)
+        self.revive()
+        return self.uid
+
+
+class Lost(clusters.CreateCluster):
+    """What such a task looks at while its pod runs."""
+
+    def execute(self, context: Any) -> Any:
+        """Return why the cluster is lost."""
+        self.connect(context)
+        return self.lost()
+
+
 OPERATORS: dict[str, Any] = {
+    "revive": Revive,
+    "lost": Lost,
     "create": run_resources.CreateRunResources,
     "delete": run_resources.DeleteRunResources,
     "resume": kept_resources.ResumeRunResources,
