@@ -483,9 +483,8 @@ def test_a_variable_that_holds_something_else_is_named(airflow: ScriptedAirflow)
             filled.follow()
 
 
-def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def without_variables(monkeypatch: pytest.MonkeyPatch) -> ScriptedAirflow:
+    """An Airflow 2.11 whose user has no rights to variables."""
     airflow = ScriptedAirflow(version=Version(2, 11))
     airflow.starts_backfills = False
     airflow.parse(known_dag("sales", *OWN, schedule="0 6 * * *"))
@@ -497,6 +496,13 @@ def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
 
     for name in ("variable", "create_variable", "delete_variable"):
         monkeypatch.setattr(airflow, name, refuse)
+    return airflow
+
+
+def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    airflow = without_variables(monkeypatch)
     ending(airflow)
     filled, written = backfills(airflow)
 
@@ -509,17 +515,7 @@ def test_without_the_right_to_store_it_the_backfill_runs_with_a_warning(
 def test_without_the_right_to_store_it_an_interruption_still_cancels_the_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    airflow = ScriptedAirflow(version=Version(2, 11))
-    airflow.starts_backfills = False
-    airflow.parse(known_dag("sales", *OWN, schedule="0 6 * * *"))
-    airflow.stored_tasks["sales"] = []
-    airflow.stored_details["sales"] = DagDetails()
-
-    def refuse(*_: object) -> None:
-        raise NotAllowed("403.")
-
-    for name in ("variable", "create_variable", "delete_variable"):
-        monkeypatch.setattr(airflow, name, refuse)
+    airflow = without_variables(monkeypatch)
     airflow.at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     filled, written = backfills(airflow, cancel_on_interrupt=True)
 
