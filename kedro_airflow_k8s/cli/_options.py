@@ -190,6 +190,11 @@ output_option = click.option(
 dag_name_option = click.option(
     "-d", "--dag-name", help="Use this DAG id, in place of the one from run_config.run_name."
 )
+context_option = click.option(
+    "--context",
+    metavar="NAME",
+    help="Context of kubectl's configuration for the cluster of the pods.  [default: current]",
+)
 
 
 output_file_option = click.option(

@@ -9,6 +9,7 @@ import click
 
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
+    context_option,
     outcome_options,
     progress_on,
     with_airflow,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List the data, and delete nothing.")
 @click.option("--kept", is_flag=True, help="Delete also what is kept for `resume`.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
-@click.option("--context", help="Use this context of kubectl's configuration.  [default: current]")
+@context_option
 @outcome_options
 def clean_command(
     project: KedroProject, pipeline: str, target: Target, dag_name: str | None, **options: Any

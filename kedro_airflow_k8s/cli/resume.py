@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
+    context_option,
     dag_name_option,
     image_option,
     interruptible,
@@ -48,11 +49,7 @@ if TYPE_CHECKING:
 @output_option
 @dag_name_option
 @click.option("--unpause", is_flag=True, help="Unpause the DAG first.")
-@click.option(
-    "--context",
-    help="Ask the cluster of this context of kubectl's configuration whether the run has its"
-    " volume.  [default: current, if that can be asked]",
-)
+@context_option
 @checks_option
 def resume_command(
     project: KedroProject, pipeline: str, target: Target, run_id: str | None, **options: Any

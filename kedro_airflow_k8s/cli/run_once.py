@@ -11,6 +11,7 @@ from kedro_airflow_k8s.cli._dags import compiled
 from kedro_airflow_k8s.cli._options import (
     airflow_k8s,
     checks_option,
+    context_option,
     dag_name_option,
     image_option,
     interruptible,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     help="Take what the selected nodes need of other nodes from this run, which has ended and has"
     " kept its data.",
 )
+@context_option
 @click.option(
     "--unpause/--no-unpause",
     default=None,
@@ -99,7 +101,8 @@ def run_once_command(
     if not selection.everything:
         nodes = selected_nodes(project.path, pipeline, selection)
         if from_run:
-            part = conf_from_run(target.client, dag, nodes, from_run, target.volumes(config))
+            volumes = target.volumes(config, options["context"])
+            part = conf_from_run(target.client, dag, nodes, from_run, volumes)
             taken = part[INPUTS_KEY]["datasets"]
             shown.say(f"From run {from_run}: {', '.join(taken) or 'nothing is needed'}.")
         else:

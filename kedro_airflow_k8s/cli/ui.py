@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kedro_airflow_k8s.cli._dag import dag_of_pipeline
-from kedro_airflow_k8s.cli._options import airflow_k8s, interruptible, with_airflow
+from kedro_airflow_k8s.cli._options import airflow_k8s, context_option, interruptible, with_airflow
 
 if TYPE_CHECKING:
     from kedro_airflow_k8s.deploy.target import Target
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Show the web page of this entry of run_config.clusters in the newest run that has it.",
 )
-@click.option(
-    "--context",
-    help="Look for the cluster in this context of kubectl's configuration.  [default: current]",
-)
+@context_option
 def ui_command(
     project: KedroProject, pipeline: str, target: Target, dag_name: str | None, **options: Any
 ) -> None:

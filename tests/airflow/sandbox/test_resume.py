@@ -145,9 +145,12 @@ def test_a_part_takes_its_inputs_from_a_run_that_has_kept_them_and_can_still_be_
     lab.write(fails=True)
     kept = lab.failed_run("taken")
     lab.write(fails=False)
-    part = ("--nodes", "sum_up", "--from-run", kept, "-w", "10")
+    part = ("--nodes", "sum_up", "--from-run", kept)
+    code, output = lab.call("run-once", "taken", *part, "--context", "elsewhere")
+    assert code == 1
+    assert "Error: The cluster of the runs is unknown." in output
 
-    code, output = lab.call("run-once", "taken", *part)
+    code, output = lab.call("run-once", "taken", *part, "-w", "10")
 
     assert code == 0, output
     assert f"From run {kept}: numbers_1." in output
