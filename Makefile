@@ -137,7 +137,7 @@ golden: $(READY) ## regenerate the golden DAGs in examples/
 	$(RUN) scripts/regenerate_golden.py $(ARGS)
 
 reference: $(READY) ## regenerate the pages of docs/reference that are made from the code
-	$(RUN) scripts/write_reference.py
+	$(RUN) -m scripts.write_reference
 	$(RUN) scripts/draw_machines.py
 
 schema: $(READY) ## regenerate the fields of Kubernetes' API and the JSON Schema of airflow-k8s.yaml
