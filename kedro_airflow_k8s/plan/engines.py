@@ -181,6 +181,9 @@ class _Objects:
             "RAY_USAGE_STATS_ENABLED": "0",
             # So many seconds a worker looks for the head, whose image may come late.
             "RAY_gcs_server_port_wait_time_s": str(self.config.timeout),
+            # gRPC's fork handlers crash some of the processes that the head starts for clients, and
+            # `ray.init()` fails: https://github.com/ray-project/ray/issues/63202.
+            "GRPC_ENABLE_FORK_SUPPORT": "false",
         }
 
     def _variables(self, settings: ResourcesConfig) -> list[dict[str, str]]:

@@ -40,9 +40,13 @@ def new_reader(
         yield reader
     finally:
         for sandbox in home.glob(f"**/{SANDBOX_FOLDER}"):
-            if SandboxFolder(sandbox.parent).path.exists():
-                stop_sandbox(sandbox.parent, print)
+            _stop(sandbox.parent)
         _write_transcript(reader, name)
+
+
+def _stop(project: Path) -> None:
+    if SandboxFolder(project).path.exists():
+        stop_sandbox(project, print)
 
 
 def keep_project(reader: Reader, target: Path) -> None:
@@ -56,7 +60,7 @@ def keep_project(reader: Reader, target: Path) -> None:
 def at_another_page(
     reader: Reader, kept: Path, name: str, environment: Mapping[str, str]
 ) -> Iterator[Reader]:
-    """The same person with a new terminal, and the project as it was put aside.
+    """The same person with a new terminal, and the project as it was put aside, without a sandbox.
 
     Args:
         reader: Who it is.
@@ -65,9 +69,8 @@ def at_another_page(
         environment: Variables that they have set besides.
     """
     project = reader.terminal.folder
+    _stop(project)
     for entry in project.iterdir():
-        if entry.name == SANDBOX_FOLDER:
-            continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

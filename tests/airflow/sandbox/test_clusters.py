@@ -116,10 +116,15 @@ def make_project(path: Path, *, again: str, more: str = "") -> ProjectFolder:
     """A project of three nodes, of which the last two ask the server."""
     project = make_counting_project(path)
     project.pipeline("counting", PIPELINE.format(again=again))
+    configure(project, more)
+    return project
+
+
+def configure(project: ProjectFolder, more: str = "") -> None:
+    """Give a project the cluster, and more of run_config."""
     server, python = json.dumps(SERVER), json.dumps(sys.executable)
     version = platform.python_version()
     project.config(CONFIG.format(more=more, server=server, python=python, version=version))
-    return project
 
 
 @pytest.mark.parametrize("python", AIRFLOW_PYTHONS)

@@ -72,6 +72,12 @@ class Random:
     nodes: tuple[Node, ...]
     by: str
 
+    def task_name(self, index: int) -> str:
+        """The name of a node's task: that of its tag, if no other node has this tag."""
+        group = self.nodes[index].group
+        alone = [node.group for node in self.nodes].count(group) == 1
+        return group if self.by == "tag" and group and alone else f"n{index}"
+
     def upstream(self, index: int) -> set[int]:
         """The positions of all nodes that a node needs."""
         found = set(self.nodes[index].inputs)
@@ -189,7 +195,7 @@ def test_the_task_of_a_node_is_green_red_or_upstream_failed_as_the_node_ran(
         ended = {int(line.split("n")[-1]) for line in lines if line.startswith("end")}
         assert len(lines) == len(begun) + len(ended), lines
         task_of = {task_id.rpartition(".")[2]: task_id for task_id in states}
-        ids = [task_of[f"n{index}"] for index in range(len(random.nodes))]
+        ids = [task_of[random.task_name(index)] for index in range(len(random.nodes))]
         pods = [states.get(f"{task_id.rpartition('.')[0]}.pod") for task_id in ids]
         for index, task_id in enumerate(ids):
             upstream = random.upstream(index)

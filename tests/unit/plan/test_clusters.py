@@ -350,6 +350,14 @@ def test_ray_and_dask_have_a_head_and_workers_that_find_it_by_its_service(
     assert service["spec"]["publishNotReadyAddresses"]
 
 
+def test_the_head_of_ray_can_start_a_process_for_each_client() -> None:
+    plan = planned(node("a", "x", "y", "cluster.c"), clusters={"c": {"type": "ray"}})
+
+    for pod in plan.clusters[0].objects[1:]:
+        variables = pod["spec"]["containers"][0]["env"]
+        assert {"name": "GRPC_ENABLE_FORK_SUPPORT", "value": "false"} in variables
+
+
 def test_the_page_of_ray_and_dask_listens_only_inside_the_pod() -> None:
     for kind, option in (("ray", "--dashboard-host=127.0.0.1"), ("dask", "127.0.0.1:8787")):
         nodes = [node("a", "x", "y", "cluster.c")]

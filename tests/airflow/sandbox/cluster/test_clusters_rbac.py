@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,7 +9,7 @@ import yaml
 
 from kedro_airflow_k8s.config.load import load_config
 from tests.airflow.sandbox.cluster.enforced_rights import enforced
-from tests.airflow.sandbox.test_clusters import CONFIG, PIPELINE, SERVER
+from tests.airflow.sandbox.test_clusters import PIPELINE, configure
 from tests.support.kedro_projects import (
     ProjectFolder,
     project_fixture,  # noqa: F401 - fixture
@@ -35,8 +34,7 @@ def test_a_run_with_a_cluster_needs_every_right_of_the_role_and_no_other(
     project: ProjectFolder,
 ) -> None:
     more = f"namespace: {NAMESPACE}\n  service_account_name: kedro-pods"
-    texts = {"server": json.dumps(SERVER), "python": json.dumps(sys.executable)}
-    project.config(CONFIG.format(more=more, **texts))
+    configure(project, more)
     project.pipeline("sales", PIPELINE.format(again="pass"))
     project.write("data/.gitkeep", "")
     of_clusters = rights_of("kedro-airflow-k8s-clusters")
