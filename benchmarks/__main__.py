@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure everything and write RESULTS.md."""
+"""`python -m benchmarks`: measure everything but whole runs, and write RESULTS.md."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from benchmarks.rival import rival_run
 from benchmarks.stages import stages_section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+RUNS_RESULTS = "RESULTS-runs-{}.md"
+"""The file for runs `in-sandbox` or `on-cluster`, which take longer than all else."""
 
 # Rounds by the number of nodes: enough for a steady median, and a quarter of an hour for all except
 # Airflow's own scan, which is waited for once.
@@ -41,7 +43,7 @@ SERVER_ROUNDS, QUICK_SERVER_ROUNDS = 5, 1
 INTERMEDIATE_ROUNDS, QUICK_INTERMEDIATE_ROUNDS = 5, 1
 GROUPING_ROUNDS, START_ROUNDS, QUICK_GROUPING_ROUNDS = 2, 11, 1
 MLFLOW_ROUNDS, QUICK_MLFLOW_ROUNDS = 15, 3
-RUNS_ROUNDS, QUICK_RUNS_ROUNDS = {runs.SPACEFLIGHTS: 3, runs.SIXTY: 1}, {runs.SPACEFLIGHTS: 1}
+RUNS_ROUNDS, QUICK_RUNS_ROUNDS = {runs.SPACEFLIGHTS: 2, runs.SIXTY: 1}, {runs.SPACEFLIGHTS: 1}
 
 AIRFLOW = ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]
 SANDBOX = "The sandbox's pods are processes of this machine, and its scheduler looks more often."
@@ -58,7 +60,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         choices=["assets", "commands", "mlflow", "runs"],
-        help="this part alone, with all its rounds, and the report to the terminal only",
+        help="this part alone, with all its rounds, and the report to the terminal only; that of"
+        " `runs` to a file of its own",
     )
     arguments = parser.parse_args()
     quick, only = arguments.quick, arguments.only
@@ -79,10 +82,12 @@ def main() -> None:
         raise SystemExit(1) from None
     options = "".join((", --quick" if quick else "", f", --only {only}" if only else ""))
     text = report(sections, versions, (time.monotonic() - start) / 60, options)
-    if options:
+    place = "on-cluster" if runs.has_cluster() else "in-sandbox"
+    file = RESULTS.with_name(RUNS_RESULTS.format(place)) if only == "runs" else RESULTS
+    if quick or only not in (None, "runs"):
         print(text)
     else:
-        RESULTS.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     for verdict in (verdict for section in sections for verdict in section.verdicts):
         console.print(f"{verdict.what}: {verdict.text.replace('*', '')}", highlight=False)
 

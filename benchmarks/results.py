@@ -72,7 +72,7 @@ class Section:
 
 
 def report(sections: Sequence[Section], versions: str, minutes: float, options: str) -> str:
-    """The text of RESULTS.md."""
+    """The text of a file of results."""
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     parts = [
         "# Measured against the speed budgets",
