@@ -18,13 +18,7 @@ def operators_of(plan: Plan) -> Iterator[str]:
     """Yield the modules of `operators/` that the file contains."""
     if plan.storage.volume or plan.made_clusters:
         yield "run_resources"
-    if (
-        plan.settings.fail_fast
-        or plan.mlflow
-        or plan.storage.keep_failed
-        or plan.shows_nodes
-        or plan.made_clusters
-    ):
+    if plan.settings.fail_fast or plan.mlflow or plan.storage.keep_failed or plan.shows_nodes:
         yield "task_states"
     if plan.storage.keep_failed:
         yield "keep_until"

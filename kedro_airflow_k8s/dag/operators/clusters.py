@@ -16,7 +16,6 @@ from kubernetes.client import models as k8s
 
 from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 from kedro_airflow_k8s.dag.operators.run_resources import CreateRunResources
-from kedro_airflow_k8s.dag.operators.task_states import task_states
 
 # What is said of a pod that is missing: another task may be making it again.
 GONE, BEING_DELETED = "is gone.", "is being deleted."
@@ -307,23 +306,7 @@ class ClusterPodOperator(KedroPodOperator):
         self.seen = kwargs["context"]
         if self.over:
             self.over.set()
-        try:
-            super().cleanup(pod, remote_pod, *args, **kwargs)
-        finally:
-            self.delete_unowned(kwargs["context"])
-
-    def delete_unowned(self, context: Any) -> None:
-        """Delete what this task alone has made again, after the run had deleted it."""
-        run = context["dag_run"]
-        try:
-            states = task_states(context["ti"], run, run.run_id) if self.used else {}
-        except Exception as problem:  # whatever it is, the task has ended
-            self.log.warning("The clusters of the task may still exist: %s", problem)
-            return
-        for cluster in self.used:
-            delete = f"delete_{cluster.task_id.removeprefix('create_')}"
-            if str(states.get(delete)) in ("success", "failed"):
-                cluster.undo(cluster.manifests)
+        super().cleanup(pod, remote_pod, *args, **kwargs)
 
     def cause(self, pod: Any, error: Any) -> str:
         """Return why a pod failed: if a cluster was lost, that comes first."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
 
 from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 
@@ -13,16 +16,26 @@ from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 class DeferredPodOperator(KedroPodOperator):
     """A pod that may be gone before a worker reads its status, such as one that was preempted."""
 
-    least_interval = 10
+    least_interval = patience = 10
 
-    def invoke_defer_method(self, *args: Any, **kwargs: Any) -> None:
-        """Let the trigger wait. It looks at the pod at most once in ten seconds."""
+    def invoke_defer_method(self, last_log_time: Any = None, context: Any = None) -> None:
+        """Let the trigger wait, unless the pod ends within ten seconds.
+
+        The trigger looks at the pod at once, and then at most once in ten seconds.
+        """
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
-        # can take 5 seconds. The trigger looks at once, too early to find an end, and then later.
-        least = self.least_interval
+        # can take 5 seconds. Old providers give no context, and cannot end the task here.
+        least, given = self.least_interval, {"context": context} if context else {}
+        end = time.monotonic() + (self.patience if given else 0)
+        while self.pod and time.monotonic() < end:
+            if self.pod.status and self.pod.status.phase in ("Succeeded", "Failed"):
+                break
+            time.sleep(1)
+            with suppress(AirflowException, ApiException):  # The trigger finds out.
+                self.pod = self.pod_manager.read_pod(self.pod)
         self.poll_interval = max(self.poll_interval, least)
         self.startup_check_interval_seconds = max(self.startup_check_interval_seconds, least)
-        super().invoke_defer_method(*args, **kwargs)
+        super().invoke_defer_method(last_log_time, **given)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> Any:
         """Continue when the trigger has ended. The events of a pod outlive it."""

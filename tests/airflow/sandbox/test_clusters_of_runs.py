@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import kubernetes
@@ -59,7 +58,9 @@ def test_a_run_that_is_cancelled_while_its_cluster_is_not_ready_leaves_none(lab:
         wait_for(lambda: not engines(api))
 
 
-def test_a_node_that_is_cleared_alone_deletes_the_cluster_that_it_has_made_again(lab: Lab) -> None:
+def test_a_node_that_is_cleared_alone_has_a_cluster_again_which_is_deleted_after_it(
+    lab: Lab,
+) -> None:
     lab.write(fails=True, tags="cluster.engine", more=READY)
     run_id = lab.failed_run("alone")
     before = lab.attempts("alone", run_id)
@@ -72,10 +73,11 @@ def test_a_node_that_is_cleared_alone_deletes_the_cluster_that_it_has_made_again
         wait_for(lambda: lab.rest.states("alone")[run_id] == "failed")
         assert not engines(api)
     after = lab.attempts("alone", run_id)
-    assert {task for task in after if after[task] > before[task]} == {"begin"}
+    again = {task for task in after if after[task] > before[task]}
+    # Airflow clears the tasks with it that make and delete what it needs.
+    others = {"create_volume", "data_volume_init", "delete_volume"}
+    assert again - others == {"create_cluster_engine", "begin", "delete_cluster_engine"}
     assert lab.rest.task_states("alone", run_id)["begin"] == "success"
-    log = lab.rest.log("alone", run_id, "begin", attempt=after["begin"])
-    assert re.findall(r"Pod \S+ in namespace default: (\w+)\.", log) == ["created", "deleted"]
 
 
 def test_the_page_of_a_cluster_in_the_sandbox_is_on_this_machine(lab: Lab) -> None:

@@ -60,7 +60,7 @@ def execute(make: Callable[[], Any], method: str = "execute", **arguments: Any) 
     except TaskDeferred as deferred:
         trigger: Any = deferred.trigger
         seconds = [trigger.startup_check_interval, trigger.poll_interval]
-        sys.stdout.write(f"LOOKS {json.dumps(seconds)}\n")
+        sys.stdout.write(f"LOOKS {json.dumps([operator.task_id, *seconds])}\n")
         trigger.startup_check_interval, trigger.poll_interval = 1, 0.05
         event = asyncio.run(_first_event(trigger))
         execute(make, deferred.method_name, event=event, **(deferred.kwargs or {}))
@@ -80,13 +80,14 @@ def run(name: str, deferrable: bool, options: dict[str, Any]) -> None:
     if "container_resources" in options:
         options["container_resources"] = V1ResourceRequirements(**options["container_resources"])
     deeds, timeout = options.pop("deeds", 0), options.pop("timeout", 0)
+    patience = options.pop("patience", 0)
     task_id = f"{name}{'-deferred' if deferrable else ''}"
     operator = OPERATORS[bool({"on_oom", "on_eviction"} & options.keys())]
 
     others = {name: value for name, value in options.items() if name != "namespace"}
 
     def make() -> Any:
-        return operator(
+        made = operator(
             task_id=task_id,
             name=task_id,
             namespace=options.get("namespace", "team"),
@@ -97,6 +98,8 @@ def run(name: str, deferrable: bool, options: dict[str, Any]) -> None:
             execution_timeout=timedelta(seconds=timeout) if timeout else None,
             **{"termination_message_policy": "FallbackToLogsOnError", **others},
         )
+        made.patience = patience
+        return made
 
     threading.Thread(target=once_it_runs, args=(make(), task_id, deeds), daemon=True).start()
     if timeout:

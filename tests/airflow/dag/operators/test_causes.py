@@ -41,7 +41,9 @@ def pod_of(**spec: Any) -> dict[str, Any]:
 
 CASES: dict[str, dict[str, Any]] = {
     "success": {"cmds": ["true"]},
+    "short": {"cmds": ["sh", "-c", "sleep 1"], "patience": 60},
     "exception": {"cmds": ["sh", "-c", LEAVE.format(ERROR)]},
+    "short-exception": {"cmds": ["sh", "-c", LEAVE.format(ERROR)], "patience": 60},
     "invalid": {"cmds": ["sh", "-c", LEAVE.format(f"{ERROR} A retry cannot fix this.")]},
     "silent": {"cmds": ["sh", "-c", "exit 7"]},
     "crash": {"cmds": ["sh", "-c", "echo one; echo 'Bus error'; exit 135"]},
@@ -155,7 +157,9 @@ GONE = "Deleted: The pod is gone, and no event says why."
 AGAIN, AT_ONCE = "AirflowException", "AirflowFailException"
 ENDS = {
     "success": ("", ""),
+    "short": ("", ""),
     "exception": (AGAIN, ERROR),
+    "short-exception": (AGAIN, ERROR),
     "invalid": (AT_ONCE, f"{ERROR} A retry cannot fix this."),
     "silent": (AGAIN, "Error: exit code 7"),
     "crash": (AGAIN, "Bus error"),
@@ -196,6 +200,11 @@ class Ends:
     found: dict[tuple[str, bool], tuple[str, str]]
     resources: dict[str, list[Any]]
     output: str
+
+    def looks(self) -> dict[str, list[int]]:
+        """Return the seconds between looks of the triggers, by task."""
+        lines = [json.loads(line[6:]) for line in self.output.splitlines() if line[:6] == "LOOKS "]
+        return {name: seconds for name, *seconds in lines}
 
 
 @pytest.fixture(scope="module", name="ends")
@@ -253,9 +262,14 @@ def test_deferred_tasks_have_the_same_causes(ends: Ends) -> None:
 
 def test_the_trigger_looks_again_after_airflow_knows_that_the_task_waits(ends: Ends) -> None:
     # Airflow 3 fails a task that resumes sooner, and can take 5 seconds to know.
-    looks = [json.loads(line[6:]) for line in ends.output.splitlines() if line[:6] == "LOOKS "]
-    assert [10, 10] in looks
-    assert all(seconds >= 10 for pair in looks for seconds in pair)
+    looks = ends.looks()
+    assert looks["success-deferred"] == [10, 10]
+    assert all(seconds >= 10 for pair in looks.values() for seconds in pair)
+
+
+def test_a_pod_that_ends_within_seconds_needs_no_trigger(ends: Ends) -> None:
+    assert "success-deferred" in ends.looks()
+    assert not {"short-deferred", "short-exception-deferred"}.intersection(ends.looks())
 
 
 @pytest.mark.parametrize("suffix", ["", "-deferred"])
