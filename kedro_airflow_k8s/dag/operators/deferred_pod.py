@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
@@ -37,8 +37,16 @@ class DeferredPodOperator(KedroPodOperator):
         self.startup_check_interval_seconds = max(self.startup_check_interval_seconds, least)
         super().invoke_defer_method(last_log_time, **given)
 
+    def cause(self, pod: Any, error: Any) -> str:
+        """Return why a pod failed, also if it was too late for the trigger."""
+        late = "the task's execution_timeout deadline" in str(error)
+        return super().cause(pod, AirflowTaskTimeout() if late else error)
+
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> Any:
         """Continue when the trigger has ended. The events of a pod outlive it."""
+        if event["status"] == "timeout":
+            # The pod may run: its log is read, and not followed to its end.
+            self.logging_interval = 1
         try:
             return super().trigger_reentry(context, event)
         except AirflowException:

@@ -102,7 +102,7 @@ def run(name: str, deferrable: bool, options: dict[str, Any]) -> None:
         return made
 
     threading.Thread(target=once_it_runs, args=(make(), task_id, deeds), daemon=True).start()
-    if timeout:
+    if timeout and not deferrable:
         signal.signal(signal.SIGALRM, _late)
         signal.alarm(timeout)
     _print_end(name, deferrable, lambda: execute(make))
@@ -157,8 +157,7 @@ def main() -> None:
             clean(name, options["recorded"])
             continue
         run(name, False, dict(options))
-        if "timeout" not in options:
-            run(name, True, dict(options))
+        run(name, True, dict(options))
 
 
 if __name__ == "__main__":

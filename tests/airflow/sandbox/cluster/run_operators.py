@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ def context_of(operator: Any) -> dict[str, Any]:
         dag_run=run,
         execution_date=None,
         try_number=1,
+        start_date=datetime.now(timezone.utc),
         map_index=-1,
         xcom_push=lambda *_, **__: None,
         xcom_pull=lambda **_: None,
