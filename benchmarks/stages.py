@@ -100,9 +100,11 @@ def _moments(
     graph = client.dag_tasks(DAG_ID)
     found: dict[str, Mapping[str, float]] = {}
     for task_id, (pod,) in namespace.pods_of_run(run_id).items():
-        log = namespace.core.read_namespaced_pod_log(
-            pod.metadata.name, namespace.name, timestamps=True
+        # Some versions of the client return the text of a `bytes` object.
+        read = namespace.core.read_namespaced_pod_log(
+            pod.metadata.name, namespace.name, timestamps=True, _preload_content=False
         )
+        log = read.data.decode()
         if "Running node" not in log:
             continue
         needed = [tasks[each.task_id] for each in graph if task_id in each.downstream_task_ids]
