@@ -83,11 +83,11 @@ def main() -> None:
     options = "".join((", --quick" if quick else "", f", --only {only}" if only else ""))
     text = report(sections, versions, (time.monotonic() - start) / 60, options)
     place = "on-cluster" if runs.has_cluster() else "in-sandbox"
-    file = RESULTS.with_name(RUNS_RESULTS.format(place)) if only == "runs" else RESULTS
-    if quick or only not in (None, "runs"):
+    files = {None: RESULTS, "runs": RESULTS.with_name(RUNS_RESULTS.format(place))}
+    if quick or only not in files:
         print(text)
     else:
-        file.write_text(text, encoding="utf-8")
+        files[only].write_text(text, encoding="utf-8")
     for verdict in (verdict for section in sections for verdict in section.verdicts):
         console.print(f"{verdict.what}: {verdict.text.replace('*', '')}", highlight=False)
 

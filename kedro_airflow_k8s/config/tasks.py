@@ -268,8 +268,8 @@ class TaskConfig(Section):
     )
     deferrable: Deferrable = Field(
         default=False,
-        description="true: Airflow's triggerer waits for the pod, and the task takes no worker"
-        " slot meanwhile. `default`: `default_deferrable` of Airflow decides.",
+        description="true: after ten seconds, Airflow's triggerer waits for the pod, and the task"
+        " takes no worker slot. `default`: `default_deferrable` of Airflow decides.",
     )
     poll_interval: values.Duration | None = Field(
         default=None,

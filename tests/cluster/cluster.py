@@ -150,6 +150,25 @@ class Namespace:
     pods: Records
     claims: Records
 
+    def wait_until_empty(self) -> None:
+        """Wait until no pod and no volume is left. Delete what stays: the next test waits, too.
+
+        Raises:
+            AssertionError: Something has stayed.
+        """
+        try:
+            self._wait_until_gone()
+        except TimeoutError as error:
+            left = [*self.pods.there(), *self.claims.there()]
+            self.core.delete_collection_namespaced_pod(self.name, grace_period_seconds=0)
+            self.core.delete_collection_namespaced_persistent_volume_claim(self.name)
+            self._wait_until_gone()
+            raise AssertionError(f"left in the cluster: {', '.join(left)}") from error
+
+    def _wait_until_gone(self) -> None:
+        self.pods.wait_until_gone("no pods")
+        self.claims.wait_until_gone("no volumes")
+
     def pods_of_run(self, run_id: str | None) -> dict[str, list[Any]]:
         """The pods of a DAG run by their tasks, there or gone."""
         found: dict[str, list[Any]] = {}

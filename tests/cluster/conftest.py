@@ -65,6 +65,4 @@ def airflow_of_session(
 def airflow(airflow_of_session: Airflow) -> Iterator[Airflow]:
     """The same; after each test, nothing of it is left in the cluster."""
     yield airflow_of_session
-    namespace = airflow_of_session.namespace
-    namespace.pods.wait_until_gone(f"no pods: {namespace.pods.there()}")
-    namespace.claims.wait_until_gone(f"no volumes: {namespace.claims.there()}")
+    airflow_of_session.namespace.wait_until_empty()

@@ -82,9 +82,7 @@ def coffee_of_module(
 def coffee(coffee_of_module: Coffee) -> Iterator[Coffee]:
     """The same; after each test, nothing of it is left in the cluster."""
     yield coffee_of_module
-    namespace = coffee_of_module.airflow.namespace
-    namespace.pods.wait_until_gone(f"no pods: {namespace.pods.there()}")
-    namespace.claims.wait_until_gone(f"no volumes: {namespace.claims.there()}")
+    coffee_of_module.airflow.namespace.wait_until_empty()
 
 
 def test_all_pods_log_to_one_run_and_it_is_finished(coffee: Coffee) -> None:

@@ -114,8 +114,7 @@ def limited(limited_of_module: LimitedAirflow) -> Iterator[LimitedAirflow]:
     whole = rbac.read_namespaced_role(ROLE, namespace.name).rules
     yield limited_of_module
     rbac.patch_namespaced_role(ROLE, namespace.name, {"rules": whole})
-    namespace.pods.wait_until_gone(f"no pods: {namespace.pods.there()}")
-    namespace.claims.wait_until_gone(f"no volumes: {namespace.claims.there()}")
+    namespace.wait_until_empty()
 
 
 def test_runs_go_well_and_fail_as_ever_with_the_rights_of_the_manifest(

@@ -14,7 +14,7 @@ from kedro_airflow_k8s.dag.operators.kedro_pod import KedroPodOperator
 
 
 class DeferredPodOperator(KedroPodOperator):
-    """A pod that may be gone before a worker reads its status, such as one that was preempted."""
+    """Runs Kedro in a pod that the triggerer waits for, if it takes more than ten seconds."""
 
     least_interval = patience = 10
 

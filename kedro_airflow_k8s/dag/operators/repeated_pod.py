@@ -36,6 +36,8 @@ class RepeatedPodOperator(DeferredPodOperator):
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> Any:
         """Continue when the trigger has ended, which has kept the numbers of pods that failed."""
+        if self.trigger_kwargs:  # A pod that ended before its task was deferred: repeat() goes on.
+            return super().trigger_reentry(context, event)
         self.ooms, self.evictions = event.get("ooms", 0), event.get("evictions", 0)
         return self.repeat(super().trigger_reentry, context, event)
 

@@ -81,18 +81,6 @@ class Lab:
         (run_id,) = re.findall(r"Started run (\S+):", output)
         return str(run_id)
 
-    def clear(self, dag_id: str, run_id: str, task_id: str, **options: bool) -> None:
-        """Clear a task of a run by Airflow's API, as its page does."""
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [task_id],
-            "only_failed": False,
-            "reset_dag_runs": True,
-            **options,
-        }
-        assert self.rest.ask("POST", f"dags/{dag_id}/clearTaskInstances", body).ok
-
     def attempts(self, dag_id: str, run_id: str) -> dict[str, int]:
         """How often each task of a run has run."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"

@@ -164,6 +164,18 @@ class Rest:
         path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.get(path).json()["task_instances"]}
 
+    def clear(self, dag_id: str, run_id: str, task_id: str, *, downstream: bool = False) -> None:
+        """Clear a task of a run, as on Airflow's page, perhaps with those after it."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id],
+            "only_failed": False,
+            "include_downstream": downstream,
+            "reset_dag_runs": True,
+        }
+        assert self.ask("POST", f"dags/{dag_id}/clearTaskInstances", body).ok
+
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """What a task has said."""
         run = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"

@@ -68,7 +68,7 @@ def test_a_node_that_is_cleared_alone_has_a_cluster_again_which_is_deleted_after
         api = kubernetes.client.CoreV1Api(client)
         wait_for(lambda: not engines(api))
 
-        lab.clear("alone", run_id, "begin", include_downstream=False)
+        lab.rest.clear("alone", run_id, "begin")
 
         wait_for(lambda: lab.rest.states("alone")[run_id] == "failed")
         assert not engines(api)

@@ -41,7 +41,7 @@ def test_a_task_cleared_by_airflows_api_finds_the_data_that_others_have_stored(l
     run_id = lab.failed_run("cleared")
     lab.write(fails=False)
 
-    lab.clear("cleared", run_id, "sum_up", include_downstream=True)
+    lab.rest.clear("cleared", run_id, "sum_up", downstream=True)
 
     path = f"dags/cleared/dagRuns/{quote(run_id, safe='')}"
     wait_for(lambda: lab.rest.get(path).json()["state"] == "success")

@@ -121,15 +121,7 @@ class Lab:
 
     def clear(self, dag_id: str, run_id: str, name: str) -> str:
         """Clear a task of the group alone, as a person does on the page; the state of the run."""
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [f"{GROUP}.{name}"],
-            "only_failed": False,
-            "include_downstream": False,
-            "reset_dag_runs": True,
-        }
-        assert self.rest.ask("POST", f"dags/{dag_id}/clearTaskInstances", body).ok
+        self.rest.clear(dag_id, run_id, f"{GROUP}.{name}")
         path = f"dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
 
         def end() -> str | None:

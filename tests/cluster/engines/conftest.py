@@ -47,6 +47,5 @@ def engines(airflow_of_engines: Airflow) -> Iterator[Airflow]:
     """The same. After each test, nothing is left on the cluster."""
     yield airflow_of_engines
     namespace = airflow_of_engines.namespace
-    namespace.pods.wait_until_gone(f"no pods: {namespace.pods.there()}")
-    namespace.claims.wait_until_gone(f"no volumes: {namespace.claims.there()}")
+    namespace.wait_until_empty()
     assert not namespace.core.list_namespaced_service(namespace.name).items

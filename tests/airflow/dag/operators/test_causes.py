@@ -39,6 +39,13 @@ def pod_of(**spec: Any) -> dict[str, Any]:
     }
 
 
+MORE_MEMORY = {
+    "cmds": ["python", "-c", USE.replace("600", "1")],
+    "container_resources": {"limits": {"memory": "50Mi"}, "requests": {"cpu": "10m"}},
+    "on_oom": ["100Mi", "400Mi", "800Mi"],
+}
+
+
 CASES: dict[str, dict[str, Any]] = {
     "success": {"cmds": ["true"]},
     "short": {"cmds": ["sh", "-c", "sleep 1"], "patience": 60},
@@ -60,11 +67,8 @@ CASES: dict[str, dict[str, Any]] = {
     "quota": {"cmds": ["true"], "namespace": "full", "schedule_timeout_seconds": 1},
     "delete": {"cmds": ["sleep", "600"], "deeds": 1},
     "evict": {"cmds": ["sleep", "600"], "deeds": 1},
-    "more-memory": {
-        "cmds": ["python", "-c", USE.replace("600", "1")],
-        "container_resources": {"limits": {"memory": "50Mi"}, "requests": {"cpu": "10m"}},
-        "on_oom": ["100Mi", "400Mi", "800Mi"],
-    },
+    "more-memory": MORE_MEMORY,
+    "short-memory": {**MORE_MEMORY, "patience": 60},
     "never-enough": {
         "cmds": ["python", "-c", USE],
         "container_resources": {"limits": {"memory": "50Mi"}},
@@ -174,6 +178,7 @@ ENDS = {
     "quota": (AGAIN, f"QuotaExceeded: {QUOTA}"),
     "evict": (AGAIN, "EvictionByEvictionAPI: Eviction API: evicting"),
     "more-memory": ("", ""),
+    "short-memory": ("", ""),
     "never-enough": (AGAIN, "OOMKilled: The container ran out of memory. Its limit is 100Mi."),
     "evict-once": ("", ""),
     "evict-twice": (AGAIN, "EvictionByEvictionAPI: Eviction API: evicting"),
@@ -269,12 +274,16 @@ def test_the_trigger_looks_again_after_airflow_knows_that_the_task_waits(ends: E
 
 def test_a_pod_that_ends_within_seconds_needs_no_trigger(ends: Ends) -> None:
     assert "success-deferred" in ends.looks()
-    assert not {"short-deferred", "short-exception-deferred"}.intersection(ends.looks())
+    assert not {"short-deferred", "short-exception-deferred", "short-memory-deferred"}.intersection(
+        ends.looks()
+    )
 
 
-@pytest.mark.parametrize("suffix", ["", "-deferred"])
-def test_the_pods_of_a_task_get_more_memory_until_it_is_enough(ends: Ends, suffix: str) -> None:
-    assert ends.resources[f"more-memory{suffix}"] == [
+@pytest.mark.parametrize(
+    "task", ["more-memory", "more-memory-deferred", "short-memory", "short-memory-deferred"]
+)
+def test_the_pods_of_a_task_get_more_memory_until_it_is_enough(ends: Ends, task: str) -> None:
+    assert ends.resources[task] == [
         {"limits": {"memory": "50Mi"}, "requests": {"cpu": "10m"}},
         {"limits": {"memory": "100Mi"}, "requests": {"cpu": "10m", "memory": "100Mi"}},
         {"limits": {"memory": "400Mi"}, "requests": {"cpu": "10m", "memory": "400Mi"}},
