@@ -267,7 +267,8 @@ class Airflow:
             return
         client = self.client()
         states = client.task_states(running.dag_id, run_id)
-        for task_id in [task_id for task_id, task in states.items() if task.state == "running"]:
+        under_way = ("running", "deferred")
+        for task_id in [name for name, task in states.items() if task.state in under_way]:
             client.mark_task(running.dag_id, run_id, task_id, "failed")
 
     def client(self) -> AirflowClient:
