@@ -39,14 +39,17 @@ def new_reader(
     try:
         yield reader
     finally:
-        for sandbox in home.glob(f"**/{SANDBOX_FOLDER}"):
-            _stop(sandbox.parent)
+        for sandbox in [*home.glob(f"**/{SANDBOX_FOLDER}")]:
+            delete_sandbox(sandbox.parent)
         _write_transcript(reader, name)
 
 
-def _stop(project: Path) -> None:
-    if SandboxFolder(project).path.exists():
+def delete_sandbox(project: Path) -> None:
+    """Stop the sandbox of a project, if there is one, and forget what it knew."""
+    folder = SandboxFolder(project).path
+    if folder.exists():
         stop_sandbox(project, print)
+        shutil.rmtree(folder)
 
 
 def keep_project(reader: Reader, target: Path) -> None:
@@ -60,7 +63,7 @@ def keep_project(reader: Reader, target: Path) -> None:
 def at_another_page(
     reader: Reader, kept: Path, name: str, environment: Mapping[str, str]
 ) -> Iterator[Reader]:
-    """The same person with a new terminal, and the project as it was put aside, without a sandbox.
+    """The same person with a new terminal, and the project as it was put aside. Its sandbox stays.
 
     Args:
         reader: Who it is.
@@ -69,8 +72,9 @@ def at_another_page(
         environment: Variables that they have set besides.
     """
     project = reader.terminal.folder
-    _stop(project)
     for entry in project.iterdir():
+        if entry.name == SANDBOX_FOLDER:
+            continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

@@ -16,7 +16,13 @@ import pytest
 
 from tests.docs.pages import DOCS, Reader
 from tests.docs.pip_stand_in import ENGINES
-from tests.docs.readers import at_another_page, clone_repository, keep_project, new_reader
+from tests.docs.readers import (
+    at_another_page,
+    clone_repository,
+    delete_sandbox,
+    keep_project,
+    new_reader,
+)
 from tests.support.mlflow_servers import MLFLOW_PYTHON, MlflowServer, needs_mlflow
 from tests.support.storage_servers import S3
 
@@ -58,7 +64,8 @@ def author(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.fixture
 def kept(author: Reader) -> Path:
-    """The project as it was then."""
+    """The project as it was then. No page has the runs of another in its sandbox."""
+    delete_sandbox(author.terminal.folder)
     return Path(author.terminal.environment["HOME"]).parent / "kept"
 
 

@@ -97,11 +97,15 @@ class SharedPodOperator(KedroPodOperator):
             cause = str(error)
             raise
         finally:
-            running = self.running()
-            named = [node for node in running if re.search(rf"\(node {re.escape(node)}[,)]", cause)]
-            for node in running if cause else ():
-                other = "" if node in (named or running) else "Stopped, as another node failed: "
-                self.on_event("failed", node, time.time(), f"{other}{cause}")
+            for node, why in self.stopped_by(cause).items():
+                self.on_event("failed", node, time.time(), why)
+
+    def stopped_by(self, cause: str) -> dict[str, str]:
+        """Return the nodes that a failure of the pod has ended, with the cause of each."""
+        running = self.running() if cause else []
+        named = [node for node in running if re.search(rf"\(node {re.escape(node)}[,)]", cause)]
+        other = f"Stopped, as another node failed: {cause}"
+        return {node: cause if node in (named or running) else other for node in running}
 
     @cached_property
     def pod_manager(self) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.cluster.project import ClusterProject, make_cluster_project
 
 REQUIREMENTS = "pyspark[connect]\njdk4py\npyarrow\nray[default]\ndistributed\nbokeh\n"
-FILES, ROWS = 20, 500_000
-"""Two free cores are too few for 2 GB of numbers: these files have 10 million in 160 MB."""
+FILES, ROWS = 20, 12_500_000
+"""2 GB of numbers, of 8 bytes each."""
 _SPARK = f"""
 from pathlib import Path
 
@@ -22,9 +22,14 @@ def make(factor):
     folder.mkdir(parents=True, exist_ok=True)
     whole = 0
     for number in range({FILES}):
-        values = np.random.default_rng(number).integers(0, 2**40, {ROWS})
-        pd.DataFrame({{"value": values}}).to_parquet(folder / f"{{number:03d}}.parquet")
+        values = np.random.default_rng(number).integers(0, 2**34, {ROWS})
+        numbers = pd.DataFrame({{"value": values}})
+        # Neither of them makes random numbers smaller.
+        as_they_are = {{"compression": None, "use_dictionary": False}}
+        numbers.to_parquet(folder / f"{{number:03d}}.parquet", **as_they_are)
         whole += int(values.sum())
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print("WRITTEN", size, flush=True)
     return {{"folder": str(folder), "sum": whole}}
 
 
@@ -33,22 +38,18 @@ def add_up(made):
 
     spark = SparkSession.builder.getOrCreate()
     numbers = spark.read.parquet(made["folder"])
+    parts = numbers.mapInPandas(add_part, "host string, part long").collect()
     found = numbers.agg({{"value": "sum"}}).collect()[0][0]
-    hosts = numbers.repartition(8).mapInPandas(where, "host string").distinct().collect()
-    print("SUM", found == made["sum"], flush=True)
-    print("HOSTS", len(hosts), flush=True)
+    print("SUM", found == made["sum"] == sum(each.part for each in parts), flush=True)
+    print("HOSTS", len({{each.host for each in parts}}), flush=True)
     return found
 
 
-def where(frames):
+def add_part(frames):
     import socket
-    import time
 
-    # The other executor gets some of the work, too.
-    time.sleep(1)
-    for _ in frames:
-        pass
-    yield pd.DataFrame({{"host": [socket.gethostname()]}})
+    part = sum(int(frame["value"].sum()) for frame in frames)
+    yield pd.DataFrame({{"host": [socket.gethostname()], "part": [part]}})
 
 
 def forever(frames):
@@ -126,6 +127,13 @@ def create_pipeline():
         node(with_dask, "count", "found", name="with_dask", tags="cluster.dask"),
     ])
 """
+_RAY_ALONE = (
+    _RAY_AND_DASK.partition("def create_pipeline")[0]
+    + """
+def create_pipeline():
+    return Pipeline([node(with_ray, "params:factor", "count", name="with_ray", tags="cluster.ray")])
+"""
+)
 _HELD = """
 from kedro.pipeline import Pipeline, node
 from spaceflights.gate import hold
@@ -156,7 +164,7 @@ def engines_project(path: Path) -> ClusterProject:
     text = requirements.read_text(encoding="utf-8")
     requirements.write_text(text + REQUIREMENTS, encoding="utf-8")
     pipelines = {name: _SPARK.replace("LAST", last) for name, last in _LAST.items()}
-    pipelines |= {"ray_and_dask": _RAY_AND_DASK, "dask_held": _HELD}
+    pipelines |= {"ray_and_dask": _RAY_AND_DASK, "ray_alone": _RAY_ALONE, "dask_held": _HELD}
     for name, code in pipelines.items():
         project.write(f"src/spaceflights/pipelines/try_{name}/__init__.py", code)
     return project

@@ -24,7 +24,7 @@ def settings(namespace_of_engines: Namespace, resolver: dict[str, Any]) -> dict[
         **resolver,
         "retries": 1,
         "retry_delay": 1,
-        "volume": {"size": "2Gi"},
+        "volume": {"size": "3Gi"},
         "clusters": {
             "spark": {
                 "type": "spark-connect",
@@ -70,6 +70,8 @@ def test_two_executors_add_up_what_a_node_has_written(
 
     done = engines.run("try_spark_well", **settings).succeeded()
 
+    written = engines.log("try_spark_well", done.run_id, "make").partition("WRITTEN ")[2].split()[0]
+    assert int(written) >= 2 * 10**9
     log = engines.log("try_spark_well", done.run_id, "last")
     assert "SUM True" in log
     assert "HOSTS 2" in log

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kedro_airflow_k8s.cli import backfill
+from kedro_airflow_k8s.cli import airflow_k8s, backfill
 
 NONE: dict[str, Any] = {
     **dict.fromkeys(("first", "last")),
@@ -52,6 +52,6 @@ def test_a_day_is_whole_and_a_moment_is_a_moment() -> None:
 
 
 def test_a_number_of_runs_that_cannot_be_is_refused() -> None:
-    done = CliRunner().invoke(backfill.backfill_command, ["--max-active", "0"])
+    done = CliRunner().invoke(airflow_k8s, ["backfill", "--max-active", "0"])
     assert done.exit_code == 2
     assert "is not in the range x>=1" in done.output

@@ -30,7 +30,7 @@ def test_the_first_sentence_of_every_command_is_whole(project: ProjectFolder) ->
     text = " ".join(listed.split())
 
     assert "..." not in text
-    ctx = click.Context(airflow_k8s)
+    ctx = click.Context(airflow_k8s, **airflow_k8s.context_settings)
     for name in airflow_k8s.list_commands(ctx):
         command = airflow_k8s.get_command(ctx, name)
         assert command is not None
@@ -79,7 +79,7 @@ def test_a_command_of_no_known_name_is_refused_without_a_guess(project: ProjectF
 
 
 def test_each_hint_names_a_command_that_there_is() -> None:
-    ctx = click.Context(airflow_k8s)
+    ctx = click.Context(airflow_k8s, **airflow_k8s.context_settings)
     hints = [hint for words in _ELSEWHERE.values() for hint in words.split("' or '")]
     for hint in hints:
         command: click.Command | None = airflow_k8s
