@@ -170,6 +170,7 @@ def test_a_module_that_makes_no_pipeline_is_an_error(
     assert project.dags() == {}
 
 
+@pytest.mark.filterwarnings("ignore:The 'shop.pipelines.helpers' module:UserWarning")  # Kedro's
 def test_a_folder_of_helpers_beside_the_pipelines_does_no_harm(project: ProjectFolder) -> None:
     project.registry(REGISTRY)
     project.pipeline("helpers", "def shared():\n    pass\n")
