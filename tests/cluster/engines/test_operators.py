@@ -113,7 +113,10 @@ def test_nodes_find_the_cluster_that_an_operator_makes_and_it_is_deleted_with_it
         "name": "head",
         "image": engines.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": "GRPC_ENABLE_FORK_SUPPORT", "value": "false"}],
+        "env": [
+            {"name": "GRPC_ENABLE_FORK_SUPPORT", "value": "false"},
+            {"name": "PYTHONPATH", "value": f"{engines.home}/src"},
+        ],
     }
     cluster = {
         "type": "manifest",
