@@ -21,7 +21,7 @@ from kedro_airflow_k8s.config.model import AirflowTls
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.up import find_sandbox, stop_sandbox
 from tests.support.airflow_environments import EXAMPLES
-from tests.support.airflow_servers import SETTINGS, START, airflow_version
+from tests.support.airflow_servers import SETTINGS, START, airflow_version, clear_request
 from tests.support.mlflow_servers import ADMIN, MLFLOW_PYTHON, PASSWORD, MlflowRecord, MlflowServer
 from tests.support.waiting import WAIT_SECONDS, wait_until
 
@@ -262,14 +262,7 @@ class Coffee:
 
         Afterwards, a run that had ended has begun again.
         """
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [task_id],
-            "only_failed": False,
-            "include_downstream": downstream,
-            "reset_dag_runs": True,
-        }
+        body = clear_request(run_id, task_id, downstream=downstream)
         self.client._send("POST", "dags", dag_id, "clearTaskInstances", json=body)
 
     def mlflow_run(self, run_id: str, server: MlflowServer | None = None) -> MlflowRecord:

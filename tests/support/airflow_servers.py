@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,15 @@ def airflow_version(python: Path) -> str:
     """The version of Airflow that an interpreter has."""
     code = "from importlib.metadata import version; print(version('apache-airflow'))"
     return subprocess.check_output([str(python), "-c", code], text=True).strip()
+
+
+def clear_request(run_id: str, task_id: str, *, downstream: bool) -> dict[str, Any]:
+    """What Airflow's page sends to clear a task of a run, perhaps with those after it."""
+    return {
+        "dry_run": False,
+        "dag_run_id": run_id,
+        "task_ids": [task_id],
+        "only_failed": False,
+        "include_downstream": downstream,
+        "reset_dag_runs": True,
+    }

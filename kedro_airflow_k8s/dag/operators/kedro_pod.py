@@ -61,7 +61,8 @@ class KedroPodOperator(KubernetesPodOperator):
         deleted = "Deleted"
         try:
             events = self.pod_manager.read_pod_events(pod).items
-            pod = self.pod_manager.read_pod(pod)
+            if not pod.metadata.deletion_timestamp:
+                pod = self.pod_manager.read_pod(pod)
             if pod.metadata.deletion_timestamp:
                 # Before 1.26, Kubernetes does not say that a machine is being drained.
                 minor = VersionApi(self.client.api_client).get_code().minor

@@ -15,6 +15,7 @@ import psutil
 import requests
 
 from kedro_airflow_k8s.sandbox.up import Sandbox, find_sandbox
+from tests.support.airflow_servers import clear_request
 from tests.support.kedro_projects import ProjectFolder, make_project
 from tests.support.waiting import WAIT_SECONDS
 
@@ -166,14 +167,7 @@ class Rest:
 
     def clear(self, dag_id: str, run_id: str, task_id: str, *, downstream: bool = False) -> None:
         """Clear a task of a run, as on Airflow's page, perhaps with those after it."""
-        body = {
-            "dry_run": False,
-            "dag_run_id": run_id,
-            "task_ids": [task_id],
-            "only_failed": False,
-            "include_downstream": downstream,
-            "reset_dag_runs": True,
-        }
+        body = clear_request(run_id, task_id, downstream=downstream)
         assert self.ask("POST", f"dags/{dag_id}/clearTaskInstances", body).ok
 
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:

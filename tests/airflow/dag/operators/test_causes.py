@@ -134,6 +134,10 @@ RECORDED: dict[str, dict[str, Any]] = {
     "by-hand": {
         "pod": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": FAILED}
     },
+    "by-hand-and-gone": {
+        "gone": True,
+        "pod": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
+    },
     "by-whom": {
         "minor": "25+",
         "pod": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": FAILED},
@@ -191,6 +195,7 @@ ENDS = {
     "preempted-and-gone": (AGAIN, "Preempted: Preempted by pod 1234 on node a"),
     "gone": (AGAIN, GONE),
     "by-hand": (AT_ONCE, "DeletedByHand: The pod was deleted while it ran."),
+    "by-hand-and-gone": (AT_ONCE, "DeletedByHand: The pod was deleted while it ran."),
     "by-whom": (AGAIN, "Deleted: The pod was deleted while it ran."),
     "unschedulable": (AGAIN, "Unschedulable: 0/3 nodes are available"),
     "volume": (AGAIN, "FailedMount: no such claim"),
