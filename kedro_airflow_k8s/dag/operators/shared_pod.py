@@ -165,15 +165,17 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     """Shows how a node ends that another task runs in its pod. Cleared alone, it runs the node."""
 
     seconds = 10
+    mode, soft_fail, never_fail = "reschedule", False, False
 
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
+        # Not by way of the constructor of a sensor, for which DAGs of many nodes would wait.
+        super(BaseSensorOperator, self).__init__(**kwargs)
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
         # can take 5 seconds. A few more retries are for that.
-        own = kwargs.get("retries") or 0
+        own = self.retries or 0
         self.spare = max(0, 2 - own)
-        again = {"retries": own + self.spare, "retry_delay": timedelta(seconds=self.seconds)}
-        super().__init__(**{**kwargs, **again, "mode": "reschedule"})
-        self.node, self.pod_task_id, self.position = node, pod.task_id, len(pod.shows)
+        self.retries, self.retry_delay = own + self.spare, timedelta(seconds=self.seconds)
+        self.pod_task_id, self.position = pod.task_id, len(pod.shows)
         pod.shows[node] = self.task_id
 
     def execute(self, context: Any, event: Any = None) -> Any:  # noqa: ARG002 - of the trigger

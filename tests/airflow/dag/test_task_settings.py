@@ -134,3 +134,16 @@ def test_an_entry_takes_settings_of_all_tasks_back(python: Path, tmp_path: Path)
     # By Airflow's own setting, which is off unless someone turns it on.
     assert tasks["tagged"]["deferrable"] is False
     assert tasks["tagged"]["on_finish_action"] == "delete_pod"
+
+
+@pytest.mark.parametrize(("retries", "of_a_node"), [(4, 4), (1, 2)])
+def test_a_visible_node_that_runs_alone_is_repeated_as_often_as_any_other(
+    python: Path, tmp_path: Path, retries: int, of_a_node: int
+) -> None:
+    group = {"__default__": {"by": "pipeline", "nodes": "visible"}}
+    tasks = parsed_dag(python, tmp_path, SCRIPT, {"retries": retries, "grouping": group}, NODES[:2])
+
+    assert tasks["pipeline.pod"]["retries"] == retries
+    # Airflow can fail a task that waits too early: two attempts are for that.
+    assert tasks["pipeline.plain"]["retries"] == of_a_node
+    assert tasks["pipeline.plain"]["retry_delay"] == 10
