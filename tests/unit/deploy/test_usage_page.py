@@ -165,7 +165,7 @@ def test_the_axis_has_a_few_round_times(seconds: float) -> None:
     assert ticks[0] == Line("0 s", 0)
     places = [tick.x for tick in ticks]
     assert places == sorted(set(places))
-    assert places[-1] < 90
+    assert places[-1] <= 90  # The places are rounded.
 
 
 @pytest.mark.parametrize(
