@@ -28,6 +28,7 @@ IN_AIRFLOW = Path(__file__).parent / "in_airflow"
 USERNAME = "admin"
 
 _DAG_PROCESSOR, _SCHEDULER, _TRIGGERER = "dag-processor", "scheduler", "triggerer"
+_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _REQUEST_SECONDS = 5.0
 _VERSIONS = f"""
 import importlib.metadata as m, json
@@ -158,7 +159,7 @@ class AirflowHome:
                 [self.python.path, "-m", "airflow", *command],
                 env={
                     **self.environment,
-                    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
+                    _DATABASE: f"sqlite:///{database}",
                 },
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -186,7 +187,7 @@ class AirflowHome:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
+            _DATABASE: f"sqlite:///{self._database}",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "KUBECONFIG": str(kubeconfig),
             # The user's connection, which may lead to a real cluster, would win over KUBECONFIG. It
@@ -245,6 +246,15 @@ class AirflowServer(AirflowHome):
         if self.has_triggerer:
             commands[_TRIGGERER] = [python, "-m", "airflow", "triggerer", "--skip-serve-logs"]
         return commands
+
+    def patience(self) -> dict[str, dict[str, str]]:
+        """Return a variable for each service but that of the web page: it waits a minute for locks.
+
+        Python's own limit of 5 seconds ends the scheduler on a busy machine. Airflow 3's API server
+        can wait for a lock that it holds itself, until its own limit. So it keeps this limit.
+        """
+        patient = {_DATABASE: f"sqlite:///{self._database}?timeout=60"}
+        return {name: patient for name in self.commands() if name != self._web_service}
 
     def prepare(self) -> None:
         """Write the files that the services need; none of them runs.

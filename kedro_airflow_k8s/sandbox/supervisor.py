@@ -37,6 +37,7 @@ class Startup(BaseModel, frozen=True):
         project: The project's folder; the state of its sandbox is recorded, still without services.
         commands: What starts Airflow's services, by their names.
         environment: All their environment.
+        own: What a service has over it, by the names of services.
         airflow_home: Their working folder.
         bin_folder: Where the pods find `kedro` and `python`.
     """
@@ -44,6 +45,7 @@ class Startup(BaseModel, frozen=True):
     project: Path
     commands: Mapping[str, Sequence[str]]
     environment: Mapping[str, str] = Field(repr=False)
+    own: Mapping[str, Mapping[str, str]] = {}
     airflow_home: Path
     bin_folder: Path
 
@@ -94,7 +96,11 @@ def _start(folder: SandboxFolder, startup: Startup, name: str) -> subprocess.Pop
     with folder.new_log(name) as log:
         return subprocess.Popen(
             startup.commands[name],
-            env={**startup.environment, **environment_of(folder.path)},
+            env={
+                **startup.environment,
+                **startup.own.get(name, {}),
+                **environment_of(folder.path),
+            },
             cwd=startup.airflow_home,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -244,6 +244,7 @@ def _start_all(folder: SandboxFolder, spec: SandboxSpec, port: int, say: Say) ->
         project=folder.project,
         commands=server.commands(),
         environment=server.environment,
+        own=server.patience(),
         airflow_home=server.home,
         bin_folder=kedro_folder(),
     )

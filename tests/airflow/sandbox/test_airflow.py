@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
@@ -12,8 +13,17 @@ from kedro_airflow_k8s.errors import SandboxError
 from kedro_airflow_k8s.sandbox.airflow import AirflowPython, AirflowServer
 from kedro_airflow_k8s.sandbox.folder import SandboxFolder
 from kedro_airflow_k8s.sandbox.spec import SandboxSpec
+from tests.support.airflow_environments import AIRFLOW_PYTHONS
 
 VERSION = "3.3.2"
+PATIENCE = """
+from airflow import settings
+from sqlalchemy import text
+if settings.engine is None:
+    settings.configure_orm()
+with settings.engine.connect() as connection:
+    print("waits for", connection.execute(text("PRAGMA busy_timeout")).scalar(), "ms")
+"""
 
 
 def server_of(folder: SandboxFolder, *, triggerer: bool = False) -> AirflowServer:
@@ -85,3 +95,14 @@ def test_the_connection_names_no_kubeconfig_which_a_deferrable_task_could_not_ha
     # The worker passes the content of KUBECONFIG to the triggerer, which refuses two sources.
     assert "kube_config" not in server.environment["AIRFLOW_CONN_KUBERNETES_DEFAULT"]
     assert Path(server.environment["KUBECONFIG"]).name == "kubeconfig"
+
+
+@pytest.mark.parametrize("python", AIRFLOW_PYTHONS)
+@pytest.mark.parametrize(("service", "patience"), [("scheduler", 60_000), ("api-server", 5_000)])
+def test_only_the_api_server_gives_up_soon_when_another_process_writes_to_the_database(
+    server: AirflowServer, python: Path, service: str, patience: int
+) -> None:
+    environment = {**server.environment, **server.patience().get(service, {})}
+    command = [str(python), "-c", PATIENCE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"waits for {patience} ms" in done.stdout
