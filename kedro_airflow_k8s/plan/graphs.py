@@ -53,7 +53,8 @@ def in_order(graph: Sequence[Collection[int]], rank: Sequence[int]) -> list[int]
 
     Of several vertices that can be next, the one with the lowest rank comes first.
     """
-    sorter = TopologicalSorter[int](dict.fromkeys(range(len(graph)), ()))
+    # Python 3.10 has no TopologicalSorter[int] at run time.
+    sorter: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(range(len(graph)), ()))
     for vertex, after in enumerate(graph):
         for following in after:
             sorter.add(following, vertex)
