@@ -74,4 +74,5 @@ def _all_of(process: psutil.Process) -> float:
 
 def _sent(place: Sandbox) -> int:
     log: Path = place.sandbox.folder.log("scheduler")
-    return log.read_text(encoding="utf-8", errors="replace").count("Sending TaskInstance")
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return sum(line.count("<TaskInstance: ") for line in lines if "Trying to enqueue" in line)
