@@ -248,10 +248,10 @@ class AirflowServer(AirflowHome):
         return commands
 
     def patience(self) -> dict[str, dict[str, str]]:
-        """Return a variable for each service but that of the web page: it waits a minute for locks.
+        """Return variables that let services wait a minute for the database, by their names.
 
-        Python's own limit of 5 seconds ends the scheduler on a busy machine. Airflow 3's API server
-        can wait for a lock that it holds itself, until its own limit. So it keeps this limit.
+        With Python's limit of 5 seconds, the scheduler can end on a busy machine. The service of
+        the web page keeps this limit: Airflow 3's API server can wait for a lock that it holds.
         """
         patient = {_DATABASE: f"sqlite:///{self._database}?timeout=60"}
         return {name: patient for name in self.commands() if name != self._web_service}

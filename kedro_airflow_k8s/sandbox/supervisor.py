@@ -37,7 +37,7 @@ class Startup(BaseModel, frozen=True):
         project: The project's folder; the state of its sandbox is recorded, still without services.
         commands: What starts Airflow's services, by their names.
         environment: All their environment.
-        own: What a service has over it, by the names of services.
+        own: Variables of single services, which win over these, by the names of the services.
         airflow_home: Their working folder.
         bin_folder: Where the pods find `kedro` and `python`.
     """

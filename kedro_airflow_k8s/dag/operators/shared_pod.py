@@ -168,7 +168,7 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     mode, soft_fail, never_fail = "reschedule", False, False
 
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
-        # Not by way of the constructor of a sensor, for which DAGs of many nodes would wait.
+        # Without the constructor of a sensor, which makes the import of large DAGs slower.
         super(BaseSensorOperator, self).__init__(**kwargs)
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
         # can take 5 seconds. A few more retries are for that.
