@@ -50,7 +50,6 @@ from kedro_airflow_k8s.dag.needed import (
     operators_of,
     task_classes,
 )
-from kedro_airflow_k8s.errors import AirflowK8sError
 from kedro_airflow_k8s.plan import names
 from kedro_airflow_k8s.plan.build import Plan
 from kedro_airflow_k8s.plan.pod_settings import SPEC, OfAirflow
@@ -78,24 +77,13 @@ class DagText:
 
 
 def render_dag(plan: Plan) -> DagText:
-    """Return the text of the DAG file: valid Python, and always the same for the same plan.
-
-    Raises:
-        AirflowK8sError: If the text is not valid Python, which is a bug in this plugin.
-    """
+    """Return the text of the DAG file, which is always the same for the same plan."""
     # Random, so that it differs from every value of the user's. The result does not contain it.
     placeholder = f"{TAG_FINGERPRINT}:{secrets.token_hex(6)}"
     text = _template().render(**_values(plan), tags=[*plan.tags, placeholder])
     digest = hashlib.sha256(text.replace(placeholder, "").encode()).hexdigest()[:12]
     fingerprint = f"{TAG_FINGERPRINT}:{digest}"
     text = text.replace(placeholder, fingerprint)
-    try:
-        compile(text, f"{plan.dag_id}.py", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        raise AirflowK8sError(
-            f"The DAG of pipeline {plan.pipeline!r} is not valid Python ({error}). This is a bug in"
-            " kedro-airflow-k8s. Please report it with the names of the nodes."
-        ) from error
     return DagText(text, fingerprint)
 
 
