@@ -46,8 +46,8 @@ MLFLOW_ROUNDS, QUICK_MLFLOW_ROUNDS = 15, 3
 RUNS_ROUNDS, QUICK_RUNS_ROUNDS = {runs.SPACEFLIGHTS: 2, runs.SIXTY: 1}, {runs.SPACEFLIGHTS: 1}
 
 AIRFLOW = ["apache-airflow", "apache-airflow-providers-cncf-kubernetes"]
-SANDBOX = "The sandbox's pods are processes of this machine, and its scheduler looks more often."
-CLUSTER = "The cluster of KUBECONFIG starts a container for each pod."
+IDLE, OFTEN = "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME", "0.2"
+"""How long a scheduler sleeps that had nothing to do, and seconds as in the sandbox."""
 
 
 def main() -> None:
@@ -184,19 +184,31 @@ def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Sec
     """Measure runs in the sandbox or, where KUBECONFIG is set as for `make e2e`, on the cluster."""
     rounds = QUICK_RUNS_ROUNDS if quick else RUNS_ROUNDS
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    place, where = (runs.on_cluster, CLUSTER) if runs.has_cluster() else (runs.sandbox, SANDBOX)
-    with Progress(*columns, console=console) as progress, place(folder / "runs") as started:
+    with Progress(*columns, console=console) as progress:
         running = progress.add_task("runs", total=None)
 
         def advance() -> None:
             progress.advance(running)
 
-        rival = rival_run(started, folder / "rival")
-        sections = [runs.runs_section(started, where, rounds, rival.seconds, advance)]
-        if isinstance(started, runs.OnCluster):
-            sections.append(stages_section(started, advance))
-        elif isinstance(started, runs.Sandbox) and not quick:
-            sections.append(load_section(started, advance))
+        if not runs.has_cluster():
+            with runs.sandbox(folder / "runs") as place:
+                rival = rival_run(place, folder / "rival")
+                sections = [runs.runs_section(place, "sandbox", rounds, advance, rival)]
+                if not quick:
+                    sections.append(load_section(place, advance))
+        else:
+            with runs.on_cluster(folder / "runs") as cluster:
+                rival = rival_run(cluster, folder / "rival")
+                sections = [
+                    runs.runs_section(
+                        cluster, "cluster, Airflow's defaults", rounds, advance, rival
+                    ),
+                    stages_section(cluster, advance),
+                ]
+            with runs.on_cluster(folder / "often", **{IDLE: OFTEN}) as cluster:
+                where = f"cluster, scheduler_idle_sleep_time {OFTEN}"
+                short = {runs.SPACEFLIGHTS: rounds[runs.SPACEFLIGHTS]}
+                sections.insert(1, runs.runs_section(cluster, where, short, advance))
     return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 

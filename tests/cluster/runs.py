@@ -311,9 +311,9 @@ def running_airflow(
     namespace: Namespace,
     image: str,
     home: str,
-    kubeconfig: Path | None = None,
+    **settings: str,
 ) -> Iterator[Airflow]:
-    """Airflow 3 with the cluster of a kubeconfig, else of the current one, until the block ends."""
+    """Airflow 3 with the current cluster, until the block ends; its variables can be others."""
     # The sandbox wants to know the project's settings, and has a triggerer if tasks are deferrable.
     waiting = {"waiting": {"deferrable": True}}
     where = {"image": image, "volume": {"mount_path": f"{home}/data"}, "resources": waiting}
@@ -322,13 +322,13 @@ def running_airflow(
     dockerfile = project.path / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8").replace(DEFAULT_HOME, home)
     dockerfile.write_text(text, encoding="utf-8")
-    settings = {**_SETTINGS, "KUBECONFIG": str(kubeconfig)} if kubeconfig else _SETTINGS
     # The sandbox refuses runs that need others than those for its own cluster, which is idle here.
     objects = project.path / "objects.yaml"
     here = {"namespace": namespace.name}
     own = [{**each, "metadata": {**each["metadata"], **here}} for each in OBJECTS]
     objects.write_text(yaml.safe_dump_all(own), encoding="utf-8")
-    command = [sys.executable, "-c", START, sys.executable, json.dumps(settings), str(objects)]
+    variables = {**_SETTINGS, **settings}
+    command = [sys.executable, "-c", START, sys.executable, json.dumps(variables), str(objects)]
     try:
         started = subprocess.run(
             command, cwd=project.path, capture_output=True, text=True, check=False, timeout=600

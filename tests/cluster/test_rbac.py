@@ -102,7 +102,8 @@ def limited_of_module(
     settings = client.Configuration()
     config.load_kube_config(str(file), client_configuration=settings)
     project = make_cluster_project(folder / "spaceflights")
-    with running_airflow(project, namespace, image, project_home(), file) as airflow:
+    home = project_home()
+    with running_airflow(project, namespace, image, home, KUBECONFIG=str(file)) as airflow:
         yield LimitedAirflow(airflow, client.ApiClient(settings))
 
 
