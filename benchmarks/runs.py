@@ -38,8 +38,8 @@ NOTE = """\
 Seconds, median of {rounds} rounds that take turns. `run-once -w`: the whole command, with the
 upload. Run: from its start to its end in Airflow {airflow}. Pod: from the start of the run to the
 end of the task that runs the group's pod. Tail: from the end of the last node in the group's pod to
-the end of the run, which has one more task, `delete_volume`. {where} `kedro run` alone, on this
-machine: {plain}."""
+the end of the run, which has one more task, `delete_volume`. `kedro run` alone, on this machine:
+{plain}."""
 
 
 def layered_pipeline(layers: int, width: int, seconds: float) -> str:
