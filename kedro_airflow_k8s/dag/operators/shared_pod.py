@@ -169,7 +169,9 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
 
     def __init__(self, *, pod: SharedPodOperator, node: str, **kwargs: Any) -> None:
         # Without the constructor of a sensor, which makes the import of large DAGs slower.
-        super(BaseSensorOperator, self).__init__(**kwargs)
+        super(BaseSensorOperator, self).__init__(**{**kwargs, "weight_rule": "absolute"})
+        # Else tasks that wait for the pod could take all worker slots, and it would never start.
+        pod.priority_weight = max(pod.priority_weight, self.priority_weight + 1)
         # Airflow 3 fails a task that resumes before the executor has reported that it waits, which
         # can take 5 seconds. A few more retries are for that.
         own = self.retries or 0
@@ -206,7 +208,9 @@ class NodeOfPodOperator(BaseSensorOperator, KedroPodOperator):
     def expected(self, began: float, done: int) -> float:
         """Return in how many seconds the node begins, if those before it take as long as others."""
         left = max(0, self.position - done)
-        return min(600, (time.time() - began) * left / max(1, done)) if began else 0
+        # Before the pod starts, it is unknown. The tasks of a large group look less often.
+        rate = (time.time() - began) / max(1, done) if began else 2
+        return min(600, rate * left)
 
     def wait(self, seconds: float) -> None:
         """Let Airflow resume this task later."""

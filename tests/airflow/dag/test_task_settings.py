@@ -147,3 +147,17 @@ def test_a_visible_node_that_runs_alone_is_repeated_as_often_as_any_other(
     # Airflow can fail a task that waits too early: two attempts are for that.
     assert tasks["pipeline.plain"]["retries"] == of_a_node
     assert tasks["pipeline.plain"]["retry_delay"] == 10
+
+
+@pytest.mark.parametrize("rule", ["downstream", "upstream", "absolute"])
+def test_the_task_of_a_pod_has_precedence_over_those_that_wait_for_it(
+    python: Path, tmp_path: Path, rule: str
+) -> None:
+    group = {"__default__": {"by": "pipeline", "nodes": "visible"}}
+    settings = {"priority_weight": 7, "weight_rule": rule, "grouping": group}
+    tasks = parsed_dag(python, tmp_path, SCRIPT, settings, NODES[:2])
+
+    pod, nodes = tasks["pipeline.pod"], [tasks["pipeline.first"], tasks["pipeline.plain"]]
+    assert (pod["priority_weight"], pod["weight_rule"]) == (8, rule)
+    # By the other rules, the weights of the tasks around one would be added.
+    assert {(each["priority_weight"], each["weight_rule"]) for each in nodes} == {(7, "absolute")}
