@@ -145,6 +145,24 @@ def run_node(
     _print(name, end, {}, ["alone"] if operator.pod else [])
 
 
+def run_waits(name: str) -> None:
+    """Execute the task of a node of a pod that waits for a worker; print when it looks again.
+
+    The seconds are by the number of nodes before it in the pod.
+    """
+    pod, (operator, *_) = group("group")
+    operator.deferrable = False
+    seconds = {}
+    for operator.position in (0, 50, 1000):
+        context = context_with(operator, {pod.task_id: "queued"}, {})
+        try:
+            operator.execute(context)
+        except AirflowRescheduleException as error:
+            wait = error.reschedule_date - datetime.now(timezone.utc)
+            seconds[operator.position] = round(wait.total_seconds())
+    _print(name, ["", json.dumps(seconds)], {}, [])
+
+
 def _end(act: Callable[[], object]) -> list[str]:
     try:
         act()
@@ -166,6 +184,7 @@ def main() -> None:
         run_pod(name, **options)
     for name, options in cases["nodes"].items():
         run_node(name, **options)
+    run_waits("waits")
 
 
 if __name__ == "__main__":

@@ -221,3 +221,10 @@ def test_a_node_whose_task_was_cleared_alone_runs_when_the_pod_has_ended(
     assert when in ends.found, ends.output
     kind, end = RESET[when][-1], ends.found[when]
     assert (end.kind, end.left) == ((kind, []) if kind else ("", ["alone"]))
+
+
+def test_the_more_nodes_are_before_one_the_later_it_looks_for_a_pod_that_has_not_begun(
+    ends: Ends,
+) -> None:
+    assert "waits" in ends.found, ends.output
+    assert json.loads(ends.found["waits"].message) == {"0": 10, "50": 50, "1000": 300}
