@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import runs
 from benchmarks.airflow_server import server_section
-from benchmarks.assets import assets_section
 from benchmarks.commands import compile_section, overhead_section
 from benchmarks.dags import dag_section
 from benchmarks.environments import Environments, make_environments
@@ -28,6 +27,7 @@ from benchmarks.mlflow import mlflow_python, mlflow_section
 from benchmarks.results import Section, report
 from benchmarks.rival import rival_run
 from benchmarks.stages import stages_section
+from benchmarks.variants import assets_section, visible_section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 RUNS_RESULTS = "RESULTS-runs-{}.md"
@@ -59,7 +59,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["assets", "commands", "mlflow", "runs"],
+        choices=["commands", "imports", "mlflow", "runs"],
         help="this part alone, with all its rounds, and the report to the terminal only; that of"
         " `runs` to a file of its own",
     )
@@ -67,20 +67,26 @@ def main() -> None:
     quick, only = arguments.quick, arguments.only
     console = Console(stderr=True)
     start = time.monotonic()
+    sections: list[Section] = []
+    measure = {
+        None: _measure,
+        "commands": _measure_commands,
+        "imports": _measure_imports,
+        "mlflow": _measure_mlflow,
+        "runs": _measure_runs,
+    }[only]
+    options = "".join((", --quick" if quick else "", f", --only {only}" if only else ""))
+    versions = ""
     try:
         with tempfile.TemporaryDirectory(prefix="kedro-airflow-k8s-bench-") as folder:
-            parts = {
-                "assets": _measure_assets,
-                "commands": _measure_commands,
-                "mlflow": _measure_mlflow,
-                "runs": _measure_runs,
-            }
-            measure = parts[only] if only else _measure
-            sections, versions = measure(Path(folder), quick, console)
+            versions = measure(Path(folder), quick, console, sections)
     except BenchmarkError as error:
         console.print(str(error), style="red", markup=False)
         raise SystemExit(1) from None
-    options = "".join((", --quick" if quick else "", f", --only {only}" if only else ""))
+    finally:
+        if sections and not versions:
+            # They took minutes. A file keeps what was measured whole.
+            print(report(sections, "not asked", (time.monotonic() - start) / 60, options))
     text = report(sections, versions, (time.monotonic() - start) / 60, options)
     place = "on-cluster" if runs.has_cluster() else "in-sandbox"
     files = {None: RESULTS, "runs": RESULTS.with_name(RUNS_RESULTS.format(place))}
@@ -92,124 +98,107 @@ def main() -> None:
         console.print(f"{verdict.what}: {verdict.text.replace('*', '')}", highlight=False)
 
 
-def _measure(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+def _measure(folder: Path, quick: bool, console: Console, sections: list[Section]) -> str:
     compile_rounds = QUICK_ROUNDS if quick else COMPILE_ROUNDS
     overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
+    mlflow_rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
     dag_rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
     server_rounds = QUICK_SERVER_ROUNDS if quick else SERVER_ROUNDS
-    intermediate_rounds = QUICK_INTERMEDIATE_ROUNDS if quick else INTERMEDIATE_ROUNDS
+    data_rounds = QUICK_INTERMEDIATE_ROUNDS if quick else INTERMEDIATE_ROUNDS
     grouping_rounds = QUICK_GROUPING_ROUNDS if quick else GROUPING_ROUNDS
     start_rounds = QUICK_GROUPING_ROUNDS if quick else START_ROUNDS
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        setting_up = progress.add_task("environments", total=1)
+    with _progress(console) as progress:
+        advance = _advance(progress, "environments", 1)
         made = make_environments(folder)
-        progress.advance(setting_up)
-        total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
-        compiling = progress.add_task("compile", total=total)
-        overhead = progress.add_task("help and run", total=9 * (overhead_rounds + 1))
-        importing = progress.add_task("DAG in Airflow", total=2)
-        mlflow_rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
-        compiling_mlflow = progress.add_task("compile, MLflow", total=3 * (mlflow_rounds + 1))
-        total = (len(WAYS) + 1) * intermediate_rounds
-        handing_on = progress.add_task("intermediate data", total=total)
-        grouping = progress.add_task(
-            "groupings, start of a node", total=len(GROUPINGS) * grouping_rounds + 2 * start_rounds
-        )
-        serving = progress.add_task("sandbox up, run-once", total=2 * server_rounds + 2 - quick)
-        sections = [
-            compile_section(
-                made, folder / "projects", compile_rounds, lambda: progress.advance(compiling)
-            ),
-            mlflow_section(
-                folder / "mlflow", mlflow_rounds, lambda: progress.advance(compiling_mlflow)
-            ),
-            overhead_section(
-                made, folder / "others", overhead_rounds, lambda: progress.advance(overhead)
-            ),
-            dag_section(made, folder / "dag", dag_rounds, lambda: progress.advance(importing)),
-            assets_section(folder / "assets", dag_rounds, lambda: progress.advance(importing)),
-            intermediate_section(
-                folder / "data", intermediate_rounds, lambda: progress.advance(handing_on), quick
-            ),
-            grouping_section(
-                folder / "groupings", grouping_rounds, lambda: progress.advance(grouping)
-            ),
-            start_section(folder / "start", start_rounds, lambda: progress.advance(grouping)),
-            server_section(
-                folder / "server", server_rounds, lambda: progress.advance(serving), not quick
-            ),
-        ]
-    return sections, _versions(made)
+        advance()
+        advance = _advance(progress, "compile", _compiles(compile_rounds))
+        sections.append(compile_section(made, folder / "projects", compile_rounds, advance))
+        advance = _advance(progress, "compile, MLflow", 3 * (mlflow_rounds + 1))
+        sections.append(mlflow_section(folder / "mlflow", mlflow_rounds, advance))
+        advance = _advance(progress, "help and run", 9 * (overhead_rounds + 1))
+        sections.append(overhead_section(made, folder / "others", overhead_rounds, advance))
+        advance = _advance(progress, "DAG in Airflow", 3)
+        sections.append(dag_section(made, folder / "dag", dag_rounds, advance))
+        sections.append(assets_section(folder / "assets", dag_rounds, advance))
+        sections.append(visible_section(folder / "visible", dag_rounds, advance))
+        advance = _advance(progress, "intermediate data", (len(WAYS) + 1) * data_rounds)
+        sections.append(intermediate_section(folder / "data", data_rounds, advance, quick))
+        total = len(GROUPINGS) * grouping_rounds + 2 * start_rounds
+        advance = _advance(progress, "groupings, start of a node", total)
+        sections.append(grouping_section(folder / "groupings", grouping_rounds, advance))
+        sections.append(start_section(folder / "start", start_rounds, advance))
+        advance = _advance(progress, "sandbox up, run-once", 2 * server_rounds + 2 - quick)
+        sections.append(server_section(folder / "server", server_rounds, advance, not quick))
+    return _versions(made)
 
 
-def _measure_assets(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+def _measure_imports(folder: Path, quick: bool, console: Console, sections: list[Section]) -> str:
     rounds = QUICK_DAG_ROUNDS if quick else DAG_ROUNDS
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        importing = progress.add_task("import, assets", total=1)
-        sections = [assets_section(folder / "assets", rounds, lambda: progress.advance(importing))]
-    return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
+    with _progress(console) as progress:
+        advance = _advance(progress, "imports", 2)
+        sections.append(assets_section(folder / "assets", rounds, advance))
+        sections.append(visible_section(folder / "visible", rounds, advance))
+    return _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 
-def _measure_mlflow(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+def _measure_mlflow(folder: Path, quick: bool, console: Console, sections: list[Section]) -> str:
     rounds = QUICK_MLFLOW_ROUNDS if quick else MLFLOW_ROUNDS
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        compiling = progress.add_task("compile, MLflow", total=3 * (rounds + 1))
-        sections = [mlflow_section(folder / "mlflow", rounds, lambda: progress.advance(compiling))]
-    return sections, _versions_of([(mlflow_python(), ["kedro", "kedro-mlflow", "mlflow"])])
+    with _progress(console) as progress:
+        advance = _advance(progress, "compile, MLflow", 3 * (rounds + 1))
+        sections.append(mlflow_section(folder / "mlflow", rounds, advance))
+    return _versions_of([(mlflow_python(), ["kedro", "kedro-mlflow", "mlflow"])])
 
 
-def _measure_commands(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+def _measure_commands(folder: Path, quick: bool, console: Console, sections: list[Section]) -> str:
     compile_rounds = QUICK_ROUNDS if quick else COMPILE_ROUNDS
     overhead_rounds = QUICK_OVERHEAD_ROUNDS if quick else OVERHEAD_ROUNDS
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with _progress(console) as progress:
         made = make_environments(folder)
-        total = sum(3 * (rounds + 1) for rounds in compile_rounds.values())
-        task = progress.add_task("commands", total=total + 9 * (overhead_rounds + 1))
-
-        def advance() -> None:
-            progress.advance(task)
-
-        sections = [
-            compile_section(made, folder / "projects", compile_rounds, advance),
-            overhead_section(made, folder / "others", overhead_rounds, advance),
-        ]
-    return sections, _versions(made)
+        total = _compiles(compile_rounds) + 9 * (overhead_rounds + 1)
+        advance = _advance(progress, "commands", total)
+        sections.append(compile_section(made, folder / "projects", compile_rounds, advance))
+        sections.append(overhead_section(made, folder / "others", overhead_rounds, advance))
+    return _versions(made)
 
 
-def _measure_runs(folder: Path, quick: bool, console: Console) -> tuple[list[Section], str]:
+def _measure_runs(folder: Path, quick: bool, console: Console, sections: list[Section]) -> str:
     """Measure runs in the sandbox or, where KUBECONFIG is set as for `make e2e`, on the cluster."""
     rounds = QUICK_RUNS_ROUNDS if quick else RUNS_ROUNDS
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        running = progress.add_task("runs", total=None)
-
-        def advance() -> None:
-            progress.advance(running)
-
+    section = runs.runs_section
+    with _progress(console) as progress:
+        advance = _advance(progress, "runs", None)
         if not runs.has_cluster():
             with runs.sandbox(folder / "runs") as place:
                 rival = rival_run(place, folder / "rival")
-                sections = [runs.runs_section(place, "sandbox", rounds, advance, rival)]
+                sections.append(section(place, "sandbox", rounds, advance, rival))
                 if not quick:
                     sections.append(load_section(place, advance))
         else:
             with runs.on_cluster(folder / "runs") as cluster:
-                rival = rival_run(cluster, folder / "rival")
-                sections = [
-                    runs.runs_section(
-                        cluster, "cluster, Airflow's defaults", rounds, advance, rival
-                    ),
-                    stages_section(cluster, advance),
-                ]
+                where, rival = "cluster, Airflow's defaults", rival_run(cluster, folder / "rival")
+                sections.append(section(cluster, where, rounds, advance, rival))
+                stages = stages_section(cluster, advance)
             with runs.on_cluster(folder / "often", **{IDLE: OFTEN}) as cluster:
                 where = f"cluster, scheduler_idle_sleep_time {OFTEN}"
                 short = {runs.SPACEFLIGHTS: rounds[runs.SPACEFLIGHTS]}
-                sections.insert(1, runs.runs_section(cluster, where, short, advance))
-    return sections, _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
+                sections += [section(cluster, where, short, advance), stages]
+    return _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+def _advance(progress: Progress, what: str, total: int | None) -> Callable[[], None]:
+    """Show a part with so many steps; return what is to be called after each."""
+    task = progress.add_task(what, total=total)
+    return lambda: progress.advance(task)
+
+
+def _compiles(rounds: Mapping[int, int]) -> int:
+    """Return how many commands the section of `compile` runs."""
+    return sum(3 * (times + 1) for times in rounds.values())
 
 
 def _versions(made: Environments) -> str:
