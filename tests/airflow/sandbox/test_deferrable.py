@@ -92,18 +92,19 @@ class Run:
     rest: Rest
     run_id: str
     go: Path
-    """The pod of `short` ends when this file is there."""
+    """The pods of `short` and `failing` end when this file is there."""
 
     def states(self) -> dict[str, str]:
         return self.rest.task_states("deferred", self.run_id)
 
-    def has_left_the_worker(self, task_id: str) -> bool:
-        """Whether the scheduler knows that the process of a task has ended.
+    def workers_are_free(self) -> bool:
+        """Whether the scheduler knows that the processes of all tasks have ended.
 
         Before that, Airflow 3.3 fails a task that goes on: docs/explanation/limitations.md.
         """
         log = self.rest.sandbox.folder.log("scheduler").read_text()
-        return f"TaskInstance Finished: dag_id=deferred, task_id={task_id}," in log
+        ended = "TaskInstance Finished: dag_id=deferred, task_id={},"
+        return all(ended.format(task_id) in log for task_id in self.states())
 
     def fail(self, task_id: str) -> None:
         """Mark a task as failed, as on the web page."""
@@ -119,16 +120,15 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     """A run with a task that succeeds and one that does not end by itself."""
     project = make_counting_project(tmp_path / "project")
     go = tmp_path / "go"
-    short = f"until test -e {go}; do sleep 0.2; done; echo out of the pod"
+    wait = f"until test -e {go}; do sleep 0.2; done; "
+    ending = {name: wait + script for name, script in SHORT.items()}
     try:
         up = start_with(
             project, python=request.param, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="True"
         )
         assert up.returncode == 0, up.stdout
         sandbox = sandbox_of(project)
-        (sandbox.output / "deferred.py").write_text(
-            _dag({**SHORT, "short": short, "long": "sleep 1000"})
-        )
+        (sandbox.output / "deferred.py").write_text(_dag({**ending, "long": "sleep 1000"}))
         rest = Rest(sandbox)
         wait_for(lambda: rest.get("dags/deferred").ok)
         body = {} if sandbox.state.version.startswith("2.") else {"logical_date": None}
@@ -142,7 +142,7 @@ def test_the_triggerer_of_sandbox_up_waits_for_pods_and_deletes_that_of_a_killed
     run: Run,
 ) -> None:
     assert "triggerer" in {service.name for service in run.rest.sandbox.services}
-    wait_for(lambda: run.states()["short"] == "deferred" and run.has_left_the_worker("short"))
+    wait_for(lambda: set(run.states().values()) == {"deferred"} and run.workers_are_free())
     run.go.touch()
     wanted = {"short": "success", "failing": "failed", "long": "deferred"}
     wait_for(lambda: run.states() == wanted)
