@@ -177,11 +177,11 @@ def _measure_runs(folder: Path, quick: bool, console: Console, sections: list[Se
             with runs.on_cluster(folder / "runs") as cluster:
                 where, rival = "cluster, Airflow's defaults", rival_run(cluster, folder / "rival")
                 sections.append(section(cluster, where, rounds, advance, rival))
-                stages = stages_section(cluster, advance)
+                sections.append(stages_section(cluster, advance))
             with runs.on_cluster(folder / "often", **{IDLE: OFTEN}) as cluster:
                 where = f"cluster, scheduler_idle_sleep_time {OFTEN}"
                 short = {runs.SPACEFLIGHTS: rounds[runs.SPACEFLIGHTS]}
-                sections += [section(cluster, where, short, advance), stages]
+                sections.append(section(cluster, where, short, advance))
     return _versions_of([(Path(sys.executable), ["kedro", *AIRFLOW])])
 
 

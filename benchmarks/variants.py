@@ -99,18 +99,16 @@ def _compile(project: Path, settings: Mapping[str, str]) -> Path:
     return dags
 
 
-def _rows(dags: Path, found: Mapping[str, Any]) -> list[list[str]]:
+def _rows(dags: Path, found: dict[str, Any]) -> list[list[str]]:
     """Return the rows of all files, then those of each one against the file without."""
-    rows = [row(dags / name, dict(found)) for name in found]
+    rows = [row(dags / name, found) for name in found]
     for name in found:
         if name != WITHOUT:
-            of_both = [
-                f"{spread(ratios(dict(found), step, name, WITHOUT)).median:.2f}" for step in STEPS
-            ]
+            of_both = [f"{spread(ratios(found, step, name, WITHOUT)).median:.2f}" for step in STEPS]
             rows.append([f"{Path(name).stem} / {Path(WITHOUT).stem}", *of_both, ""])
     return rows
 
 
-def _verdict(what: str, found: Mapping[str, Any], name: str) -> Verdict:
-    ratio = spread(ratios(dict(found), "import", name, WITHOUT)).median
+def _verdict(what: str, found: dict[str, Any], name: str) -> Verdict:
+    ratio = spread(ratios(found, "import", name, WITHOUT)).median
     return Verdict(f"{what} (CPU time)", ratio, IMPORT_RATIO, "of it")
