@@ -85,7 +85,7 @@ def main() -> None:
         raise SystemExit(1) from None
     finally:
         if sections and not versions:
-            # They took minutes. A file keeps what was measured whole.
+            # They took minutes, but the file is for whole measurements.
             print(report(sections, "not asked", (time.monotonic() - start) / 60, options))
     text = report(sections, versions, (time.monotonic() - start) / 60, options)
     place = "on-cluster" if runs.has_cluster() else "in-sandbox"
